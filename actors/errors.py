@@ -1,0 +1,79 @@
+"""Errors of the engine: what was asked, why it cannot be, what to do.
+
+    ActorsError
+    ├── GraphBuildError (ValueError)        the graph as built cannot run
+    ├── ConfigError (ValueError)            a call's arguments or config cannot be
+    │   └── CheckpointerTypeError (TypeError)
+    ├── InvalidUpdateError                  a node or caller gave something that is no update
+    ├── EmptyInputError                     there is nothing to run
+    ├── EmptyChannelError                   a channel that holds no value was read
+    ├── GraphRecursionError (RecursionError)  the steps ran out
+    ├── ThreadStateError                    what the thread holds and the graph do not fit
+    ├── RunCancelledError                   the result of a cancelled run was asked for
+    ├── SystemClosedError                   the actor system takes nothing new
+    └── kernel
+        ├── MailboxFullError
+        ├── MailboxClosedError
+        ├── AskTimeoutError (TimeoutError)
+        └── ActorFailedError                an actor used up its restart budget
+"""
+
+
+class ActorsError(Exception):
+    """Root of the engine's errors; never raised itself."""
+
+
+class GraphBuildError(ActorsError, ValueError):
+    """The graph as built cannot run; the message names the culprit and the mend."""
+
+
+class ConfigError(ActorsError, ValueError):
+    """An argument or a config value cannot be; the message lists what can."""
+
+
+class CheckpointerTypeError(ActorsError, TypeError):
+    """What was given as checkpointer is no saver; give a MemorySaver, a SqliteSaver, or None."""
+
+
+class InvalidUpdateError(ActorsError):
+    """A node or a caller gave something that is no update of the state."""
+
+
+class EmptyInputError(ActorsError):
+    """The run got no input and its thread has nothing to go on with; give an input."""
+
+
+class EmptyChannelError(ActorsError):
+    """A channel that holds no value was read; write to it first."""
+
+
+class GraphRecursionError(ActorsError, RecursionError):
+    """The run did not reach its end within `recursion_limit` steps; raise the limit or mend the loop."""
+
+
+class ThreadStateError(ActorsError):
+    """A thread's checkpoint and the graph do not fit together; the message says where."""
+
+
+class RunCancelledError(ActorsError):
+    """The run was cancelled, so it has no result; read its thread's state or start it again."""
+
+
+class SystemClosedError(ActorsError):
+    """The actor system is closed or closing; start runs while it is open."""
+
+
+class MailboxFullError(ActorsError):
+    """The mailbox is at its bound; wait with `tell`, or raise the bound."""
+
+
+class MailboxClosedError(ActorsError):
+    """The mailbox is closed: its actor has stopped; ask its supervisor for a new one."""
+
+
+class AskTimeoutError(ActorsError, TimeoutError):
+    """No answer came before the deadline; give `ask` more time or look why the actor is slow."""
+
+
+class ActorFailedError(ActorsError):
+    """The actor failed more often than its restart budget allows; its last error is the cause."""

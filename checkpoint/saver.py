@@ -1,0 +1,65 @@
+"""The saver protocol: what the engine asks of anything that stores checkpoints.
+
+Guarantees an implementation gives (checked by `checkpoint.testing`):
+
+* `commit` is all or nothing, and returns only when the batch survives the death of the process.
+  A batch that fails raises, changes nothing, and leaves other batches of the same group alone.
+* Commits of one thread become visible in the order they were asked for.
+* After `synced` returned, everything whose commit had returned before the call survives power loss.
+* `commit` with an epoch older than the thread's raises `StaleClaimError` and changes nothing.
+* `commit`, cancelled while it waits, either happened wholly or not at all.
+* A saver is bound to no event loop: any loop in any thread may call it, at the same time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from .record import Batch, Claim, Loaded
+from .serde import Serializer
+
+
+class Saver(Protocol):
+    """Stores checkpoints, blobs, pending writes and events of threads."""
+
+    @property
+    def serializer(self) -> Serializer:
+        """Turns channel values into bytes and back."""
+        ...
+
+    async def claim(self, thread_id: str, owner: str, *, timeout: float | None) -> Claim:
+        """Take the right to write to a thread, waiting up to `timeout` seconds (None: for ever,
+        0: not at all).  Raises ThreadBusyError, which names the owner."""
+        ...
+
+    def release(self, claim: Claim) -> None:
+        """Give a claim back; never waits, harmless when repeated."""
+        ...
+
+    async def commit(self, batch: Batch) -> None:
+        """Store the batch; returns when it is committed."""
+        ...
+
+    async def synced(self) -> None:
+        """Wait until everything committed so far is flushed to the disk."""
+        ...
+
+    async def load(
+        self, thread_id: str, ns: str = "", checkpoint_id: str | None = None
+    ) -> Loaded | None:
+        """The newest checkpoint of a scope, or the one asked for; None when there is none."""
+        ...
+
+    async def history(
+        self,
+        thread_id: str,
+        ns: str = "",
+        *,
+        before: str | None = None,
+        limit: int = 100,
+        match: Mapping[str, Any] | None = None,
+    ) -> Sequence[Loaded]:
+        """Up to `limit` checkpoints of a scope, newest first, older than the id `before`, whose
+        metadata (source, step, run_id or a key of extra) equals every item of `match`."""
+        ...

@@ -1,0 +1,135 @@
+"""What happens in a run, as plain values: one append-only log of these is all there is to stream.
+
+The engine publishes events; a stream mode (`modes.py`) is a pure view of them.  Events are slotted
+but not frozen: they are made on the hot path.  Treat them, and what they carry, as read-only.
+
+`id` is given by the run's log when the event is published: 1, 2, 3, … without gaps.
+`ns` is the path of the graph the event comes from: () for the root, ("node:task_id", …) below it.
+`step` is the super-step; `time` is seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+Namespace: TypeAlias = tuple[str, ...]
+RunStatus = Literal["pending", "running", "success", "error", "interrupted", "cancelled"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Event:
+    """Something that happened in a run."""
+
+    id: int = 0
+    ns: Namespace = ()
+    step: int = 0
+    time: float = 0.0
+
+
+@dataclass(slots=True, kw_only=True)
+class RunStarted(Event):
+    """The run began; the first event of its log."""
+
+    run_id: str
+    thread_id: str | None = None
+    attempt: int = 1
+
+
+@dataclass(slots=True, kw_only=True)
+class RunFinished(Event):
+    """The run ended without an error; nothing follows it in the log."""
+
+    status: RunStatus
+
+
+@dataclass(slots=True, kw_only=True)
+class RunFailed(Event):
+    """The run ended with an error; nothing follows it in the log."""
+
+    error: str
+    """Class name of the exception."""
+    message: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Attempt(Event):
+    """The run goes on after a crash; what follows comes from its n-th attempt (2, 3, …)."""
+
+    number: int
+
+
+@dataclass(slots=True, kw_only=True)
+class TaskStarted(Event):
+    """A task of the super-step is about to run."""
+
+    task_id: str
+    name: str
+    input: Any
+    triggers: Sequence[str]
+    metadata: Mapping[str, Any] | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class TaskFinished(Event):
+    """A task finished and its writes are kept."""
+
+    task_id: str
+    name: str
+    update: Any
+    """What `updates` shows: a dict of state keys, a list of such dicts, or None."""
+    result: Mapping[str, Any]
+    """What `tasks` shows: the state keys written."""
+    cached: bool = False
+    hidden: bool = False
+    """Tagged as hidden: left out of `updates`."""
+
+
+@dataclass(slots=True, kw_only=True)
+class TaskFailed(Event):
+    """A task raised."""
+
+    task_id: str
+    name: str
+    error: str
+    """repr of the exception."""
+
+
+@dataclass(slots=True, kw_only=True)
+class CheckpointSaved:
+    """What a committed step's checkpoint says of itself (part of StepCommitted, no event)."""
+
+    config: Mapping[str, Any]
+    parent_config: Mapping[str, Any] | None
+    metadata: Mapping[str, Any]
+    next: Sequence[str]
+    tasks: Sequence[Mapping[str, Any]]
+
+
+@dataclass(slots=True, kw_only=True)
+class StepCommitted(Event):
+    """A super-step's writes are applied (and its checkpoint, if there is one, is committed)."""
+
+    values: Mapping[str, Any] | None
+    """The state after the step; None in a durable log, where the checkpoint holds it."""
+    wrote: bool
+    """False when no output key changed: `values` shows nothing then, `checkpoints` does."""
+    checkpoint: CheckpointSaved | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Token(Event):
+    """A piece of a model's message: what `messages` shows, as (chunk, metadata)."""
+
+    chunk: Any
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(slots=True, kw_only=True)
+class Custom(Event):
+    """What user code gave to a stream writer, verbatim."""
+
+    data: Any
+    node: str = ""
+    """Name of the node that wrote it."""
