@@ -1,0 +1,103 @@
+"""Values that users hand to the engine and get from it; all frozen, none does anything."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+START = sys.intern("__start__")
+"""The virtual node before the first: edges from it say where a run begins."""
+END = sys.intern("__end__")
+"""The virtual node after the last: edges to it say where a run may end."""
+TAG_HIDDEN = sys.intern("langsmith:hidden")
+"""A node with this tag in its metadata's `tags` is left out of `updates`."""
+
+Durability = Literal["sync", "async", "exit"]
+"""When a step counts as done: synced to disk, committed, or not before the run's end."""
+DURABILITIES: tuple[Durability, ...] = get_args(Durability)
+
+DEFAULT_RECURSION_LIMIT = 10_007
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A task for `node` in the next super-step, with `arg` as its input instead of the state.
+
+    Example:
+        >>> def fan_out(state):
+        ...     return [Send("work", {"n": n}) for n in state["numbers"]]
+    """
+
+    node: str
+    arg: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Overwrite:
+    """An update that replaces a reduced value instead of going through its reducer.
+
+    At most one per channel and super-step; a second one is an InvalidUpdateError.
+    """
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupt:
+    """A pause that a node asked for: what it wants to know, and the id to answer to."""
+
+    value: Any
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSnapshot:
+    """One task of the super-step that a thread would run (or was running) next."""
+
+    id: str
+    name: str
+    path: tuple[Any, ...]
+    error: str | None = None
+    """repr of the exception it raised when it last ran."""
+    interrupts: tuple[Interrupt, ...] = ()
+    state: Any = None
+    """Config (or snapshot) of the subgraph it runs, if it runs one."""
+    result: Mapping[str, Any] | None = None
+    """State keys it wrote, when it has finished."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateSnapshot:
+    """A thread's state at one checkpoint."""
+
+    values: dict[str, Any]
+    next: tuple[str, ...]
+    """Names of the nodes that run next; empty when the thread is finished."""
+    config: dict[str, Any]
+    """Give it to `invoke`, `get_state` or `update_state` to mean this very checkpoint."""
+    metadata: dict[str, Any] | None
+    created_at: str | None
+    """ISO 8601, UTC."""
+    parent_config: dict[str, Any] | None
+    tasks: tuple[TaskSnapshot, ...]
+    interrupts: tuple[Interrupt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """A call's `config`, parsed once; inside the engine nothing rides in a dict."""
+
+    thread_id: str | None = None
+    checkpoint_id: str | None = None
+    checkpoint_ns: str = ""
+    recursion_limit: int = DEFAULT_RECURSION_LIMIT
+    max_concurrency: int | None = None
+    run_id: str | None = None
+    run_name: str | None = None
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    configurable: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """The user's own configurable keys and ours, as given."""
+    callbacks: Any = None
