@@ -1,0 +1,68 @@
+# Needs make and Python 3.11 or newer, nothing else: each word makes its own .venv when there is none.
+#
+#   make test PYTHON=python3.12      another interpreter for a new .venv
+#   make test ARGS="-k resume -x"    further arguments for pytest
+#   make bench QUICK=1               a short run of the benchmarks
+
+PYTHON ?= python3
+VENV   ?= .venv
+ARGS   ?=
+QUICK  ?=
+
+BIN := $(VENV)/bin
+PACKAGES := actors checkpoint streaming
+CODE := $(PACKAGES) $(wildcard tests examples benchmarks)
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help demo test lint types bench docs clean
+
+help: ## these words
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 8
+
+demo: $(VENV)/.core ## a chat that is killed and goes on where it stopped
+	$(BIN)/python -m examples.chat --demo
+
+test: $(VENV)/.test ## the whole test suite
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.lint types ## style, types, floors, size and surface
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest tests/architecture
+
+types: $(VENV)/.lint ## pyright, strict on the packages
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+bench: $(VENV)/.test ## the benchmarks
+	$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
+
+docs: $(VENV)/.test ## every example and every link of the documents
+	$(BIN)/python -m pytest tests/docs
+
+clean: ## everything that these words made
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One environment, filled by need: demo takes the core dependencies alone, test adds what the suite
+# runs, lint adds the linters (and node, as a wheel, for pyright).
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$(PYTHON) is older than Python 3.11; run: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.core: pyproject.toml | $(VENV)/.python
+	$(INSTALL) -e .
+	touch $@
+
+$(VENV)/.test: pyproject.toml | $(VENV)/.python
+	$(INSTALL) -e '.[test]'
+	touch $@ $(VENV)/.core
+
+$(VENV)/.lint: pyproject.toml | $(VENV)/.python
+	$(INSTALL) -e '.[lint]'
+	touch $@ $(VENV)/.test $(VENV)/.core

@@ -1,0 +1,151 @@
+"""Who may import whom, and what an import may cost.
+
+The floors and the pure modules are contracts of import-linter (`pyproject.toml`); here stands what
+it does not see: cycles of modules, lazy imports, and what is loaded in fact.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+
+import pytest
+
+from tests.architecture.source import PACKAGES, ROOT, Module, modules_below, package_modules
+
+IMPORT_BUDGET = 0.100
+"""Seconds that `import actors` may take, in the best of several fresh processes."""
+
+FORBIDDEN = frozenset(
+    {
+        "aiohttp",
+        "http.client",
+        "httpx",
+        "langchain_core",
+        "langgraph",
+        "langsmith",
+        "numpy",
+        "pydantic",
+        "requests",
+        "starlette",
+        "urllib3",
+        "uvicorn",
+        "websockets",
+    }
+)
+
+BELOW: Mapping[str, frozenset[str]] = {
+    "actors": frozenset({"actors", "checkpoint", "streaming"}),
+    "checkpoint": frozenset({"checkpoint"}),
+    "streaming": frozenset({"streaming"}),
+}
+"""Package -> the packages that importing it may load."""
+
+
+def _probe(package: str) -> tuple[float, set[str]]:
+    """Seconds that importing the package took in a fresh process, and all modules it loaded."""
+    script = (
+        "import json, sys, time\n"
+        "before = time.perf_counter()\n"
+        f"import {package}\n"
+        "took = time.perf_counter() - before\n"
+        "print(json.dumps([took, sorted(sys.modules)]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    took, loaded = json.loads(done.stdout)
+    return took, set(loaded)
+
+
+def test_import_actors_stays_within_its_budget() -> None:
+    best = min(_probe("actors")[0] for _ in range(10))
+    assert best < IMPORT_BUDGET
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_an_import_loads_no_network_and_no_heavy_library(package: str) -> None:
+    assert _probe(package)[1] & FORBIDDEN == set()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_an_import_loads_no_package_of_an_upper_floor_or_a_sibling(package: str) -> None:
+    loaded = {name.split(".")[0] for name in _probe(package)[1]}
+    assert loaded & {*PACKAGES, "tests", "examples", "benchmarks"} <= BELOW[package]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_modules_of_a_package_import_each_other_without_a_cycle(package: str) -> None:
+    modules = {module.name: module for module in modules_below(package)}
+    graph = {name: set(_imported(module, modules)) for name, module in modules.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" → ".join(error.args[1]))
+
+
+def test_another_package_is_imported_by_its_public_names_only() -> None:
+    crossings = [
+        f"{module.place(node)}: {ast.unparse(node)}"
+        for module in package_modules()
+        for node in _imports(module)
+        if isinstance(node, ast.ImportFrom) and not node.level
+        for target in [(node.module or "").split(".")[0]]
+        if target in PACKAGES and target != module.name.split(".")[0]
+        if node.module not in PACKAGES or any(alias.name.startswith("_") for alias in node.names)
+    ]
+    assert crossings == []
+
+
+def test_the_packages_never_import_what_they_replace() -> None:
+    named = [
+        f"{module.place(node)}: {ast.unparse(node)}"
+        for module in package_modules()
+        for node in _imports(module)
+        if any(name.split(".")[0] in {"langgraph", "langchain"} for name in _targets(node))
+    ]
+    assert named == []
+
+
+def _imports(module: Module) -> Iterator[ast.Import | ast.ImportFrom]:
+    """Every import that is carried out, at the top or inside a function."""
+    pending: list[ast.AST] = [module.tree]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            pending.extend(node.orelse)
+        else:
+            pending.extend(ast.iter_child_nodes(node))
+
+
+def _targets(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif not node.level:
+        yield node.module or ""
+
+
+def _imported(module: Module, modules: Mapping[str, Module]) -> Iterator[str]:
+    """Names of the modules among `modules` that the module imports."""
+    for node in _imports(module):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in modules)
+            continue
+        base = _absolute(module, node)
+        inner = {f"{base}.{alias.name}" for alias in node.names}
+        yield from inner & modules.keys()
+        if base in modules and inner - modules.keys():
+            yield base
+
+
+def _absolute(module: Module, node: ast.ImportFrom) -> str:
+    if not node.level:
+        return node.module or ""
+    folder = module.path.relative_to(ROOT).parts[: -node.level]
+    return ".".join([*folder, *([node.module] if node.module else [])])

@@ -1,0 +1,48 @@
+"""Concurrency has owners: tasks and threads are made in named places and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from tests.architecture.source import Module, package_modules
+
+MAKES_TASKS = frozenset(
+    {
+        "TaskGroup",
+        "create_task",
+        "create_task_group",
+        "ensure_future",
+        "gather",
+        "run_coroutine_threadsafe",
+        "start_soon",
+    }
+)
+MAKES_THREADS = frozenset({"Thread", "ThreadPoolExecutor", "run_in_executor", "to_thread"})
+
+OWNERS: Mapping[str, tuple[frozenset[str], str]] = {
+    "actors/supervisor.py": (frozenset({"create_task"}), "the one place where tasks are made"),
+}
+"""Path -> (what it may call, why)."""
+
+
+def _made(module: Module) -> dict[str, str]:
+    return {
+        module.place(call): name
+        for name, call in module.calls()
+        if name in MAKES_TASKS | MAKES_THREADS
+    }
+
+
+@pytest.mark.parametrize("module", package_modules(), ids=lambda module: module.label)
+def test_no_task_and_no_thread_is_made_outside_its_owner(module: Module) -> None:
+    allowed, _why = OWNERS.get(module.label, (frozenset[str](), ""))
+    ownerless = {place: name for place, name in _made(module).items() if name not in allowed}
+    assert ownerless == {}
+
+
+@pytest.mark.parametrize("label", OWNERS)
+def test_every_listed_owner_makes_what_it_is_listed_for(label: str) -> None:
+    (module,) = (module for module in package_modules() if module.label == label)
+    assert set(_made(module).values()) == OWNERS[label][0]
