@@ -11,7 +11,7 @@ QUICK  ?=
 
 BIN := $(VENV)/bin
 PACKAGES := actors checkpoint streaming
-CODE := $(PACKAGES) $(wildcard tests examples benchmarks)
+CODE := $(PACKAGES) $(wildcard tests examples benchmarks .ci)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
