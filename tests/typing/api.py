@@ -1,0 +1,153 @@
+"""How users call the public names; pyright checks this file and nobody runs it.
+
+A signature that gets narrower, or a type that gets vaguer, breaks here first.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, TypedDict, assert_type
+
+from actors import (
+    END,
+    START,
+    ActorsError,
+    Command,
+    CompiledGraph,
+    GraphRecursionError,
+    Interrupt,
+    Send,
+    StateGraph,
+    StateSnapshot,
+    StreamWriter,
+    add_messages,
+    get_stream_writer,
+    interrupt,
+)
+from checkpoint import (
+    CheckpointError,
+    MemorySaver,
+    MsgpackSerializer,
+    Saver,
+    SqliteSaver,
+    ThreadBusyError,
+)
+from streaming import Chunk, Hub, StreamMode
+
+
+class State(TypedDict):
+    total: Annotated[int, operator.add]
+    messages: Annotated[list[Any], add_messages]
+
+
+@dataclass
+class Settings:
+    limit: int = 3
+
+
+class Partial(TypedDict, total=False):
+    total: int
+
+
+def sync_node(state: State) -> Partial:
+    return {"total": state["total"]}
+
+
+async def async_node(state: State) -> dict[str, Any]:
+    return {"total": state["total"]}
+
+
+async def node_with_writer(state: State, writer: StreamWriter) -> None:
+    writer({"seen": state["total"]})
+    get_stream_writer()("custom")
+
+
+def asking_node(state: State) -> Command:
+    answer = interrupt({"question": state["total"]})
+    return Command(goto=END, update={"messages": [answer]})
+
+
+def route(state: State) -> str | Sequence[Send]:
+    return END if state["total"] else [Send("sync", {"total": 1})]
+
+
+def build(saver: Saver | None) -> CompiledGraph:
+    builder = StateGraph(State, context_schema=Settings)
+    builder = builder.add_node("sync", sync_node).add_node(async_node)
+    builder.add_node("writer", node_with_writer, defer=True, metadata={"owner": "me"})
+    builder.add_node("asking", asking_node)
+    builder.add_edge(START, "sync").add_edge(["sync", "async_node"], "writer")
+    builder.add_conditional_edges("writer", route, {"sync": "sync", END: END})
+    builder.add_sequence([("one", sync_node), async_node])
+    builder.set_entry_point("sync").set_finish_point("asking")
+    return builder.compile(checkpointer=saver, interrupt_before=["asking"], name="typed")
+
+
+def every_saver_fits() -> None:
+    build(MemorySaver())
+    build(None)
+    with SqliteSaver.from_conn_string("file.sqlite") as saver:
+        build(saver)
+
+
+async def every_saver_fits_async() -> None:
+    async with SqliteSaver.from_conn_string("file.sqlite") as saver:
+        build(saver)
+
+
+def sync_doors(graph: CompiledGraph) -> None:
+    config = {"configurable": {"thread_id": "1"}, "recursion_limit": 10}
+    graph.invoke({"total": 1}, config, durability="sync")
+    graph.invoke(Command(resume="yes"), config)
+    graph.invoke(None, config, stream_mode="updates", interrupt_after="*")
+    for _ in graph.stream({"total": 1}, config, stream_mode=["values", "messages"], subgraphs=True):
+        pass
+    assert_type(graph.get_state(config), StateSnapshot)
+    for snapshot in graph.get_state_history(config, limit=2, filter={"source": "loop"}):
+        assert_type(snapshot, StateSnapshot)
+    moved = graph.update_state(config, {"total": 1}, as_node="sync")
+    graph.invoke(None, moved)
+    graph.batch([{"total": 1}, {"total": 2}])
+
+
+async def async_doors(graph: CompiledGraph) -> None:
+    config = {"configurable": {"thread_id": "1"}}
+    await graph.ainvoke({"total": 1}, config, durability="exit")
+    stream = graph.astream({"total": 1}, config, stream_mode="values")
+    chunks: AsyncIterator[Any] = stream
+    async for _ in chunks:
+        break
+    assert_type(await graph.aget_state(config), StateSnapshot)
+    async for snapshot in graph.aget_state_history(config):
+        assert_type(snapshot, StateSnapshot)
+    moved = await graph.aupdate_state(config, {"total": 1})
+    await graph.ainvoke(None, moved)
+    await graph.abatch([{"total": 1}], return_exceptions=True)
+
+
+def what_a_snapshot_holds(snapshot: StateSnapshot) -> None:
+    assert_type(snapshot.next, tuple[str, ...])
+    for pending in snapshot.interrupts:
+        assert_type(pending, Interrupt)
+        assert_type(pending.id, str)
+    for task in snapshot.tasks:
+        assert_type(task.name, str)
+
+
+def what_can_be_caught(graph: CompiledGraph) -> None:
+    try:
+        graph.invoke({"total": 1})
+    except GraphRecursionError as error:
+        root: ActorsError = error
+        builtin: RecursionError = error
+        print(root, builtin)
+    except ThreadBusyError as error:
+        assert_type(error.owner, str)
+        storage: CheckpointError = error
+        print(storage)
+
+
+def lower_floors_alone(mode: StreamMode, chunk: Chunk) -> None:
+    print(Hub(), mode, chunk.id, chunk.ns, chunk.mode, chunk.data, MsgpackSerializer())
