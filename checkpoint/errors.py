@@ -5,6 +5,9 @@
     │   └── UnregisteredTypeError (TypeError)  its class is not registered
     ├── DeserializationError               bytes cannot become a value
     │   └── UnknownTypeTagError            they name a type this process has not registered
+    ├── TypeRegistrationError (TypeError)  a class cannot be registered, or not under this name
+    ├── RemoteError                        stands for a stored exception whose class is unknown
+    ├── InvalidIdError (ValueError)        a text is no id, or no id can come after it
     ├── SaverClosedError                   the saver is not open
     ├── ThreadBusyError                    another scheduler holds the thread
     ├── StaleClaimError                    the thread was taken over since
@@ -35,6 +38,29 @@ class DeserializationError(CheckpointError):
 
 class UnknownTypeTagError(DeserializationError):
     """The bytes name a type that is not registered here; import the module that registers it."""
+
+
+class TypeRegistrationError(CheckpointError, TypeError):
+    """The class cannot be registered like this; the message says which argument to change."""
+
+
+class RemoteError(CheckpointError):
+    """Stands for a stored exception of a class that was not registered; register it to keep it.
+
+    `type_name` is the module-qualified name of the class, `message` what `str` made of it.
+    """
+
+    def __init__(self, type_name: str, message: str) -> None:
+        super().__init__(type_name, message)
+        self.type_name = type_name
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.type_name}: {self.message}" if self.message else self.type_name
+
+
+class InvalidIdError(CheckpointError, ValueError):
+    """The text is no id in UUID form, or none can follow it; make ids with `new_id`."""
 
 
 class SaverClosedError(CheckpointError):
