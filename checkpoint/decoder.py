@@ -1,0 +1,108 @@
+"""Turns what a saver loaded back into values, decoding shared bytes once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from .encoder import rows_of
+from .errors import CorruptDataError
+from .record import (
+    BlobRow,
+    Checkpoint,
+    CheckpointTuple,
+    Entry,
+    Inline,
+    Loaded,
+    PendingWrite,
+    Span,
+    Spanned,
+    Whole,
+)
+from .serde import Serializer
+
+
+class Decoder:
+    """Decodes checkpoints of one scope; what several of them share is decoded once.
+
+    A page of history whose checkpoints share a list of 1,000 messages decodes 1,000 messages, and
+    the snapshots share those objects: treat them as read-only.
+    """
+
+    def __init__(self, serializer: Serializer) -> None:
+        self._serializer = serializer
+        self._decoded: dict[tuple[int, int], list[Any]] = {}
+
+    def values(self, loaded: Loaded) -> dict[str, Any]:
+        """The value of every channel that holds one.
+
+        Raises DeserializationError for bytes that cannot be decoded, CorruptDataError when stored
+        rows are missing.
+        """
+        entries = loaded.record.entries
+        return {name: self._entry(loaded, entry) for name, entry in entries.items()}
+
+    def writes(self, loaded: Loaded) -> tuple[PendingWrite, ...]:
+        """The pending writes of the step after the checkpoint, by task, in the order written."""
+        return tuple(
+            PendingWrite(task.task_id, channel, self._entry(loaded, entry))
+            for task in loaded.writes
+            for channel, entry in task.writes
+        )
+
+    def tuple(self, loaded: Loaded) -> CheckpointTuple:
+        """The checkpoint with its values, its metadata and the pending writes after it."""
+        record = loaded.record
+        checkpoint = Checkpoint(
+            id=record.id,
+            thread_id=record.thread_id,
+            ns=record.ns,
+            parent_id=record.parent_id,
+            created_at=record.created_at,
+            channel_values=self.values(loaded),
+            channel_versions={name: entry.version for name, entry in record.entries.items()},
+            version=record.version,
+            wrote=record.wrote,
+        )
+        return CheckpointTuple(checkpoint, record.metadata, self.writes(loaded))
+
+    def _entry(self, loaded: Loaded, entry: Entry) -> Any:
+        match entry:
+            case Inline():
+                return self._serializer.loads(entry.data)
+            case Whole():
+                return self._whole(rows_of(loaded, entry.key)[0])
+            case Spanned():
+                items: list[Any] = []
+                for span in entry.spans:
+                    items += self._span(loaded, span)
+                return items
+
+    def _whole(self, row: BlobRow) -> Any:
+        found = self._decoded.get((row.key, 0))
+        if found is None:
+            found = self._decoded[row.key, 0] = [self._serializer.loads(row.data)]
+        return found[0]
+
+    def _span(self, loaded: Loaded, span: Span) -> list[Any]:
+        items: list[Any] = []
+        for row in _overlapping(rows_of(loaded, span.key), span):
+            first, last = max(span.start - row.start, 0), span.stop - row.start
+            items += self._items(row)[first:last]
+        if len(items) != span.stop - span.start:
+            raise CorruptDataError(
+                f"items {span.start} to {span.stop} of blob {span.key} of checkpoint "
+                f"{loaded.record.id!r} (thread {loaded.record.thread_id!r}) are not all there; "
+                "restore the database from a backup"
+            )
+        return items
+
+    def _items(self, row: BlobRow) -> list[Any]:
+        found = self._decoded.get((row.key, row.start))
+        if found is None:
+            found = self._decoded[row.key, row.start] = self._serializer.unpack_items(row.data)
+        return found
+
+
+def _overlapping(rows: Iterable[BlobRow], span: Span) -> list[BlobRow]:
+    return [row for row in rows if row.start < span.stop and span.start < row.start + row.count]

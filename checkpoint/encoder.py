@@ -1,0 +1,305 @@
+"""Turns the channel values of one scope into entries and blob rows, storing only what is new.
+
+One `ScopeEncoder` lives as long as one scheduler works on the scope.  It knows what the last
+version of each channel was stored as, and so tells what changed from bytes alone: it does not
+matter whether user code replaced a value or changed it in place.
+
+* encoded value of at most `INLINE` bytes: rides in the checkpoint;
+* a larger `list`: item runs; only items that are not stored yet make a new row (`spans.py`);
+* anything else: one blob.
+
+What `encode` works out becomes the base of later calls at once, so that several steps can be
+encoded before one commit.  `accept` says that all of it is committed; `rewind` forgets everything
+since the last `accept`, after a commit that failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from .errors import CorruptDataError, SerializationError
+from .record import BlobRow, Entry, Inline, Loaded, Span, Spanned, Whole
+from .serde import Serializer
+from .spans import Spans, cut, difference, find, join
+
+INLINE = 100
+"""Bytes up to which a value rides in its checkpoint: a row of its own would cost as much again."""
+MAX_SPANS = 32
+"""A list in more pieces than this is written anew, as one run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What one call of `encode` found: entries of the written channels, and rows to store."""
+
+    entries: Mapping[str, Entry]
+    rows: tuple[BlobRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedWrites:
+    """What one call of `encode_writes` found: entries in the order written, and rows to store."""
+
+    writes: tuple[tuple[str, Entry], ...]
+    rows: tuple[BlobRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """How the last version of a channel is stored: digests of the whole value or of its items."""
+
+    entry: Entry
+    digests: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Appended:
+    """Items that the last call added to a channel's list, and where they went."""
+
+    digests: list[int]
+    spans: Spans
+
+
+@dataclass(slots=True)
+class _Changes:
+    """State that is not accepted yet, laid over the accepted one."""
+
+    stored: dict[str, _Stored] = field(default_factory=dict[str, _Stored])
+    ends: dict[int, int] = field(default_factory=dict[int, int])
+    appended: dict[str, _Appended] = field(default_factory=dict[str, _Appended])
+
+    def take(self, newer: _Changes) -> None:
+        self.stored.update(newer.stored)
+        self.ends.update(newer.ends)
+        self.appended.update(newer.appended)
+
+
+class ScopeEncoder:
+    """The encoder of one scope, for as long as one scheduler holds its thread.
+
+    Give it what the scheduler loaded (None for a scope without checkpoints)::
+
+        encoded = encoder.encode({"messages": messages}, version=7)
+        writes = encoder.encode_writes([("messages", [messages[-1]])])   # stored once, not twice
+        await saver.commit(batch_of(encoded, writes))
+        encoder.accept()
+
+    Item runs are extended in place only when the scope's newest checkpoint was loaded, or the run
+    was started by this encoder: elsewhere another branch may have extended them already.
+    """
+
+    def __init__(self, serializer: Serializer, ns: str, loaded: Loaded | None) -> None:
+        self._serializer = serializer
+        self._ns = ns
+        self._loaded = loaded
+        self._next_key = loaded.next_key if loaded else 0
+        self._accepted = _Changes()
+        self._open = _Changes()
+        if loaded and loaded.newest:
+            for key, rows in loaded.blobs.items():
+                if rows and rows[-1].count:
+                    self._accepted.ends[key] = rows[-1].start + rows[-1].count
+
+    def encode(self, values: Mapping[str, Any], version: int) -> Encoded:
+        """Entries and rows for the channels written in one step.
+
+        Raises SerializationError (or its subclass) naming the channel; nothing is changed then.
+        """
+        step = _Step(self)
+        entries: dict[str, Entry] = {}
+        for name, value in values.items():
+            with _naming(name):
+                entries[name] = step.add(name, value, version)
+        self._open.take(step.changes)
+        return Encoded(entries, tuple(step.rows))
+
+    def encode_writes(self, writes: Sequence[tuple[str, Any]]) -> EncodedWrites:
+        """Entries (version 0) and rows for one task's pending writes.
+
+        A list whose items `encode` has just appended to the same channel points to them there.
+        """
+        rows: list[BlobRow] = []
+        entries: list[tuple[str, Entry]] = []
+        for name, value in writes:
+            with _naming(name):
+                entries.append((name, self._write(name, value, rows)))
+        return EncodedWrites(tuple(entries), tuple(rows))
+
+    def accept(self) -> None:
+        """Everything encoded so far is committed."""
+        self._accepted.take(self._open)
+        self._open = _Changes()
+
+    def rewind(self) -> None:
+        """Forget what was encoded since the last `accept`: its commit failed."""
+        self._open = _Changes()
+
+    def _write(self, name: str, value: Any, rows: list[BlobRow]) -> Entry:
+        items = list_items(self._serializer, value)
+        if items is None:
+            data = self._serializer.dumps(value)
+            if len(data) <= INLINE:
+                return Inline(0, data)
+            rows.append(BlobRow(self._ns, self.new_key(), 0, 0, data))
+            return Whole(0, rows[-1].key)
+        digests = [hash(item) for item in items]
+        appended = self._open.appended.get(name) or self._accepted.appended.get(name)
+        if appended and (at := find(digests, appended.digests)) is not None:
+            return Spanned(0, cut(appended.spans, at, at + len(digests)))
+        rows.append(BlobRow(self._ns, self.new_key(), 0, len(items), b"".join(items)))
+        return Spanned(0, (Span(rows[-1].key, 0, len(items)),))
+
+    # What a step in the making asks of the encoder.
+
+    @property
+    def ns(self) -> str:
+        """The scope's namespace."""
+        return self._ns
+
+    @property
+    def serializer(self) -> Serializer:
+        """Turns values into bytes."""
+        return self._serializer
+
+    def new_key(self) -> int:
+        """A blob key that the scope has not used."""
+        self._next_key += 1
+        return self._next_key - 1
+
+    def end_of(self, key: int) -> int | None:
+        """Where a run that may be extended ends; None if it may not."""
+        end = self._open.ends.get(key)
+        return self._accepted.ends.get(key) if end is None else end
+
+    def stored(self, name: str) -> _Stored | None:
+        """How the channel's last version is stored."""
+        found = self._open.stored.get(name) or self._accepted.stored.get(name)
+        if found is None and self._loaded and name in self._loaded.record.entries:
+            found = _from_loaded(self._serializer, self._loaded, name)
+            self._accepted.stored[name] = found
+        return found
+
+
+class _Step:
+    """One call of `encode`: rows and state in the making, dropped when a value is refused."""
+
+    def __init__(self, encoder: ScopeEncoder) -> None:
+        self._encoder = encoder
+        self.rows: list[BlobRow] = []
+        self.changes = _Changes()
+
+    def add(self, name: str, value: Any, version: int) -> Entry:
+        items = list_items(self._encoder.serializer, value)
+        if items is None:
+            stored = self._value(name, value, version)
+        else:
+            stored = self._list(name, items, version)
+        self.changes.stored[name] = stored
+        return stored.entry
+
+    def _value(self, name: str, value: Any, version: int) -> _Stored:
+        data = self._encoder.serializer.dumps(value)
+        if len(data) <= INLINE:
+            return _Stored(Inline(version, data), [])
+        digests = [hash(data)]
+        old = self._encoder.stored(name)
+        if old and isinstance(old.entry, Whole) and old.digests == digests:
+            return _Stored(Whole(version, old.entry.key), digests)
+        return _Stored(Whole(version, self._row(data, 0)), digests)
+
+    def _list(self, name: str, items: list[bytes], version: int) -> _Stored:
+        digests = [hash(item) for item in items]
+        old = self._encoder.stored(name)
+        if old is None or not isinstance(old.entry, Spanned):
+            old = _Stored(Spanned(version, ()), [])
+        kept = cast(Spanned, old.entry).spans
+        diff = difference(old.digests, digests)
+        head = cut(kept, diff.head_start, diff.head_stop)
+        tail = cut(kept, diff.tail, len(old.digests))
+        first, last = diff.fresh_start, diff.fresh_stop
+        if len(head) + len(tail) + (first < last) > MAX_SPANS:
+            head, tail, first, last = (), (), 0, len(items)
+        spans = head + tail
+        if first < last:
+            fresh = self._fresh(items[first:last], () if tail else head)
+            spans = join((*head, fresh, *tail))
+            self.changes.appended[name] = _Appended(digests[first:last], (fresh,))
+        return _Stored(Spanned(version, spans), digests)
+
+    def _fresh(self, items: list[bytes], head: Spans) -> Span:
+        """Store items: at the end of the run that the list's last span ends, or in a new run."""
+        data = b"".join(items)
+        last = head[-1] if head else None
+        if last is None or self._end_of(last.key) != last.stop:
+            return Span(self._row(data, len(items)), 0, len(items))
+        self.rows.append(BlobRow(self._encoder.ns, last.key, last.stop, len(items), data))
+        self.changes.ends[last.key] = last.stop + len(items)
+        return Span(last.key, last.stop, last.stop + len(items))
+
+    def _row(self, data: bytes, count: int) -> int:
+        key = self._encoder.new_key()
+        self.rows.append(BlobRow(self._encoder.ns, key, 0, count, data))
+        if count:
+            self.changes.ends[key] = count
+        return key
+
+    def _end_of(self, key: int) -> int | None:
+        end = self.changes.ends.get(key)
+        return self._encoder.end_of(key) if end is None else end
+
+
+def list_items(serializer: Serializer, value: Any) -> list[bytes] | None:
+    """The encoded items of a list that is too long to ride inline; None for anything else."""
+    if type(value) is not list:
+        return None
+    items = serializer.pack_items(cast(list[Any], value))
+    return items if sum(map(len, items)) > INLINE else None
+
+
+def _from_loaded(serializer: Serializer, loaded: Loaded, name: str) -> _Stored:
+    """Digests of what is stored, taken from the stored bytes: nothing is decoded or encoded."""
+    entry = loaded.record.entries[name]
+    match entry:
+        case Inline():
+            return _Stored(entry, [])
+        case Whole():
+            return _Stored(entry, [hash(row.data) for row in rows_of(loaded, entry.key)])
+        case Spanned():
+            digests: list[int] = []
+            for span in entry.spans:
+                digests += _run_digests(serializer, loaded, span)
+            return _Stored(entry, digests)
+
+
+def _run_digests(serializer: Serializer, loaded: Loaded, span: Span) -> list[int]:
+    digests: list[int] = []
+    for row in rows_of(loaded, span.key):
+        if row.start < span.stop and span.start < row.start + row.count:
+            items = serializer.split_items(row.data)
+            first, last = max(span.start - row.start, 0), span.stop - row.start
+            digests += [hash(item) for item in items[first:last]]
+    return digests
+
+
+def rows_of(loaded: Loaded, key: int) -> tuple[BlobRow, ...]:
+    """The rows of one blob; raises CorruptDataError when the saver has none."""
+    rows = loaded.blobs.get(key)
+    if not rows:
+        raise CorruptDataError(
+            f"blob {key} of checkpoint {loaded.record.id!r} (thread {loaded.record.thread_id!r}) "
+            "is missing; restore the database from a backup"
+        )
+    return rows
+
+
+@contextmanager
+def _naming(channel: str) -> Iterator[None]:
+    """Let an error that a value causes say which channel holds it."""
+    try:
+        yield
+    except SerializationError as error:
+        error.args = (f"channel {channel!r}: {error}",)
+        raise
