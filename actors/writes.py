@@ -1,0 +1,117 @@
+"""What user code returned, turned into writes to channels; refused when it is no update."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from reprlib import repr as shortened
+from typing import Any, cast
+
+from .errors import InvalidUpdateError
+from .instances import updates_of
+from .spec import TASKS, BranchSpec, GraphSpec, NodeSpec, Writes
+from .state import ROOT
+from .values import END, START, Send
+
+_ROOT_ONLY = frozenset({ROOT})
+
+
+def writes_of(node: NodeSpec, result: Any) -> Writes:
+    """The state writes that a node's result asks for: (key, value) in the order given.
+
+    `result` is a dict of updates, an instance of a schema, a list of those, or None.  Raises
+    InvalidUpdateError for anything else, and for a key that the graph does not have.  What a
+    subgraph gave is filtered instead: its state may have keys that its parent has not.
+    """
+    known = node.writes
+    if known == _ROOT_ONLY:
+        return [] if result is None else [(ROOT, result)]
+    if result.__class__ is dict and result.keys() <= known:
+        return list(result.items())
+    if result is None:
+        return []
+    if isinstance(result, list) and result:
+        items = cast("list[Any]", result)
+        return [write for item in items for write in _writes_of_one(node, item, result)]
+    return _writes_of_one(node, result, result)
+
+
+def _writes_of_one(node: NodeSpec, item: Any, result: Any) -> Writes:
+    if item is None:
+        return []
+    updates = cast("Mapping[Any, Any]", item) if isinstance(item, Mapping) else updates_of(item)
+    if updates is None:
+        raise InvalidUpdateError(
+            f"Expected dict, got {shortened(result)} from node {node.name!r}. Return a dict of "
+            "state keys, an instance of a state schema, a list of those, or None"
+        )
+    known = node.writes
+    unknown = [key for key in updates if key not in known]
+    if unknown and not isinstance(getattr(node.call, "spec", None), GraphSpec):
+        raise InvalidUpdateError(
+            f"Node {node.name!r} updates {', '.join(map(repr, unknown))}, which the state does "
+            f"not have. Its keys are {sorted(known)}: return those, or add the key to the schema"
+        )
+    return [(key, value) for key, value in updates.items() if key in known]
+
+
+def route_writes(result: Any, branch: BranchSpec, nodes: Collection[str]) -> Writes:
+    """The trigger and task writes that a branch's result asks for.
+
+    `result` is a node's name, END, a Send, what the branch's path_map holds, or a list or tuple of
+    those.  Raises InvalidUpdateError, listing what can be, for anything else.
+    """
+    chosen = cast("list[Any]", result) if isinstance(result, list | tuple) else [result]
+    writes: Writes = []
+    for item in chosen:
+        target = item if branch.ends is None or isinstance(item, Send) else _mapped(item, branch)
+        writes += goto_writes(target, f"Branch {branch.name!r}", nodes)
+    return writes
+
+
+def goto_writes(target: Any, who: str, nodes: Collection[str]) -> Writes:
+    """The write that sends control to one target; `who` asked for it, errors say.
+
+    Raises InvalidUpdateError when the target is no node, Send or END.
+    """
+    if isinstance(target, Send):
+        return [(TASKS, _checked(target, who, nodes))]
+    if isinstance(target, str):
+        if target in nodes:
+            return [(f"branch:to:{target}", None)]
+        if target == END:
+            return []
+    if target is None or target == START or not isinstance(target, str):
+        raise InvalidUpdateError(
+            f"Branch did not return a valid destination: {who} gave {shortened(target)}. Return "
+            f"the name of a node, END, a Send, or a list of those; nodes are {sorted(nodes)}"
+        )
+    raise InvalidUpdateError(
+        f"{who} goes to {target!r}, which is no node of this graph. Its nodes are {sorted(nodes)}: "
+        "go to one of those or to END, or add the node"
+    )
+
+
+def _checked(send: Send, who: str, nodes: Collection[str]) -> Send:
+    if send.node in nodes:
+        return send
+    if send.node == END:
+        raise InvalidUpdateError(
+            f"Cannot send a packet to the END node, as {who} does: END runs nothing. Return END "
+            "itself to stop there"
+        )
+    raise InvalidUpdateError(
+        f"{who} sends to {send.node!r}, which is no node of this graph. Its nodes are "
+        f"{sorted(nodes)}: send to one of those, or add the node"
+    )
+
+
+def _mapped(item: Any, branch: BranchSpec) -> str:
+    ends = cast("Mapping[Any, str]", branch.ends)
+    try:
+        return ends[item]
+    except (KeyError, TypeError) as error:
+        raise InvalidUpdateError(
+            f"Branch {branch.name!r} returned {shortened(item)}, which its path_map does not hold. "
+            f"It holds {list(ends)}: return one of those, or add it to the map (or to the "
+            "function's Literal return type)"
+        ) from error
