@@ -10,7 +10,7 @@ but not frozen: they are made on the hot path.  Treat them, and what they carry,
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -69,6 +69,8 @@ class TaskStarted(Event):
     input: Any
     triggers: Sequence[str]
     metadata: Mapping[str, Any] | None = None
+    hidden: bool = False
+    """Tagged as hidden: left out of every mode."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -83,7 +85,7 @@ class TaskFinished(Event):
     """What `tasks` shows: the state keys written."""
     cached: bool = False
     hidden: bool = False
-    """Tagged as hidden: left out of `updates`."""
+    """Tagged as hidden: left out of every mode."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -116,6 +118,8 @@ class StepCommitted(Event):
     wrote: bool
     """False when no output key changed: `values` shows nothing then, `checkpoints` does."""
     checkpoint: CheckpointSaved | None = None
+    changed: Collection[str] | None = None
+    """State keys this step wrote, for readers of a few keys only; None: not known."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -133,3 +137,8 @@ class Custom(Event):
     data: Any
     node: str = ""
     """Name of the node that wrote it."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Withdrawn(Event):
+    """Holds the place of an event whose commit failed, so that ids stay gapless; shows nothing."""

@@ -1,0 +1,64 @@
+"""Chunks: what a subscriber gets of an event, one per stream mode that shows it.
+
+Event ids are gapless; a chunk's id is ``event id * 8 + ordinal of its mode``.  So chunk ids
+strictly grow within any set of modes, and a reader may come back in the middle of an event, or
+with other modes, and misses nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .events import Namespace
+from .modes import ORDINALS, StreamMode
+
+MODES_PER_EVENT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One mode's view of one event.  Read-only: several readers share what `data` holds."""
+
+    id: int
+    """Give it as `after` to read on behind this chunk."""
+    ns: Namespace
+    """Path of the graph it comes from; () is the root."""
+    mode: StreamMode
+    data: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Stands where events were lost because the reader fell behind the ring."""
+
+    id: int
+    """Give it as `after` to read on behind the gap."""
+    lost: int
+    """Number of events (of any kind) that the reader did not see."""
+
+
+def chunk_id(event_id: int, mode: StreamMode) -> int:
+    """The id of an event's chunk in a mode."""
+    return event_id * MODES_PER_EVENT + ORDINALS[mode]
+
+
+def event_id_of(chunk: int) -> int:
+    """The id of the event that a chunk id belongs to."""
+    return chunk // MODES_PER_EVENT
+
+
+def gap_after(event_id: int, lost: int) -> Gap:
+    """The gap that ends with (and includes) an event."""
+    return Gap((event_id + 1) * MODES_PER_EVENT - 1, lost)
+
+
+def shape(chunk: Chunk, *, single_mode: bool, subgraphs: bool) -> Any:
+    """A chunk as `astream` yields it.
+
+    data for one mode given as a string, (mode, data) for a list of modes; with subgraphs
+    (ns, data) or (ns, mode, data).
+    """
+    if single_mode:
+        return (chunk.ns, chunk.data) if subgraphs else chunk.data
+    return (chunk.ns, chunk.mode, chunk.data) if subgraphs else (chunk.mode, chunk.data)

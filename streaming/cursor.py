@@ -1,0 +1,39 @@
+"""A reader's place in a run's log, kept by the log under its lock."""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum
+
+from .chunk import Chunk, Gap
+from .waiting import LoopWaiter
+
+
+class Reading(Enum):
+    """What a cursor meets when there are no events for it."""
+
+    WAIT = "wait"
+    """Nothing new yet: it is parked, await its waiter."""
+    BEHIND = "behind"
+    """The ring has dropped what comes next."""
+    END = "end"
+    """The log is closed and read to its end."""
+
+
+class Cursor:
+    """Where one reader stands."""
+
+    __slots__ = ("chunks", "closed", "mask", "position", "thread", "waiter")
+
+    def __init__(self, position: int, mask: int) -> None:
+        self.position = position
+        """Id of the last event taken out of the log."""
+        self.mask = mask
+        """Bit set of the modes it shows."""
+        self.chunks: deque[Chunk | Gap] = deque()
+        """Made of the events taken, not yet handed to the reader."""
+        self.waiter: LoopWaiter | None = None
+        """Set while the reader waits for more."""
+        self.thread = 0
+        """The thread that reads."""
+        self.closed = False

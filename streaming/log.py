@@ -1,0 +1,241 @@
+"""The log of a run: append-only, one order for all, read through cursors.
+
+Publishing never waits: it gives the event the next id, puts it into the ring and wakes the readers
+that wait (once, however much is published until they run).  Any thread may publish.
+
+*Visible* is the highest id that readers may see.  Without a durable log that is the last id; with
+one it is the last id whose row is committed.  Rows get there in two ways: `pump` commits what was
+published, and `stage` hands out rows for a transaction of the caller's own, `release` shows them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from typing_extensions import Unpack
+
+from .committer import Committer, DurableRun
+from .errors import LogClosedError, LogSetupError, StagedError
+from .events import Event, Withdrawn
+from .fence import Fence
+from .options import LogOptions
+from .readable import ReadableLog
+from .staged import Staged
+
+_time = time.time
+
+
+class RunLog(ReadableLog):
+    """The events of one run.
+
+    log = hub.open(run_id)
+    log.publish(RunStarted(run_id=run_id))
+    async for chunk in log.subscribe("updates"): ...
+    """
+
+    def __init__(
+        self,
+        run_id: str,
+        on_close: Callable[[RunLog], None] | None = None,
+        **options: Unpack[LogOptions],
+    ) -> None:
+        super().__init__(run_id, **options)
+        self._on_close = on_close
+        self._staged: list[Staged] = []
+        self._held: tuple[Event, ...] = ()
+        self._committer = self._make_committer(options)
+
+    def _make_committer(self, options: LogOptions) -> Committer | None:
+        event_log, codec = options.get("event_log"), options.get("codec")
+        if event_log is None and codec is None:
+            return None
+        if event_log is None or codec is None:
+            raise LogSetupError(
+                f"event_log={event_log!r} with codec={codec!r}: a durable log needs both; "
+                "give the other one too, or none"
+            )
+        return Committer(
+            DurableRun(self.run_id, event_log, codec),
+            self._lock,
+            self._show_committed,
+            visible=self._visible,
+            max_rows=options.get("max_events", 65_536),
+            max_size=options.get("max_bytes", 1 << 26),
+        )
+
+    # --- publishing -----------------------------------------------------------------------------
+
+    def publish(self, event: Event, fence: Fence | None = None) -> int:
+        """Append an event; gives its id, or 0 if the fence is raised.  Never waits.
+
+        Raises LogClosedError after `close`, LogBackedUpError when the durable log does not keep
+        up, and what the codec raises; nothing was appended then.
+        """
+        if not event.time:
+            event.time = _time()
+        if self._committer is not None:
+            return self._publish_row(self._committer, event, fence)
+        with self._lock:
+            if self._closed or (fence is not None and fence.raised):
+                return self._refuse(event, fence)
+            event.id = self._last = self._visible = self._last + 1
+            if self.keep or self._cursors:
+                self._ring.append(event)
+            waiters = self._unpark_all() if self._parked else ()
+        for waiter in waiters:
+            waiter.wake()
+        return event.id
+
+    def _publish_row(self, committer: Committer, event: Event, fence: Fence | None) -> int:
+        data = committer.durable.codec.encode(event)
+        with self._lock:
+            if self._closed or (fence is not None and fence.raised):
+                return self._refuse(event, fence)
+            committer.make_room(1, len(data))
+            self._append_row(committer, event, data)
+        committer.progress.pulse()
+        return event.id
+
+    def _append_row(self, committer: Committer, event: Event, data: bytes) -> None:
+        event.id = self._last = self._last + 1
+        if self.keep or self._cursors:
+            self._ring.append_sized(event, len(data))
+        committer.add((event.id, data))
+
+    def _refuse(self, event: Event, fence: Fence | None) -> int:
+        if fence is not None:
+            self._refused += 1
+            return 0
+        raise LogClosedError(
+            f"{type(event).__name__} cannot be published: the log of run {self.run_id!r} is "
+            "closed, as the run has ended; publish before the run's last event"
+        )
+
+    def fence(self, fence: Fence) -> None:
+        """Raise a fence: when this returns, nothing more gets in under it."""
+        with self._lock:
+            fence.raised = True
+        self._room.pulse()
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Say that nothing follows: readers end when they have read all that is visible.
+
+        With an error they then raise LogFailedError from it, and rows that are not committed stay
+        unseen.  An error may still be given after a close without one.
+        """
+        with self._lock:
+            first, self._closed = not self._closed, True
+            if error is not None and self._error is None:
+                self._error = error
+            waiters = self._unpark_all()
+        for waiter in waiters:
+            waiter.wake()
+        if self._committer is not None:
+            self._committer.stop(failed=self._error is not None)
+        self._room.pulse()
+        if first and self._on_close is not None:
+            self._on_close(self)
+
+    # --- committing -----------------------------------------------------------------------------
+
+    def stage(self, events: Sequence[Event]) -> Staged:
+        """Give events their ids and rows, and hand out all rows not yet sent, for a transaction.
+
+        Commit the rows, then `release` them; if that failed, `unstage` to try again or `withdraw`.
+        The transaction must commit after appends asked for earlier: await `settled` first if the
+        saver and the event log do not queue for the same writer.  Raises as `publish` does.
+        """
+        now = _time()
+        for event in events:
+            event.time = event.time or now
+        committer = self._committer
+        encode = None if committer is None else committer.durable.codec.encode
+        data = [] if encode is None else [encode(event) for event in events]
+        with self._lock:
+            if self._closed and events:
+                self._refuse(events[0], None)
+            if committer is None:
+                staged = Staged((*self._held, *events), ())
+                self._held = ()
+            else:
+                committer.make_room(len(data), sum(map(len, data)))
+                for event, encoded in zip(events, data, strict=True):
+                    self._append_row(committer, event, encoded)
+                staged = Staged(tuple(events), committer.take())
+            self._staged.append(staged)
+        return staged
+
+    def release(self, staged: Staged) -> None:
+        """The transaction is committed: show its events (each in its turn)."""
+        self._unlist(staged)
+        if self._committer is not None:
+            self._committer.confirm(staged.rows)
+        else:
+            for event in staged.events:
+                self.publish(event)
+
+    def unstage(self, staged: Staged) -> None:
+        """The transaction failed: its rows come first in the next `stage` (or `pump`)."""
+        self._unlist(staged)
+        if self._committer is not None:
+            self._committer.give_back(staged.rows)
+        else:
+            with self._lock:
+                self._held = (*staged.events, *self._held)
+
+    async def withdraw(self, staged: Staged) -> None:
+        """The transaction failed for good: what its events report did not happen.
+
+        Their ids are kept by `Withdrawn` events; other rows it carried are sent by `pump`.
+        """
+        self._unlist(staged)
+        if self._committer is None:
+            return
+        blanks = [
+            Withdrawn(id=event.id, ns=event.ns, step=event.step, time=event.time)
+            for event in staged.events
+        ]
+        last = await self._committer.withdraw(staged.rows, blanks)
+        with self._lock:
+            for blank in blanks:
+                if blank.id > last:
+                    self._ring.replace(blank)
+
+    def _unlist(self, staged: Staged) -> None:
+        with self._lock:
+            for at, other in enumerate(self._staged):
+                if other is staged:
+                    del self._staged[at]
+                    return
+        raise StagedError(
+            f"{len(staged.events)} events of run {self.run_id!r} are not staged (any more); "
+            "release, unstage or withdraw what `stage` gave exactly once"
+        )
+
+    async def pump(self) -> None:
+        """Commit rows as they are published, many at once; ends when the log is closed and all
+        are committed.  Run it as one task.  Raises what the event log raises: rows are kept."""
+        if self._committer is not None:
+            await self._committer.pump()
+
+    async def flush(self) -> None:
+        """Return when everything published before the call is visible."""
+        if self._committer is not None:
+            await self._committer.flush(self._last)
+
+    async def settled(self) -> None:
+        """Return when no append is in flight and no row's commit is in doubt."""
+        if self._committer is not None:
+            await self._committer.settled()
+
+    def _show_committed(self) -> None:
+        committer = self._committer
+        if committer is None:
+            return
+        with self._lock:
+            self._visible = committer.outbox.visible
+            waiters = self._unpark_all()
+        for waiter in waiters:
+            waiter.wake()
+        self._pulse_room()

@@ -1,0 +1,326 @@
+"""The reading side of a run's log: subscribers' cursors, who waits, how far the owner is."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from typing_extensions import Unpack
+
+from .chunk import MODES_PER_EVENT, event_id_of
+from .committer import Committer, DurableRun
+from .cursor import Cursor, Reading
+from .errors import CursorError, LogSetupError, OverflowPolicyError, OwnerPresentError
+from .events import Event
+from .modes import ORDINALS, OutputKeys, StreamMode, parse_modes
+from .options import LogOptions, LogStats
+from .ring import Ring
+from .subscriber import OVERFLOWS, Overflow, OwnerSubscriber, Subscriber
+from .view import View
+from .waiting import Gate, LoopWaiter
+
+BATCH = 128
+"""Events a reader takes at once."""
+
+
+class ReadableLog:
+    """What subscribers need of a run's log; `RunLog` adds publishing."""
+
+    def __init__(self, run_id: str, **options: Unpack[LogOptions]) -> None:
+        start = options.get("start", 0)
+        max_events, max_bytes = options.get("max_events", 65_536), options.get("max_bytes", 1 << 26)
+        self.run_id = run_id
+        self.keep = options.get("keep", True)
+        self.high_water = options.get("high_water", 1_024)
+        self.low_water = options.get("low_water", 256)
+        self.resolve = options.get("resolve")
+        self._check_bounds(start, max_events, max_bytes)
+        # Reentrant: a subscriber may be collected, and so leave, at any point of our own code.
+        self._lock = threading.RLock()
+        self._ring = Ring(start + 1, max_events, max_bytes)
+        self._start = self._last = self._visible = start
+        self._cursors: tuple[Cursor, ...] = ()
+        self._owner: Cursor | None = None
+        self._parked: list[Cursor] = []
+        self._mask = 0
+        self._refused = 0
+        self._closed = False
+        self._error: BaseException | None = None
+        self._committer: Committer | None = None
+        self._lockstep = Gate(self._lock)
+        self._room = Gate(self._lock)
+
+    def _check_bounds(self, start: int, max_events: int, max_bytes: int) -> None:
+        if start < 0 or max_events < 1 or max_bytes < 1:
+            raise LogSetupError(
+                f"start={start}, max_events={max_events}, max_bytes={max_bytes} cannot be the "
+                "bounds of a log; give start >= 0 and bounds >= 1"
+            )
+        if not 0 <= self.low_water <= self.high_water:
+            raise LogSetupError(
+                f"low_water={self.low_water}, high_water={self.high_water} cannot be: a writer "
+                "that waits would never go on; give 0 <= low_water <= high_water"
+            )
+
+    # --- what the log is ------------------------------------------------------------------------
+
+    @property
+    def last(self) -> int:
+        """Id of the last event published."""
+        return self._last
+
+    @property
+    def visible(self) -> int:
+        """Highest event id that readers may see."""
+        return self._visible
+
+    @property
+    def closed(self) -> bool:
+        """True after `close`."""
+        return self._closed
+
+    @property
+    def error(self) -> BaseException | None:
+        """What broke the log, if something did."""
+        return self._error
+
+    @property
+    def durable(self) -> DurableRun | None:
+        """Where its rows go, if anywhere."""
+        return None if self._committer is None else self._committer.durable
+
+    @property
+    def held(self) -> tuple[int, int]:
+        """(events, bytes of encoded events) in the ring."""
+        return self._ring.end - self._ring.first, self._ring.size
+
+    @property
+    def watched(self) -> bool:
+        """True if anyone could see an event published now."""
+        return self.keep or bool(self._cursors)
+
+    def wants(self, mode: StreamMode) -> bool:
+        """True if anyone could see what this mode shows of an event published now."""
+        return self.keep or bool(self._mask & (1 << ORDINALS[mode]))
+
+    def stats(self) -> LogStats:
+        """Counts, at this moment."""
+        with self._lock:
+            slowest = min((c.position for c in self._cursors), default=self._visible)
+            return LogStats(
+                published=self._last - self._start,
+                dropped=self._ring.dropped,
+                refused=self._refused,
+                subscribers=len(self._cursors),
+                lag=max(0, self._visible - slowest),
+                unsent=0 if self._committer is None else self._committer.outbox.count,
+            )
+
+    # --- subscribing ----------------------------------------------------------------------------
+
+    def subscribe(
+        self,
+        modes: str | Sequence[str],
+        *,
+        after: int | None = None,
+        overflow: Overflow = "gap",
+        subgraphs: bool = False,
+        where: Callable[[Event], bool] | None = None,
+        output_keys: OutputKeys = None,
+    ) -> Subscriber:
+        """A reader of its own: an async iterator of Chunk (and Gap, where events were lost).
+
+        `after` is the id of the last chunk seen.  None reads a kept log from its beginning (what
+        the ring has dropped comes from the durable log, or is a Gap), another one from now on.
+        `overflow` says what happens when the reader falls behind the ring: "gap" marks the loss
+        and goes on, "spill" reads on from the durable log, "disconnect" ends the reader.
+
+            async with log.subscribe(["updates", "custom"], after=last_seen) as chunks:
+                async for chunk in chunks:
+                    last_seen = chunk.id
+
+        Raises UnknownStreamModeError, OverflowPolicyError, CursorError.
+        """
+        if overflow not in OVERFLOWS:
+            raise OverflowPolicyError(
+                f"overflow={overflow!r} is no policy; use one of {', '.join(OVERFLOWS)}"
+            )
+        if overflow == "spill" and self._committer is None:
+            raise OverflowPolicyError(
+                f"overflow='spill' cannot be: the log of run {self.run_id!r} has no durable log "
+                "to read on from; use 'gap' or 'disconnect', or open it with `event_log`"
+            )
+        view = View(parse_modes(modes), subgraphs, where, output_keys)
+        cursor = self._join(view, after, owner=False)
+        return Subscriber(self, cursor, view, after or 0, overflow)
+
+    def own(
+        self,
+        modes: str | Sequence[str],
+        *,
+        subgraphs: bool = False,
+        where: Callable[[Event], bool] | None = None,
+        output_keys: OutputKeys = None,
+    ) -> OwnerSubscriber:
+        """The reader that the run keeps step with (`caught_up`, `drain`); one at a time.
+
+        It never loses silently: it reads on from the durable log, or raises SubscriberLagged.
+        """
+        view = View(parse_modes(modes), subgraphs, where, output_keys)
+        cursor = self._join(view, None, owner=True)
+        return OwnerSubscriber(self, cursor, view, 0, "gap" if self._committer is None else "spill")
+
+    def _join(self, view: View, after: int | None, *, owner: bool) -> Cursor:
+        mask = sum(1 << ORDINALS[mode] for mode in view.modes)
+        with self._lock:
+            cursor = Cursor(self._position(after, mask), mask)
+            if owner:
+                if self._owner is not None:
+                    raise OwnerPresentError(
+                        f"run {self.run_id!r} has an owner already, and can keep step with one "
+                        "reader only; use `subscribe`, or close the owner first"
+                    )
+                self._owner = cursor
+            if not self.keep and not self._cursors:
+                self._ring.clear(self._last + 1)
+            self._cursors = (*self._cursors, cursor)
+            self._mask |= mask
+        return cursor
+
+    def _position(self, after: int | None, mask: int) -> int:
+        """Id of the last event that a reader who continues after a chunk does not need."""
+        if after is None:
+            if not self.keep:
+                return self._visible
+            return self._start if self._committer is None else 0
+        event_id = event_id_of(after)
+        if after < 0 or event_id > self._last:
+            raise CursorError(
+                f"after={after!r} is not in the log of run {self.run_id!r}, whose last chunk has "
+                f"an id below {(self._last + 1) * MODES_PER_EVENT}; give the id of a chunk of "
+                "this run, or None"
+            )
+        more_of_it = mask >> (after % MODES_PER_EVENT + 1)
+        return max(0, event_id - 1) if more_of_it else event_id
+
+    # --- reading (called by subscribers) --------------------------------------------------------
+
+    def take(self, cursor: Cursor) -> list[Event] | Reading:
+        """The next visible events after the cursor, or why there are none.
+
+        The cursor moves when its reader sets `position`.  On WAIT it is parked.
+        """
+        with self._lock:
+            position, visible = cursor.position, self._visible
+            if cursor is self._owner:
+                cursor.thread = threading.get_ident()
+            if cursor.closed:
+                return Reading.END
+            if position >= visible:
+                taken = self._park(cursor)
+            elif position + 1 < self._ring.first:
+                return Reading.BEHIND
+            else:
+                taken = self._ring.between(position, min(visible, position + BATCH))
+        if cursor is self._owner:
+            if taken is Reading.WAIT:
+                self._lockstep.pulse()
+            self._pulse_room()
+        return taken
+
+    def _park(self, cursor: Cursor) -> Reading:
+        if self._error is not None or (self._closed and cursor.position >= self._last):
+            return Reading.END
+        if not self.keep and all(c.position >= self._last for c in self._cursors):
+            self._ring.clear(self._last + 1)
+        cursor.waiter = LoopWaiter()
+        self._parked.append(cursor)
+        return Reading.WAIT
+
+    async def parked(self, cursor: Cursor) -> None:
+        """Wait until something new is visible for a parked cursor."""
+        waiter = cursor.waiter
+        if waiter is None:
+            return
+        try:
+            await waiter.future
+        finally:
+            with self._lock:
+                if cursor.waiter is waiter:
+                    cursor.waiter = None
+                    self._parked.remove(cursor)
+
+    def _unpark_all(self) -> list[LoopWaiter]:
+        waiters = [cursor.waiter for cursor in self._parked if cursor.waiter is not None]
+        for cursor in self._parked:
+            cursor.waiter = None
+        self._parked = []
+        return waiters
+
+    def skip(self, cursor: Cursor) -> int:
+        """Move a cursor that is behind to the oldest event held; gives how many it lost."""
+        with self._lock:
+            target = min(self._ring.first - 1, self._visible)
+            lost = max(0, target - cursor.position)
+            cursor.position += lost
+        return lost
+
+    async def spill(self, cursor: Cursor) -> list[Event]:
+        """The next events after a cursor that is behind, from the durable log."""
+        durable = self.durable
+        if durable is None:
+            return []
+        return await durable.read(cursor.position, self._visible, BATCH)
+
+    def leave(self, cursor: Cursor) -> None:
+        """A reader is gone: nothing is kept for it, no one waits for it."""
+        with self._lock:
+            cursor.closed = True
+            self._cursors = tuple(c for c in self._cursors if c is not cursor)
+            self._mask = 0
+            for other in self._cursors:
+                self._mask |= other.mask
+            if self._owner is cursor:
+                self._owner = None
+            waiter, cursor.waiter = cursor.waiter, None
+            if waiter is not None:
+                self._parked.remove(cursor)
+        if waiter is not None:
+            waiter.wake()
+        self._lockstep.pulse()
+        self._room.pulse()
+
+    # --- keeping step ---------------------------------------------------------------------------
+
+    async def caught_up(self) -> None:
+        """Return when the owner has taken all that is visible and asks for more, or is gone."""
+        if self._owner is not None:
+            await self._lockstep.until(self._owner_asks)
+
+    def _owner_asks(self) -> bool:
+        owner = self._owner
+        return owner is None or (owner.waiter is not None and owner.position >= self._visible)
+
+    def backlog(self) -> int:
+        """Events the owner has not taken yet, or that wait for the durable log; the larger."""
+        owner, committer = self._owner, self._committer
+        lag = 0 if owner is None else self._last - owner.position + len(owner.chunks)
+        return lag if committer is None else max(lag, committer.outbox.count)
+
+    async def drained(self, gives_up: Callable[[], bool]) -> None:
+        """Return when the backlog is at the low-water mark, the log closed, or `gives_up()`."""
+        await self._room.until(lambda: self._has_room() or gives_up())
+
+    def block_until_drained(self, gives_up: Callable[[], bool]) -> None:
+        """The same, blocking the calling thread; not in the owner's own thread."""
+        owner = self._owner
+        if owner is not None and owner.thread == threading.get_ident():
+            return
+        self._room.block_until(lambda: self._has_room() or gives_up())
+
+    def _has_room(self) -> bool:
+        return self._closed or self.backlog() <= self.low_water
+
+    def _pulse_room(self) -> None:
+        if self._room.waiting and self._has_room():
+            self._room.pulse()

@@ -1,0 +1,249 @@
+"""Subscribers: async iterators over a run's log.
+
+Plain objects with a future inside, no async generators: they may be closed from any task or
+thread while another one waits for the next chunk, and a cancelled wait loses nothing.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Final, Literal, Protocol, Self, get_args
+
+from .chunk import Chunk, Gap, gap_after, shape
+from .cursor import Cursor, Reading
+from .errors import (
+    LogFailedError,
+    SubscriberBusyError,
+    SubscriberDisconnectedError,
+    SubscriberLagged,
+    ValuesMissingError,
+)
+from .events import Event
+from .options import Resolve
+from .view import View
+
+Overflow = Literal["gap", "spill", "disconnect"]
+OVERFLOWS: Final[tuple[str, ...]] = get_args(Overflow)
+
+
+class Source(Protocol):
+    """The log that a subscriber reads."""
+
+    run_id: str
+    resolve: Resolve | None
+
+    @property
+    def error(self) -> BaseException | None:
+        """What broke the log, if something did."""
+        ...
+
+    @property
+    def durable(self) -> object | None:
+        """Not None if older events can be read with `spill`."""
+        ...
+
+    def take(self, cursor: Cursor) -> list[Event] | Reading:
+        """The next events, or why there are none."""
+        ...
+
+    async def parked(self, cursor: Cursor) -> None:
+        """Wait until there may be more."""
+        ...
+
+    def skip(self, cursor: Cursor) -> int:
+        """Move to the oldest event held."""
+        ...
+
+    async def spill(self, cursor: Cursor) -> list[Event]:
+        """The next events, from the durable log."""
+        ...
+
+    def leave(self, cursor: Cursor) -> None:
+        """Read no more."""
+        ...
+
+
+class Subscriber:
+    """A reader with its own place in the log; made by `log.subscribe`.
+
+    Iterating gives Chunk, and Gap where events were lost.  `overflow` is about falling behind
+    later: what was published before the reader came is read from the durable log if there is one.
+    """
+
+    def __init__(
+        self, source: Source, cursor: Cursor, view: View, after: int, overflow: Overflow
+    ) -> None:
+        self._source = source
+        self._cursor = cursor
+        self._chunks = cursor.chunks
+        self._view = view
+        self._after = after
+        self._overflow: Overflow = overflow
+        self._catching_up = source.durable is not None
+        self._busy = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Chunk | Gap:
+        chunks = self._chunks
+        return chunks.popleft() if chunks and not self._busy else await self._next()
+
+    async def _next(self) -> Chunk | Gap:
+        if self._busy:
+            raise SubscriberBusyError(
+                f"a subscriber of run {self._source.run_id!r} is being read by another task, and "
+                "each chunk goes to one reader; give each task a subscriber of its own"
+            )
+        self._busy = True
+        try:
+            while not self._chunks:
+                if self._cursor.closed:
+                    raise StopAsyncIteration
+                await self._fill()
+            return self._chunks.popleft()
+        finally:
+            self._busy = False
+
+    async def _fill(self) -> None:
+        """Make chunks of the next events, or wait until there are some."""
+        taken = self._source.take(self._cursor)
+        if taken is Reading.END:
+            self._end()
+        elif taken is Reading.WAIT:
+            self._catching_up = False
+            await self._source.parked(self._cursor)
+        elif taken is not Reading.BEHIND:
+            self._catching_up = False
+            await self._show(taken)
+        elif self._catching_up or self._overflow == "spill":
+            await self._show(await self._source.spill(self._cursor))
+        else:
+            self._lose()
+
+    async def _show(self, events: list[Event]) -> None:
+        view = self._view
+        if view.shows_state:
+            for at, event in enumerate(events):
+                if view.lacks_values(event):
+                    events[at] = await self._with_values(event)
+        chunks = view.chunks(events, self._after)
+        if not self._cursor.closed:  # closed while we waited: the chunks are no one's
+            self._cursor.position = events[-1].id
+            self._chunks.extend(chunks)
+
+    async def _with_values(self, event: Event) -> Event:
+        resolve = self._source.resolve
+        if resolve is None:
+            raise ValuesMissingError(
+                f"the state of step {event.step} of run {self._source.run_id!r} (event {event.id}) "
+                "is held by its checkpoint only; open the log with `resolve`, or read other modes"
+            )
+        return await resolve(event)
+
+    def _lose(self) -> None:
+        lost = self._source.skip(self._cursor)
+        if self._overflow == "gap":
+            if lost:
+                self._chunks.append(gap_after(self._cursor.position, lost))
+            return
+        self.close()
+        raise SubscriberDisconnectedError(
+            f"a reader of run {self._source.run_id!r} fell {lost} events behind what its log "
+            "holds, and its policy is 'disconnect'; subscribe again after the last chunk it got",
+            lost=lost,
+        )
+
+    def _end(self) -> None:
+        self.close()
+        error = self._source.error
+        if error is not None:
+            raise LogFailedError(
+                f"the log of run {self._source.run_id!r} broke ({error!r}), so events may be "
+                "missing; mend the cause and read the run again from its durable log"
+            ) from error
+
+    def bare(self, *, single_mode: bool, subgraphs: bool = False) -> BareSubscriber:
+        """The same reader, giving what `astream` yields; see `shape`."""
+        return BareSubscriber(self, single_mode=single_mode, subgraphs=subgraphs)
+
+    def close(self) -> None:
+        """Read no more; a task that waits for the next chunk sees the end.  Any thread may."""
+        self._source.leave(self._cursor)
+        self._chunks.clear()
+
+    async def aclose(self) -> None:
+        """The same as `close`."""
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        # The log must not keep events for, or the run wait for, a reader that is gone.
+        cursor: Cursor | None = getattr(self, "_cursor", None)
+        if cursor is not None and not cursor.closed:
+            self._source.leave(cursor)
+
+
+class OwnerSubscriber(Subscriber):
+    """The reader that the run keeps step with; made by `log.own`.  Gives chunks only."""
+
+    async def __anext__(self) -> Chunk:
+        chunk = await super().__anext__()
+        if isinstance(chunk, Gap):
+            raise SubscriberLagged(
+                f"{chunk.lost} events of run {self._source.run_id!r} are lost: one step published "
+                "more than its log holds before they were read; use `await writer.drain()` in "
+                "nodes that write much",
+                lost=chunk.lost,
+            )
+        return chunk
+
+
+class BareSubscriber:
+    """A subscriber's chunks as `astream` yields them; made by `subscriber.bare`.
+
+    Where events were lost it raises SubscriberLagged once, and goes on after them.
+    """
+
+    def __init__(self, chunks: Subscriber, *, single_mode: bool, subgraphs: bool) -> None:
+        self._source = chunks
+        self._single_mode = single_mode
+        self._subgraphs = subgraphs
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        chunk = await self._source.__anext__()
+        if isinstance(chunk, Gap):
+            raise SubscriberLagged(
+                f"{chunk.lost} events were lost because this reader was too slow; go on reading "
+                "after them, or subscribe with overflow='spill' to a durable log",
+                lost=chunk.lost,
+            )
+        return shape(chunk, single_mode=self._single_mode, subgraphs=self._subgraphs)
+
+    async def aclose(self) -> None:
+        """Read no more."""
+        self._source.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._source.close()

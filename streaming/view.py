@@ -1,0 +1,67 @@
+"""What one subscriber sees: its modes, filters and keys, applied to events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from .chunk import MODES_PER_EVENT, Chunk
+from .events import Event, StepCommitted
+from .modes import ORDINALS, SKIP, VIEWS, OutputKeys, Show, StreamMode, narrow
+
+_STATE_MODES = frozenset({"values", "checkpoints", "debug"})
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Modes and filters of a subscriber; `chunks` applies them."""
+
+    modes: tuple[StreamMode, ...]
+    subgraphs: bool = False
+    """False: events of the root graph only."""
+    where: Callable[[Event], bool] | None = None
+    """Keeps an event if true; for filters by node or tag."""
+    output_keys: OutputKeys = None
+    """State keys that `values` and `updates` show; None: all, a string: the bare value."""
+    _plan: dict[type[Event], tuple[tuple[int, StreamMode, Show], ...]] = field(
+        init=False, default_factory=dict[type[Event], tuple[tuple[int, StreamMode, Show], ...]]
+    )
+
+    def __post_init__(self) -> None:
+        for kind, views in VIEWS.items():
+            self._plan[kind] = tuple(
+                (ORDINALS[mode], mode, narrow(mode, show, self.output_keys))
+                for mode, show in views
+                if mode in self.modes
+            )
+
+    def chunks(self, events: Iterable[Event], after: int) -> list[Chunk]:
+        """The chunks of events that have an id greater than `after`, in order."""
+        plan, where, subgraphs = self._plan, self.where, self.subgraphs
+        shown: list[Chunk] = []
+        for event in events:
+            views = plan.get(type(event))
+            if not views or (event.ns and not subgraphs):
+                continue
+            if where is not None and not where(event):
+                continue
+            first = event.id * MODES_PER_EVENT
+            for ordinal, mode, show in views:
+                if first + ordinal > after and (data := show(event)) is not SKIP:
+                    shown.append(Chunk(first + ordinal, event.ns, mode, data))
+        return shown
+
+    @property
+    def shows_state(self) -> bool:
+        """True if some mode shows values of the state."""
+        return not _STATE_MODES.isdisjoint(self.modes)
+
+    def lacks_values(self, event: Event) -> bool:
+        """True if the view shows the event's state, and the event does not hold it."""
+        return (
+            type(event) is StepCommitted
+            and event.values is None
+            and (event.wrote or event.checkpoint is not None)
+            and (not event.ns or self.subgraphs)
+            and self.shows_state
+        )

@@ -1,0 +1,96 @@
+"""Writing custom chunks from user code."""
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import ContextVar
+from typing import Any, Protocol
+
+from .events import Custom, Namespace
+from .fence import Fence
+from .log import RunLog
+
+
+class StreamWriter:
+    """Writes custom chunks of one task into its run's log: call it with the data.
+
+    A call never waits on the event loop; in a worker thread it waits while the run's owner lags
+    more than the log's high-water mark.  Nothing is written while no one wants `custom`.
+    """
+
+    __slots__ = ("_fence", "_log", "_node", "_ns", "_step")
+
+    def __init__(
+        self,
+        log: RunLog,
+        *,
+        ns: Namespace = (),
+        step: int = 0,
+        node: str = "",
+        fence: Fence | None = None,
+    ) -> None:
+        self._log = log
+        self._ns = ns
+        self._step = step
+        self._node = node
+        self._fence = Fence() if fence is None else fence
+
+    def __call__(self, data: Any) -> None:
+        """Write one chunk: `data`, verbatim; it must not be changed afterwards."""
+        log = self._log
+        if not (log.wants("custom") or self._fence.raised):
+            return
+        event = Custom(ns=self._ns, step=self._step, data=data, node=self._node)
+        if log.publish(event, self._fence) and log.backlog() > log.high_water:
+            self._wait_in_worker()
+
+    def _wait_in_worker(self) -> None:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            self._log.block_until_drained(self._is_fenced)
+
+    def _is_fenced(self) -> bool:
+        return self._fence.raised
+
+    async def drain(self) -> None:
+        """Wait until the run's owner (and the durable log) has room for more; see `low_water`.
+
+        for row in rows:
+            writer(row)
+            await writer.drain()
+        """
+        if self._log.backlog() > self._log.low_water:
+            await self._log.drained(self._is_fenced)
+
+    def fence(self) -> None:
+        """Refuse (and count) whatever this task still writes, and let it go on if it waits."""
+        self._log.fence(self._fence)
+
+    @property
+    def fenced(self) -> bool:
+        """True if writes are refused."""
+        return self._fence.raised
+
+
+SILENT_WRITER = StreamWriter(RunLog("", keep=False))
+"""Does nothing, as no one can see its log; for code that runs outside a run."""
+
+
+class TaskScope(Protocol):
+    """What the engine says of the task that runs: at least its writer."""
+
+    @property
+    def writer(self) -> StreamWriter:
+        """The task's writer."""
+        ...
+
+
+current_task: ContextVar[TaskScope] = ContextVar("understudy_current_task")
+"""Set by the engine around user code."""
+
+
+def get_stream_writer() -> StreamWriter:
+    """The writer of the task that runs; one that does nothing outside a run."""
+    scope = current_task.get(None)
+    return SILENT_WRITER if scope is None else scope.writer
