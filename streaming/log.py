@@ -22,6 +22,7 @@ from .fence import Fence
 from .options import LogOptions
 from .readable import ReadableLog
 from .staged import Staged
+from .waiting import wake_all
 
 _time = time.time
 
@@ -83,8 +84,8 @@ class RunLog(ReadableLog):
             if self.keep or self._cursors:
                 self._ring.append(event)
             waiters = self._unpark_all() if self._parked else ()
-        for waiter in waiters:
-            waiter.wake()
+        if waiters:
+            wake_all(waiters)
         return event.id
 
     def _publish_row(self, committer: Committer, event: Event, fence: Fence | None) -> int:
@@ -129,8 +130,7 @@ class RunLog(ReadableLog):
             if error is not None and self._error is None:
                 self._error = error
             waiters = self._unpark_all()
-        for waiter in waiters:
-            waiter.wake()
+        wake_all(waiters)
         if self._committer is not None:
             self._committer.stop(failed=self._error is not None)
         self._room.pulse()
@@ -236,6 +236,5 @@ class RunLog(ReadableLog):
         with self._lock:
             self._visible = committer.outbox.visible
             waiters = self._unpark_all()
-        for waiter in waiters:
-            waiter.wake()
+        wake_all(waiters)
         self._pulse_room()

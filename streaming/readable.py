@@ -9,7 +9,7 @@ from typing_extensions import Unpack
 
 from .chunk import MODES_PER_EVENT, event_id_of
 from .committer import Committer, DurableRun
-from .cursor import Cursor, Reading
+from .cursor import BEHIND, END, WAIT, Cursor, Reading
 from .errors import CursorError, LogSetupError, OverflowPolicyError, OwnerPresentError
 from .events import Event
 from .modes import ORDINALS, OutputKeys, StreamMode, parse_modes
@@ -17,7 +17,7 @@ from .options import LogOptions, LogStats
 from .ring import Ring
 from .subscriber import OVERFLOWS, Overflow, OwnerSubscriber, Subscriber
 from .view import View
-from .waiting import Gate, LoopWaiter
+from .waiting import Gate, LoopWaiter, wake_all
 
 BATCH = 128
 """Events a reader takes at once."""
@@ -215,46 +215,43 @@ class ReadableLog:
             if cursor is self._owner:
                 cursor.thread = threading.get_ident()
             if cursor.closed:
-                return Reading.END
+                return END
             if position >= visible:
                 taken = self._park(cursor)
             elif position + 1 < self._ring.first:
-                return Reading.BEHIND
+                return BEHIND
             else:
                 taken = self._ring.between(position, min(visible, position + BATCH))
         if cursor is self._owner:
-            if taken is Reading.WAIT:
+            if taken is WAIT:
                 self._lockstep.pulse()
             self._pulse_room()
         return taken
 
     def _park(self, cursor: Cursor) -> Reading:
         if self._error is not None or (self._closed and cursor.position >= self._last):
-            return Reading.END
-        if not self.keep and all(c.position >= self._last for c in self._cursors):
-            self._ring.clear(self._last + 1)
+            return END
+        everyone = len(self._parked) + 1 == len(self._cursors)
+        if everyone and not self.keep and self._visible == self._last:
+            self._ring.clear(self._last + 1)  # all are parked, so all have everything
         cursor.waiter = LoopWaiter()
         self._parked.append(cursor)
-        return Reading.WAIT
+        return WAIT
 
-    async def parked(self, cursor: Cursor) -> None:
-        """Wait until something new is visible for a parked cursor."""
-        waiter = cursor.waiter
-        if waiter is None:
-            return
-        try:
-            await waiter.future
-        finally:
-            with self._lock:
-                if cursor.waiter is waiter:
-                    cursor.waiter = None
-                    self._parked.remove(cursor)
+    def unpark(self, cursor: Cursor) -> None:
+        """A parked cursor's reader does not wait any more."""
+        with self._lock:
+            if cursor.waiter is not None:
+                cursor.waiter = None
+                self._parked.remove(cursor)
 
     def _unpark_all(self) -> list[LoopWaiter]:
-        waiters = [cursor.waiter for cursor in self._parked if cursor.waiter is not None]
-        for cursor in self._parked:
-            cursor.waiter = None
-        self._parked = []
+        parked, self._parked = self._parked, []
+        waiters: list[LoopWaiter] = []
+        for cursor in parked:
+            if cursor.waiter is not None:
+                waiters.append(cursor.waiter)
+                cursor.waiter = None
         return waiters
 
     def skip(self, cursor: Cursor) -> int:
@@ -286,7 +283,7 @@ class ReadableLog:
             if waiter is not None:
                 self._parked.remove(cursor)
         if waiter is not None:
-            waiter.wake()
+            wake_all((waiter,))
         self._lockstep.pulse()
         self._room.pulse()
 

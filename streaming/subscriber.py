@@ -7,10 +7,10 @@ thread while another one waits for the next chunk, and a cancelled wait loses no
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any, Final, Literal, Protocol, Self, get_args
+from typing import Any, Final, Literal, NoReturn, Protocol, Self, get_args
 
 from .chunk import Chunk, Gap, gap_after, shape
-from .cursor import Cursor, Reading
+from .cursor import BEHIND, END, WAIT, Cursor, Reading
 from .errors import (
     LogFailedError,
     SubscriberBusyError,
@@ -46,8 +46,8 @@ class Source(Protocol):
         """The next events, or why there are none."""
         ...
 
-    async def parked(self, cursor: Cursor) -> None:
-        """Wait until there may be more."""
+    def unpark(self, cursor: Cursor) -> None:
+        """Its reader does not wait any more."""
         ...
 
     def skip(self, cursor: Cursor) -> int:
@@ -98,39 +98,52 @@ class Subscriber:
         self._busy = True
         try:
             while not self._chunks:
-                if self._cursor.closed:
-                    raise StopAsyncIteration
                 await self._fill()
             return self._chunks.popleft()
         finally:
             self._busy = False
 
     async def _fill(self) -> None:
-        """Make chunks of the next events, or wait until there are some."""
-        taken = self._source.take(self._cursor)
-        if taken is Reading.END:
+        """Wait for events, and make chunks of them."""
+        source, cursor = self._source, self._cursor
+        taken = source.take(cursor)
+        while taken is WAIT and (waiter := cursor.waiter) is not None:
+            self._catching_up = False
+            try:
+                await waiter.future
+            except BaseException:
+                source.unpark(cursor)
+                raise
+            taken = source.take(cursor)
+        if taken is END:
             self._end()
-        elif taken is Reading.WAIT:
+        if taken is BEHIND:
+            await self._go_on_behind()
+        elif not isinstance(taken, Reading):
             self._catching_up = False
-            await self._source.parked(self._cursor)
-        elif taken is not Reading.BEHIND:
-            self._catching_up = False
-            await self._show(taken)
-        elif self._catching_up or self._overflow == "spill":
-            await self._show(await self._source.spill(self._cursor))
+            if self._view.shows_state:
+                await self._add_values(taken)
+            self._show(taken)
+
+    async def _go_on_behind(self) -> None:
+        if self._catching_up or self._overflow == "spill":
+            events = await self._source.spill(self._cursor)
+            await self._add_values(events)
+            self._show(events)
         else:
             self._lose()
 
-    async def _show(self, events: list[Event]) -> None:
-        view = self._view
-        if view.shows_state:
-            for at, event in enumerate(events):
-                if view.lacks_values(event):
-                    events[at] = await self._with_values(event)
-        chunks = view.chunks(events, self._after)
+    def _show(self, events: list[Event]) -> None:
+        chunks = self._view.chunks(events, self._after)
         if not self._cursor.closed:  # closed while we waited: the chunks are no one's
             self._cursor.position = events[-1].id
             self._chunks.extend(chunks)
+
+    async def _add_values(self, events: list[Event]) -> None:
+        lacks_values = self._view.lacks_values
+        for at, event in enumerate(events):
+            if lacks_values(event):
+                events[at] = await self._with_values(event)
 
     async def _with_values(self, event: Event) -> Event:
         resolve = self._source.resolve
@@ -154,14 +167,15 @@ class Subscriber:
             lost=lost,
         )
 
-    def _end(self) -> None:
+    def _end(self) -> NoReturn:
+        broken = None if self._cursor.closed else self._source.error
         self.close()
-        error = self._source.error
-        if error is not None:
-            raise LogFailedError(
-                f"the log of run {self._source.run_id!r} broke ({error!r}), so events may be "
-                "missing; mend the cause and read the run again from its durable log"
-            ) from error
+        if broken is None:
+            raise StopAsyncIteration
+        raise LogFailedError(
+            f"the log of run {self._source.run_id!r} broke ({broken!r}), so events may be "
+            "missing; mend the cause and read the run again from its durable log"
+        ) from broken
 
     def bare(self, *, single_mode: bool, subgraphs: bool = False) -> BareSubscriber:
         """The same reader, giving what `astream` yields; see `shape`."""

@@ -23,11 +23,14 @@ class View:
     """Keeps an event if true; for filters by node or tag."""
     output_keys: OutputKeys = None
     """State keys that `values` and `updates` show; None: all, a string: the bare value."""
+    shows_state: bool = field(init=False, default=False)
+    """True if some mode shows values of the state."""
     _plan: dict[type[Event], tuple[tuple[int, StreamMode, Show], ...]] = field(
         init=False, default_factory=dict[type[Event], tuple[tuple[int, StreamMode, Show], ...]]
     )
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "shows_state", not _STATE_MODES.isdisjoint(self.modes))
         for kind, views in VIEWS.items():
             self._plan[kind] = tuple(
                 (ORDINALS[mode], mode, narrow(mode, show, self.output_keys))
@@ -50,11 +53,6 @@ class View:
                 if first + ordinal > after and (data := show(event)) is not SKIP:
                     shown.append(Chunk(first + ordinal, event.ns, mode, data))
         return shown
-
-    @property
-    def shows_state(self) -> bool:
-        """True if some mode shows values of the state."""
-        return not _STATE_MODES.isdisjoint(self.modes)
 
     def lacks_values(self, event: Event) -> bool:
         """True if the view shows the event's state, and the event does not hold it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Protocol
 
@@ -12,9 +12,19 @@ from typing import Protocol
 class Wakeable(Protocol):
     """Something blocked."""
 
-    def wake(self) -> None:
-        """Let it go on; callable from any thread, harmless when repeated."""
+    def wake(self, running: asyncio.AbstractEventLoop | None) -> None:
+        """Let it go on; `running` is the loop that runs in the calling thread."""
         ...
+
+
+def wake_all(waiters: Iterable[Wakeable]) -> None:
+    """Let them all go on; callable from any thread, harmless when repeated."""
+    try:
+        running = asyncio.get_running_loop()
+    except RuntimeError:
+        running = None
+    for waiter in waiters:
+        waiter.wake(running)
 
 
 class LoopWaiter:
@@ -27,17 +37,13 @@ class LoopWaiter:
         self.future: asyncio.Future[None] = self._loop.create_future()
         """Await it; done when woken."""
 
-    def wake(self) -> None:
+    def wake(self, running: asyncio.AbstractEventLoop | None) -> None:
         """Let it go on; a loop that was closed meanwhile has no one left to wake."""
-        try:
-            same = asyncio.get_running_loop() is self._loop
-        except RuntimeError:
-            same = False
-        if same:
+        if running is self._loop:
             self._finish()
-            return
-        with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._finish)
+        else:
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._finish)
 
     def _finish(self) -> None:
         if not self.future.done():
@@ -52,7 +58,7 @@ class ThreadWaiter:
     def __init__(self) -> None:
         self._event = threading.Event()
 
-    def wake(self) -> None:
+    def wake(self, running: asyncio.AbstractEventLoop | None) -> None:  # noqa: ARG002 - no loop
         """Let it go on."""
         self._event.set()
 
@@ -114,5 +120,4 @@ class Gate:
         if self._waiters:
             with self._lock:
                 waiters, self._waiters = self._waiters, []
-            for waiter in waiters:
-                waiter.wake()
+            wake_all(waiters)
