@@ -16,13 +16,20 @@ MAKES_TASKS = frozenset(
         "ensure_future",
         "gather",
         "run_coroutine_threadsafe",
+        "run_until_complete",
+        "start_blocking_portal",
         "start_soon",
     }
 )
-MAKES_THREADS = frozenset({"Thread", "ThreadPoolExecutor", "run_in_executor", "to_thread"})
+MAKES_THREADS = frozenset(
+    {"Thread", "ThreadPoolExecutor", "run_in_executor", "run_sync", "start_new_thread", "to_thread"}
+)
 
 OWNERS: Mapping[str, tuple[frozenset[str], str]] = {
+    "actors/node.py": (frozenset({"run_sync"}), "sync nodes run in worker threads, within a limit"),
     "actors/supervisor.py": (frozenset({"create_task"}), "the one place where tasks are made"),
+    "checkpoint/flush.py": (frozenset({"Thread"}), "one flush of the log serves all who wait"),
+    "checkpoint/parked.py": (frozenset({"Thread"}), "a connection has a thread and no event loop"),
 }
 """Path -> (what it may call, why)."""
 
