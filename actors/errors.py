@@ -1,21 +1,27 @@
 """Errors of the engine: what was asked, why it cannot be, what to do.
 
-    ActorsError
-    ├── GraphBuildError (ValueError)        the graph as built cannot run
-    ├── ConfigError (ValueError)            a call's arguments or config cannot be
-    │   └── CheckpointerTypeError (TypeError)
-    ├── InvalidUpdateError                  a node or caller gave something that is no update
-    ├── EmptyInputError                     there is nothing to run
-    ├── EmptyChannelError                   a channel that holds no value was read
-    ├── GraphRecursionError (RecursionError)  the steps ran out
-    ├── ThreadStateError                    what the thread holds and the graph do not fit
-    ├── RunCancelledError                   the result of a cancelled run was asked for
-    ├── SystemClosedError                   the actor system takes nothing new
-    └── kernel
-        ├── MailboxFullError
-        ├── MailboxClosedError
-        ├── AskTimeoutError (TimeoutError)
-        └── ActorFailedError                an actor used up its restart budget
+ActorsError
+├── GraphBuildError (ValueError)        the graph as built cannot run
+├── ConfigError (ValueError)            a call's arguments or config cannot be
+│   └── CheckpointerTypeError (TypeError)
+├── InvalidUpdateError                  a node or caller gave something that is no update
+├── EmptyInputError                     there is nothing to run
+├── EmptyChannelError                   a channel that holds no value was read
+├── GraphRecursionError (RecursionError)  the steps ran out
+├── ThreadStateError                    what the thread holds and the graph do not fit
+├── RunCancelledError                   the result of a cancelled run was asked for
+├── SystemClosedError                   the actor system takes nothing new
+└── kernel
+    ├── MailboxFullError
+    ├── MailboxClosedError
+    ├── MailboxEmptyError (LookupError)
+    ├── MailboxReaderError (RuntimeError)   a mailbox has one reader
+    ├── AskTimeoutError (TimeoutError)
+    ├── HandlerCancelledError           a message's handling was cancelled
+    ├── ActorFailedError                an actor used up its restart budget
+    ├── SupervisorClosedError
+    ├── OwnTaskError (RuntimeError)     a task would wait for itself
+    └── WrongLoopError (RuntimeError)   a kernel object was used outside its event loop
 """
 
 
@@ -77,3 +83,27 @@ class AskTimeoutError(ActorsError, TimeoutError):
 
 class ActorFailedError(ActorsError):
     """The actor failed more often than its restart budget allows; its last error is the cause."""
+
+
+class MailboxEmptyError(ActorsError, LookupError):
+    """The mailbox holds nothing; wait with `get`."""
+
+
+class MailboxReaderError(ActorsError, RuntimeError):
+    """A second task reads the mailbox; give each reader a mailbox of its own."""
+
+
+class HandlerCancelledError(ActorsError):
+    """The handling of a message was cancelled, so it gave no result; send the message again."""
+
+
+class SupervisorClosedError(ActorsError):
+    """The supervisor has stopped or is stopping; start things under one that is open."""
+
+
+class OwnTaskError(ActorsError, RuntimeError):
+    """A task would wait for itself to end; wait from a task outside."""
+
+
+class WrongLoopError(ActorsError, RuntimeError):
+    """A kernel object was used outside its event loop; from threads use `tell_threadsafe`."""
