@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-from uuid import UUID
 
-from .errors import CheckpointConflictError, SerializationError, StaleClaimError
+from .errors import CheckpointConflictError, InvalidIdError, StaleClaimError
 from .record import (
     Batch,
     CheckpointMetadata,
@@ -17,14 +17,16 @@ from .record import (
     Whole,
 )
 
+_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
 
 def id_bytes(checkpoint_id: str) -> bytes:
     """A checkpoint id as its 16 bytes, which sort as the id does.
 
-    Raises SerializationError for anything but a UUID in its usual form.
+    Raises InvalidIdError for anything but a UUID in lower case with dashes.
     """
     if (data := uuid_bytes(checkpoint_id)) is None:
-        raise SerializationError(
+        raise InvalidIdError(
             f"{checkpoint_id!r} is no checkpoint id: ids are UUIDs in lower case with dashes; "
             "make them with checkpoint.new_id()"
         )
@@ -33,17 +35,7 @@ def id_bytes(checkpoint_id: str) -> bytes:
 
 def uuid_bytes(text: str) -> bytes | None:
     """The 16 bytes of a UUID in its usual form; None for any other text."""
-    if len(text) != 36 or text[8] + text[13] + text[18] + text[23] != "----":
-        return None
-    digits = text.replace("-", "")
-    if len(digits) != 32 or digits.strip("0123456789abcdef"):
-        return None
-    return bytes.fromhex(digits)
-
-
-def id_text(data: bytes) -> str:
-    """The UUID text of 16 bytes."""
-    return str(UUID(bytes=data))
+    return bytes.fromhex(text.replace("-", "")) if _UUID.fullmatch(text) else None
 
 
 def matches(metadata: CheckpointMetadata, match: Mapping[str, Any] | None) -> bool:
