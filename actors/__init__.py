@@ -1,0 +1,113 @@
+"""Actors: graphs of nodes that run in super-steps, and the actor kernel they stand on."""
+
+from streaming import StreamWriter, get_stream_writer
+
+from .actor import Actor
+from .channels import (
+    AnyValue,
+    BinaryOperatorAggregate,
+    Channel,
+    EphemeralValue,
+    LastValue,
+    NamedBarrierValue,
+    Topic,
+    UntrackedValue,
+)
+from .compiled import CompiledGraph
+from .config import Config
+from .context import get_config
+from .dispatcher import Dispatcher
+from .errors import (
+    ActorFailedError,
+    ActorsError,
+    AskTimeoutError,
+    CheckpointerTypeError,
+    ConfigError,
+    EmptyChannelError,
+    EmptyInputError,
+    GraphBuildError,
+    GraphRecursionError,
+    InvalidUpdateError,
+    MailboxClosedError,
+    MailboxFullError,
+    RunCancelledError,
+    SystemClosedError,
+    ThreadStateError,
+)
+from .graph import StateGraph
+from .mailbox import Mailbox, MailboxStats
+from .private import GraphStream
+from .ref import ActorRef, DeadLetter
+from .restart import RestartPolicy
+from .run import Run
+from .runtime import ExecutionInfo, Runtime
+from .supervisor import Supervisor, SupervisorStats
+from .system import ActorSystem
+from .values import (
+    END,
+    START,
+    TAG_HIDDEN,
+    Durability,
+    Interrupt,
+    Overwrite,
+    RunConfig,
+    Send,
+    StateSnapshot,
+    TaskSnapshot,
+)
+
+__all__ = [
+    "END",
+    "START",
+    "TAG_HIDDEN",
+    "Actor",
+    "ActorFailedError",
+    "ActorRef",
+    "ActorSystem",
+    "ActorsError",
+    "AnyValue",
+    "AskTimeoutError",
+    "BinaryOperatorAggregate",
+    "Channel",
+    "CheckpointerTypeError",
+    "CompiledGraph",
+    "Config",
+    "ConfigError",
+    "DeadLetter",
+    "Dispatcher",
+    "Durability",
+    "EmptyChannelError",
+    "EmptyInputError",
+    "EphemeralValue",
+    "ExecutionInfo",
+    "GraphBuildError",
+    "GraphRecursionError",
+    "GraphStream",
+    "Interrupt",
+    "InvalidUpdateError",
+    "LastValue",
+    "Mailbox",
+    "MailboxClosedError",
+    "MailboxFullError",
+    "MailboxStats",
+    "NamedBarrierValue",
+    "Overwrite",
+    "RestartPolicy",
+    "Run",
+    "RunCancelledError",
+    "RunConfig",
+    "Runtime",
+    "Send",
+    "StateGraph",
+    "StateSnapshot",
+    "StreamWriter",
+    "Supervisor",
+    "SupervisorStats",
+    "SystemClosedError",
+    "TaskSnapshot",
+    "ThreadStateError",
+    "Topic",
+    "UntrackedValue",
+    "get_config",
+    "get_stream_writer",
+]

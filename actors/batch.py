@@ -1,0 +1,80 @@
+"""Many inputs through one graph, a bounded number at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from typing import Any
+
+from .config import Config
+from .errors import ConfigError
+from .mailbox import Mailbox
+from .supervisor import Supervisor
+
+DEFAULT_CONCURRENCY = 64
+"""Runs at a time when the config has no max_concurrency; more hardly help one event loop."""
+
+Invoke = Callable[[Any, Config | None], Awaitable[Any]]
+
+
+def configs_for(count: int, config: Config | Sequence[Config] | None) -> Iterable[Config | None]:
+    """One config per input: the same for all, or a list of as many.  Raises ConfigError."""
+    if config is None or not isinstance(config, Sequence):
+        return [config] * count
+    if len(config) != count:
+        raise ConfigError(
+            f"{len(config)} configs for {count} inputs cannot be matched; give one config for "
+            "all, or a list with one for each input"
+        )
+    return config
+
+
+def concurrency_of(config: Config | Sequence[Config] | None) -> int:
+    """How many runs at a time."""
+    first = config if config is None or not isinstance(config, Sequence) else next(iter(config), {})
+    return (first or {}).get("max_concurrency") or DEFAULT_CONCURRENCY
+
+
+async def completed(
+    invoke: Invoke,
+    inputs: Sequence[Any],
+    configs: Iterable[Config | None],
+    concurrency: int,
+) -> AsyncIterator[tuple[int, Any, BaseException | None]]:
+    """(index, result, error) of each input, as it ends; at most `concurrency` run or wait unread."""
+    jobs = enumerate(zip(inputs, configs, strict=True))
+    ended: Mailbox[tuple[int, Any, BaseException | None]] = Mailbox(concurrency, name="batch")
+
+    async def work() -> None:
+        for index, (value, config) in jobs:  # shared: each worker takes the next one
+            try:
+                await ended.put((index, await invoke(value, config), None))
+            except Exception as error:
+                await ended.put((index, None, error))
+
+    async with Supervisor("batch") as supervisor:
+        for _ in range(min(concurrency, len(inputs))):
+            supervisor.spawn(work(), name="batch worker")
+        for _ in range(len(inputs)):
+            yield await ended.get()
+
+
+async def gathered(
+    invoke: Invoke,
+    inputs: Sequence[Any],
+    configs: Iterable[Config | None],
+    concurrency: int,
+    *,
+    return_exceptions: bool,
+) -> list[Any]:
+    """The results in input order; the first error cancels the rest, unless asked to be returned."""
+    results: list[Any] = [None] * len(inputs)
+    stream = completed(invoke, inputs, configs, concurrency)
+    try:
+        async for index, result, error in stream:
+            if error is not None and not return_exceptions:
+                raise error
+            results[index] = error or result
+    finally:
+        await stream.aclose()  # pyright: ignore[reportAttributeAccessIssue]
+    return results

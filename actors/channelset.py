@@ -1,0 +1,192 @@
+"""The channels of one run: the only mutable state of the super-step machine.
+
+Trigger channels are copied from the graph when they are first used, so that a run of a large graph
+costs what it touches.  `values` mirrors the state channels in schema order, kept up to date for
+the channels that changed, so that reading the state is one dict copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from .channels import MISSING, Channel
+from .commands import PULL, PUSH, Restored, Task
+from .layout import Layout
+from .spec import INPUT, TASKS, Writes
+
+
+class ChannelSet:
+    """The run's channels, their common version, and what the last step updated."""
+
+    __slots__ = ("_channels", "_deferred", "_expiring", "_layout", "_values", "updated", "version")
+
+    def __init__(self, layout: Layout, restored: Restored | None = None) -> None:
+        self._layout = layout
+        self._channels: dict[str, Channel] = {}
+        self._values: dict[str, Any] = {}
+        self._expiring: set[str] = set()
+        self._deferred: set[str] = set()
+        self.version = 0
+        self.updated: set[str] = set()
+        """Channels that the last step changed."""
+        for key in layout.spec.state_keys:
+            self._channels[key] = layout.spec.channels[key].fresh()
+        if restored is not None:
+            self._restore(restored)
+        self._refresh(layout.spec.state_keys)
+
+    def _restore(self, restored: Restored) -> None:
+        for name, value in restored.values.items():
+            if name in self._layout.spec.channels:  # what the graph has lost stays stored, unseen
+                channel = self.channel(name)
+                channel.restore(value)
+                self._mark(name, channel)
+        self.version = restored.version
+        self.updated = {n for n, v in restored.versions.items() if v == restored.version}
+
+    # --- reading -------------------------------------------------------------------------
+
+    def channel(self, name: str) -> Channel:
+        """The run's own copy of a channel."""
+        channel = self._channels.get(name)
+        if channel is None:
+            channel = self._channels[name] = self._layout.spec.channels[name].fresh()
+        return channel
+
+    def select(self, keys: Sequence[str]) -> dict[str, Any]:
+        """A new dict of those keys that hold a value, in the order of `keys`."""
+        values = self._values
+        if keys is self._layout.spec.state_keys:
+            return values.copy()
+        return {key: values[key] for key in keys if key in values}
+
+    def state_after(self, writes: Writes, keys: Sequence[str]) -> dict[str, Any]:
+        """The state as these writes alone would leave it; nothing is changed."""
+        written: dict[str, list[Any]] = {}
+        for name, value in writes:
+            if name in self._layout.state:
+                written.setdefault(name, []).append(value)
+        after = dict(self._values)
+        for name, values in written.items():
+            copy = self._copy_of(name)
+            copy.update(values)
+            if copy.is_available():
+                after[name] = copy.get()
+        return {key: after[key] for key in keys if key in after}
+
+    def _copy_of(self, name: str) -> Channel:
+        original = self._channels[name]
+        copy = original.fresh()
+        held = original.checkpoint()
+        if held is not MISSING:
+            copy.restore(held)
+        return copy
+
+    def stored(self, names: Iterable[str]) -> dict[str, Any]:
+        """What to store of these channels (MISSING: empty now), without those never stored."""
+        channels = self._channels
+        return {name: channels[name].checkpoint() for name in names if channels[name].persisted}
+
+    # --- a step --------------------------------------------------------------------------
+
+    def apply(self, done: Sequence[Task]) -> set[str]:
+        """Apply the writes of finished tasks in path order; gives the names of channels written.
+
+        Raises what a channel or a reducer raises; the set is of no further use then.
+        """
+        ordered = done if len(done) == 1 else sorted(done, key=_path)
+        consumed = self.consume(ordered)
+        written: dict[str, list[Any]] = {}
+        for task in ordered:
+            for name, value in task.writes or ():
+                if name in written:
+                    written[name].append(value)
+                else:
+                    written[name] = [value]
+        self.write(written)
+        self.updated |= consumed
+        return set(written)
+
+    def consume(self, tasks: Sequence[Task]) -> set[str]:
+        """Tell barriers and deferred triggers that what they triggered has run."""
+        told = self._layout.consumed
+        if not told:
+            return set()
+        names = {name for task in tasks for name in task.node.triggers if name in told}
+        return {name for name in names if name in self._channels and self._channels[name].consume()}
+
+    def write(self, written: Mapping[str, list[Any]]) -> None:
+        """Give channels their writes as one step, and empty those that last for one step only."""
+        self.version += 1
+        changed: set[str] = set()
+        expiring, self._expiring = self._expiring, set()
+        for name, values in written.items():
+            channel = self.channel(name)
+            if channel.update(values):
+                changed.add(name)
+            self._mark(name, channel)
+        for name in expiring:
+            if name not in written and self._channels[name].update(()):
+                changed.add(name)
+        self.updated = changed
+        self._refresh(changed)
+
+    def open_deferred(self) -> bool:
+        """Open deferred triggers that were written; True if there were any."""
+        opened = {name for name in self._deferred if self._channels[name].finish()}
+        self._deferred -= opened
+        self.updated |= opened
+        return bool(opened)
+
+    def plan(self) -> list[Task]:
+        """The next step's tasks, Sends by index, then nodes by name."""
+        tasks: list[Task] = []
+        names: set[str] = set()
+        spec = self._layout.spec
+        for channel_name in self.updated:
+            woken = spec.triggers.get(channel_name)
+            if woken and self._channels[channel_name].is_available():
+                names.update(woken)
+            elif channel_name == TASKS and self._channels[TASKS].is_available():
+                tasks = self._sent()
+            elif channel_name == INPUT and self._channels[INPUT].is_available():
+                return [Task(spec.start, (PULL, INPUT), (INPUT,))]
+        for name in sorted(names):
+            node = spec.nodes[name]
+            triggers = tuple(filter(self.updated.__contains__, node.triggers))
+            tasks.append(Task(node, (PULL, name), triggers))
+        return tasks
+
+    def _sent(self) -> list[Task]:
+        nodes = self._layout.spec.nodes
+        return [
+            Task(nodes[send.node], (PUSH, index, False), (PUSH,), send.arg)
+            for index, send in enumerate(self._channels[TASKS].get())
+        ]
+
+    # --- upkeep --------------------------------------------------------------------------
+
+    def _mark(self, name: str, channel: Channel) -> None:
+        if channel.expires:
+            self._expiring.add(name)
+        elif name in self._layout.deferred:
+            self._deferred.add(name)
+
+    def _refresh(self, names: Iterable[str]) -> None:
+        state, values, grown = self._layout.state, self._values, False
+        for name in names:
+            if name not in state:
+                continue
+            channel = self._channels[name]
+            if channel.is_available():
+                grown = grown or name not in values
+                values[name] = channel.get()
+            else:
+                values.pop(name, None)
+        if grown:
+            self._values = {k: values[k] for k in self._layout.spec.state_keys if k in values}
+
+
+def _path(task: Task) -> Any:
+    return task.path

@@ -1,0 +1,182 @@
+"""Runs that a task starts: a graph as a node, or called inside one.
+
+A child belongs to the task that called it: it publishes to the same log under the task's namespace,
+stores its checkpoints in a scope of its own under the same claim, and ends with the task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import replace
+from typing import Any
+
+from checkpoint import CheckpointMetadata, Decoder, Loaded
+from streaming import Event, Gap, Subscriber, SubscriberLagged, chunk_id, shape
+
+from .commands import Begin
+from .context import TaskContext
+from .layout import Layout
+from .private import GraphStream, Look
+from .recorder import Recorder
+from .report import Facts, Watch
+from .request import Request, watch_of
+from .restore import restored_from
+from .scheduler import Scheduler
+from .supervisor import Supervisor
+from .views import namespace_text
+
+
+class Child:
+    """A graph that is to run inside a task, under the task's next namespace."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        value: Any,
+        request: Request,
+        parent: TaskContext,
+        *,
+        stored: bool,
+    ) -> None:
+        self.ns = parent.child_namespace()
+        self._layout = layout
+        self._value = value
+        self._request = request
+        self._parent = parent
+        self._stored = stored and parent.scheduler.recorder is not None
+
+    async def run(self, watch: Watch | None = None) -> dict[str, Any]:
+        """Run it to its end; gives its final values, or raises what it raised.
+
+        When its task runs again after a failure or a crash, it goes on where it had come to.
+        """
+        parent = self._parent.scheduler
+        facts = self._facts(watch or parent.setting.child_watch)
+        recorder, restored = None, None
+        if self._stored and parent.recorder is not None:
+            recorder, loaded = await _open(parent.recorder, facts)
+            if loaded is not None:
+                restored = restored_from(loaded, Decoder(recorder.saver.serializer))
+        setting = replace(
+            parent.setting,
+            config=replace(self._request.config, run_id=parent.config.run_id),
+            user_context=self._request.context or parent.setting.user_context,
+        )
+        scheduler = Scheduler(
+            self._layout,
+            facts,
+            setting,
+            _supervisor(parent),
+            restored=restored,
+            recorder=recorder,
+        )
+        self._parent.adopt(scheduler)
+        try:
+            await scheduler.drive(Begin(self._value if restored is None else None))
+        finally:
+            self._parent.release(scheduler)
+        return scheduler.machine.output()
+
+    def stream(self, look: Look) -> GraphStream:
+        """Its chunks, for the task that called it; they go to the run's own readers as well."""
+        return GraphStream(lambda: self._begin(look))
+
+    def _begin(self, look: Look) -> tuple[_Nested, _Inner]:
+        parent, depth = self._parent.scheduler.setting, len(self.ns)
+
+        def mine(event: Event) -> bool:
+            own = event.ns[:depth] == self.ns
+            return own and (look.subgraphs or len(event.ns) == depth)
+
+        subscriber = parent.log.subscribe(
+            look.modes,
+            after=chunk_id(parent.log.last, "events"),
+            subgraphs=True,
+            where=mine,
+            output_keys=look.output_keys,
+        )
+        watch = watch_of(look.modes).union(parent.child_watch)
+        return _Nested(self.run(watch), subscriber), _Inner(subscriber, look, depth)
+
+    def _facts(self, watch: Watch) -> Facts:
+        scheduler, config = self._parent.scheduler, self._request.config
+        parents = dict(scheduler.facts.parents)
+        if scheduler.machine.checkpoint_id is not None:
+            parents[namespace_text(scheduler.facts.ns)] = scheduler.machine.checkpoint_id
+        return replace(
+            scheduler.facts,
+            recursion_limit=config.recursion_limit,
+            persist=self._stored,
+            watch=watch,
+            ns=self.ns,
+            parents=parents,
+        )
+
+
+class _Nested:
+    """A child that runs beside the code of its task, which reads it."""
+
+    def __init__(self, run: Coroutine[Any, Any, Any], subscriber: Subscriber) -> None:
+        self._supervisor = Supervisor("nested")
+        self._subscriber = subscriber
+        self._task = self._supervisor.spawn(
+            run, name="nested", on_done=lambda _: subscriber.finish()
+        )
+
+    async def result(self) -> Any:
+        """What it gave."""
+        return await self._task
+
+    async def ended(self) -> None:
+        """Wait until nothing of it is alive."""
+        await self._supervisor.stop()
+
+    def cancel_nowait(self) -> None:
+        """Ask it to stop."""
+        self._supervisor.cancel(self._task)
+
+
+class _Inner:
+    """A child's chunks with namespaces as seen from inside."""
+
+    def __init__(self, subscriber: Subscriber, look: Look, depth: int) -> None:
+        self._subscriber = subscriber
+        self._look = look
+        self._depth = depth
+
+    async def __anext__(self) -> Any:
+        chunk = await anext(self._subscriber)
+        if isinstance(chunk, Gap):
+            raise SubscriberLagged(
+                f"{chunk.lost} events were lost because the node that reads its subgraph was too "
+                "slow; read faster, or ask for fewer modes",
+                lost=chunk.lost,
+            )
+        inner = replace(chunk, ns=chunk.ns[self._depth :])
+        return shape(inner, single_mode=self._look.single, subgraphs=self._look.subgraphs)
+
+    async def aclose(self) -> None:
+        """Read no more."""
+        self._subscriber.close()
+
+
+def _supervisor(scheduler: Scheduler) -> Supervisor:
+    """Under the caller's supervisor, or, in a worker thread with a loop of its own, a root there."""
+    if scheduler.supervisor.loop is asyncio.get_running_loop():
+        return scheduler.supervisor.child("subgraph")
+    return Supervisor("subgraph")
+
+
+async def _open(parent: Recorder, facts: Facts) -> tuple[Recorder, Loaded | None]:
+    ns = namespace_text(facts.ns)
+    assert facts.thread_id is not None
+    loaded = await parent.saver.load(facts.thread_id, ns)
+    known = parent.metadata
+    metadata = CheckpointMetadata(
+        source="loop", step=0, run_id=known.run_id, parents=facts.parents, extra=known.extra
+    )
+    recorder = Recorder(
+        parent.saver, parent.claim, ns, loaded, durability=parent.durability, metadata=metadata
+    )
+    return recorder, loaded

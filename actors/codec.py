@@ -1,0 +1,116 @@
+"""Stream events as bytes, for the durable log of a run that is kept in the thread's own database.
+
+An event is stored as its kind and its fields.  The state that a step left is not stored again: the
+checkpoint holds it, and `resolve` takes it from there when a reader asks for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+import streaming
+from checkpoint import Decoder, Saver, Serializer
+from streaming import CheckpointSaved, Event, EventLog, LogOptions, StepCommitted
+
+from .errors import ThreadStateError
+from .views import namespace_text
+
+_KINDS: tuple[type[Event], ...] = (
+    streaming.RunStarted,
+    streaming.RunFinished,
+    streaming.RunFailed,
+    streaming.Attempt,
+    streaming.TaskStarted,
+    streaming.TaskFinished,
+    streaming.TaskFailed,
+    streaming.StepCommitted,
+    streaming.Token,
+    streaming.Custom,
+    streaming.Withdrawn,
+)
+"""Stored by position: add new kinds at the end."""
+_NUMBERS = {kind: number for number, kind in enumerate(_KINDS)}
+_FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in _KINDS}
+_SAVED = tuple(field.name for field in fields(CheckpointSaved))
+
+
+class SerializedEvents:
+    """An EventCodec over a serializer.  `with_values`: store the state with each step, because no
+    checkpoint will hold it (durability "exit")."""
+
+    def __init__(self, serializer: Serializer, *, with_values: bool = False) -> None:
+        self._serializer = serializer
+        self._with_values = with_values
+
+    def encode(self, event: Event) -> bytes:
+        """The event as bytes; raises SerializationError for what cannot be stored."""
+        kind = type(event)
+        values = [getattr(event, name) for name in _FIELDS[kind]]
+        if isinstance(event, StepCommitted):
+            at = _FIELDS[kind].index("values")
+            if not self._with_values and event.checkpoint is not None:
+                values[at] = None
+            at = _FIELDS[kind].index("checkpoint")
+            values[at] = _plain(event.checkpoint)
+        return self._serializer.dumps([_NUMBERS[kind], values])
+
+    def decode(self, data: bytes) -> Event:
+        """The event that `encode` was given, a step's state left out."""
+        number, values = self._serializer.loads(data)
+        kind = _KINDS[number]
+        event = kind(**dict(zip(_FIELDS[kind], values, strict=True)))
+        if isinstance(event, StepCommitted):
+            saved: Any = event.checkpoint
+            if saved is not None:
+                event.checkpoint = CheckpointSaved(**dict(zip(_SAVED, saved, strict=True)))
+        return event
+
+
+def _plain(saved: CheckpointSaved | None) -> list[Any] | None:
+    return None if saved is None else [getattr(saved, name) for name in _SAVED]
+
+
+class SavedValues:
+    """Fills in the state of steps that were read back from a durable log."""
+
+    def __init__(self, saver: Saver, thread_id: str, output_keys: tuple[str, ...]) -> None:
+        self._saver = saver
+        self._thread_id = thread_id
+        self._keys = output_keys
+
+    async def __call__(self, event: Event) -> Event:
+        """The event with its values; raises ThreadStateError when its checkpoint is gone."""
+        if not isinstance(event, StepCommitted) or event.checkpoint is None:
+            return event
+        checkpoint_id = event.checkpoint.config["configurable"]["checkpoint_id"]
+        ns = namespace_text(event.ns)
+        loaded = await self._saver.load(self._thread_id, ns, checkpoint_id)
+        if loaded is None:
+            raise ThreadStateError(
+                f"the state after event {event.id} is in checkpoint {checkpoint_id!r} of thread "
+                f"{self._thread_id!r}, which is gone; read a mode that shows no state, "
+                "such as 'updates'"
+            )
+        held = Decoder(self._saver.serializer).values(loaded)
+        values = {key: held[key] for key in self._keys if key in held} if not event.ns else held
+        return replace(event, values=values)
+
+
+async def durable_options(
+    event_log: EventLog,
+    saver: Saver,
+    run_id: str,
+    *,
+    thread_id: str,
+    output_keys: tuple[str, ...],
+    with_values: bool,
+) -> LogOptions:
+    """How to open the log of a run whose events are kept."""
+    return {
+        "keep": True,
+        "start": await event_log.last(run_id),
+        "event_log": event_log,
+        "codec": SerializedEvents(saver.serializer, with_values=with_values),
+        "resolve": SavedValues(saver, thread_id, output_keys),
+    }

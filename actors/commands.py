@@ -1,0 +1,149 @@
+"""What goes into the super-step machine (events) and what comes out of it (commands).
+
+Slotted, not frozen: several of these are made per task, on the hot path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from streaming import events as stream
+
+from .spec import NodeSpec, Writes
+
+Source = Literal["input", "loop", "update", "fork"]
+PULL = "__pregel_pull"
+PUSH = "__pregel_push"
+ERROR = "__error__"
+"""Channel name under which a failed task's exception is kept as a pending write."""
+
+TaskPath: TypeAlias = tuple[str, str] | tuple[str, int, bool]
+
+
+@dataclass(slots=True, eq=False)
+class Task:
+    """One node's turn in a super-step."""
+
+    node: NodeSpec
+    path: TaskPath
+    """("__pregel_pull", node) or ("__pregel_push", index of the Send, False)."""
+    triggers: tuple[str, ...]
+    arg: Any = None
+    """What a Send gave; unused for a pull."""
+    step: int = 0
+    writes: Writes | None = None
+    """What it wrote, once it has finished."""
+    error: BaseException | None = None
+    cached: bool = False
+    """Its writes were found among the pending writes: it does not run again."""
+    id: str = ""
+    """Made when something needs it; most stateless runs never do."""
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """A checkpoint to be, before its values are encoded."""
+
+    id: str
+    parent_id: str | None
+    created_at: float
+    source: Source
+    step: int
+    version: int
+    changed: Mapping[str, Any]
+    """Channel -> what to store (`channels.MISSING`: the channel is empty now)."""
+    wrote: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Restored:
+    """A checkpoint to go on from, decoded."""
+
+    checkpoint_id: str
+    parent_id: str | None
+    step: int
+    version: int
+    values: Mapping[str, Any]
+    versions: Mapping[str, int]
+    pending: Mapping[str, Writes] = field(default_factory=dict[str, Writes])
+    """Task id -> its kept writes."""
+    created_at: float = 0.0
+    source: Source = "loop"
+
+
+# --- events in -------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Begin:
+    """Start: with an input, or with None to go on from what was restored."""
+
+    input: Any
+
+
+@dataclass(slots=True)
+class TaskFinished:
+    """The task's node has run and its writes are known."""
+
+    task: Task
+    writes: Writes
+
+
+@dataclass(slots=True)
+class TaskFailed:
+    """The task's node raised."""
+
+    task: Task
+    error: BaseException
+
+
+@dataclass(slots=True)
+class Cancelled:
+    """The run is to stop; nothing that runs now will be waited for."""
+
+
+MachineEvent: TypeAlias = Begin | TaskFinished | TaskFailed | Cancelled
+
+
+# --- commands out ----------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class SaveWrites:
+    """Keep the writes (or the error) of a task of the step after checkpoint `checkpoint_id`."""
+
+    task: Task
+    checkpoint_id: str
+
+
+@dataclass(slots=True)
+class SaveCheckpoint:
+    """Store a checkpoint."""
+
+    snapshot: Snapshot
+
+
+@dataclass(slots=True)
+class Emit:
+    """Publish an event, once everything saved before it is committed."""
+
+    event: stream.Event
+
+
+@dataclass(slots=True)
+class RunTasks:
+    """Run these tasks of the next super-step, in this order, as slots allow."""
+
+    tasks: Sequence[Task]
+
+
+@dataclass(slots=True)
+class Finish:
+    """The run is over: with an error, or (None) with what `Machine.output` gives."""
+
+    error: BaseException | None = None
+
+
+Command: TypeAlias = SaveWrites | SaveCheckpoint | Emit | RunTasks | Finish

@@ -1,0 +1,339 @@
+"""A compiled graph: every way to run it and to look at its threads.
+
+Sync methods are doors to the async ones (`doors.py`); the keyword arguments stand once, in
+`request.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import Any
+
+from typing_extensions import Unpack
+
+from checkpoint import Saver, register_type
+from streaming import parse_modes
+
+from .batch import Invoke, completed, concurrency_of, configs_for, gathered
+from .child import Child
+from .config import Config, merge_configs, parse_config
+from .context import TaskContext, current
+from .doors import call, iterate
+from .errors import CheckpointerTypeError, ConfigError
+from .layout import Layout
+from .private import Call, GraphStream, Look, run_privately, stream_privately
+from .request import InvokeOptions, Modes, Request, StreamOptions
+from .snapshots import Scope, before_id, history_of, scope_of, state_of
+from .spec import GraphSpec
+from .updates import update_thread
+from .values import Interrupt, Overwrite, Send, StateSnapshot
+
+for _cls in (Send, Overwrite, Interrupt):
+    register_type(_cls, name=f"understudy.{_cls.__name__}")
+
+
+class CompiledGraph:
+    """A graph ready to run; immutable, shared by all its runs.  Made by `StateGraph.compile`."""
+
+    def __init__(
+        self,
+        spec: GraphSpec,
+        *,
+        checkpointer: Saver | bool | None = None,
+        bound: Config | None = None,
+    ) -> None:
+        self.spec = spec
+        self.checkpointer = _checked(checkpointer)
+        self.bound = bound
+        """Config that `with_config` put under every call's."""
+        self.layout = Layout.of(
+            spec,
+            frozenset(n for n, node in spec.nodes.items() if isinstance(node.call, CompiledGraph)),
+        )
+        for cls in spec.types:
+            register_type(cls)
+
+    @property
+    def name(self) -> str:
+        """The graph's name."""
+        return self.spec.name
+
+    def with_config(self, config: Config | None = None, **more: Any) -> CompiledGraph:
+        """The same graph with a config under that of every call.  Raises ConfigError."""
+        bound = merge_configs(self.bound, {**(config or {}), **more})
+        parse_config(bound)
+        return CompiledGraph(self.spec, checkpointer=self.checkpointer, bound=bound)
+
+    # --- running -------------------------------------------------------------------------------
+
+    async def ainvoke(
+        self,
+        input: Any,  # noqa: A002 - the name users know
+        config: Config | None = None,
+        **options: Unpack[InvokeOptions],
+    ) -> Any:
+        """Run to the end; gives the last state, or, in another stream mode, its chunks as a list.
+
+        `input`: a dict of state keys, or None to go on with the thread where it stopped.  Raises
+        what a node raised, GraphRecursionError, EmptyInputError, InvalidUpdateError, ConfigError.
+
+            state = await graph.ainvoke({"topic": "cats"}, {"configurable": {"thread_id": "1"}})
+        """
+        return await self._invoke(input, config, options, inline=False)
+
+    def invoke(
+        self,
+        input: Any,  # noqa: A002 - the name users know
+        config: Config | None = None,
+        **options: Unpack[InvokeOptions],
+    ) -> Any:
+        """The same as `ainvoke`, for sync code."""
+        return call(self._invoke(input, config, options, inline=True))
+
+    def astream(
+        self,
+        input: Any,  # noqa: A002 - the name users know
+        config: Config | None = None,
+        **options: Unpack[StreamOptions],
+    ) -> GraphStream:
+        """Run, and give what happens as it happens; see `StreamOptions` for what is shown.
+
+        The run is in lockstep with its reader, and leaving the loop cancels it.  Raises as
+        `ainvoke` does, wrong arguments at once.
+
+            async for chunk in graph.astream({"topic": "cats"}, stream_mode="updates"):
+                print(chunk)
+        """
+        return self._stream(input, config, options, inline=False)
+
+    def stream(
+        self,
+        input: Any,  # noqa: A002 - the name users know
+        config: Config | None = None,
+        **options: Unpack[StreamOptions],
+    ) -> Iterator[Any]:
+        """The same as `astream`, for sync code."""
+        stream = self._stream(input, config, options, inline=True)
+        return iterate(lambda: stream)
+
+    async def _invoke(
+        self, value: Any, config: Config | None, options: InvokeOptions, *, inline: bool
+    ) -> Any:
+        mode = options.get("stream_mode", "values")
+        if mode != "values":
+            stream = self._stream(value, config, {**options, "stream_mode": mode}, inline=inline)
+            return [chunk async for chunk in stream]
+        request = Request.parse(config, self.bound, options)
+        caller = self._caller(request)
+        if caller is None:
+            values = await run_privately(self._call(value, request, inline=inline))
+        else:
+            values = await self._child(value, request, caller).run()
+        return self._narrowed(values, options.get("output_keys"))
+
+    def _stream(
+        self, value: Any, config: Config | None, options: StreamOptions, *, inline: bool
+    ) -> GraphStream:
+        modes: Modes = options.get("stream_mode", "updates")
+        look = Look(
+            modes=parse_modes(modes),
+            single=isinstance(modes, str),
+            subgraphs=options.get("subgraphs", False),
+            output_keys=self._checked_keys(options.get("output_keys")),
+        )
+        request = Request.parse(config, self.bound, options)
+        caller = self._caller(request)
+        if caller is None:
+            return stream_privately(self._call(value, request, inline=inline), look)
+        return self._child(value, request, caller).stream(look)
+
+    def _call(self, value: Any, request: Request, *, inline: bool) -> Call:
+        return Call(self.layout, self.saver_for(request), value, request, current(), inline)
+
+    def _caller(self, request: Request) -> TaskContext | None:
+        """The task whose run this call becomes part of, if it is made inside one."""
+        caller = current()
+        if caller is None or self.checkpointer is None or isinstance(self.checkpointer, bool):
+            return caller
+        thread_id = request.config.thread_id
+        if thread_id is None or thread_id == caller.scheduler.facts.thread_id:
+            return caller
+        return None  # a graph with a saver of its own, on a thread of its own
+
+    def _child(self, value: Any, request: Request, caller: TaskContext) -> Child:
+        stored = self.checkpointer is not False and not request.stateless
+        return Child(self.layout, value, request, caller, stored=stored)
+
+    def _narrowed(self, values: dict[str, Any], keys: str | Sequence[str] | None) -> Any:
+        keys = self._checked_keys(keys)
+        if keys is None:
+            return values
+        if isinstance(keys, str):
+            return values.get(keys)
+        return {key: values[key] for key in keys if key in values}
+
+    def _checked_keys(self, keys: str | Sequence[str] | None) -> str | Sequence[str] | None:
+        asked = (keys,) if isinstance(keys, str) else (keys or ())
+        unknown = [key for key in asked if key not in self.layout.state]
+        if unknown:
+            raise ConfigError(
+                f"output_keys={keys!r}: {unknown[0]!r} is no key of the state; "
+                f"give some of {list(self.spec.state_keys)}"
+            )
+        return keys
+
+    # --- many inputs -----------------------------------------------------------------------------
+
+    async def abatch(
+        self,
+        inputs: Sequence[Any],
+        config: Config | Sequence[Config] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **options: Unpack[InvokeOptions],
+    ) -> list[Any]:
+        """Run all inputs, as many at a time as config's max_concurrency says (default 64).
+
+        Gives the results in input order.  The first error cancels the rest and is raised, or,
+        with `return_exceptions`, stands in its result's place.
+        """
+        return await gathered(
+            self._with(options),
+            inputs,
+            configs_for(len(inputs), config),
+            concurrency_of(config),
+            return_exceptions=return_exceptions,
+        )
+
+    def batch(
+        self,
+        inputs: Sequence[Any],
+        config: Config | Sequence[Config] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **options: Unpack[InvokeOptions],
+    ) -> list[Any]:
+        """The same as `abatch`, for sync code."""
+        return call(self.abatch(inputs, config, return_exceptions=return_exceptions, **options))
+
+    async def abatch_as_completed(
+        self,
+        inputs: Sequence[Any],
+        config: Config | Sequence[Config] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **options: Unpack[InvokeOptions],
+    ) -> AsyncIterator[tuple[int, Any]]:
+        """(index of the input, result) as runs end; keeps no more results than run at a time."""
+        configs = configs_for(len(inputs), config)
+        stream = completed(self._with(options), inputs, configs, concurrency_of(config))
+        async for index, result, error in stream:
+            if error is not None and not return_exceptions:
+                raise error
+            yield index, result if error is None else error
+
+    def _with(self, options: InvokeOptions) -> Invoke:
+        async def invoke(value: Any, config: Config | None) -> Any:
+            return await self.ainvoke(value, config, **options)
+
+        return invoke
+
+    # --- threads -------------------------------------------------------------------------------
+
+    async def aget_state(self, config: Config, *, subgraphs: bool = False) -> StateSnapshot:
+        """A thread's state at its newest checkpoint, or at config's checkpoint_id.
+
+        An unknown thread gives an empty snapshot.  Raises ConfigError without saver or thread_id.
+        """
+        request = Request.parse(config, self.bound, {})
+        return await state_of(
+            self._scope(request), request.config.checkpoint_id, subgraphs=subgraphs
+        )
+
+    def get_state(self, config: Config, *, subgraphs: bool = False) -> StateSnapshot:
+        """The same as `aget_state`, for sync code."""
+        return call(self.aget_state(config, subgraphs=subgraphs))
+
+    def aget_state_history(
+        self,
+        config: Config,
+        *,
+        filter: Mapping[str, Any] | None = None,  # noqa: A002 - the name users know
+        before: Mapping[str, Any] | str | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[StateSnapshot]:
+        """A thread's snapshots, newest first.
+
+        `filter`: metadata that must be equal; `before`: only checkpoints older than this one.
+        Snapshots share values that did not change; treat them as read-only.
+        """
+        if limit is not None and limit < 0:
+            raise ConfigError(f"limit={limit} cannot be; give 0 or more, or None for all")
+        scope = self._scope(Request.parse(config, self.bound, {}))
+        return history_of(scope, match=filter, before=before_id(before), limit=limit)
+
+    def get_state_history(
+        self,
+        config: Config,
+        *,
+        filter: Mapping[str, Any] | None = None,  # noqa: A002 - the name users know
+        before: Mapping[str, Any] | str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[StateSnapshot]:
+        """The same as `aget_state_history`, for sync code."""
+        history = self.aget_state_history(config, filter=filter, before=before, limit=limit)
+        return iterate(lambda: history)
+
+    async def aupdate_state(
+        self, config: Config, values: Any, as_node: str | None = None
+    ) -> dict[str, Any]:
+        """Write to a thread as one of its nodes (default: the one that wrote last).
+
+        Adds a checkpoint and gives its config.  Waits while a run holds the thread.  Raises
+        InvalidUpdateError when `values` is no update, the node is unknown, or two wrote last.
+        """
+        request = Request.parse(config, self.bound, {})
+        return await update_thread(self._scope(request), request, values, as_node)
+
+    def update_state(
+        self, config: Config, values: Any, as_node: str | None = None
+    ) -> dict[str, Any]:
+        """The same as `aupdate_state`, for sync code."""
+        return call(self.aupdate_state(config, values, as_node))
+
+    def _scope(self, request: Request) -> Scope:
+        saver = self.checkpointer if not isinstance(self.checkpointer, bool) else None
+        caller = current()
+        if saver is None and caller is not None and caller.scheduler.recorder is not None:
+            saver = caller.scheduler.recorder.saver
+        return scope_of(self.layout, saver, request.config)
+
+    def saver_for(self, request: Request) -> Saver | None:
+        """Where a run of its own keeps its thread; None for a stateless run.
+
+        Raises ConfigError when there is a saver and no thread_id.
+        """
+        saver = self.checkpointer
+        if request.stateless or saver is None or isinstance(saver, bool):
+            return None
+        if request.config.thread_id is None:
+            raise ConfigError(
+                "Checkpointer requires one or more of the following 'configurable' keys: "
+                "thread_id. Without it a run has no thread to store: give "
+                '{"configurable": {"thread_id": "…"}}, or stateless=True to store nothing'
+            )
+        return saver
+
+
+def _checked(checkpointer: Any) -> Saver | bool | None:
+    if checkpointer is None or checkpointer is False:
+        return checkpointer
+    if all(callable(getattr(checkpointer, name, None)) for name in _SAVER_METHODS):
+        return checkpointer
+    raise CheckpointerTypeError(
+        f"checkpointer={checkpointer!r} is no saver; give a MemorySaver, a SqliteSaver, "
+        "None, or False"
+    )
+
+
+_SAVER_METHODS = ("claim", "release", "commit", "synced", "load", "history")

@@ -1,0 +1,143 @@
+"""The `config` argument, parsed once at the door; inside the engine only `RunConfig` is passed on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias, cast, get_args
+
+from .errors import ConfigError
+from .values import DEFAULT_RECURSION_LIMIT, DURABILITIES, Durability, RunConfig
+
+Config: TypeAlias = Mapping[str, Any]
+"""What users pass: configurable (thread_id, checkpoint_id, checkpoint_ns, own keys),
+recursion_limit, max_concurrency, tags, metadata, callbacks, run_id, run_name."""
+
+EMPTY = RunConfig()
+_RESERVED = frozenset({"thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map"})
+_PLAIN = (str, int, float, bool)
+
+
+def parse_config(config: Config | None) -> RunConfig:
+    """The config as attributes.
+
+    Raises ConfigError (a ValueError) for a value of the wrong kind; unknown keys are ignored, as
+    configs are shared with other libraries.
+    """
+    if config is None:
+        return EMPTY
+    if not isinstance(config, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigError(
+            f"config={config!r} is no mapping; give a dict such as "
+            '{"configurable": {"thread_id": "1"}}'
+        )
+    configurable = _mapping(config, "configurable")
+    run_id = config.get("run_id")
+    return RunConfig(
+        thread_id=_text(configurable, "thread_id"),
+        checkpoint_id=_text(configurable, "checkpoint_id"),
+        checkpoint_ns=_text(configurable, "checkpoint_ns") or "",
+        recursion_limit=_positive(config, "recursion_limit") or DEFAULT_RECURSION_LIMIT,
+        max_concurrency=_positive(config, "max_concurrency"),
+        run_id=None if run_id is None else str(run_id),
+        run_name=config.get("run_name"),
+        tags=_tags(config.get("tags")),
+        metadata=_mapping(config, "metadata"),
+        configurable=configurable,
+        callbacks=config.get("callbacks"),
+    )
+
+
+def merge_configs(base: Config | None, over: Config | None) -> Config | None:
+    """Two configs as one: `over` wins; tags add up; metadata and configurable merge key by key."""
+    if not base or not over:
+        return over or base
+    merged = {**base, **over}
+    for key in ("metadata", "configurable"):
+        if base.get(key) or over.get(key):
+            merged[key] = {**_mapping(base, key), **_mapping(over, key)}
+    tags = (*_tags(base.get("tags")), *_tags(over.get("tags")))
+    if tags:
+        merged["tags"] = list(dict.fromkeys(tags))
+    return merged
+
+
+def with_defaults(config: RunConfig, bound: Config | None) -> RunConfig:
+    """The config with what `with_config` bound to the graph under it."""
+    return config if bound is None else parse_config(merge_configs(bound, as_dict(config)))
+
+
+def as_dict(config: RunConfig) -> dict[str, Any]:
+    """The config as users know it: only the keys that say something."""
+    shown: dict[str, Any] = {"configurable": dict(config.configurable)}
+    if config.metadata:
+        shown["metadata"] = dict(config.metadata)
+    if config.tags:
+        shown["tags"] = list(config.tags)
+    if config.recursion_limit != DEFAULT_RECURSION_LIMIT:
+        shown["recursion_limit"] = config.recursion_limit
+    for key in ("max_concurrency", "run_id", "run_name", "callbacks"):
+        value = getattr(config, key)
+        if value is not None:
+            shown[key] = value
+    return shown
+
+
+def checkpoint_extra(config: RunConfig) -> dict[str, Any]:
+    """What a checkpoint's metadata keeps of the config: its metadata and plain configurable keys."""
+    kept = dict(config.metadata)
+    for key, value in config.configurable.items():
+        if key not in _RESERVED and not key.startswith("__") and isinstance(value, _PLAIN):
+            kept[key] = value
+    return kept
+
+
+def at_checkpoint(config: RunConfig, checkpoint_id: str | None) -> RunConfig:
+    """The same config, meaning another checkpoint."""
+    return replace(config, checkpoint_id=checkpoint_id)
+
+
+def check_durability(value: str) -> Durability:
+    """The durability, or ConfigError listing what there is."""
+    if value not in get_args(Durability):
+        raise ConfigError(
+            f"durability={value!r} is unknown; give one of {', '.join(map(repr, DURABILITIES))}"
+        )
+    return cast("Durability", value)
+
+
+def _mapping(config: Config, key: str) -> Mapping[str, Any]:
+    value: Any = config.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"config[{key!r}]={value!r} is no mapping; give a dict with string keys")
+    return cast("Mapping[str, Any]", value)
+
+
+def _text(configurable: Mapping[str, Any], key: str) -> str | None:
+    value = configurable.get(key)
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool | float | bytes | Sequence | Mapping):
+        raise ConfigError(
+            f"config['configurable'][{key!r}]={value!r} names nothing; give a string"
+        )
+    return str(value)  # ints and UUIDs are common
+
+
+def _positive(config: Config, key: str) -> int | None:
+    value: Any = config.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigError(f"config[{key!r}]={value!r} cannot be; give a whole number of at least 1")
+    return value
+
+
+def _tags(value: Any) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise ConfigError(f"config['tags']={value!r} is no list; give a list of strings")
+    return tuple(cast("Sequence[str]", value))

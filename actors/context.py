@@ -1,0 +1,153 @@
+"""What code inside a task can reach: its writer, its config, the run it belongs to.
+
+One context variable (streaming's `current_task`) holds a `TaskContext` while user code runs;
+everything else is looked up through it, and made only when asked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from streaming import StreamWriter, current_task
+
+from .errors import ActorsError
+from .runtime import ExecutionInfo, Runtime
+from .views import namespace_text
+
+if TYPE_CHECKING:
+    from checkpoint import Saver
+
+    from .commands import Task
+    from .scheduler import Scheduler
+
+
+class NoTaskError(ActorsError, RuntimeError):
+    """There is no task here: call this from inside a node (or a function it calls)."""
+
+
+class TaskContext:
+    """One task's view of its run."""
+
+    __slots__ = ("_runs", "_writer", "children", "fenced", "scheduler", "task")
+
+    def __init__(self, scheduler: Scheduler, task: Task) -> None:
+        self.scheduler = scheduler
+        self.task = task
+        self.children = 0
+        """Graphs this task has called; the second and later ones get a namespace of their own."""
+        self.fenced = False
+        self._writer: StreamWriter | None = None
+        self._runs: list[Scheduler] = []
+
+    @property
+    def run_id(self) -> str:
+        """The run this task belongs to."""
+        return self.scheduler.setting.log.run_id
+
+    def holds(self, saver: Saver, thread_id: str) -> bool:
+        """True if this task's run holds the claim on the thread."""
+        recorder = self.scheduler.recorder
+        return (
+            recorder is not None
+            and recorder.saver is saver
+            and recorder.claim.thread_id == thread_id
+        )
+
+    @property
+    def writer(self) -> StreamWriter:
+        """Publishes `custom` chunks of this task."""
+        if self._writer is None:
+            self._writer = self.scheduler.writer_for(self.task)
+        return self._writer
+
+    @property
+    def runtime(self) -> Runtime[Any]:
+        """What the node gets as `runtime`."""
+        scheduler, task = self.scheduler, self.task
+        info = ExecutionInfo(
+            run_id=self.run_id,
+            thread_id=scheduler.facts.thread_id,
+            checkpoint_id=scheduler.machine.checkpoint_id,
+            checkpoint_ns=namespace_text(self.namespace()),
+            task_id=scheduler.machine.identify(task),
+            node=task.node.name,
+            step=task.step,
+        )
+        return Runtime(scheduler.setting.user_context, self.writer, info)
+
+    def namespace(self) -> tuple[str, ...]:
+        """The task's own namespace, which the first graph it calls has too."""
+        task = self.task
+        task_id = self.scheduler.machine.identify(task)
+        return (*self.scheduler.facts.ns, f"{task.node.name}:{task_id}")
+
+    def fence(self) -> None:
+        """Refuse what this task still writes or streams: it was given up."""
+        self.fenced = True
+        if self._writer is not None:
+            self._writer.fence()
+        for run in list(self._runs):
+            run.fence()
+
+    def adopt(self, run: Scheduler) -> None:
+        """A run that this task has started."""
+        self._runs.append(run)
+        if self.fenced:
+            run.fence()
+
+    def release(self, run: Scheduler) -> None:
+        """A run that this task had started is over."""
+        self._runs.remove(run)
+
+    def child_namespace(self) -> tuple[str, ...]:
+        """The namespace of the next graph this task calls."""
+        ns = self.namespace()
+        self.children += 1
+        return ns if self.children == 1 else (*ns, str(self.children - 1))
+
+    def config(self) -> dict[str, Any]:
+        """The config a node is given: the caller's, with what is known of the task."""
+        scheduler, task = self.scheduler, self.task
+        config, facts = scheduler.config, scheduler.facts
+        ns = namespace_text(self.namespace())
+        metadata = dict(config.metadata)
+        if facts.thread_id is not None:
+            metadata["thread_id"] = facts.thread_id
+        metadata |= {
+            "langgraph_step": task.step,
+            "langgraph_node": task.node.name,
+            "langgraph_triggers": task.triggers,
+            "langgraph_path": task.path,
+            "langgraph_checkpoint_ns": ns,
+        }
+        shown: dict[str, Any] = {
+            "tags": list(config.tags),
+            "metadata": metadata,
+            "recursion_limit": config.recursion_limit,
+            "configurable": {**config.configurable, "checkpoint_ns": ns},
+        }
+        for key in ("max_concurrency", "run_id", "run_name", "callbacks"):
+            value = getattr(config, key)
+            if value is not None:
+                shown[key] = value
+        return shown
+
+
+def current() -> TaskContext | None:
+    """The task this code runs in, if any."""
+    context = current_task.get(None)
+    return context if isinstance(context, TaskContext) else None
+
+
+def get_config() -> dict[str, Any]:
+    """The config of the task this code runs in.
+
+    Raises NoTaskError (a RuntimeError) outside of a task.
+    """
+    context = current()
+    if context is None:
+        raise NoTaskError(
+            "get_config() was called outside of a task; call it from inside a node, "
+            "or pass the config on as an argument"
+        )
+    return context.config()

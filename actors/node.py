@@ -1,0 +1,127 @@
+"""Node actors: run the user's code of one node, several tasks at a time, and report to the scheduler.
+
+A node actor is a dispatcher: each task it is sent runs in a supervised asyncio task of its own, in
+a context of its own.  Async code runs on the loop, sync code in a worker thread.  What comes back
+to the scheduler is the task's writes, branches decided, or its error.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import inspect
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from anyio import CapacityLimiter, to_thread
+
+from streaming import current_task
+
+from .commands import Task, TaskFailed, TaskFinished
+from .context import TaskContext, current
+from .dispatcher import Dispatcher
+from .report import is_start
+from .spec import BranchSpec, NodeSpec, Writes
+from .writes import route_writes, writes_of
+
+if TYPE_CHECKING:
+    from .scheduler import Scheduler
+
+
+class NodeActor(Dispatcher[Task, None]):
+    """Runs the tasks of one node of one run."""
+
+    def __init__(self, node: NodeSpec, scheduler: Scheduler) -> None:
+        self._node = node
+        self._scheduler = scheduler
+
+    def context_for(self, message: Task) -> contextvars.Context:
+        """The run's context, with the task in it."""
+        scheduler = self._scheduler
+        context = scheduler.context.copy()
+        task_context = TaskContext(scheduler, message)
+        scheduler.running[message] = task_context
+        context.run(current_task.set, task_context)
+        return context
+
+    async def handle(self, message: Task) -> None:
+        """Run the node for one task."""
+        context = current()
+        assert context is not None
+        node = self._node
+        try:
+            if is_start(message):
+                writes = self._scheduler.machine.start_writes()
+            else:
+                writes = writes_of(node, await self._call(message, context))
+            writes += await decide(node, writes, context) if node.branches else node.targets
+        except Exception as error:
+            await self.on_failure(error, message)
+            return
+        self._scheduler.reply(context, TaskFinished(message, writes))
+
+    async def on_failure(self, error: Exception, message: Task) -> None:
+        """Tell the scheduler, and whoever reads the traceback which task it was."""
+        context = self._scheduler.running[message]
+        task_id = self._scheduler.machine.identify(message)
+        error.add_note(f"During task with name '{self._node.name}' and id '{task_id}'")
+        self._scheduler.reply(context, TaskFailed(message, error))
+
+    async def _call(self, task: Task, context: TaskContext) -> Any:
+        node, scheduler = self._node, self._scheduler
+        value = scheduler.machine.input_of(task)
+        if node.name in scheduler.layout.subgraphs:
+            return await node.call.ainvoke(value)
+        injected = injections(node.params, context) if node.params else {}
+        if node.is_async:
+            return await node.call(value, **injected)
+        if scheduler.may_inline():
+            result = node.call(value, **injected)
+        else:
+            result = await in_thread(scheduler.threads, node.call, value, **injected)
+        return await result if inspect.isawaitable(result) else result
+
+
+async def decide(node: NodeSpec, writes: Writes, context: TaskContext) -> Writes:
+    """Where control goes after a node that wrote `writes`: its branches, then its static edges."""
+    decided: Writes = []
+    for branch in node.branches:
+        decided += await _route(branch, writes, context)
+    return [*decided, *node.targets]
+
+
+async def _route(branch: BranchSpec, writes: Writes, context: TaskContext) -> Writes:
+    scheduler = context.scheduler
+    state: Any = scheduler.machine.channels.state_after(writes, branch.reads)
+    if branch.coerce is not None:
+        state = branch.coerce(state)
+    injected = injections(branch.params, context) if branch.params else {}
+    if inspect.iscoroutinefunction(branch.path) or scheduler.may_inline():
+        chosen = branch.path(state, **injected)
+    else:
+        chosen = await in_thread(scheduler.threads, branch.path, state, **injected)
+    if inspect.isawaitable(chosen):
+        chosen = await chosen
+    return route_writes(chosen, branch, scheduler.layout.spec.nodes)
+
+
+def injections(params: Mapping[str, str], context: TaskContext) -> dict[str, Any]:
+    """Values for the parameters that a node or path asked for by name or annotation."""
+    return {name: _KINDS[kind](context) for name, kind in params.items()}
+
+
+_KINDS = {
+    "config": TaskContext.config,
+    "writer": lambda context: context.writer,
+    "runtime": lambda context: context.runtime,
+    "store": lambda _: None,  # no store is bound to a graph, no entrypoint runs it
+    "previous": lambda _: None,
+}
+
+async def in_thread(limiter: CapacityLimiter, call: Any, *args: Any, **kwargs: Any) -> Any:
+    """Run sync code in a worker thread, in the caller's context.
+
+    Cancelled, it lets go of the thread, which Python cannot stop; the task is fenced by then.
+    """
+    job = partial(call, *args, **kwargs)
+    return await to_thread.run_sync(job, limiter=limiter, abandon_on_cancel=True)

@@ -1,0 +1,161 @@
+"""Runs that belong to the call that made them: `ainvoke` and `astream` outside of a system."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from checkpoint import Saver, new_id
+from streaming import RunLog, StreamMode
+
+from .context import TaskContext
+from .layout import Layout
+from .request import WATCH_NONE, Request, watch_of
+from .run import Plan, Run
+from .supervisor import Supervisor
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a graph."""
+
+    layout: Layout
+    saver: Saver | None
+    input: Any
+    request: Request
+    caller: TaskContext | None
+    inline: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the reader of a call wants to see."""
+
+    modes: tuple[StreamMode, ...]
+    single: bool
+    """True: one mode, so bare chunks."""
+    subgraphs: bool
+    output_keys: str | Sequence[str] | None
+
+
+class Ending(Protocol):
+    """A run as its reader sees it."""
+
+    async def result(self) -> Any:
+        """Wait for its end; raises what it raised."""
+        ...
+
+    async def ended(self) -> None:
+        """Wait for its end, however it comes."""
+        ...
+
+    def cancel_nowait(self) -> None:
+        """Ask it to stop."""
+        ...
+
+
+class Chunks(Protocol):
+    """A reader that can be closed."""
+
+    async def __anext__(self) -> Any: ...
+
+    async def aclose(self) -> None:
+        """Read no more."""
+        ...
+
+
+class GraphStream(AsyncIterator[Any]):
+    """The chunks of a run that belongs to its reader: what `astream` gives.
+
+    The run starts with the first chunk asked for, and is in lockstep with its reader: a super-step
+    starts when the reader asks for more than the last one gave.  Leaving the loop, `aclose` and
+    garbage collection cancel it.
+    """
+
+    def __init__(self, begin: Callable[[], tuple[Ending, Chunks]]) -> None:
+        self._begin = begin
+        self._run: Ending | None = None
+        self._chunks: Chunks | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._over = False
+
+    async def __anext__(self) -> Any:
+        if self._over:
+            raise StopAsyncIteration
+        if self._chunks is None:
+            self._loop = asyncio.get_running_loop()
+            self._run, self._chunks = self._begin()
+        try:
+            return await self._chunks.__anext__()
+        except StopAsyncIteration:
+            self._over = True
+        assert self._run is not None
+        await self._run.result()
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """Cancel the run, if it has not ended; nothing of it is alive when this returns."""
+        self._over = True
+        if self._run is not None and self._chunks is not None:
+            self._run.cancel_nowait()
+            await self._chunks.aclose()
+            await self._run.ended()
+
+    async def __aenter__(self) -> GraphStream:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def __del__(self) -> None:
+        loop, run = self._loop, self._run
+        if not self._over and loop is not None and run is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(run.cancel_nowait)
+
+
+async def run_privately(call: Call) -> dict[str, Any]:
+    """Run to the end; cancelled meanwhile, cancel the run first."""
+    run = Run(_plan(call, None), Supervisor("call"), _log(call))
+    try:
+        return await run.result()
+    finally:
+        if not run.log.closed:
+            await run.cancel()
+
+
+def stream_privately(call: Call, look: Look) -> GraphStream:
+    """The chunks of a run of its own."""
+
+    def begin() -> tuple[Run, Chunks]:
+        log = _log(call)
+        owner = log.own(look.modes, subgraphs=look.subgraphs, output_keys=look.output_keys)
+        run = Run(_plan(call, look), Supervisor("call"), log)
+        return run, owner.bare(single_mode=look.single, subgraphs=look.subgraphs)
+
+    return GraphStream(begin)
+
+
+def _log(call: Call) -> RunLog:
+    return RunLog(call.request.config.run_id or new_id(), keep=False)
+
+
+def _plan(call: Call, look: Look | None) -> Plan:
+    watch = WATCH_NONE if look is None else watch_of(look.modes)
+    return Plan(
+        layout=call.layout,
+        input=call.input,
+        request=call.request,
+        saver=call.saver,
+        watch=watch,
+        child_watch=watch if look is not None and look.subgraphs else WATCH_NONE,
+        context=contextvars.copy_context(),
+        inline=call.inline and (look is None or _LIVE.isdisjoint(look.modes)),
+        caller=call.caller,
+    )
+
+
+_LIVE = frozenset({"custom", "messages", "events"})
+"""Modes whose chunks come from inside a node: its reader must be able to run meanwhile."""

@@ -1,0 +1,213 @@
+"""Turns what the machine wants saved into saver batches, as the run's durability says.
+
+* `async`, `sync`: everything asked for since the last commit goes into one batch.
+* `exit`: steps are only remembered; the last one is stored when the run ends, with the writes of
+  the tasks that had finished after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from checkpoint import (
+    Batch,
+    BlobRow,
+    CheckpointMetadata,
+    CheckpointRecord,
+    Claim,
+    Entry,
+    EventRow,
+    Loaded,
+    Saver,
+    ScopeEncoder,
+    SerializationError,
+    StaleClaimError,
+    TaskWrites,
+)
+
+from .channels import MISSING
+from .commands import ERROR, Snapshot, Task
+from .spec import Writes
+from .values import Durability
+
+
+class Recorder:
+    """Stores one scope's checkpoints and pending writes under its thread's claim."""
+
+    __slots__ = (
+        "_batch",
+        "_encoder",
+        "_entries",
+        "_last",
+        "_ns",
+        "_unsaved",
+        "_writes",
+        "claim",
+        "durability",
+        "fenced",
+        "metadata",
+        "saver",
+    )
+
+    def __init__(
+        self,
+        saver: Saver,
+        claim: Claim,
+        ns: str,
+        loaded: Loaded | None,
+        *,
+        durability: Durability,
+        metadata: CheckpointMetadata,
+    ) -> None:
+        self.saver = saver
+        self.claim = claim
+        self.durability: Durability = durability
+        self.metadata = metadata
+        """What the checkpoints' metadata have in common."""
+        self._ns = ns
+        self._encoder = ScopeEncoder(saver.serializer, ns, loaded)
+        self._entries: dict[str, Entry] = dict(loaded.record.entries) if loaded else {}
+        self._unsaved: dict[str, Any] = {}
+        """Channel values changed since the last stored checkpoint (exit)."""
+        self._last: Snapshot | None = None
+        """The newest checkpoint that is not stored yet."""
+        self._writes: list[tuple[Task, str]] = []
+        self._batch = _Parts()
+        self.fenced = False
+        """True: the run was given up while a worker thread still drives this; nothing is stored."""
+
+    # --- asked by the scheduler ----------------------------------------------------------
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Take a checkpoint; raises SerializationError, naming the channel, before any is stored."""
+        if self.durability == "exit":
+            self._unsaved.update(snapshot.changed)
+            base = self._last.parent_id if self._last else snapshot.parent_id
+            snapshot.parent_id = base
+            self._last = snapshot
+            self._writes.clear()
+            return
+        self._encode(snapshot, snapshot.changed)
+        self._encode_writes()
+
+    def keep(self, task: Task, checkpoint_id: str) -> None:
+        """Take the writes (or the error) of a finished task."""
+        self._writes.append((task, checkpoint_id))
+
+    @property
+    def pending(self) -> bool:
+        """True if there is something to commit now."""
+        return self.durability != "exit" and bool(self._writes or self._batch)
+
+    async def commit(self, events: Sequence[EventRow] = ()) -> None:
+        """Store what was taken since the last commit; returns when it is committed."""
+        if self.fenced:
+            raise StaleClaimError(
+                f"a checkpoint of thread {self.claim.thread_id!r} came after its run was given up; "
+                "nothing was stored; run the thread again"
+            )
+        self._encode_writes()
+        parts, self._batch = self._batch, _Parts()
+        batch = parts.batch(self.claim, tuple(events))
+        try:
+            await self.saver.commit(batch)
+        except BaseException:
+            self._encoder.rewind()
+            raise
+        self._encoder.accept()
+
+    async def flush(self) -> None:
+        """Commit whatever was taken and is not committed yet (`exit`: all of it)."""
+        if self._last is not None:
+            self._encode(self._last, self._unsaved)
+            self._last, self._unsaved = None, {}
+        if self._writes or self._batch:
+            await self.commit()
+
+    async def synced(self) -> None:
+        """Wait until everything committed is on the disk."""
+        await self.saver.synced()
+
+    def drop_refused(self) -> None:
+        """After a SerializationError: keep the error of a task whose writes were refused instead
+        of the writes, so that what its siblings wrote can still be stored."""
+        for task, _ in self._writes:
+            if task.error is None:
+                try:
+                    self._encoder.encode_writes(task.writes or [])
+                except SerializationError as error:
+                    task.error = error
+        self._last, self._unsaved = None, {}
+
+    # --- encoding ------------------------------------------------------------------------
+
+    def _encode(self, snapshot: Snapshot, changed: Mapping[str, Any]) -> None:
+        values = {name: value for name, value in changed.items() if value is not MISSING}
+        encoded = self._encoder.encode(values, snapshot.version)
+        entries = {name: entry for name, entry in self._entries.items() if name not in changed}
+        entries.update(encoded.entries)
+        self._entries = entries
+        self._batch.blobs += encoded.rows
+        self._batch.checkpoints.append(self._record(snapshot, entries, frozenset(changed)))
+
+    def _record(
+        self, snapshot: Snapshot, entries: Mapping[str, Entry], changed: frozenset[str]
+    ) -> CheckpointRecord:
+        known = self.metadata
+        return CheckpointRecord(
+            id=snapshot.id,
+            thread_id=self.claim.thread_id,
+            ns=self._ns,
+            parent_id=snapshot.parent_id,
+            created_at=snapshot.created_at,
+            metadata=CheckpointMetadata(
+                source=snapshot.source,
+                step=snapshot.step,
+                run_id=known.run_id,
+                parents=known.parents,
+                extra=known.extra,
+            ),
+            entries=entries,
+            changed=changed,
+            version=snapshot.version,
+            wrote=snapshot.wrote,
+        )
+
+    def _encode_writes(self) -> None:
+        for task, checkpoint_id in self._writes:
+            encoded = self._encoder.encode_writes(_writes_of(task))
+            self._batch.blobs += encoded.rows
+            self._batch.writes.append(TaskWrites(self._ns, checkpoint_id, task.id, encoded.writes))
+        self._writes.clear()
+
+
+class _Parts:
+    """A batch in the making."""
+
+    __slots__ = ("blobs", "checkpoints", "writes")
+
+    def __init__(self) -> None:
+        self.checkpoints: list[CheckpointRecord] = []
+        self.blobs: list[BlobRow] = []
+        self.writes: list[TaskWrites] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.checkpoints or self.writes or self.blobs)
+
+    def batch(self, claim: Claim, events: tuple[EventRow, ...]) -> Batch:
+        return Batch(
+            thread_id=claim.thread_id,
+            epoch=claim.epoch,
+            checkpoints=tuple(self.checkpoints),
+            blobs=tuple(self.blobs),
+            writes=tuple(self.writes),
+            events=events,
+        )
+
+
+def _writes_of(task: Task) -> Writes:
+    """What is kept of a task: its error, or all its writes."""
+    if task.error is not None:
+        return [(ERROR, task.error)]
+    return task.writes or []

@@ -1,0 +1,116 @@
+"""A call of a graph, parsed and checked: what the engine needs to know of it, as attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, TypedDict
+
+from streaming import StreamMode, parse_modes
+
+from .config import Config, check_durability, parse_config, with_defaults
+from .errors import ConfigError
+from .report import Watch
+from .values import Durability, RunConfig
+
+OnBusy: TypeAlias = Literal["wait", "reject"]
+Modes: TypeAlias = StreamMode | Sequence[StreamMode]
+
+
+class RunOptions(TypedDict, total=False):
+    """Keyword arguments that every way of running a graph takes."""
+
+    context: Any
+    """What nodes find as `runtime.context`: things of this call that are no state."""
+    output_keys: str | Sequence[str] | None
+    """State keys to show in `values`, `updates` and the result; None: the output schema's."""
+    durability: Durability
+    """When a step counts as done: "async" (default), "sync" or "exit"."""
+    stateless: bool
+    """True: no thread and nothing stored, even when the graph was compiled with a saver."""
+    on_busy: OnBusy
+    """When another run holds the thread: "wait" (default) for it, or "reject"."""
+    busy_timeout: float | None
+    """Seconds to wait for a busy thread (default 30; None: for ever)."""
+
+
+class StreamOptions(RunOptions, total=False):
+    """Keyword arguments of `stream` and `astream`."""
+
+    stream_mode: Modes
+    """One mode: bare chunks; a list of modes: (mode, chunk).  Default "updates"."""
+    subgraphs: bool
+    """True: chunks of subgraphs too, each with its namespace in front."""
+
+
+class InvokeOptions(RunOptions, total=False):
+    """Keyword arguments of `invoke` and `ainvoke`."""
+
+    stream_mode: Modes
+    """"values" (default) gives the last state; any other mode the list of its chunks."""
+
+
+_KEYWORDS = frozenset(StreamOptions.__annotations__) | frozenset(RunOptions.__annotations__)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One run that was asked for."""
+
+    config: RunConfig
+    context: Any = None
+    durability: Durability = "async"
+    stateless: bool = False
+    on_busy: OnBusy = "wait"
+    busy_timeout: float | None = 30.0
+
+    @classmethod
+    def parse(cls, config: Config | None, bound: Config | None, options: RunOptions) -> Request:
+        """Check everything that can be checked without touching anything.
+
+        Raises ConfigError (a ValueError) that says what was given and what can be, TypeError for
+        a keyword argument that there is not.
+        """
+        unknown = sorted(options.keys() - _KEYWORDS)
+        if unknown:
+            raise TypeError(
+                f"unexpected keyword argument {unknown[0]!r}; there are "
+                f"{', '.join(sorted(_KEYWORDS))}"
+            )
+        on_busy = options.get("on_busy", "wait")
+        if on_busy not in ("wait", "reject"):
+            raise ConfigError(f"on_busy={on_busy!r} is unknown; give 'wait' or 'reject'")
+        busy_timeout = options.get("busy_timeout", 30.0)
+        if busy_timeout is not None and not busy_timeout >= 0:
+            raise ConfigError(
+                f"busy_timeout={busy_timeout!r} cannot be; give seconds (0 or more) or None"
+            )
+        return cls(
+            config=with_defaults(parse_config(config), bound),
+            context=options.get("context"),
+            durability=check_durability(options.get("durability", "async")),
+            stateless=options.get("stateless", False),
+            on_busy=on_busy,
+            busy_timeout=busy_timeout,
+        )
+
+    @property
+    def claim_timeout(self) -> float | None:
+        """Seconds to wait for the thread."""
+        return 0.0 if self.on_busy == "reject" else self.busy_timeout
+
+
+def watch_of(modes: Sequence[StreamMode]) -> Watch:
+    """The kinds of events these modes show anything of."""
+    wanted = frozenset(modes)
+    debug = "debug" in wanted
+    return Watch(
+        values="values" in wanted,
+        updates="updates" in wanted,
+        tasks=debug or "tasks" in wanted,
+        checkpoints=debug or "checkpoints" in wanted,
+    )
+
+
+WATCH_ALL = watch_of(parse_modes(["values", "updates", "tasks", "checkpoints", "debug"]))
+WATCH_NONE = Watch()

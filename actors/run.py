@@ -1,0 +1,311 @@
+"""A run: one execution of a graph, from its claim on the thread to its result.
+
+The run's own task claims the thread, loads its newest checkpoint, drives the scheduler, waits until
+all is synced, and gives the thread back.  Readers come and go and take nothing with them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextvars import Context
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from checkpoint import CheckpointMetadata, Claim, Decoder, Loaded, Saver, ThreadBusyError, new_id
+from streaming import Chunk, Gap, Overflow, RunFailed, RunFinished, RunLog, RunStarted, RunStatus
+
+from .commands import Begin
+from .config import checkpoint_extra
+from .context import TaskContext
+from .errors import RunCancelledError, ThreadStateError
+from .layout import Layout
+from .recorder import Recorder
+from .report import Facts, Watch
+from .request import Modes, Request
+from .restore import restored_from
+from .scheduler import Scheduler, Setting
+from .supervisor import Supervisor
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run is to do."""
+
+    layout: Layout
+    input: Any
+    request: Request
+    saver: Saver | None
+    """None: a stateless run."""
+    watch: Watch
+    child_watch: Watch
+    context: Context
+    """The caller's context variables."""
+    inline: bool = False
+    """See Setting.inline."""
+    caller: TaskContext | None = None
+    """The task that started this run, if one did."""
+
+
+class Run:
+    """One execution of a graph; made by `ActorSystem.start`.
+
+    Any number of readers may follow it, at any time; it belongs to its system, not to them.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        supervisor: Supervisor,
+        log: RunLog,
+        *,
+        on_end: Callable[[Run], None] | None = None,
+    ) -> None:
+        self.run_id = log.run_id
+        self.thread_id = plan.request.config.thread_id if plan.saver is not None else None
+        self.log = log
+        """The run's events."""
+        self._plan = plan
+        self._supervisor = supervisor
+        self._status: RunStatus = "pending"
+        self._scheduler: Scheduler | None = None
+        self._error: BaseException | None = None
+        self._traceback: TracebackType | None = None
+        self._values: dict[str, Any] = {}
+        self._ended = asyncio.Event()
+        self._cancelled = False
+        self._grace = 1.0
+        self._on_end = on_end
+        name = f"run {self.run_id}"
+        self._pump = None if log.durable is None else supervisor.spawn(log.pump(), name=name)
+        self._task = supervisor.spawn(self._live(), name=name, context=plan.context.copy())
+
+    def __repr__(self) -> str:
+        return f"<Run {self.run_id} {self._status} thread={self.thread_id!r}>"
+
+    # --- what users see ----------------------------------------------------------------------
+
+    @property
+    def status(self) -> RunStatus:
+        """pending | running | success | error | interrupted | cancelled."""
+        return self._status
+
+    @property
+    def error(self) -> BaseException | None:
+        """What ended the run, if it did not end well."""
+        return self._error
+
+    async def result(self) -> dict[str, Any]:
+        """Wait for the end; gives the final values, or raises what the run raised.
+
+        Raises RunCancelledError if it was cancelled.  A reader that is cancelled while it waits
+        leaves the run alone.
+        """
+        await self._ended.wait()
+        self.check()
+        return self._values
+
+    async def ended(self) -> None:
+        """Wait for the end, however it comes."""
+        await self._ended.wait()
+
+    def check(self) -> None:
+        """Raise what ended the run, if it did not end well."""
+        if self._error is not None:
+            raise self._error.with_traceback(self._traceback)
+
+    def stream(
+        self,
+        stream_mode: Modes = "updates",
+        *,
+        after: int | None = None,
+        overflow: Overflow = "gap",
+        subgraphs: bool = False,
+    ) -> AsyncIterator[Chunk | Gap]:
+        """The run's chunks, also those of before: all the log holds, or those after a chunk id.
+
+        Ends with the run, by raising what the run raised.  A reader that falls behind loses
+        chunks and is told so (`overflow`: "gap" gives a Gap with the number lost, "spill" reads
+        on from the durable log, "disconnect" ends the reader).  Raises UnknownStreamModeError.
+
+            async for chunk in run.stream(["updates", "custom"]):
+                print(chunk.mode, chunk.data)
+        """
+        subscriber = self.log.subscribe(
+            stream_mode, after=after, overflow=overflow, subgraphs=subgraphs
+        )
+        return RunStream(self, subscriber)
+
+    async def cancel(self, *, grace: float = 1.0) -> None:
+        """Stop the run; what has finished is kept, and the thread can be run on.
+
+        User code is cancelled once and gets `grace` seconds for its clean-up.  When this returns,
+        no coroutine of the run is alive, and worker threads, which Python cannot stop, are fenced:
+        what they still write or stream is refused.  Harmless when the run has ended.
+        """
+        self.cancel_nowait(grace)
+        await self._ended.wait()
+
+    def cancel_nowait(self, grace: float = 1.0) -> None:
+        """Ask the run to stop, without waiting until it has."""
+        if self._ended.is_set() or self._cancelled:
+            return
+        self._cancelled = True
+        self._grace = grace
+        if self._scheduler is None:
+            self._supervisor.cancel(self._task)
+        else:
+            self._scheduler.cancel_nowait(grace)
+
+    # --- its life ----------------------------------------------------------------------------
+
+    async def _live(self) -> None:
+        claim: Claim | None = None
+        saver = self._plan.saver
+        try:
+            if saver is not None:
+                claim = await self._claim(saver)
+            self._status = "running"
+            await self._drive(saver, claim)
+            self._status = "success"
+        except asyncio.CancelledError:
+            self._fail(RunCancelledError(_CANCELLED.format(self.run_id)))
+        except RunCancelledError as error:
+            self._fail(error)
+        except BaseException as error:  # the run's edge: whatever ended it is its result
+            self._fail(error)
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            if claim is not None and saver is not None:
+                saver.release(claim)
+            await self._close_log()
+            self._ended.set()
+            if self._on_end is not None:
+                self._on_end(self)
+
+    async def _claim(self, saver: Saver) -> Claim:
+        thread_id = self.thread_id
+        assert thread_id is not None
+        caller = self._plan.caller
+        if caller is not None and caller.holds(saver, thread_id):
+            raise ThreadBusyError(
+                f"thread {thread_id!r} is held by run {caller.run_id!r}, whose node "
+                f"{caller.task.node.name!r} asks to run on it: it would wait for itself for ever; "
+                "use another thread, or call the graph as a subgraph",
+                thread_id=thread_id,
+                owner=f"run {caller.run_id}",
+            )
+        timeout = self._plan.request.claim_timeout
+        return await saver.claim(thread_id, f"run {self.run_id}", timeout=timeout)
+
+    async def _drive(self, saver: Saver | None, claim: Claim | None) -> None:
+        loaded = await self._load(saver)
+        restored = None
+        recorder = None
+        if saver is not None and claim is not None:
+            recorder = self._recorder(saver, claim, loaded)
+            restored = None if loaded is None else restored_from(loaded, Decoder(saver.serializer))
+        scheduler = Scheduler(
+            self._plan.layout,
+            self._facts(),
+            self._setting(),
+            self._supervisor.child(f"run {self.run_id}"),
+            restored=restored,
+            recorder=recorder,
+        )
+        self.log.publish(RunStarted(run_id=self.run_id, thread_id=self.thread_id))
+        self._scheduler = scheduler
+        try:
+            await scheduler.drive(Begin(self._plan.input))
+        finally:
+            if recorder is not None:
+                await recorder.synced()
+        self._values = scheduler.machine.output()
+
+    async def _load(self, saver: Saver | None) -> Loaded | None:
+        if saver is None:
+            return None
+        config = self._plan.request.config
+        assert config.thread_id is not None
+        loaded = await saver.load(config.thread_id, config.checkpoint_ns, config.checkpoint_id)
+        if loaded is None and config.checkpoint_id is not None:
+            raise ThreadStateError(
+                f"thread {config.thread_id!r} has no checkpoint {config.checkpoint_id!r}; take an "
+                "id from get_state_history, or leave checkpoint_id out for the newest"
+            )
+        return loaded
+
+    def _facts(self) -> Facts:
+        plan, config = self._plan, self._plan.request.config
+        metadata = dict(config.metadata)
+        if config.tags:
+            metadata["tags"] = list(config.tags)
+        return Facts(
+            now=time.time,
+            new_id=new_id,
+            recursion_limit=config.recursion_limit,
+            persist=plan.saver is not None,
+            watch=plan.watch,
+            seed=self.run_id,
+            thread_id=self.thread_id,
+            configurable=config.configurable,
+            task_metadata=metadata,
+        )
+
+    def _setting(self) -> Setting:
+        plan = self._plan
+        return Setting(
+            log=self.log,
+            config=plan.request.config,
+            context=plan.context,
+            child_watch=plan.child_watch,
+            user_context=plan.request.context,
+            durability=plan.request.durability,
+            inline=plan.inline,
+        )
+
+    def _recorder(self, saver: Saver, claim: Claim, loaded: Loaded | None) -> Recorder:
+        request = self._plan.request
+        extra = checkpoint_extra(request.config)
+        metadata = CheckpointMetadata(source="loop", step=0, run_id=self.run_id, extra=extra)
+        return Recorder(
+            saver, claim, "", loaded, durability=request.durability, metadata=metadata
+        )
+
+    def _fail(self, error: BaseException) -> None:
+        self._status = "cancelled" if isinstance(error, RunCancelledError) else "error"
+        self._error, self._traceback = error, error.__traceback__
+
+    async def _close_log(self) -> None:
+        if self._status == "error":
+            assert self._error is not None
+            failed = RunFailed(error=type(self._error).__name__, message=str(self._error))
+            self.log.publish(failed)
+        else:
+            self.log.publish(RunFinished(status=self._status))
+        self.log.close()
+        if self._pump is not None:
+            await asyncio.wait({self._pump})
+
+
+class RunStream(AsyncIterator["Chunk | Gap"]):
+    """A reader of a run, which ends as the run ends."""
+
+    def __init__(self, run: Run, subscriber: AsyncIterator[Chunk | Gap]) -> None:
+        self._run = run
+        self._subscriber = subscriber
+
+    async def __anext__(self) -> Chunk | Gap:
+        try:
+            return await anext(self._subscriber)
+        except StopAsyncIteration:
+            await self._run.ended()
+            if self._run.status == "error":
+                self._run.check()
+            raise
+
+
+_CANCELLED = "run {!r} was cancelled, so it has no result; read its thread's state or run it again"

@@ -1,0 +1,304 @@
+"""The scheduler actor: a thin shell that carries out what the super-step machine decides.
+
+It reads its mailbox one message at a time (what has arrived meanwhile is fed to the machine too,
+so that tasks which finish together are committed together), and carries out the commands in order:
+commit what is to be saved, publish what that reports, wait for the run's owner, run tasks.
+
+Tasks go to node actors, started with their first task.  A task is handed out only while a slot is
+free, and a node actor reports with one message per task, so neither ever waits for the other's
+mailbox.  A run that a node starts (a subgraph) has a scheduler of its own, which lives in the
+node's task and ends with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from contextvars import Context
+from dataclasses import dataclass, field
+from typing import Any
+
+from anyio import CapacityLimiter
+
+from checkpoint import EventRow, SerializationError
+from streaming import RunLog, StreamWriter
+
+from .commands import (
+    Begin,
+    Cancelled,
+    Command,
+    Emit,
+    Finish,
+    MachineEvent,
+    Restored,
+    RunTasks,
+    SaveCheckpoint,
+    SaveWrites,
+    Task,
+)
+from .context import TaskContext
+from .layout import Layout
+from .mailbox import Mailbox
+from .node import NodeActor
+from .recorder import Recorder
+from .ref import ActorRef
+from .report import Facts, Watch
+from .spec import NodeSpec
+from .superstep import Machine
+from .supervisor import Supervisor
+from .values import Durability, RunConfig
+
+_REPLIES = 1 << 30
+"""Bound of the mailbox: one reply per running task, and slots bound those."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a run shares with the runs that its nodes start."""
+
+    log: RunLog
+    config: RunConfig
+    context: Context
+    """The caller's context variables."""
+    user_context: Any = None
+    """What the caller gave as `context=`."""
+    durability: Durability = "async"
+    child_watch: Watch = field(default_factory=Watch)
+    """What anyone may see of runs that nodes start."""
+    inline: bool = False
+    """The caller's own thread drives the loop and nobody listens inside a step: a lone sync node
+    runs right there instead of in a worker thread."""
+
+
+class Scheduler:
+    """Drives one machine to its end."""
+
+    __slots__ = (
+        "_actors",
+        "_cancelling",
+        "_grace",
+        "_mailbox",
+        "_queue",
+        "_recorder",
+        "_slots",
+        "_supervisor",
+        "_threads",
+        "facts",
+        "layout",
+        "machine",
+        "refused",
+        "running",
+        "setting",
+    )
+
+    def __init__(
+        self,
+        layout: Layout,
+        facts: Facts,
+        setting: Setting,
+        supervisor: Supervisor,
+        *,
+        restored: Restored | None = None,
+        recorder: Recorder | None = None,
+    ) -> None:
+        self.layout = layout
+        self.facts = facts
+        self.setting = setting
+        self.machine = Machine(layout, facts, restored)
+        self.running: dict[Task, TaskContext] = {}
+        self.refused = 0
+        """Replies of fenced tasks, which came too late to count."""
+        self._supervisor = supervisor
+        self._recorder = recorder
+        self._mailbox: Mailbox[MachineEvent] = Mailbox(_REPLIES, name="scheduler")
+        self._queue: deque[Task] = deque()
+        self._actors: dict[str, ActorRef[Task, None]] = {}
+        self._slots = setting.config.max_concurrency or math.inf
+        self._threads: CapacityLimiter | None = None
+        self._grace = 1.0
+        self._cancelling = False
+
+    # --- asked from outside ----------------------------------------------------------------
+
+    async def drive(self, begin: Begin) -> None:
+        """Run until the machine is finished.
+
+        Raises what ended the run, RunCancelledError after `cancel_nowait`.  When it returns or
+        raises, everything is committed and no task of the run is alive.
+        """
+        try:
+            finish = await self._carry_out(self.machine.feed(begin))
+            while finish is None:
+                finish = await self._carry_out(self._feed(await self._mailbox.get()))
+            if finish.error is not None:
+                raise finish.error
+        except SerializationError:
+            if self._recorder is not None:
+                self._recorder.drop_refused()
+            raise
+        finally:
+            await self._end()
+
+    def cancel_nowait(self, grace: float) -> None:
+        """Ask the run to stop; what has finished is kept.  User code gets `grace` seconds."""
+        self._grace = grace
+        self._cancelling = True  # seen by a step that waits for its reader
+        if not self._mailbox.closed:
+            self._mailbox.put_nowait(Cancelled())
+
+    def fence(self) -> None:
+        """The task that started this run was given up: let nothing of the run be stored or
+        streamed any more, and ask it to stop.  From any thread."""
+        if self._recorder is not None:
+            self._recorder.fenced = True
+        for context in list(self.running.values()):
+            context.fence()
+        loop = self._supervisor.loop
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(self.cancel_nowait, self._grace)
+
+    # --- asked by node actors --------------------------------------------------------------
+
+    def reply(self, context: TaskContext, event: MachineEvent) -> None:
+        """Take a task's result, and hand its slot on; refused if the task is fenced."""
+        if context.fenced or self._mailbox.closed:
+            self.refused += 1
+            return
+        del self.running[context.task]
+        self._mailbox.put_nowait(event)
+        if self._queue:
+            self._hand_out()
+
+    def writer_for(self, task: Task) -> StreamWriter:
+        """A writer of `custom` chunks for one task."""
+        log, facts = self.setting.log, self.facts
+        return StreamWriter(log, ns=facts.ns, step=task.step, node=task.node.name)
+
+    def may_inline(self) -> bool:
+        """True if sync code may run on the loop's own thread: nothing else is to run on it."""
+        return self.setting.inline and len(self.running) == 1 and not self._queue
+
+    @property
+    def config(self) -> RunConfig:
+        """The run's config."""
+        return self.setting.config
+
+    @property
+    def context(self) -> Context:
+        """The context variables that nodes see."""
+        return self.setting.context
+
+    @property
+    def recorder(self) -> Recorder | None:
+        """Where checkpoints go; None for a stateless run."""
+        return self._recorder
+
+    @property
+    def supervisor(self) -> Supervisor:
+        """Owns the tasks of the run."""
+        return self._supervisor
+
+    @property
+    def threads(self) -> CapacityLimiter:
+        """Worker threads of this run: as many as its slots let tasks run, shared with no other run,
+        so that sync nodes which wait for graphs they call cannot starve those of threads."""
+        if self._threads is None:
+            self._threads = CapacityLimiter(math.inf)
+        return self._threads
+
+    # --- carrying out ------------------------------------------------------------------------
+
+    def _feed(self, event: MachineEvent) -> list[Command]:
+        commands = self.machine.feed(event)
+        while len(self._mailbox):
+            commands += self.machine.feed(self._mailbox.get_nowait())
+        return commands
+
+    async def _carry_out(self, commands: list[Command]) -> Finish | None:
+        log, recorder = self.setting.log, self._recorder
+        emits: list[Emit] = []
+        last: RunTasks | Finish | None = None
+        for command in commands:
+            match command:
+                case Emit():
+                    emits.append(command)
+                case SaveWrites(task, checkpoint_id):
+                    if recorder is not None:
+                        recorder.keep(task, checkpoint_id)
+                case SaveCheckpoint(snapshot):
+                    if recorder is not None:
+                        recorder.save(snapshot)
+                case RunTasks() | Finish():
+                    last = command
+        if recorder is not None and recorder.pending:
+            await self._commit(recorder, emits, sync=last is not None)
+        else:
+            for emit in emits:
+                log.publish(emit.event)
+        if isinstance(last, RunTasks):
+            await log.caught_up()
+            if not self._cancelling:
+                self._queue.extend(last.tasks)
+                self._hand_out()
+            return None
+        return last
+
+    async def _commit(self, recorder: Recorder, emits: list[Emit], *, sync: bool) -> None:
+        """Commit, then publish what was waiting for that; with a durable log in one transaction.
+
+        In a supervised task of its own: a cancelled run still learns how its commit ended.
+        """
+        task = self._supervisor.spawn(self._commit_and_publish(recorder, emits), name="commit")
+        await _whole(task)
+        if sync and recorder.durability == "sync":
+            await recorder.synced()
+
+    async def _commit_and_publish(self, recorder: Recorder, emits: list[Emit]) -> None:
+        log = self.setting.log
+        events = [emit.event for emit in emits]
+        if log.durable is None:
+            await recorder.commit()
+            for event in events:
+                log.publish(event)
+            return
+        staged = log.stage(events)
+        try:
+            await recorder.commit([EventRow(log.run_id, number, data) for number, data in staged])
+        except BaseException:
+            await log.withdraw(staged)
+            raise
+        log.release(staged)
+
+    def _hand_out(self) -> None:
+        queue, running = self._queue, self.running
+        while queue and len(running) < self._slots:
+            task = queue.popleft()
+            self._actor_of(task.node).tell_nowait(task)
+
+    def _actor_of(self, node: NodeSpec) -> ActorRef[Task, None]:
+        ref = self._actors.get(node.name)
+        if ref is None:
+            ref = self._supervisor.start(NodeActor(node, self), name=node.name)
+            self._actors[node.name] = ref
+        return ref
+
+    async def _end(self) -> None:
+        """Stop what still runs, fenced first, and store what was put off."""
+        self._mailbox.close()
+        self._queue.clear()
+        for context in list(self.running.values()):
+            context.fence()
+        await self._supervisor.stop(self._grace)
+        if self._recorder is not None:
+            await self._recorder.flush()
+
+
+async def _whole(task: asyncio.Task[None]) -> None:
+    """Wait for a task; cancelled meanwhile, wait for its end all the same, then be cancelled."""
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        if not task.done():
+            await asyncio.wait({task})
+        raise

@@ -1,0 +1,153 @@
+"""The actor system: the root that owns runs, their supervisor and their logs.
+
+An async context manager that fits an ASGI lifespan: on leaving it takes nothing new, gives runs
+until the drain deadline to end, then cancels what is left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections import deque
+from collections.abc import Mapping
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import Self, Unpack
+
+from checkpoint import new_id
+from streaming import EventLog, Hub, HubStats, LogOptions
+
+from .codec import durable_options
+from .config import Config
+from .context import current
+from .errors import ConfigError, SystemClosedError
+from .request import WATCH_ALL, Request, RunOptions
+from .run import Plan, Run
+from .supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from .compiled import CompiledGraph
+
+
+class ActorSystem:
+    """Owns runs that outlive the call that started them.
+
+    `drain_timeout`: seconds that runs get to end when the system closes (None: as long as they
+    take).  `event_log`: keeps the events of runs on threads, so that a reader may come back after
+    a restart (a saver's `events`; the graphs' saver when both are in one file).
+
+        async with ActorSystem() as system:
+            run = await system.start(graph, {"topic": "cats"}, {"configurable": {"thread_id": "1"}})
+            async for chunk in run.stream("updates"):
+                print(chunk.data)
+            print(await run.result())
+    """
+
+    def __init__(
+        self,
+        name: str = "system",
+        *,
+        drain_timeout: float | None = 10.0,
+        event_log: EventLog | None = None,
+        max_finished: int = 256,
+    ) -> None:
+        if drain_timeout is not None and not drain_timeout >= 0:
+            raise ConfigError(
+                f"drain_timeout={drain_timeout!r} cannot be; give seconds (0 or more) or None"
+            )
+        self.supervisor = Supervisor(name)
+        """Owns the tasks; actors of your own may be started under it."""
+        self.hub = Hub(max_finished=max_finished)
+        """The logs of runs, live and lately finished."""
+        self._drain_timeout = drain_timeout
+        self._event_log = event_log
+        self._max_finished = max_finished
+        self._runs: dict[str, Run] = {}
+        self._finished: deque[str] = deque()
+        self._closing = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    @property
+    def runs(self) -> Mapping[str, Run]:
+        """Runs by id: those that are alive, and the lately finished ones whose log is kept."""
+        return MappingProxyType(self._runs)
+
+    def stats(self) -> HubStats:
+        """Counts of the system's logs."""
+        return self.hub.stats()
+
+    async def start(
+        self,
+        graph: CompiledGraph,
+        input: Any,  # noqa: A002 - the name users know
+        config: Config | None = None,
+        **options: Unpack[RunOptions],
+    ) -> Run:
+        """Start a run that goes on by itself, whoever reads it.
+
+        Takes the keyword arguments of `ainvoke` (durability, stateless, on_busy, busy_timeout, …).
+        Raises SystemClosedError, ConfigError; what goes wrong later is the run's result.
+        """
+        if self._closing:
+            raise SystemClosedError(
+                "the actor system is closing and starts no runs; start them inside its block"
+            )
+        request = Request.parse(config, graph.bound, options)
+        saver = graph.saver_for(request)
+        run_id = request.config.run_id or new_id()
+        log_options: LogOptions = {"keep": True}
+        if self._event_log is not None and saver is not None:
+            log_options = await durable_options(
+                self._event_log,
+                saver,
+                run_id,
+                thread_id=request.config.thread_id or "",
+                output_keys=graph.spec.output_keys,
+                with_values=request.durability == "exit",
+            )
+        log = self.hub.open(run_id, **log_options)
+        plan = Plan(
+            layout=graph.layout,
+            input=input,
+            request=request,
+            saver=saver,
+            watch=WATCH_ALL,
+            child_watch=WATCH_ALL,
+            context=contextvars.copy_context(),
+            caller=current(),
+        )
+        run = self._runs[run_id] = Run(plan, self.supervisor, log, on_end=self._retire)
+        return run
+
+    async def aclose(self) -> None:
+        """Take nothing new, wait for runs until the drain deadline, cancel what is left."""
+        self._closing = True
+        live = [run for run in self._runs.values() if not run.log.closed]
+        if live:
+            waiting = [self.supervisor.spawn(run.ended(), name="drain") for run in live]
+            await asyncio.wait(waiting, timeout=self._drain_timeout)
+        for run in live:
+            run.cancel_nowait()
+        for run in live:
+            await run.ended()
+        await self.supervisor.stop()
+
+    def _retire(self, run: Run) -> None:
+        """A run has ended; forget the oldest ended one when there are too many."""
+        self._finished.append(run.run_id)
+        if len(self._finished) > self._max_finished:
+            gone = self._finished.popleft()
+            if gone in self._runs and self._runs[gone].log.closed:
+                del self._runs[gone]
+                self.hub.drop(gone)

@@ -1,0 +1,89 @@
+"""What streams and snapshots show of tasks and checkpoints; pure functions of what the machine has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence, Set
+from datetime import UTC, datetime
+from typing import Any
+
+from .commands import Task
+from .spec import Writes
+
+
+def update_of(writes: Writes, keys: Set[str]) -> Any:
+    """What `updates` shows for a task: a dict, a list of dicts when a key was written twice, or
+    None when it wrote no state key."""
+    shown = [(name, value) for name, value in writes if name in keys]
+    if not shown:
+        return None
+    merged = dict(shown)
+    if len(merged) == len(shown):
+        return merged
+    return [{name: value} for name, value in shown]
+
+
+def result_of(writes: Iterable[tuple[str, Any]], keys: Set[str]) -> dict[str, Any]:
+    """What `tasks` shows as a task's result: the state keys it wrote, several writes of one key
+    under "$writes"."""
+    result: dict[str, Any] = {}
+    repeated: set[str] = set()
+    for name, value in writes:
+        if name not in keys:
+            continue
+        if name not in result:
+            result[name] = value
+        elif name in repeated:
+            result[name]["$writes"].append(value)
+        else:
+            repeated.add(name)
+            result[name] = {"$writes": [result[name], value]}
+    return result
+
+
+def error_of(error: BaseException | None) -> str | None:
+    """What a stored task error reads like: its repr."""
+    return None if error is None else repr(error)
+
+
+def iso_utc(seconds: float) -> str:
+    """Seconds since the epoch as ISO 8601 in UTC, always with microseconds."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")
+
+
+def namespace_text(ns: Sequence[str]) -> str:
+    """A namespace as it is stored: its parts joined by "|"."""
+    return "|".join(ns)
+
+
+def config_view(
+    *,
+    thread_id: str | None,
+    ns: str,
+    checkpoint_id: str | None,
+    configurable: Mapping[str, Any],
+    parents: Mapping[str, str],
+) -> dict[str, Any]:
+    """The config that means one checkpoint, as streams and snapshots show it."""
+    shown = {"checkpoint_ns": ns, "thread_id": thread_id}
+    shown.update((key, value) for key, value in configurable.items() if key not in _OURS)
+    if parents:
+        shown["checkpoint_map"] = {**parents, ns: checkpoint_id}
+    shown["checkpoint_id"] = checkpoint_id
+    return {"configurable": shown}
+
+
+_OURS = frozenset({"thread_id", "checkpoint_ns", "checkpoint_id", "checkpoint_map"})
+
+
+def task_view(task: Task, state: Any, keys: Set[str]) -> dict[str, Any]:
+    """A task of the next super-step, as `checkpoints` shows it."""
+    view: dict[str, Any] = {"id": task.id, "name": task.node.name}
+    if task.error is not None:
+        view["error"] = error_of(task.error)
+    elif task.writes is not None:
+        view["result"] = result_of(task.writes, keys)
+        view["interrupts"] = ()
+    else:
+        view["interrupts"] = ()
+    view["state"] = state
+    return view
