@@ -129,14 +129,20 @@ class Lives:
     def _end(self, cell: ActorCell[Any, Any], task: asyncio.Task[None]) -> None:
         cell.task = None
         error = None if task.cancelled() else task.exception()
-        if cell.mailbox.closed:
-            self.cells.pop(cell.ref, None)
-        elif cell.revive_after is not None:
-            self.begin(cell, cell.revive_after)
+        if cell.mailbox.closed or cell.revive_after is not None:
+            self._end_as_asked(cell, error)
         elif isinstance(error, Exception):
             self._failed(cell, error)
         else:  # cancelled from outside, as the end of asyncio.run does; or SystemExit
             self._end_for_good(cell, None)
+
+    def _end_as_asked(self, cell: ActorCell[Any, Any], error: BaseException | None) -> None:
+        if error is not None:  # its cleanup failed
+            self.group.ledger.report(cell.name, error)
+        if cell.mailbox.closed or cell.revive_after is None:
+            self.cells.pop(cell.ref, None)
+        else:
+            self.begin(cell, cell.revive_after)
 
     def _failed(self, cell: ActorCell[Any, Any], error: Exception) -> None:
         delay = cell.history.next_delay(self.clock())

@@ -187,11 +187,12 @@ class Cell(Generic[M, R]):
 class ActorRef(Generic[M, R]):
     """The way to send messages to an actor; valid across its restarts, comes from `start`."""
 
-    __slots__ = ("_cell", "_mailbox", "name")
+    __slots__ = ("_cell", "_loop", "_mailbox", "name")
 
     def __init__(self, cell: Cell[M, R]) -> None:
         self._cell = cell
         self._mailbox = cell.mailbox
+        self._loop = cell.owner.loop
         self.name = cell.name
 
     def __repr__(self) -> str:
@@ -207,14 +208,16 @@ class ActorRef(Generic[M, R]):
         return self._mailbox.stats()
 
     def tell_nowait(self, message: M) -> None:
-        """Send without waiting. Raises MailboxFullError, MailboxClosedError."""
+        """Send without waiting. Raises MailboxFullError, MailboxClosedError, WrongLoopError."""
+        self._check_loop(message)
         self._mailbox.put_nowait(message)
 
     async def tell(self, message: M) -> None:
         """Send; with the policy "wait" (the default), wait for room in the mailbox.
 
         Cancelled while it waits, it has sent nothing. Raises MailboxClosedError, and
-        MailboxFullError by policy or when an actor would wait for room in its own mailbox.
+        MailboxFullError by policy or when an actor would wait for room in its own mailbox;
+        WrongLoopError from another loop.
         """
         await self._put(message)
 
@@ -232,7 +235,7 @@ class ActorRef(Generic[M, R]):
                 f"actor {self.name!r} asked itself {reprlib.repr(message)}: it cannot answer while"
                 " it waits for the answer; call the method, or `tell` it"
             )
-        reply: asyncio.Future[R] = self._cell.owner.loop.create_future()
+        reply: asyncio.Future[R] = self._loop.create_future()
         deadline = asyncio.timeout(timeout)
         try:
             async with deadline:
@@ -254,7 +257,7 @@ class ActorRef(Generic[M, R]):
         With the policy "wait" the thread waits for room, at most `timeout` seconds. Raises as
         `tell` does, MailboxFullError after the timeout, WrongLoopError on the loop's own thread.
         """
-        loop = self._cell.owner.loop
+        loop = self._loop
         if running_loop() is loop:
             raise WrongLoopError(
                 f"tell_threadsafe({reprlib.repr(message)}) was called on the event loop of actor"
@@ -274,11 +277,24 @@ class ActorRef(Generic[M, R]):
     def _is_self(self) -> bool:
         return self._cell.serves_in(asyncio.current_task())
 
+    def _check_loop(self, message: object) -> None:
+        try:
+            if asyncio.get_running_loop() is self._loop:
+                return
+        except RuntimeError:
+            pass
+        raise WrongLoopError(
+            f"{reprlib.repr(message)} was sent to actor {self.name!r} from outside its event loop,"
+            " which would not wake up for it; use `tell_threadsafe`"
+        )
+
     async def _put(self, item: M | Question) -> None:
+        self._check_loop(item)
         mailbox = self._mailbox
-        if mailbox.full and mailbox.overflow == "wait" and self._is_self():
-            mailbox.put_nowait(item)  # raises: the one who would make room would wait for it
-        await mailbox.put(item)
+        if not mailbox.full or self._is_self():  # the one who makes room cannot wait for it
+            mailbox.put_nowait(item)
+        else:
+            await mailbox.put(item)
 
     def _post(
         self, message: M, timeout: float | None, done: concurrent.futures.Future[None]

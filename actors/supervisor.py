@@ -332,9 +332,10 @@ class Supervisor:
         loop = running_loop()
         if self._closed:
             raise _closed_error(self)
-        if loop is None or self._loop not in {None, loop}:
+        home = self._loop or (self.parent.bound_loop if self.parent else None)
+        if loop is None or home not in {None, loop}:
             raise WrongLoopError(
-                f"supervisor {self.name!r} belongs to {self._loop!r} and was used on {loop!r};"
+                f"supervisor {self.name!r} belongs to {home!r} and was used on {loop!r};"
                 " use it on its own loop, and `tell_threadsafe` from other threads"
             )
         self._loop = self._open_loop = loop

@@ -247,6 +247,27 @@ class TestEscalation:
         assert hooks.dead == [("block", "stopped")]
 
 
+async def test_a_failure_in_the_cleanup_of_a_stop_is_reported(
+    root: Supervisor, hooks: Hooks
+) -> None:
+    class Clumsy(Recorder):
+        async def receive(self, message: Any) -> None:
+            self.started.set()
+            try:
+                await self.gate.wait()
+            finally:
+                raise CrashError
+
+    actor = Clumsy()
+    ref = root.start(actor, name="clumsy")
+    ref.tell_nowait("told")
+    await actor.started.wait()
+    await root.stop_actor(ref)
+    assert actor.log == ["start", ("CrashError", "told"), "stop"]
+    assert [(name, type(error)) for name, error in hooks.failures] == [("clumsy", CrashError)]
+    assert root.stats().actors == 0
+
+
 async def test_an_actor_ended_by_system_exit_is_not_restarted(hooks: Hooks) -> None:
     class Exiting(Recorder):
         async def receive(self, message: Any) -> None:

@@ -235,6 +235,23 @@ class TestOtherThreads:
             await Thread(lambda: ref.tell_threadsafe("late")).ended(), MailboxClosedError
         )
 
+    @pytest.mark.parametrize("busy", [False, True])
+    async def test_telling_without_it_is_refused_and_sends_nothing(
+        self, supervisor: Supervisor, busy: bool
+    ) -> None:
+        actor = Recorder()
+        ref = supervisor.start(actor, name="recorder")
+        await let_all_run()
+        if busy:
+            ref.tell_nowait("block")
+            await let_all_run()
+        error = await Thread(lambda: ref.tell_nowait("foreign")).ended()
+        assert isinstance(error, WrongLoopError)
+        assert "use `tell_threadsafe`" in str(error)
+        error = await Thread(lambda: asyncio.run(ref.ask("foreign"))).ended()
+        assert isinstance(error, WrongLoopError)
+        assert len(ref._mailbox) == 0
+
     async def test_on_the_loops_own_thread_it_is_refused(self, supervisor: Supervisor) -> None:
         ref = supervisor.start(Recorder(), name="recorder")
         with pytest.raises(WrongLoopError, match="use `tell` or `tell_nowait` there"):

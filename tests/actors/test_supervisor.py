@@ -157,6 +157,18 @@ class TestSpawn:
         assert supervisor.loop is asyncio.get_running_loop()
         await supervisor.stop()
 
+    async def test_a_child_belongs_to_the_loop_of_its_parent(self) -> None:
+        parent = Supervisor()
+        child = parent.child("child")
+        parent.spawn(asyncio.sleep(0), name="first")
+
+        def elsewhere() -> None:
+            asyncio.run(child.__aenter__())
+
+        with pytest.raises(WrongLoopError):
+            await asyncio.to_thread(elsewhere)
+        await parent.stop()
+
 
 class TestCancel:
     async def test_it_reaches_a_task_once(self, supervisor: Supervisor) -> None:
