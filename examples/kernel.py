@@ -18,11 +18,7 @@ import asyncio
 import logging
 from collections import Counter
 
-from actors.actor import Actor
-from actors.ledger import DeadLetter
-from actors.ref import ActorRef
-from actors.restart import RestartPolicy
-from actors.supervisor import Supervisor
+from actors import Actor, ActorRef, DeadLetter, RestartPolicy, Supervisor
 
 LINES = ["to be", "or not to be", "be ???", "to"]
 
