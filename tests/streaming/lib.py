@@ -1,0 +1,64 @@
+"""What the streaming tests share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from streaming import Chunk, Custom, Row, RunLog, Subscriber
+from streaming.testing import MemoryEventLog
+
+
+def publish(log: RunLog, *data: Any) -> list[int]:
+    return [log.publish(Custom(data=item)) for item in data]
+
+
+async def data_of(reader: Subscriber) -> list[Any]:
+    """What a reader gets until its log ends: data of chunks, ("gap", n) for gaps."""
+    return [item.data if isinstance(item, Chunk) else ("gap", item.lost) async for item in reader]
+
+
+async def take(reader: Subscriber, count: int) -> list[Any]:
+    items = [await anext(reader) for _ in range(count)]
+    return [item.data if isinstance(item, Chunk) else ("gap", item.lost) for item in items]
+
+
+async def turns(count: int = 20) -> None:
+    """Let everything that can run on this loop run until it blocks."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Turn the loop until something another thread does is done."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - the other thread knows no event of this loop
+            await asyncio.sleep(0)
+
+
+class GatedEventLog(MemoryEventLog):
+    """An event log whose appends wait until they are let through, and may be made to fail."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+        self.asked: list[list[int]] = []
+        """Ids of each append asked for."""
+        self.failures: list[Exception] = []
+        """Raised by the next appends, one each."""
+        self.commits_before_failing = False
+        """True: what fails is the answer, the rows are stored."""
+
+    def open(self) -> None:
+        self.gate.set()
+
+    async def append(self, run_id: str, rows: Sequence[Row]) -> None:
+        self.asked.append([event_id for event_id, _ in rows])
+        if self.commits_before_failing:
+            await super().append(run_id, rows)
+        await self.gate.wait()
+        if self.failures:
+            raise self.failures.pop(0)
+        if not self.commits_before_failing:
+            await super().append(run_id, rows)

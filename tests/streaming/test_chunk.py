@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streaming import MODES, Chunk, Gap, chunk_id, event_id_of, shape
+from streaming.chunk import gap_after
+
+CHUNK = Chunk(9, ("n:1",), "updates", {"n": 1})
+
+
+@given(st.integers(1, 2**60), st.sampled_from(MODES))
+def test_a_chunk_id_tells_its_event(event_id: int, mode: str) -> None:
+    assert event_id_of(chunk_id(event_id, mode)) == event_id  # type: ignore[arg-type]
+
+
+@given(st.lists(st.tuples(st.integers(1, 99), st.sampled_from(MODES)), unique=True))
+def test_chunk_ids_grow_as_events_and_their_modes_do(chunks: list[tuple[int, str]]) -> None:
+    in_order = sorted(chunks, key=lambda chunk: (chunk[0], MODES.index(chunk[1])))  # type: ignore[arg-type]
+    ids = [chunk_id(event_id, mode) for event_id, mode in in_order]  # type: ignore[arg-type]
+    assert ids == sorted(set(ids))
+
+
+def test_a_gap_ends_where_its_last_lost_event_does() -> None:
+    assert gap_after(5, 3) == Gap(id=47, lost=3)
+    assert chunk_id(5, "events") == 47 < chunk_id(6, "values")
+
+
+def test_chunks_and_gaps_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        CHUNK.data = 2  # type: ignore[misc]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Gap(1, 2).lost = 3  # type: ignore[misc]
+
+
+def test_a_chunk_is_given_as_modes_and_subgraphs_were_asked_for() -> None:
+    assert shape(CHUNK, single_mode=True, subgraphs=False) == {"n": 1}
+    assert shape(CHUNK, single_mode=False, subgraphs=False) == ("updates", {"n": 1})
+    assert shape(CHUNK, single_mode=True, subgraphs=True) == (("n:1",), {"n": 1})
+    assert shape(CHUNK, single_mode=False, subgraphs=True) == (("n:1",), "updates", {"n": 1})

@@ -1,0 +1,448 @@
+from __future__ import annotations
+
+import asyncio
+import gc
+from typing import Any
+
+import pytest
+
+from streaming import (
+    Chunk,
+    CursorError,
+    Custom,
+    Event,
+    EventsMissingError,
+    Gap,
+    LogFailedError,
+    OverflowPolicyError,
+    RunLog,
+    StepCommitted,
+    SubscriberBusyError,
+    SubscriberDisconnectedError,
+    SubscriberLagged,
+    TaskFinished,
+    TaskStarted,
+    UnknownStreamModeError,
+    ValuesMissingError,
+    chunk_id,
+)
+from streaming.testing import JsonCodec, MemoryEventLog
+from tests.streaming.lib import data_of, publish, take, turns
+
+
+def finished(name: str = "n", ns: tuple[str, ...] = ()) -> TaskFinished:
+    return TaskFinished(ns=ns, task_id="t", name=name, update={"a": 1}, result={"a": 1})
+
+
+async def durable_log(**options: Any) -> tuple[RunLog, MemoryEventLog]:
+    event_log = MemoryEventLog()
+    log = RunLog("run", event_log=event_log, codec=JsonCodec(), **options)
+    return log, event_log
+
+
+class TestReading:
+    async def test_a_waiting_reader_is_woken_once_for_all_that_comes(self) -> None:
+        log = RunLog("run")
+        reader = log.subscribe("custom")
+        first = asyncio.create_task(anext(reader))
+        await turns()
+        publish(log, 1, 2, 3)
+        assert (await first).data == 1  # type: ignore[union-attr]
+        assert await take(reader, 2) == [2, 3]
+
+    async def test_one_event_gives_its_modes_in_their_order(self) -> None:
+        log = RunLog("run")
+        log.publish(finished())
+        log.close()
+        chunks = [c async for c in log.subscribe(["debug", "tasks", "updates", "values"])]
+        assert [c.mode for c in chunks if isinstance(c, Chunk)] == ["updates", "tasks", "debug"]
+        assert [c.id for c in chunks] == [9, 13, 14]
+
+    async def test_a_reader_comes_back_in_the_middle_of_an_event_and_with_other_modes(
+        self,
+    ) -> None:
+        log = RunLog("run")
+        log.publish(finished())
+        log.publish(finished())
+        log.close()
+
+        async def ids(modes: list[str], after: int) -> list[int]:
+            return [c.id async for c in log.subscribe(modes, after=after)]
+
+        updates, tasks = chunk_id(1, "updates"), chunk_id(1, "tasks")
+        assert await ids(["updates", "tasks"], updates) == [tasks, updates + 8, tasks + 8]
+        assert await ids(["updates"], updates) == [updates + 8]
+        assert await ids(["tasks"], updates) == [tasks, tasks + 8]
+        assert await ids(["updates", "tasks"], tasks + 8) == []
+        assert await ids(["updates"], 0) == [updates, updates + 8]
+
+    @pytest.mark.parametrize("after", [-1, 24, 999])
+    async def test_a_position_that_the_log_does_not_have_is_refused(self, after: int) -> None:
+        log = RunLog("run")
+        publish(log, 1, 2)
+        with pytest.raises(CursorError, match="give the id of a chunk"):
+            log.subscribe("custom", after=after)
+        assert log.stats().subscribers == 0
+
+    async def test_without_a_position_a_log_that_is_not_kept_is_read_from_now_on(self) -> None:
+        log = RunLog("run", keep=False)
+        publish(log, "before")
+        reader = log.subscribe("custom")
+        publish(log, "after")
+        log.close()
+        assert await data_of(reader) == ["after"]
+
+    async def test_subgraphs_are_left_out_unless_asked_for(self) -> None:
+        log = RunLog("run")
+        log.publish(finished("child", ns=("n:1",)))
+        log.publish(finished("root"))
+        log.close()
+        assert await data_of(log.subscribe("updates")) == [{"root": {"a": 1}}]
+        both = [c async for c in log.subscribe("updates", subgraphs=True)]
+        assert [c.ns for c in both if isinstance(c, Chunk)] == [("n:1",), ()]
+
+    async def test_a_filter_and_output_keys_choose_what_is_seen(self) -> None:
+        log = RunLog("run")
+        log.publish(finished("a"))
+        log.publish(finished("b"))
+        log.publish(StepCommitted(values={"a": 1, "b": 2}, wrote=True, changed={"b"}))
+        log.close()
+        only_b = log.subscribe("updates", where=lambda event: getattr(event, "name", "") == "b")
+        assert await data_of(only_b) == [{"b": {"a": 1}}]
+        assert await data_of(log.subscribe("values", output_keys="b")) == [2]
+        assert await data_of(log.subscribe("values", output_keys=["a"])) == []
+
+    async def test_a_filter_that_raises_is_asked_again(self) -> None:
+        log = RunLog("run")
+        publish(log, 1)
+        answers = [ValueError("x"), True]
+
+        def where(event: Event) -> bool:
+            answer = answers.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        reader = log.subscribe("custom", where=where)
+        with pytest.raises(ValueError, match="x"):
+            await anext(reader)
+        assert await take(reader, 1) == [1]
+
+    async def test_unknown_modes_and_policies_are_refused(self) -> None:
+        log = RunLog("run")
+        with pytest.raises(UnknownStreamModeError):
+            log.subscribe("nope")
+        with pytest.raises(OverflowPolicyError, match="gap, spill, disconnect"):
+            log.subscribe("custom", overflow="drop")  # type: ignore[arg-type]
+        with pytest.raises(OverflowPolicyError, match="has no durable log"):
+            log.subscribe("custom", overflow="spill")
+        assert log.stats().subscribers == 0
+
+    async def test_one_reader_at_a_time(self) -> None:
+        log = RunLog("run")
+        reader = log.subscribe("custom")
+        first = asyncio.create_task(anext(reader))
+        await turns()
+        with pytest.raises(SubscriberBusyError, match="of its own"):
+            await anext(reader)
+        publish(log, 1)
+        assert (await first).data == 1  # type: ignore[union-attr]
+
+    async def test_readers_of_other_loops_are_woken_too(self) -> None:
+        log = RunLog("run")
+        readers = [
+            asyncio.create_task(asyncio.to_thread(asyncio.run, data_of(log.subscribe("custom"))))
+            for _ in range(3)
+        ]
+        for number in range(1, 50):
+            publish(log, number)
+            await turns(2)
+        log.close()
+        assert await asyncio.gather(*readers) == [list(range(1, 50))] * 3
+
+
+class TestEnding:
+    async def test_a_reader_ends_when_it_has_read_all(self) -> None:
+        log = RunLog("run")
+        reader = log.subscribe("custom")
+        publish(log, 1)
+        log.close()
+        assert await data_of(reader) == [1]
+        with pytest.raises(StopAsyncIteration):
+            await anext(reader)
+        assert log.stats().subscribers == 0
+
+    async def test_closing_from_another_task_ends_the_wait(self) -> None:
+        log = RunLog("run")
+        reader = log.subscribe("custom")
+        waiting = asyncio.create_task(data_of(reader))
+        await turns()
+        await reader.aclose()
+        assert await waiting == []
+        assert log.stats().subscribers == 0
+
+    async def test_closing_from_another_thread_ends_the_wait(self) -> None:
+        log = RunLog("run")
+        reader = log.subscribe("custom")
+        waiting = asyncio.create_task(data_of(reader))
+        await turns()
+        await asyncio.to_thread(reader.close)
+        assert await waiting == []
+
+    async def test_a_closed_reader_gives_nothing_more(self) -> None:
+        log = RunLog("run")
+        publish(log, 1, 2)
+        async with log.subscribe("custom") as reader:
+            assert await take(reader, 1) == [1]
+        assert await data_of(reader) == []
+        await reader.aclose()
+
+    async def test_a_reader_that_is_forgotten_leaves(self) -> None:
+        log = RunLog("run", keep=False)
+        reader = log.subscribe("custom")
+        assert log.watched
+        del reader
+        gc.collect()
+        assert not log.watched
+
+    async def test_a_broken_log_gives_what_is_visible_and_then_its_error(self) -> None:
+        log = RunLog("run")
+        reader, waits = log.subscribe("custom"), log.subscribe("custom")
+        waiting = asyncio.create_task(data_of(waits))
+        await turns()
+        publish(log, 1)
+        log.close(OSError("disk"))
+        assert await take(reader, 1) == [1]
+        with pytest.raises(LogFailedError) as caught:
+            await anext(reader)
+        assert isinstance(caught.value.__cause__, OSError)
+        with pytest.raises(StopAsyncIteration):
+            await anext(reader)
+        with pytest.raises(LogFailedError):
+            await waiting
+
+
+class TestCancellation:
+    async def test_a_cancelled_wait_loses_nothing(self) -> None:
+        log = RunLog("run")
+        reader = log.subscribe("custom")
+        waiting = asyncio.create_task(anext(reader))
+        await turns()
+        waiting.cancel()
+        await asyncio.wait({waiting})
+        publish(log, 1, 2)
+        assert await take(reader, 2) == [1, 2]
+
+    async def test_a_wait_cancelled_when_the_chunk_is_there_loses_nothing(self) -> None:
+        log = RunLog("run")
+        reader = log.subscribe("custom")
+        waiting = asyncio.create_task(anext(reader))
+        await turns()
+        publish(log, 1)
+        waiting.cancel()
+        await asyncio.wait({waiting})
+        assert waiting.cancelled()
+        assert await take(reader, 1) == [1]
+
+    @pytest.mark.parametrize("after_turns", range(12))
+    async def test_reading_back_is_cancelled_at_any_await(self, after_turns: int) -> None:
+        log, _ = await durable_log(max_events=4, resolve=with_values)
+        for number in range(20):
+            log.publish(StepCommitted(step=number, values=None, wrote=True))
+            await log.flush()
+        log.close()
+        reader = log.subscribe("values")
+        seen: list[Any] = []
+        waiting = asyncio.create_task(anext(reader))
+        await turns(after_turns)
+        waiting.cancel()
+        await asyncio.wait({waiting})
+        if not waiting.cancelled():
+            seen.append(waiting.result().data)  # type: ignore[union-attr]
+        assert seen + await data_of(reader) == [{"step": number} for number in range(20)]
+
+
+async def with_values(event: Event) -> Event:
+    await asyncio.sleep(0)
+    return StepCommitted(id=event.id, step=event.step, values={"step": event.step}, wrote=True)
+
+
+class TestFallingBehind:
+    async def test_gap_marks_how_many_events_are_lost_and_goes_on(self) -> None:
+        log = RunLog("run", max_events=4)
+        reader = log.subscribe("custom")
+        publish(log, *range(1, 11))
+        first = await anext(reader)
+        assert first == Gap(id=6 * 8 + 7, lost=6)
+        assert await take(reader, 4) == [7, 8, 9, 10]
+        publish(log, 11)
+        assert await take(reader, 1) == [11]
+
+    async def test_a_reader_comes_back_after_a_gap(self) -> None:
+        log = RunLog("run", max_events=4)
+        publish(log, *range(1, 11))
+        gap = await anext(log.subscribe("custom"))
+        assert await take(log.subscribe("custom", after=gap.id), 1) == [7]
+
+    async def test_a_reader_of_bare_chunks_gets_the_loss_as_an_error_once(self) -> None:
+        log = RunLog("run", max_events=4)
+        reader = log.subscribe("custom").bare(single_mode=True)
+        publish(log, *range(1, 11))
+        log.close()
+        with pytest.raises(SubscriberLagged, match="6 events were lost") as caught:
+            await anext(reader)
+        assert caught.value.lost == 6
+        assert [data async for data in reader] == [7, 8, 9, 10]
+
+    async def test_bare_chunks_have_the_shape_that_was_asked_for(self) -> None:
+        log = RunLog("run")
+        log.publish(finished())
+        log.close()
+        async with log.subscribe(["updates"]).bare(single_mode=False, subgraphs=True) as reader:
+            assert [data async for data in reader] == [((), "updates", {"n": {"a": 1}})]
+        await reader.aclose()
+
+    async def test_disconnect_ends_the_reader_with_an_error(self) -> None:
+        log = RunLog("run", max_events=4)
+        reader = log.subscribe("custom", overflow="disconnect")
+        publish(log, *range(1, 11))
+        with pytest.raises(SubscriberDisconnectedError, match="subscribe again") as caught:
+            await anext(reader)
+        assert caught.value.lost == 6
+        assert await data_of(reader) == []
+        assert log.stats().subscribers == 0
+
+    async def test_a_slow_reader_costs_the_others_nothing(self) -> None:
+        log = RunLog("run", max_events=4)
+        slow, fast = log.subscribe("custom"), log.subscribe("custom")
+        seen: list[Any] = []
+        for number in range(1, 11):
+            publish(log, number)
+            seen += await take(fast, 1)
+        assert seen == list(range(1, 11))
+        assert await take(slow, 1) == [("gap", 6)]
+
+
+class TestSpilling:
+    async def test_spill_reads_on_from_the_durable_log_and_back_in_the_ring(self) -> None:
+        log, _ = await durable_log(max_events=4)
+        reader = log.subscribe("custom", overflow="spill")
+        seen: list[Any] = []
+        for start in range(0, 30, 3):
+            for number in range(start, start + 3):
+                publish(log, number)
+                await log.flush()
+            if start % 9 == 0:
+                seen += await take(reader, 2)
+        log.close()
+        assert seen + await data_of(reader) == list(range(30))
+
+    @pytest.mark.parametrize("overflow", ["gap", "disconnect", "spill"])
+    async def test_whoever_comes_late_gets_what_the_durable_log_has(self, overflow: Any) -> None:
+        log, _ = await durable_log(max_events=4)
+        for number in range(300):
+            publish(log, number)
+            if number % 4 == 0:
+                await log.flush()
+        await log.flush()
+        log.close()
+        assert await data_of(log.subscribe("custom", overflow=overflow)) == list(range(300))
+        after = chunk_id(100, "custom")
+        late = log.subscribe("custom", overflow=overflow, after=after)
+        assert await data_of(late) == list(range(100, 300))
+
+    async def test_the_policy_counts_once_a_late_reader_has_caught_up(self) -> None:
+        log, _ = await durable_log(max_events=4)
+        reader = log.subscribe("custom", overflow="gap")
+        publish(log, 0)
+        await log.flush()
+        assert await take(reader, 1) == [0]
+        for number in range(1, 11):
+            publish(log, number)
+            await log.flush()
+        assert await take(reader, 2) == [("gap", 6), 7]
+
+    async def test_a_finished_run_is_read_from_its_durable_log_alone(self) -> None:
+        log, event_log = await durable_log()
+        publish(log, 1, 2, 3)
+        await log.flush()
+        last = await event_log.last("run")
+        again = RunLog("run", start=last, event_log=event_log, codec=JsonCodec())
+        again.close()
+        assert await data_of(again.subscribe("custom")) == [1, 2, 3]
+
+    async def test_values_that_a_checkpoint_holds_are_resolved(self) -> None:
+        log, event_log = await durable_log(resolve=with_values)
+        log.publish(StepCommitted(step=7, values={"live": True}, wrote=True))
+        log.publish(StepCommitted(step=8, values={"live": True}, wrote=False))
+        await log.flush()
+        log.close()
+        again = RunLog("run", start=2, event_log=event_log, codec=JsonCodec(), resolve=with_values)
+        again.close()
+        assert await data_of(log.subscribe("values")) == [{"live": True}]
+        assert await data_of(again.subscribe("values")) == [{"step": 7}]
+
+    async def test_values_that_no_one_can_resolve_are_an_error_for_those_who_want_them(
+        self,
+    ) -> None:
+        log, event_log = await durable_log()
+        log.publish(StepCommitted(values={"a": 1}, wrote=True))
+        publish(log, 1)
+        await log.flush()
+        again = RunLog("run", start=2, event_log=event_log, codec=JsonCodec())
+        again.close()
+        with pytest.raises(ValuesMissingError, match="resolve"):
+            await data_of(again.subscribe(["custom", "values"]))
+        assert await data_of(again.subscribe("custom")) == [1]
+
+    async def test_rows_that_are_gone_are_an_error_and_no_silent_end(self) -> None:
+        log = RunLog("run", start=5, event_log=MemoryEventLog(), codec=JsonCodec())
+        log.close()
+        with pytest.raises(EventsMissingError, match="event 1 of run 'run'"):
+            await data_of(log.subscribe("custom"))
+
+    async def test_a_reader_closed_while_it_reads_back_ends(self) -> None:
+        log, _ = await durable_log()
+        publish(log, 1)
+        await log.flush()
+        started, go_on = asyncio.Event(), asyncio.Event()
+
+        async def resolve(event: Event) -> Event:
+            started.set()
+            await go_on.wait()
+            return await with_values(event)
+
+        log.resolve = resolve
+        log.publish(StepCommitted(values=None, wrote=True))
+        await log.flush()
+        reader = log.subscribe("values")
+        waiting = asyncio.create_task(data_of(reader))
+        await started.wait()
+        await reader.aclose()
+        go_on.set()
+        assert await waiting == []
+
+
+class TestThreadsAndReaders:
+    async def test_a_reader_waits_again_and_again_for_a_publisher_in_a_thread(self) -> None:
+        log = RunLog("run", keep=False)
+        reader = log.subscribe("custom")
+        seen: list[Any] = []
+
+        async def publishes() -> None:
+            for number in range(200):
+                await asyncio.to_thread(publish, log, number)
+
+        publishing = asyncio.create_task(publishes())
+        while len(seen) < 200:
+            seen += await take(reader, 1)
+        await publishing
+        assert seen == list(range(200))
+
+    async def test_task_events_of_a_log_without_watchers_cost_nothing_to_keep(self) -> None:
+        log = RunLog("run", keep=False)
+        for _ in range(100):
+            log.publish(TaskStarted(task_id="t", name="n", input=0, triggers=()))
+        assert log.held == (0, 0)
+        assert log.last == 100
+        assert Custom(data=1).id == 0
