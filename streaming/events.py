@@ -94,8 +94,8 @@ class TaskFailed(Event):
 
     task_id: str
     name: str
-    error: str
-    """repr of the exception."""
+    error: BaseException | str
+    """The exception, or (read back from a durable log of another process) what stands for it."""
 
 
 @dataclass(slots=True, kw_only=True)
