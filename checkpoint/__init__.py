@@ -46,6 +46,7 @@ from .record import (
 from .registry import Opaque, TypeRegistry, can_register, register_type
 from .saver import Saver
 from .serde import MsgpackSerializer, Serializer
+from .sqlite import SqliteSaver
 
 __all__ = [
     "Batch",
@@ -85,6 +86,7 @@ __all__ = [
     "Source",
     "Span",
     "Spanned",
+    "SqliteSaver",
     "StaleClaimError",
     "TaskWrites",
     "ThreadBusyError",

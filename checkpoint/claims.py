@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .errors import ThreadBusyError
@@ -67,14 +68,15 @@ class ClaimTable:
             raise
         return waiter.turn
 
-    def release(self, thread_id: str, turn: int) -> bool:
-        """Give the thread to the first waiter; False if this turn is over already."""
+    def release(self, thread_id: str, turn: int, before: Callable[[], None] | None = None) -> None:
+        """Call `before`, then give the thread to the first waiter; nothing if the turn is over."""
         with self._lock:
             held = self._held.get(thread_id)
             if held is None or held.turn != turn:
-                return False
+                return
+            if before is not None:
+                before()
             self._pass_on(thread_id, held)
-            return True
 
     def turn(self, thread_id: str) -> int | None:
         """The turn that holds the thread now; None if it is free."""

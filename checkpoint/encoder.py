@@ -15,7 +15,7 @@ since the last `accept`, after a commit that failed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -296,7 +296,7 @@ def rows_of(loaded: Loaded, key: int) -> tuple[BlobRow, ...]:
 
 
 @contextmanager
-def _naming(channel: str) -> Iterator[None]:
+def _naming(channel: str) -> Generator[None]:
     """Let an error that a value causes say which channel holds it."""
     try:
         yield

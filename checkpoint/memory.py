@@ -75,8 +75,8 @@ class MemorySaver:
     async def commit(self, batch: Batch) -> None:
         """Store the batch.
 
-        Raises StaleClaimError, CheckpointConflictError, InvalidIdError or SerializationError; nothing is changed
-        then.
+        Raises StaleClaimError, CheckpointConflictError, InvalidIdError or SerializationError;
+        nothing is changed then.
         """
         extras = [self._serializer.dumps(dict(c.metadata.extra)) for c in batch.checkpoints]
         with self._lock:

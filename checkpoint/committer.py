@@ -1,0 +1,162 @@
+"""The one connection that writes to a database, with group commit.
+
+What is submitted while a transaction runs goes into the next one.  Every unit stands in a
+savepoint of its own: one that fails is undone alone and its caller gets the error.  Callers wait on
+futures of their own, so a caller that is cancelled takes nothing from the others; its unit still
+happens.
+
+The queue is bounded by its callers: each of them waits for the unit it submitted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from .errors import SaverClosedError
+from .locks import Locks
+from .parked import Answers, park
+from .schema import typed_error
+
+Apply: TypeAlias = Callable[[sqlite3.Connection], Any]
+
+GROUP = 256
+"""Units in one transaction at most, so that the first of them does not wait for ever."""
+LOG_PAGES = 2000
+"""Pages in the log, at a guess, after which it is moved into the database file."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    apply: Apply
+    future: asyncio.Future[Any]
+
+
+class Committer:
+    """Applies units of work in the order they were submitted.
+
+    `set_up` runs first on the connection; `committed` is called after each transaction, before the
+    callers hear of it.
+    """
+
+    def __init__(
+        self, database: str, locks: Locks, set_up: Apply, committed: Callable[[], None]
+    ) -> None:
+        self._database = database
+        self._locks = locks
+        self._set_up = set_up
+        self._committed = committed
+        self._units: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
+        self._submitting = threading.Lock()
+        self._closed = False
+        self._log_pages = 0
+        self._opened: Future[None] = Future()
+        self._ended: Future[None] = Future()
+        self.busy = False
+        """True while a transaction runs."""
+        park(database, self._serve, self._end)
+        self._opened.result()
+
+    def submit(self, apply: Apply) -> asyncio.Future[Any]:
+        """Queue a unit; the future gives its result when it is committed.
+
+        Raises SaverClosedError.
+        """
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        with self._submitting:
+            if self._closed:
+                raise SaverClosedError(
+                    f"the saver of {self._database!r} is closed; use it inside its `with` block"
+                )
+            self._units.put(_Unit(apply, future))
+        return future
+
+    def close(self) -> None:
+        """Commit what is queued, move the log into the file, and close the connection."""
+        with self._submitting:
+            if not self._closed:
+                self._closed = True
+                self._units.put(None)
+        self._ended.result()
+
+    def _end(self, error: Exception | None) -> None:
+        self._closed = True
+        if error is not None and not self._opened.done():
+            self._opened.set_exception(error)
+        self._ended.set_result(None)
+
+    def _serve(self, connection: sqlite3.Connection) -> None:
+        self._set_up(connection)
+        self._opened.set_result(None)
+        more = True
+        while more:
+            group, more = self._take()
+            if group:
+                self._answer(group, self._transaction(connection, group))
+            if self._log_pages > LOG_PAGES:
+                self._empty_log(connection)
+        self._empty_log(connection)
+
+    def _take(self) -> tuple[list[_Unit], bool]:
+        """Wait for work, then take all there is; False when there will be no more."""
+        group: list[_Unit] = []
+        unit = self._units.get()
+        while unit is not None:
+            group.append(unit)
+            if len(group) == GROUP or self._units.empty():
+                return group, True
+            unit = self._units.get()
+        return group, False
+
+    def _answer(self, group: list[_Unit], results: list[Any]) -> None:
+        answers = Answers()
+        for unit, result in zip(group, results, strict=True):
+            answers.add(unit.future, result)
+        answers.send()
+
+    def _transaction(self, connection: sqlite3.Connection, group: list[_Unit]) -> list[Any]:
+        """Results or errors of the units, after they were committed or undone."""
+        self.busy = True
+        before = connection.total_changes
+        try:
+            with self._locks.gate():
+                connection.execute("BEGIN IMMEDIATE")
+                results = [self._apply(connection, unit) for unit in group]
+                connection.execute("COMMIT")
+            self._committed()
+        except Exception as error:  # noqa: BLE001 - the loop's edge: every caller gets it
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            results = [typed_error(error, self._database)] * len(group)
+        # Each changed row makes at most about one page dirty, and so do the tables' roots.
+        self._log_pages += connection.total_changes - before + 2
+        self.busy = False
+        return results
+
+    def _apply(self, connection: sqlite3.Connection, unit: _Unit) -> Any:
+        """The unit's result, or its error after it was undone alone."""
+        connection.execute("SAVEPOINT unit")
+        try:
+            result = unit.apply(connection)
+        except Exception as error:
+            if not connection.in_transaction:
+                raise  # a full or failing disk: SQLite has undone the whole group
+            connection.execute("ROLLBACK TO unit")
+            result = typed_error(error, self._database)
+        connection.execute("RELEASE unit")
+        return result
+
+    def _empty_log(self, connection: sqlite3.Connection) -> None:
+        """Move the log into the database file as far as no reader needs it."""
+        self._log_pages = 0
+        try:
+            with self._locks.gate():
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except Exception:  # noqa: BLE001 - what is committed stays in the log for the next attempt
+            return

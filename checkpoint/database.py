@@ -1,0 +1,193 @@
+"""Databases of this process: each file is opened once, however many savers use it.
+
+One committer writes, a pool of connections reads, a flusher syncs, and the claims of all savers of
+the file meet in one `Ownership`.  A database without a file is private to its saver: what reads
+goes through the one connection there is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import threading
+import weakref
+from pathlib import Path
+from typing import Any, Protocol
+
+from .committer import Committer
+from .errors import SaverClosedError
+from .flush import Flusher
+from .locks import MARK, LockFile, Locks, NoLocks
+from .ownership import Ownership
+from .read_pool import Read, ReadPool
+from .schema import create_tables, flush_folder, prepare_file, set_up_writer, typed_error
+
+
+class Database(Protocol):
+    """An open database."""
+
+    committer: Committer
+    ownership: Ownership
+
+    def read(self, read: Read) -> asyncio.Future[Any]:
+        """Queue a read; the future gives its result."""
+        ...
+
+    async def synced(self) -> None:
+        """Wait until everything committed so far is flushed to the disk."""
+        ...
+
+    def close(self) -> None:
+        """Finish what is queued, then close; waits for it."""
+        ...
+
+
+class PrivateDatabase:
+    """A database in memory, for one saver."""
+
+    def __init__(self) -> None:
+        locks = NoLocks()
+        self.committer = Committer(":memory:", locks, create_tables, _nothing)
+        self.ownership = Ownership(locks, self.committer)
+
+    def read(self, read: Read) -> asyncio.Future[Any]:
+        """Queue a read behind the writes: there is one connection."""
+        return self.committer.submit(read)
+
+    async def synced(self) -> None:
+        """Nothing to wait for: memory has no disk."""
+
+    def close(self) -> None:
+        """Finish what is queued, then forget everything."""
+        self.committer.close()
+
+
+class FileDatabase:
+    """A database file, shared by all savers of this process."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._locks: Locks = LockFile(path.with_name(path.name + "-claims"), os.urandom(MARK))
+        try:
+            self.committer = Committer(str(path), self._locks, set_up_writer, self._committed)
+        except BaseException:
+            self._locks.close()
+            raise
+        self._flusher = Flusher(path.with_name(path.name + "-wal"))
+        flush_folder(path)
+        self._reads = ReadPool(str(path))
+        self.ownership = Ownership(self._locks, self.committer)
+
+    def read(self, read: Read) -> asyncio.Future[Any]:
+        """Queue a read; it never waits for a write."""
+        return self._reads.submit(read)
+
+    async def synced(self) -> None:
+        """Wait for a flush of the log."""
+        await self._flusher.synced()
+
+    def close(self) -> None:
+        """Finish what is queued, then close; locks of other processes are theirs again."""
+        self._reads.close()
+        self._flusher.close()
+        self.committer.close()
+        self._locks.close()
+
+    def _committed(self) -> None:
+        self._flusher.committed += 1
+
+
+class Lease:
+    """One saver's use of a database; the last one to close closes the database."""
+
+    def __init__(self, database: Database, path: Path | None) -> None:
+        self._database: Database | None = database
+        self._path = path
+        self._inherited = False
+        _leases.add(self)
+
+    @property
+    def database(self) -> Database:
+        """The open database.  Raises SaverClosedError."""
+        if self._database is None:
+            raise SaverClosedError(
+                "the saver was opened by the parent process, whose connections a fork must not use;"
+                " open a saver of its own here"
+                if self._inherited
+                else "the saver is closed; use it inside its `with` or `async with` block"
+            )
+        return self._database
+
+    def close(self) -> None:
+        """Give the database back; harmless when repeated."""
+        with _registry.lock:
+            database, self._database = self._database, None
+            if database is None:
+                return
+            if self._path is None:
+                database.close()
+            else:
+                _registry.give_back(self._path)
+
+    def leave_to_parent(self) -> None:
+        """This process is a fork: its copy of the database must never be touched."""
+        self._database, self._inherited = None, True
+
+
+class _Registry:
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self._open: dict[Path, tuple[FileDatabase, int]] = {}
+
+    def take(self, path: Path) -> FileDatabase:
+        database, users = self._open.get(path) or (_open_file(path), 0)
+        self._open[path] = (database, users + 1)
+        return database
+
+    def give_back(self, path: Path) -> None:
+        database, users = self._open[path]
+        if users > 1:
+            self._open[path] = (database, users - 1)
+        else:
+            del self._open[path]
+            database.close()
+
+
+def open_database(name: str) -> Lease:
+    """Open a file, or a private database for ":memory:"; waits for the disk.
+
+    Raises NotADatabaseError, NewerSchemaError, CorruptDataError or DatabaseUnwritableError.
+    """
+    if name == ":memory:":
+        return Lease(PrivateDatabase(), None)
+    path = Path(os.path.realpath(name))
+    with _registry.lock:
+        return Lease(_registry.take(path), path)
+
+
+def _open_file(path: Path) -> FileDatabase:
+    try:
+        prepare_file(path)
+        return FileDatabase(path)
+    except (sqlite3.Error, OSError) as error:
+        raise typed_error(error, str(path)) from error
+
+
+def _nothing() -> None:
+    """Nobody counts the commits of a private database."""
+
+
+_registry = _Registry()
+_leases: weakref.WeakSet[Lease] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    global _registry  # noqa: PLW0603 - the child starts with an empty one; the lock may be held
+    _registry = _Registry()
+    for lease in _leases:
+        lease.leave_to_parent()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=_forked)

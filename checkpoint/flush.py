@@ -1,0 +1,78 @@
+"""Syncing the write-ahead log: one flush serves everybody who waits for it.
+
+SQLite with `synchronous=NORMAL` does not flush the log when a transaction commits.  The flusher
+does, on a thread and a descriptor of its own: `fdatasync` works on the file, whoever wrote to it.
+
+The log may be reset (written anew from its start) between a commit and the flush.  That loses
+nothing: SQLite resets it only after it has copied all of it into the database file and flushed
+that, and the file itself stays the same one as long as any connection is open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import queue
+import threading
+from pathlib import Path
+from typing import Any
+
+from .parked import Answers
+from .schema import typed_error
+
+_sync = getattr(os, "fdatasync", os.fsync)
+
+
+class Flusher:
+    """Flushes one log file, in groups."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._fd = os.open(log, os.O_RDWR | os.O_CLOEXEC)
+        self._waiting: queue.SimpleQueue[asyncio.Future[Any] | None] = queue.SimpleQueue()
+        self._failure: Exception | None = None
+        self._flushed = 0
+        self.committed = 0
+        """Number of transactions that are in the log; counted by the writer."""
+        self._thread = threading.Thread(target=self._serve, name="checkpoint-flush", daemon=True)
+        self._thread.start()
+
+    async def synced(self) -> None:
+        """Wait for a flush that began after this call, if anything is not flushed yet."""
+        if self._flushed >= self.committed and self._failure is None:
+            return
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.put(future)
+        await future
+
+    def close(self) -> None:
+        """Answer everybody who waits, then stop."""
+        self._waiting.put(None)
+        self._thread.join()
+        os.close(self._fd)
+
+    def _serve(self) -> None:
+        answers = Answers()
+        closing = False
+        while not closing:
+            group = [self._waiting.get()]
+            while not self._waiting.empty():
+                group.append(self._waiting.get_nowait())
+            closing = None in group
+            error = self._flush()
+            for future in group:
+                if future is not None:
+                    answers.add(future, error)
+            answers.send()
+
+    def _flush(self) -> Exception | None:
+        # After a failed flush the system may have dropped what it could not write, and a later
+        # one would succeed without it: so a failure is final until the database is opened again.
+        if self._failure is None:
+            committed = self.committed
+            try:
+                _sync(self._fd)
+                self._flushed = committed
+            except OSError as error:
+                self._failure = typed_error(error, str(self._log))
+        return self._failure

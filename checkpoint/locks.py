@@ -1,0 +1,135 @@
+"""Locks between processes, in a side file: one for each thread, and one for writing at all.
+
+An operating-system lock is freed when its owner dies, however it dies.  Such locks belong to the
+process and vanish when it closes *any* descriptor of the file: one `LockFile` per database and
+process, kept by the registry of databases.
+
+Beside its lock each thread has a slot that says which process held it last and for whom.  A process
+that finds its own mark there knows without asking the database that nobody took the thread over
+since; everybody else can name the owner.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .errors import DatabaseUnwritableError
+
+_fcntl: Any = importlib.import_module("fcntl") if os.name == "posix" else None
+
+SLOT = 128
+MARK = 16
+"""Bytes of a slot that tell the process; the rest names the owner."""
+_LOCKS = 1 << 40
+"""Locks are taken far behind the slots, at this offset plus the number of the thread."""
+_GATE = 0
+_GATE_SECONDS = 30.0
+
+
+class LockFile:
+    """The side file of one database in this process."""
+
+    def __init__(self, path: Path, mark: bytes) -> None:
+        if _fcntl is None:
+            raise DatabaseUnwritableError(
+                f"{str(path)!r} cannot be locked: this system has no POSIX file locks; "
+                "use SqliteSaver(':memory:') or MemorySaver here"
+            )
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._path = path
+        self._mark = mark
+
+    def try_lock(self, number: int) -> bool:
+        """Take the lock of a thread if no other process has it."""
+        try:
+            _fcntl.lockf(self._fd, _fcntl.LOCK_EX | _fcntl.LOCK_NB, 1, _LOCKS + number)
+        except BlockingIOError:
+            return False
+        return True
+
+    def unlock(self, number: int) -> None:
+        """Give the lock of a thread back."""
+        _fcntl.lockf(self._fd, _fcntl.LOCK_UN, 1, _LOCKS + number)
+
+    def is_mine(self, number: int) -> bool:
+        """True if no other process held the thread since this one wrote its slot."""
+        return os.pread(self._fd, MARK, number * SLOT) == self._mark
+
+    def sign(self, number: int, owner: str) -> None:
+        """Write into the thread's slot that this process holds it, and for whom."""
+        text = owner.encode("utf-8", "replace")[: SLOT - MARK]
+        os.pwrite(self._fd, self._mark + text.ljust(SLOT - MARK, b"\0"), number * SLOT)
+
+    def owner(self, number: int) -> str:
+        """Who signed the thread's slot last."""
+        text = os.pread(self._fd, SLOT - MARK, number * SLOT + MARK)
+        return text.rstrip(b"\0").decode("utf-8", "replace") or "another process"
+
+    @contextmanager
+    def gate(self) -> Generator[None]:
+        """Hold the right to write to the database at all.
+
+        SQLite before 3.51.3 can lose a log that one connection resets while another writes; with
+        one writing connection per process and this gate between processes that cannot be.
+        """
+        deadline = time.monotonic() + _GATE_SECONDS
+        pause = 0.0002
+        while not self.try_lock(_GATE):
+            if time.monotonic() > deadline:
+                raise DatabaseUnwritableError(
+                    f"the database of {str(self._path)!r} cannot be written: another process has "
+                    f"been writing for {_GATE_SECONDS:g} s; look whether it hangs"
+                )
+            time.sleep(pause)
+            pause = min(pause * 2, 0.01)
+        try:
+            yield
+        finally:
+            self.unlock(_GATE)
+
+    def close(self) -> None:
+        """Give all locks back."""
+        os.close(self._fd)
+
+
+class NoLocks:
+    """In place of a LockFile for a database that no other process can see."""
+
+    def __init__(self) -> None:
+        self._signed: set[int] = set()
+
+    def try_lock(self, number: int) -> bool:  # noqa: ARG002
+        """Always: nobody else is there."""
+        return True
+
+    def unlock(self, number: int) -> None:
+        """Nothing to do."""
+
+    def is_mine(self, number: int) -> bool:
+        """True once the thread was claimed."""
+        return number in self._signed
+
+    def sign(self, number: int, owner: str) -> None:  # noqa: ARG002
+        """Remember that the thread was claimed."""
+        self._signed.add(number)
+
+    def owner(self, number: int) -> str:
+        """Never asked: a lock is never refused."""
+        return f"thread {number}"
+
+    @contextmanager
+    def gate(self) -> Generator[None]:
+        """Always open."""
+        yield
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+Locks = LockFile | NoLocks

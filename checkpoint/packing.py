@@ -1,0 +1,161 @@
+"""Checkpoints and pending writes as bytes of a row: small, because there is one per step.
+
+A row holds the entries of the channels that changed against its parent.  A row without a parent,
+and one in `FULL_EVERY`, holds all entries, so that a checkpoint is read from a bounded number of
+rows, and rows grow with what changed, not with the number of channels.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeAlias, cast
+
+import msgpack  # pyright: ignore[reportMissingTypeStubs]
+
+from .ids import id_from_bytes
+from .record import (
+    CheckpointMetadata,
+    CheckpointRecord,
+    Entry,
+    Inline,
+    Source,
+    Span,
+    Spanned,
+    Whole,
+)
+from .rows import uuid_bytes
+
+FULL_EVERY = 16
+"""Rows from one full map of entries to the next, along a line of checkpoints."""
+
+_SOURCES: tuple[Source, ...] = ("input", "loop", "update", "fork")
+_pack: Callable[[Any], bytes] = cast(Any, msgpack).packb
+_unpack: Callable[[bytes], Any] = partial(cast(Any, msgpack).unpackb, strict_map_key=False)
+_Packed: TypeAlias = bytes | list[Any]
+_FIELDS = 11
+
+
+@dataclass(frozen=True, slots=True)
+class PackedRow:
+    """A checkpoint row taken apart: the record's own facts, and what to do to the parent's map."""
+
+    entries: Mapping[str, Entry]
+    """All entries if the row is full, else the changed ones."""
+    dropped: tuple[str, ...]
+    changed: frozenset[str]
+    created_at: float
+    metadata: CheckpointMetadata
+    extra: bytes
+    """The metadata's `extra`, still encoded; empty if there is none."""
+    version: int
+    wrote: tuple[str, ...]
+
+
+def checksum(data: bytes) -> int:
+    """What is stored beside a row's bytes to notice damage; fits four bytes with a sign."""
+    return zlib.crc32(data) - 0x80000000
+
+
+def pack_checkpoint(record: CheckpointRecord, extra: bytes, *, full: bool) -> bytes:
+    """The bytes of a checkpoint row: with all entries, or with the changed ones only."""
+    entries, metadata = record.entries, record.metadata
+    names: Iterable[str] = entries if full else [name for name in record.changed if name in entries]
+    dropped = sorted(record.changed - entries.keys())
+    unchanged = sorted(entries.keys() - record.changed) if full else []
+    fields = [
+        record.version,
+        metadata.step,
+        _SOURCES.index(metadata.source),
+        record.created_at,
+        {name: _pack_entry(entries[name], record.version) for name in names},
+        list(record.wrote),
+        _pack_id(metadata.run_id) if metadata.run_id is not None else None,
+        dropped,
+        unchanged,
+        {_pack_id(ns): _pack_id(parent) for ns, parent in metadata.parents.items()},
+        extra,
+    ]
+    while fields and not fields[-1]:
+        fields.pop()
+    return _pack(fields)
+
+
+def unpack_checkpoint(data: bytes) -> PackedRow:
+    """The parts of a checkpoint row."""
+    fields: list[Any] = _unpack(data)
+    fields += [None] * (_FIELDS - len(fields))
+    _, step, source, created_at, packed, wrote, run_id, dropped, unchanged, parents, extra = fields
+    version: int = fields[0] or 0
+    stored: dict[str, _Packed] = packed or {}
+    enclosing: dict[bytes | str, bytes | str] = parents or {}
+    entries = {name: _unpack_entry(entry, version) for name, entry in stored.items()}
+    metadata = CheckpointMetadata(
+        source=_SOURCES[source or 0],
+        step=step or 0,
+        run_id=None if run_id is None else _unpack_id(run_id),
+        parents={_unpack_id(ns): _unpack_id(parent) for ns, parent in enclosing.items()},
+    )
+    return PackedRow(
+        entries=entries,
+        dropped=tuple(dropped or ()),
+        changed=frozenset(entries).union(dropped or ()).difference(unchanged or ()),
+        created_at=created_at or 0.0,
+        metadata=metadata,
+        extra=extra or b"",
+        version=version,
+        wrote=tuple(wrote or ()),
+    )
+
+
+def pack_writes(writes: Iterable[tuple[str, Entry]]) -> bytes:
+    """The bytes of one task's pending writes."""
+    flat: list[Any] = []
+    for channel, entry in writes:
+        flat += (channel, _pack_entry(entry, 0))
+    return _pack(flat)
+
+
+def unpack_writes(data: bytes) -> tuple[tuple[str, Entry], ...]:
+    """The pending writes of one task."""
+    flat: list[Any] = _unpack(data)
+    return tuple((flat[i], _unpack_entry(flat[i + 1], 0)) for i in range(0, len(flat), 2))
+
+
+def _pack_entry(entry: Entry, version: int) -> _Packed:
+    """An entry with its age in versions: b"…", or [age, b"…"], [age, key], [age, key, start, …]."""
+    age = version - entry.version
+    match entry:
+        case Inline():
+            return [age, entry.data] if age else entry.data
+        case Whole():
+            return [age, entry.key]
+        case Spanned():
+            packed: list[Any] = [age]
+            for span in entry.spans:
+                packed += (span.key, span.start, span.stop)
+            return packed
+
+
+def _unpack_entry(packed: _Packed, version: int) -> Entry:
+    if isinstance(packed, bytes):
+        return Inline(version, packed)
+    version -= packed[0]
+    if len(packed) != 2:
+        starts = range(1, len(packed), 3)
+        return Spanned(version, tuple(Span(*packed[i : i + 3]) for i in starts))
+    value = packed[1]
+    return Inline(version, value) if isinstance(value, bytes) else Whole(version, value)
+
+
+def _pack_id(text: str) -> bytes | str:
+    return uuid_bytes(text) or text
+
+
+def _unpack_id(packed: bytes | str) -> str:
+    return id_from_bytes(packed) if isinstance(packed, bytes) else packed
+
+
+pack_task_id, unpack_task_id = _pack_id, _unpack_id

@@ -1,0 +1,289 @@
+"""Reads for the pool: a scope's checkpoints put together from their rows, every row checked."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from .commits import EVENT_BITS, last_event
+from .errors import CorruptDataError
+from .events import Row
+from .ids import id_from_bytes
+from .packing import PackedRow, checksum, unpack_checkpoint, unpack_task_id, unpack_writes
+from .record import BlobRow, CheckpointRecord, Entry, Loaded, TaskWrites
+from .rows import id_bytes, matches, used_blobs, uuid_bytes
+from .serde import Serializer
+
+_SCOPE = (
+    "SELECT scope.id FROM thread JOIN scope ON scope.thread=thread.id"
+    " WHERE thread.name=? AND scope.ns=?"
+)
+_CHECKPOINT = (
+    "SELECT c.seq, c.id, c.parent, p.id, c.depth, c.crc, c.data FROM checkpoint AS c"
+    " LEFT JOIN checkpoint AS p ON p.seq=c.parent WHERE c.scope=?"
+)
+NEWEST = _CHECKPOINT + " ORDER BY c.id DESC LIMIT 1"
+BY_ID = _CHECKPOINT + " AND c.id=?"
+OLDER = _CHECKPOINT + " AND c.id<? ORDER BY c.id DESC"
+PARENT = "SELECT parent, depth, crc, data FROM checkpoint WHERE seq=?"
+NEWER = "SELECT 1 FROM checkpoint WHERE scope=? AND id>? LIMIT 1"
+WRITES = "SELECT task, crc, data FROM pending WHERE checkpoint=? ORDER BY task"
+BLOB = "SELECT start, count, crc, data FROM blob WHERE scope=? AND key=? AND start<? ORDER BY start"
+NEXT_KEY = "SELECT key FROM blob WHERE scope=? ORDER BY key DESC LIMIT 1"
+RUN = "SELECT id FROM run WHERE name=?"
+EVENTS = "SELECT id, crc, data FROM event WHERE id>? AND id<? ORDER BY id LIMIT ?"
+
+_NO_STOP = (1 << 63) - 1
+_LAST_ID = b"\xff" * 16
+
+CheckpointRow: TypeAlias = tuple[int, bytes, int | None, bytes | None, int, int, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOne:
+    """Reads the newest checkpoint of a scope, or the one asked for."""
+
+    serializer: Serializer
+    thread_id: str
+    ns: str
+    checkpoint_id: str | None
+
+    def read(self, connection: sqlite3.Connection) -> Loaded | None:
+        """None when there is none.  Raises CorruptDataError."""
+        scope = _scope(connection, self.thread_id, self.ns)
+        row = None if scope is None else self._row(connection, scope)
+        if scope is None or row is None:
+            return None
+        rows = ScopeRows(connection, scope, self.thread_id, self.ns, self.serializer)
+        newer = connection.execute(NEWER, (scope, row[1])).fetchone()
+        return rows.loaded([rows.record(row)], newest=newer is None)[0]
+
+    def _row(self, connection: sqlite3.Connection, scope: int) -> CheckpointRow | None:
+        if self.checkpoint_id is None:
+            return connection.execute(NEWEST, (scope,)).fetchone()
+        key = uuid_bytes(self.checkpoint_id)
+        return None if key is None else connection.execute(BY_ID, (scope, key)).fetchone()
+
+
+@dataclass(frozen=True, slots=True)
+class LoadHistory:
+    """Reads a page of a scope's checkpoints, newest first."""
+
+    serializer: Serializer
+    thread_id: str
+    ns: str
+    before: str | None
+    limit: int
+    match: Mapping[str, Any] | None
+
+    def read(self, connection: sqlite3.Connection) -> Sequence[Loaded]:
+        """Raises CorruptDataError."""
+        scope = _scope(connection, self.thread_id, self.ns)
+        if scope is None or self.limit <= 0:
+            return []
+        rows = ScopeRows(connection, scope, self.thread_id, self.ns, self.serializer)
+        found: list[_Record] = []
+        for row in self._newest_first(connection, scope):
+            if rows.matches(row, self.match):
+                found.append(rows.record(row))
+                if len(found) == self.limit:
+                    break
+        if not found:
+            return []
+        newer = connection.execute(NEWER, (scope, id_bytes(found[0].record.id))).fetchone()
+        return rows.loaded(found, newest=newer is None)
+
+    def _newest_first(self, connection: sqlite3.Connection, scope: int) -> Iterator[CheckpointRow]:
+        below = _LAST_ID if self.before is None else id_bytes(self.before)
+        yield from connection.execute(OLDER, (scope, below))
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    seq: int
+    record: CheckpointRecord
+
+
+class ScopeRows:
+    """The rows of one scope during one read; what several checkpoints share is read once."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        scope: int,
+        thread_id: str,
+        ns: str,
+        serializer: Serializer,
+    ) -> None:
+        self._connection = connection
+        self._scope = scope
+        self._thread_id = thread_id
+        self._ns = ns
+        self._serializer = serializer
+        self._unpacked: dict[int, PackedRow] = {}
+        self._entries: dict[int, Mapping[str, Entry]] = {}
+
+    def matches(self, row: CheckpointRow, match: Mapping[str, Any] | None) -> bool:
+        """True if the row's metadata is what the caller looks for; nothing else is put together."""
+        if not match:
+            return True
+        unpacked = self._unpack(row[0], row[5], row[6])
+        if matches(self._metadata(unpacked), match):
+            return True
+        del self._unpacked[row[0]]
+        return False
+
+    def record(self, row: CheckpointRow) -> _Record:
+        """The whole record of a row."""
+        seq, checkpoint_id, parent, parent_id, depth, crc, data = row
+        unpacked = self._unpack(seq, crc, data)
+        record = CheckpointRecord(
+            id=id_from_bytes(checkpoint_id),
+            thread_id=self._thread_id,
+            ns=self._ns,
+            parent_id=None if parent_id is None else id_from_bytes(parent_id),
+            created_at=unpacked.created_at,
+            metadata=self._metadata(unpacked),
+            entries=self._all_entries(seq, parent, depth),
+            changed=unpacked.changed,
+            version=unpacked.version,
+            wrote=unpacked.wrote,
+        )
+        return _Record(seq, record)
+
+    def loaded(self, records: Sequence[_Record], *, newest: bool) -> list[Loaded]:
+        """The records with their writes and blobs; `newest` says whether the first one is."""
+        writes = [self._writes(found) for found in records]
+        used = [
+            used_blobs(found.record, tasks) for found, tasks in zip(records, writes, strict=True)
+        ]
+        stops: dict[int, int] = dict.fromkeys(used[0], _NO_STOP) if newest else {}
+        for blobs in used:
+            for key, stop in blobs.items():
+                stops[key] = max(stop, stops.get(key, 0))
+        rows = {key: self._blob(key, stop) for key, stop in stops.items()}
+        last = self._connection.execute(NEXT_KEY, (self._scope,)).fetchone()
+        next_key = last[0] + 1 if last else 0
+        return [
+            Loaded(
+                record=found.record,
+                blobs={key: rows[key] for key in blobs},
+                writes=tasks,
+                newest=newest and at == 0,
+                next_key=next_key,
+            )
+            for at, (found, tasks, blobs) in enumerate(zip(records, writes, used, strict=True))
+        ]
+
+    def _all_entries(self, seq: int, parent: int | None, depth: int) -> Mapping[str, Entry]:
+        """The full map of a row whose bytes are unpacked: its changes laid over its parent's."""
+        line: list[int] = []
+        while seq not in self._entries and depth > 0:
+            line.append(seq)
+            seq, parent, depth = self._parent(seq, parent)
+        entries = self._entries.get(seq)
+        if entries is None:
+            entries = self._entries[seq] = self._unpacked[seq].entries
+        for below in reversed(line):
+            changes = self._unpacked[below]
+            merged = {**entries, **changes.entries}
+            for name in changes.dropped:
+                merged.pop(name, None)
+            entries = self._entries[below] = merged
+        return entries
+
+    def _parent(self, seq: int, parent: int | None) -> tuple[int, int | None, int]:
+        found = self._connection.execute(PARENT, (parent,)).fetchone()
+        if found is None or parent is None:
+            raise self._damaged(f"the parent of checkpoint row {seq} is missing")
+        above, depth, crc, data = found
+        self._unpack(parent, crc, data)
+        return parent, above, depth
+
+    def _unpack(self, seq: int, crc: int, data: bytes) -> PackedRow:
+        unpacked = self._unpacked.get(seq)
+        if unpacked is None:
+            self._check(f"checkpoint row {seq}", crc, data)
+            unpacked = self._unpacked[seq] = unpack_checkpoint(data)
+        return unpacked
+
+    def _metadata(self, row: PackedRow) -> Any:
+        return (
+            replace(row.metadata, extra=self._serializer.loads(row.extra))
+            if row.extra
+            else row.metadata
+        )
+
+    def _writes(self, found: _Record) -> tuple[TaskWrites, ...]:
+        tasks: list[TaskWrites] = []
+        for task, crc, data in self._connection.execute(WRITES, (found.seq,)):
+            task_id = unpack_task_id(task)
+            self._check(f"the pending writes of task {task_id!r}", crc, data)
+            tasks.append(TaskWrites(self._ns, found.record.id, task_id, unpack_writes(data)))
+        return tuple(tasks)
+
+    def _blob(self, key: int, stop: int) -> tuple[BlobRow, ...]:
+        rows: list[BlobRow] = []
+        for start, count, crc, data in self._connection.execute(BLOB, (self._scope, key, stop)):
+            self._check(f"blob {key}:{start}", crc, data)
+            rows.append(BlobRow(self._ns, key, start, count, data))
+        if not rows:
+            raise self._damaged(f"blob {key} is missing")
+        return tuple(rows)
+
+    def _check(self, what: str, crc: int, data: bytes) -> None:
+        if checksum(data) != crc:
+            raise self._damaged(f"{what} does not match its checksum")
+
+    def _damaged(self, what: str) -> CorruptDataError:
+        return CorruptDataError(
+            f"thread {self._thread_id!r}, namespace {self._ns!r} is damaged: {what}; "
+            "restore the database from a backup, or go on from an older checkpoint"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ReadEvents:
+    """Reads rows of a run's log."""
+
+    run_id: str
+    after: int
+    limit: int
+
+    def read(self, connection: sqlite3.Connection) -> Sequence[Row]:
+        """Ascending.  Raises CorruptDataError."""
+        run = connection.execute(RUN, (self.run_id,)).fetchone()
+        if run is None or self.limit <= 0:
+            return []
+        first = run[0] << EVENT_BITS
+        after = min(max(self.after, 0), (1 << EVENT_BITS) - 1)
+        span = (first + after, first + (1 << EVENT_BITS), self.limit)
+        return list(self._checked(connection.execute(EVENTS, span), first))
+
+    def _checked(self, rows: Iterable[tuple[int, int, bytes]], first: int) -> Iterator[Row]:
+        for row, crc, data in rows:
+            if checksum(data) != crc:
+                raise CorruptDataError(
+                    f"event {row - first} of run {self.run_id!r} does not match its checksum; "
+                    "restore the database from a backup"
+                )
+            yield row - first, data
+
+
+@dataclass(frozen=True, slots=True)
+class LastEvent:
+    """Reads the highest event id of a run."""
+
+    run_id: str
+
+    def read(self, connection: sqlite3.Connection) -> int:
+        """0 when there is none."""
+        run = connection.execute(RUN, (self.run_id,)).fetchone()
+        return last_event(connection, run[0]) if run else 0
+
+
+def _scope(connection: sqlite3.Connection, thread_id: str, ns: str) -> int | None:
+    found = connection.execute(_SCOPE, (thread_id, ns)).fetchone()
+    return found[0] if found else None

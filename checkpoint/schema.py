@@ -1,0 +1,190 @@
+"""The database file: what it must look like, how it is made, and what its errors mean.
+
+    thread      one row per thread; `epoch` is raised when another process takes the thread over
+    scope       one row per (thread, ns)
+    checkpoint  append-only; `seq` is its place in the file, `parent` the parent's, `depth` how many
+                rows up stands a full map of entries (0: here)
+    pending     pending writes of one task of the step after a checkpoint
+    blob        a whole value, or `count` items of a run from `start`
+    run, event  the log of run events; `event.id` is run << 32 | id, so a run's rows are neighbours
+
+Checkpoints and blobs are rowid tables with an index rather than WITHOUT ROWID: new rows of all
+threads go to the end of the table and fill its pages, while index b-trees split half empty.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from .errors import (
+    CheckpointError,
+    CorruptDataError,
+    DatabaseError,
+    DatabaseUnwritableError,
+    NewerSchemaError,
+    NotADatabaseError,
+)
+
+APPLICATION_ID = 0x55445359
+"""Stamped into the file's header ("UDSY")."""
+VERSION = 1
+
+TABLES = (
+    """
+    CREATE TABLE thread (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, epoch INTEGER NOT NULL)
+    """,
+    """
+    CREATE TABLE scope (id INTEGER PRIMARY KEY, thread INTEGER NOT NULL, ns TEXT NOT NULL,
+        UNIQUE (thread, ns))
+    """,
+    """
+    CREATE TABLE checkpoint (seq INTEGER PRIMARY KEY, scope INTEGER NOT NULL, id BLOB NOT NULL,
+        parent INTEGER, depth INTEGER NOT NULL, crc INTEGER NOT NULL, data BLOB NOT NULL,
+        UNIQUE (scope, id))
+    """,
+    """
+    CREATE TABLE pending (checkpoint INTEGER NOT NULL, task NOT NULL, crc INTEGER NOT NULL,
+        data BLOB NOT NULL, PRIMARY KEY (checkpoint, task)) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE blob (seq INTEGER PRIMARY KEY, scope INTEGER NOT NULL, key INTEGER NOT NULL,
+        start INTEGER NOT NULL, count INTEGER NOT NULL, crc INTEGER NOT NULL, data BLOB NOT NULL,
+        UNIQUE (scope, key, start))
+    """,
+    "CREATE TABLE run (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
+    "CREATE TABLE event (id INTEGER PRIMARY KEY, crc INTEGER NOT NULL, data BLOB NOT NULL)",
+)
+
+BUSY_SECONDS = 30.0
+"""How long a statement waits for another process's lock."""
+
+
+def prepare_file(path: Path) -> None:
+    """Check the file, and make or stamp it if it is new.
+
+    Raises NotADatabaseError, NewerSchemaError or DatabaseUnwritableError before anything is
+    written.
+    """
+    _check_place(path)
+    if _is_ours(path):
+        return
+    with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
+        # Made with a rollback journal and full syncs, so that the stamp is in the file itself
+        # before anything else is; the folder is flushed so that the file's name survives too.
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("BEGIN IMMEDIATE")
+        if not _stamp(connection, path):  # no other process was faster
+            create_tables(connection)
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA journal_mode=WAL")
+    flush_folder(path)
+
+
+def create_tables(connection: sqlite3.Connection) -> None:
+    """Make the tables and stamp the database as ours."""
+    for table in TABLES:
+        connection.execute(table)
+    connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version={VERSION}")
+
+
+def flush_folder(path: Path) -> None:
+    """Flush the names of new files in the file's folder to the disk."""
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _check_place(path: Path) -> None:
+    if path.is_dir():
+        raise NotADatabaseError(f"{str(path)!r} is a folder; give the path of a database file")
+    if not path.parent.is_dir():
+        raise DatabaseUnwritableError(
+            f"{str(path)!r} cannot be made: the folder {str(path.parent)!r} does not exist; "
+            "make it first"
+        )
+    for place in (path.parent, path):
+        if place.exists() and not os.access(place, os.W_OK):
+            raise DatabaseUnwritableError(
+                f"{str(place)!r} is read-only, and a saver must write there; change its "
+                "permissions or give another path"
+            )
+
+
+def _is_ours(path: Path) -> bool:
+    """True if the file has our schema; False if it is to be made; raises for anything else."""
+    if not path.exists() or path.stat().st_size == 0:
+        return False
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+        return _stamp(connection, path)
+
+
+def _stamp(connection: sqlite3.Connection, path: Path) -> bool:
+    """True if the database is stamped as ours; raises when it is a newer one or not ours."""
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if application == APPLICATION_ID and version > VERSION:
+        raise NewerSchemaError(
+            f"{str(path)!r} has schema version {version}, this program knows {VERSION}; it was "
+            "left untouched; upgrade understudy"
+        )
+    if application != APPLICATION_ID and (application or tables):
+        raise NotADatabaseError(
+            f"{str(path)!r} is an SQLite database of another program (application id "
+            f"{application:#x}, {tables} tables); it was left untouched; give another path"
+        )
+    return application == APPLICATION_ID
+
+
+def set_up_writer(connection: sqlite3.Connection) -> None:
+    """Settings of the one connection that writes; it alone moves the log into the file."""
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA wal_autocheckpoint=0")
+    connection.execute("PRAGMA trusted_schema=OFF")
+
+
+def set_up_reader(connection: sqlite3.Connection) -> None:
+    """Settings of a connection that only reads."""
+    connection.execute("PRAGMA query_only=ON")
+    connection.execute("PRAGMA wal_autocheckpoint=0")
+    connection.execute("PRAGMA trusted_schema=OFF")
+
+
+_UNWRITABLE = {
+    sqlite3.SQLITE_READONLY: "it is read-only",
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_IOERR: "the disk reports an error",
+    sqlite3.SQLITE_CANTOPEN: "it, or a file beside it, cannot be opened",
+    sqlite3.SQLITE_PERM: "access is denied",
+    sqlite3.SQLITE_BUSY: "another process keeps it locked",
+    sqlite3.SQLITE_NOMEM: "memory ran out",
+}
+
+
+def typed_error(error: Exception, database: str) -> CheckpointError:
+    """The error that says what an error of SQLite or the operating system means for the caller."""
+    if isinstance(error, CheckpointError):
+        return error
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_IOERR) & 0xFF
+    if isinstance(error, OSError) or code in _UNWRITABLE:
+        reason = _UNWRITABLE.get(code, "the disk reports an error")
+        return DatabaseUnwritableError(
+            f"{database!r} cannot be used: {reason} ({error}); nothing of this call was stored; "
+            "mend that and try again"
+        )
+    if code == sqlite3.SQLITE_NOTADB:
+        return NotADatabaseError(
+            f"{database!r} is no SQLite database; it was left untouched; give another path"
+        )
+    if code == sqlite3.SQLITE_CORRUPT:
+        return CorruptDataError(
+            f"{database!r} is damaged ({error}); restore the file from a backup"
+        )
+    return DatabaseError(f"{database!r} cannot do this: {error}; check the file with sqlite3")
