@@ -1,0 +1,177 @@
+"""Runs a scenario through one of the two doors and writes down what a caller sees."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from .lib import Engine
+from .normal import Normaliser, error_text
+from .scenario import Run, Scenario, Turn, Update
+
+Door = Literal["sync", "async"]
+MODES = ("values", "updates", "custom", "tasks", "checkpoints", "debug")
+THREAD = {"configurable": {"thread_id": "t"}}
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How a scenario is run: which door and saver, what is streamed (None: the plain call)."""
+
+    door: Door
+    saver: str
+    mode: str | tuple[str, ...] | None
+    subgraphs: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What came out of one turn: chunks in order, the call's value, the error."""
+
+    chunks: Sequence[Any]
+    value: Any
+    error: Any
+
+
+class Watcher:
+    """Turns raw outcomes of one scenario's turns into comparable ones."""
+
+    def __init__(self, scenario: Scenario, watch: Watch) -> None:
+        self.scenario = scenario
+        self.watch = watch
+        self.normal = Normaliser()
+
+    @property
+    def turns(self) -> Sequence[Run | Update]:
+        """Without a saver only the first run makes sense."""
+        return self.scenario.turns if self.watch.saver != "none" else self.scenario.turns[:1]
+
+    def config(self, run: Run) -> dict[str, Any]:
+        """The run's config on the scenario's one thread."""
+        given = dict(run.config)
+        given["configurable"] = {**given.get("configurable", {}), "thread_id": "t"}
+        return given
+
+    def options(self) -> dict[str, Any]:
+        """Keyword arguments of `stream` and `astream`."""
+        mode = self.watch.mode
+        asked = list(mode) if isinstance(mode, tuple) else mode
+        return {"stream_mode": asked, "subgraphs": self.watch.subgraphs}
+
+    def seen(self, chunks: Sequence[Any], value: Any, error: BaseException | None) -> Seen:
+        """The turn in comparable form."""
+        return Seen(self._chunks(chunks), self.normal.value(value), self._error(error))
+
+    def _chunks(self, chunks: Sequence[Any]) -> Any:
+        if self.scenario.order == "any":
+            return Counter(repr(self._chunk(chunk, Normaliser())) for chunk in chunks)
+        if self.scenario.order == "per graph" and self.watch.subgraphs:
+            return self._by_graph(chunks)
+        return [self._chunk(chunk, self.normal) for chunk in chunks]
+
+    def _by_graph(self, chunks: Sequence[Any]) -> dict[tuple[str, ...], list[Any]]:
+        graphs: dict[tuple[str, ...], list[Any]] = {}
+        for chunk in chunks:
+            graphs.setdefault(chunk[0], []).append(chunk)
+        ordered = sorted(graphs, key=lambda ns: [part.partition(":")[0] for part in ns])
+        return {
+            self.normal.path(ns): [self._chunk(chunk, self.normal) for chunk in graphs[ns]]
+            for ns in ordered
+        }
+
+    def _chunk(self, chunk: Any, normal: Normaliser) -> Any:
+        if self.watch.subgraphs:
+            return (normal.path(chunk[0]), *(normal.value(part) for part in chunk[1:]))
+        return normal.value(chunk)
+
+    def _error(self, error: BaseException | None) -> Any:
+        if error is None:
+            return None
+        if self.scenario.says:
+            assert self.scenario.says in str(error), f"{error!r} does not say it"
+        notes = tuple(self.normal.note(note) for note in getattr(error, "__notes__", ()))
+        return (*error_text(error), notes)
+
+
+Outcome = tuple[list[Any], Any, BaseException | None]
+"""Chunks, what the call returned, what it raised."""
+
+
+def _turn_sync(graph: Any, turn: Turn, watcher: Watcher) -> Outcome:
+    chunks = list[Any]()
+    try:
+        if isinstance(turn, Update):
+            return chunks, graph.update_state(THREAD, turn.values, as_node=turn.as_node), None
+        config = watcher.config(turn)
+        if watcher.watch.mode is None:
+            return chunks, graph.invoke(turn.input, config), None
+        for chunk in graph.stream(turn.input, config, **watcher.options()):
+            chunks.append(chunk)
+    except Exception as error:
+        return chunks, None, error
+    return chunks, None, None
+
+
+async def _turn_async(graph: Any, turn: Turn, watcher: Watcher) -> Outcome:
+    chunks = list[Any]()
+    try:
+        if isinstance(turn, Update):
+            as_node = turn.as_node
+            return chunks, await graph.aupdate_state(THREAD, turn.values, as_node=as_node), None
+        config = watcher.config(turn)
+        if watcher.watch.mode is None:
+            return chunks, await graph.ainvoke(turn.input, config), None
+        async for chunk in graph.astream(turn.input, config, **watcher.options()):
+            chunks.append(chunk)
+    except Exception as error:
+        return chunks, None, error
+    return chunks, None, None
+
+
+def watch_sync(scenario: Scenario, watch: Watch, engine: Engine, database: Path) -> list[Seen]:
+    """Run every turn through `invoke` or `stream`."""
+    watcher = Watcher(scenario, watch)
+    with engine.saver(watch.saver, database) as saver:
+        graph = scenario.build(engine).compile(checkpointer=saver)
+        return [watcher.seen(*_turn_sync(graph, turn, watcher)) for turn in watcher.turns]
+
+
+async def watch_async(
+    scenario: Scenario, watch: Watch, engine: Engine, database: Path
+) -> list[Seen]:
+    """Run every turn through `ainvoke` or `astream`."""
+    watcher = Watcher(scenario, watch)
+    async with engine.asaver(watch.saver, database) as saver:
+        graph = scenario.build(engine).compile(checkpointer=saver)
+        return [watcher.seen(*await _turn_async(graph, turn, watcher)) for turn in watcher.turns]
+
+
+def snapshots_sync(scenario: Scenario, saver: str, engine: Engine, database: Path) -> list[Any]:
+    """`get_state` after every turn, then the whole history, oldest first."""
+    watcher = Watcher(scenario, Watch("sync", saver, None))
+    snapshot, states = watcher.normal.snapshot, list[Any]()
+    with engine.saver(saver, database) as opened:
+        graph = scenario.build(engine).compile(checkpointer=opened)
+        for turn in watcher.turns:
+            _turn_sync(graph, turn, watcher)
+            states.append(graph.get_state(THREAD))
+        history = list(graph.get_state_history(THREAD))
+    return [snapshot(state) for state in [*reversed(history), *states]]
+
+
+async def snapshots_async(
+    scenario: Scenario, saver: str, engine: Engine, database: Path
+) -> list[Any]:
+    """`aget_state` after every turn, then the whole history, oldest first."""
+    watcher = Watcher(scenario, Watch("async", saver, None))
+    snapshot, states = watcher.normal.snapshot, list[Any]()
+    async with engine.asaver(saver, database) as opened:
+        graph = scenario.build(engine).compile(checkpointer=opened)
+        for turn in watcher.turns:
+            await _turn_async(graph, turn, watcher)
+            states.append(await graph.aget_state(THREAD))
+        history = [state async for state in graph.aget_state_history(THREAD)]
+    return [snapshot(state) for state in [*reversed(history), *states]]

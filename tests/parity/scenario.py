@@ -1,0 +1,73 @@
+"""A scenario: one small graph, what is done with it, and how strictly its chunks are ordered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any, Literal
+
+Order = Literal["exact", "per graph", "any"]
+"""exact: every chunk has its place; per graph: only within one namespace (a subgraph runs beside
+other tasks); any: a multiset (sync siblings finish in worker threads, in no fixed order)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Run the graph with an input (None: go on)."""
+
+    input: Any
+    config: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Write to the thread from outside, between runs."""
+
+    values: Any
+    as_node: str | None = None
+
+
+Turn = Run | Update
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """`build` is given an engine's names and returns a builder, new for every run."""
+
+    name: str
+    build: Callable[[Any], Any]
+    turns: tuple[Turn, ...]
+    awaits: bool
+    """It has async nodes, which LangGraph runs only through the async door."""
+    order: Order
+    says: str
+    """What the message of an error that the engine itself raises must contain."""
+    threads_only: bool
+    """It makes sense only on a thread: several turns, or updates from outside."""
+    stuck: bool
+    """Its writes cannot be applied; LangGraph cannot even show the state of such a thread."""
+
+
+def scenario(
+    *turns: Any,
+    awaits: bool = False,
+    order: Order = "exact",
+    says: str = "",
+    on_thread: bool = False,
+    stuck: bool = False,
+) -> Callable[[Callable[[Any], Any]], Scenario]:
+    """Make a scenario of the decorated build function; a plain value as a turn is an input."""
+    steps = tuple(turn if isinstance(turn, (Run, Update)) else Run(turn) for turn in turns)
+
+    def wrap(build: Callable[[Any], Any]) -> Scenario:
+        name = build.__name__.replace("_", " ")
+        several = on_thread or len(steps) > 1
+        return Scenario(name, build, steps, awaits, order, says, several, stuck)
+
+    return wrap
+
+
+def found_in(*modules: ModuleType) -> list[Scenario]:
+    """The scenarios that the modules define, in order."""
+    return [value for m in modules for value in vars(m).values() if isinstance(value, Scenario)]

@@ -1,0 +1,88 @@
+"""Every scenario, run by both engines: the same chunks, values and errors."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .catalogue import SCENARIOS
+from .lib import SAVERS, Engine
+from .observe import MODES, Seen, Watch, watch_async, watch_sync
+from .scenario import Scenario
+
+NewDatabase = Callable[[], Path]
+each_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)
+
+
+def savers_for(scenario: Scenario) -> tuple[str, ...]:
+    """A scenario of several turns has no meaning without a thread."""
+    return SAVERS[1:] if scenario.threads_only else SAVERS
+
+
+def expected_sync(scenario: Scenario, watch: Watch, theirs: Engine, database: Path) -> list[Seen]:
+    """What the sync door must give: async nodes run there too, as through LangGraph's async one."""
+    if scenario.awaits:
+        return asyncio.run(watch_async(scenario, watch, theirs, database))
+    return watch_sync(scenario, watch, theirs, database)
+
+
+@each_scenario
+async def test_each_mode_alone_gives_the_same_chunks_through_the_async_door(
+    scenario: Scenario, ours: Engine, theirs: Engine, database: NewDatabase
+) -> None:
+    for mode in MODES:
+        watch = Watch("async", "memory", mode)
+        expected = await watch_async(scenario, watch, theirs, database())
+        assert await watch_async(scenario, watch, ours, database()) == expected, mode
+
+
+@each_scenario
+def test_each_mode_alone_gives_the_same_chunks_through_the_sync_door(
+    scenario: Scenario, ours: Engine, theirs: Engine, database: NewDatabase
+) -> None:
+    for mode in ("values", "updates", "custom"):
+        watch = Watch("sync", savers_for(scenario)[0], mode)
+        expected = expected_sync(scenario, watch, theirs, database())
+        assert watch_sync(scenario, watch, ours, database()) == expected, mode
+
+
+@each_scenario
+@pytest.mark.parametrize("saver", SAVERS)
+async def test_all_modes_at_once_interleave_alike_through_the_async_door(
+    scenario: Scenario, saver: str, ours: Engine, theirs: Engine, database: NewDatabase
+) -> None:
+    for subgraphs in (False, True):
+        watch = Watch("async", saver, MODES, subgraphs)
+        expected = await watch_async(scenario, watch, theirs, database())
+        assert await watch_async(scenario, watch, ours, database()) == expected
+
+
+@each_scenario
+@pytest.mark.parametrize("saver", ["none", "sqlite"])
+def test_all_modes_at_once_interleave_alike_through_the_sync_door(
+    scenario: Scenario, saver: str, ours: Engine, theirs: Engine, database: NewDatabase
+) -> None:
+    watch = Watch("sync", saver, MODES, subgraphs=True)
+    expected = expected_sync(scenario, watch, theirs, database())
+    assert watch_sync(scenario, watch, ours, database()) == expected
+
+
+@each_scenario
+async def test_the_async_call_returns_or_raises_the_same(
+    scenario: Scenario, ours: Engine, theirs: Engine, database: NewDatabase
+) -> None:
+    for saver in savers_for(scenario):
+        watch = Watch("async", saver, None)
+        expected = await watch_async(scenario, watch, theirs, database())
+        assert await watch_async(scenario, watch, ours, database()) == expected, saver
+
+
+@each_scenario
+def test_the_sync_call_returns_or_raises_the_same(
+    scenario: Scenario, ours: Engine, theirs: Engine, database: NewDatabase
+) -> None:
+    for saver in savers_for(scenario):
+        watch = Watch("sync", saver, None)
+        expected = expected_sync(scenario, watch, theirs, database())
+        assert watch_sync(scenario, watch, ours, database()) == expected, saver
