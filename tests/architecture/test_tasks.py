@@ -26,10 +26,16 @@ MAKES_THREADS = frozenset(
 )
 
 OWNERS: Mapping[str, tuple[frozenset[str], str]] = {
+    "actors/doors.py": (frozenset({"ThreadPoolExecutor"}), "a door inside a running loop"),
     "actors/node.py": (frozenset({"run_sync"}), "sync nodes run in worker threads, within a limit"),
     "actors/supervisor.py": (frozenset({"create_task"}), "the one place where tasks are made"),
     "checkpoint/flush.py": (frozenset({"Thread"}), "one flush of the log serves all who wait"),
     "checkpoint/parked.py": (frozenset({"Thread"}), "a connection has a thread and no event loop"),
+    "checkpoint/sqlite.py": (frozenset({"run_in_executor"}), "opening a file waits for its locks"),
+    "streaming/testing.py": (
+        frozenset({"to_thread"}),
+        "the suite calls from other threads",
+    ),
 }
 """Path -> (what it may call, why)."""
 

@@ -13,18 +13,20 @@ from typing import Annotated, Any, TypedDict, assert_type
 from actors import (
     END,
     START,
+    Actor,
+    ActorRef,
     ActorsError,
-    Command,
+    ActorSystem,
     CompiledGraph,
     GraphRecursionError,
     Interrupt,
+    Run,
     Send,
     StateGraph,
     StateSnapshot,
     StreamWriter,
-    add_messages,
+    Supervisor,
     get_stream_writer,
-    interrupt,
 )
 from checkpoint import (
     CheckpointError,
@@ -34,12 +36,12 @@ from checkpoint import (
     SqliteSaver,
     ThreadBusyError,
 )
-from streaming import Chunk, Hub, StreamMode
+from streaming import Chunk, Gap, Hub, StreamMode
 
 
 class State(TypedDict):
     total: Annotated[int, operator.add]
-    messages: Annotated[list[Any], add_messages]
+    messages: Annotated[list[Any], operator.add]
 
 
 @dataclass
@@ -64,11 +66,6 @@ async def node_with_writer(state: State, writer: StreamWriter) -> None:
     get_stream_writer()("custom")
 
 
-def asking_node(state: State) -> Command:
-    answer = interrupt({"question": state["total"]})
-    return Command(goto=END, update={"messages": [answer]})
-
-
 def route(state: State) -> str | Sequence[Send]:
     return END if state["total"] else [Send("sync", {"total": 1})]
 
@@ -77,12 +74,11 @@ def build(saver: Saver | None) -> CompiledGraph:
     builder = StateGraph(State, context_schema=Settings)
     builder = builder.add_node("sync", sync_node).add_node(async_node)
     builder.add_node("writer", node_with_writer, defer=True, metadata={"owner": "me"})
-    builder.add_node("asking", asking_node)
     builder.add_edge(START, "sync").add_edge(["sync", "async_node"], "writer")
     builder.add_conditional_edges("writer", route, {"sync": "sync", END: END})
     builder.add_sequence([("one", sync_node), async_node])
-    builder.set_entry_point("sync").set_finish_point("asking")
-    return builder.compile(checkpointer=saver, interrupt_before=["asking"], name="typed")
+    builder.set_entry_point("sync").set_finish_point("one")
+    return builder.compile(checkpointer=saver, name="typed")
 
 
 def every_saver_fits() -> None:
@@ -100,8 +96,8 @@ async def every_saver_fits_async() -> None:
 def sync_doors(graph: CompiledGraph) -> None:
     config = {"configurable": {"thread_id": "1"}, "recursion_limit": 10}
     graph.invoke({"total": 1}, config, durability="sync")
-    graph.invoke(Command(resume="yes"), config)
-    graph.invoke(None, config, stream_mode="updates", interrupt_after="*")
+    graph.invoke(None, config, stream_mode="updates", output_keys=["total"])
+    graph.with_config({"tags": ["nightly"]}).invoke({"total": 1}, stateless=True)
     for _ in graph.stream({"total": 1}, config, stream_mode=["values", "messages"], subgraphs=True):
         pass
     assert_type(graph.get_state(config), StateSnapshot)
@@ -147,6 +143,28 @@ def what_can_be_caught(graph: CompiledGraph) -> None:
         assert_type(error.owner, str)
         storage: CheckpointError = error
         print(storage)
+
+
+async def runs_that_go_on_by_themselves(graph: CompiledGraph) -> None:
+    async with ActorSystem() as system:
+        run = await system.start(graph, {"total": 1}, on_busy="reject")
+        assert_type(run, Run)
+        async for item in run.stream(["values", "custom"]):
+            assert_type(item, Chunk | Gap)
+        assert_type(await run.result(), dict[str, Any])
+        await run.cancel()
+
+
+class Counter(Actor[int, str]):
+    async def receive(self, message: int) -> str:
+        return str(message)
+
+
+async def the_kernel_alone(supervisor: Supervisor) -> None:
+    ref = supervisor.start(Counter(), name="counter", capacity=8)
+    assert_type(ref, ActorRef[int, str])
+    await ref.tell(1)
+    assert_type(await ref.ask(2, timeout=1.0), str)
 
 
 def lower_floors_alone(mode: StreamMode, chunk: Chunk) -> None:
