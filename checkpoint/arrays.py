@@ -1,0 +1,81 @@
+"""numpy arrays and scalars as stored values; numpy is used where it is loaded, never imported.
+
+Stored are the dtype's text, the shape, the memory order and the raw items.  Object arrays and
+structured dtypes are refused: the former hold references, the latter can hide them.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import Any
+
+from .errors import DeserializationError, SerializationError
+
+# Kinds with items of a fixed size, and the unit of datetimes; nothing that numpy would interpret.
+_DTYPE = re.compile(r"[<>|=][biufcSUVmM][0-9]{1,9}(\[[0-9]{0,9}[a-zA-Zμ]{1,7}\])?")
+
+
+def array_kind(cls: type[Any]) -> str | None:
+    """ "array" or "scalar" for numpy's own classes, None for all others."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None:
+        return None
+    if cls is numpy.ndarray:
+        return "array"
+    return "scalar" if issubclass(cls, numpy.generic) and cls.__module__ == "numpy" else None
+
+
+def loaded() -> bool:
+    """True if this process has imported numpy."""
+    return hasattr(sys.modules.get("numpy"), "ndarray")
+
+
+def array_to(array: Any) -> list[Any]:
+    """The array's dtype, shape, order and items."""
+    order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
+    return [_dtype_to(array), list(array.shape), order, array.tobytes(order)]
+
+
+def array_from(stored: Any) -> Any:
+    """The array, in memory of its own."""
+    dtype, shape, order, data = stored
+    numpy: Any = sys.modules["numpy"]
+    array = numpy.ndarray(shape, _dtype_from(dtype), data, order=order).copy(order)
+    if array.nbytes != len(data):
+        raise DeserializationError(
+            f"{len(data)} bytes are stored for an array of {array.nbytes}: the bytes are damaged; "
+            "restore them from a backup"
+        )
+    return array
+
+
+def scalar_to(scalar: Any) -> list[Any]:
+    """The scalar's dtype and bytes."""
+    return [_dtype_to(scalar), scalar.tobytes()]
+
+
+def scalar_from(stored: Any) -> Any:
+    """The scalar."""
+    dtype, data = stored
+    return array_from([dtype, [], "C", data])[()]
+
+
+def _dtype_to(value: Any) -> str:
+    text: str = value.dtype.str
+    if _DTYPE.fullmatch(text) is None or value.dtype.names or value.dtype.metadata:
+        raise SerializationError(
+            f"a numpy value of dtype {value.dtype!r:.200} cannot be stored: only numbers, "
+            "booleans, fixed-size strings, bytes and times are; convert it with astype()"
+        )
+    return text
+
+
+def _dtype_from(text: Any) -> Any:
+    if not isinstance(text, str) or _DTYPE.fullmatch(text) is None:
+        raise DeserializationError(
+            f"{text!r:.80} is no dtype of a stored array: the bytes are damaged; "
+            "restore them from a backup"
+        )
+    numpy: Any = sys.modules["numpy"]
+    return numpy.dtype(text)

@@ -1,0 +1,137 @@
+"""Bytes to values: a chain of readers, one for each level of typed values inside each other.
+
+Readers keep no state while they read, so any number of threads share a chain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
+from typing import Any, cast
+
+import msgpack  # pyright: ignore[reportMissingTypeStubs]
+
+from .codecs import BY_CODE, REGISTERED, REMOTE_ERROR
+from .errors import DeserializationError, UnknownTypeTagError
+from .failures import remote_from
+from .registry import Opaque, TypeRegistry
+
+_msgpack = cast(Any, msgpack)
+_STACK_LEVELS = 4  # `unpackb` takes 40 KB of stack each time, an `Unpacker` has it on the heap
+
+
+class Reader:
+    """One level: unpacks bytes, and gives the payloads of extensions to the next level."""
+
+    __slots__ = ("_depth", "_inner", "_max_depth", "_opaque", "_registry", "unpack")
+
+    def __init__(
+        self, registry: TypeRegistry, max_depth: int, *, opaque: bool, depth: int = 0
+    ) -> None:
+        self._registry = registry
+        self._max_depth = max_depth
+        self._opaque = opaque
+        self._depth = depth
+        self._inner: Reader | None = None
+        self.unpack: Callable[[bytes], Any] = self._unpack_on_heap
+        if depth < _STACK_LEVELS:
+            self.unpack = cast(
+                Callable[[bytes], Any],
+                partial(
+                    _msgpack.unpackb,
+                    ext_hook=self._extend,
+                    strict_map_key=False,
+                    unicode_errors="surrogatepass",
+                ),
+            )
+
+    def unpack_each(self, data: bytes) -> list[Any]:
+        """The values that stand one after the other."""
+        unpacker = _msgpack.Unpacker(
+            ext_hook=self._extend,
+            strict_map_key=False,
+            unicode_errors="surrogatepass",
+            max_buffer_size=len(data),
+        )
+        unpacker.feed(data)
+        values: list[Any] = []
+        size, tell, unpack = len(data), unpacker.tell, unpacker.unpack
+        while tell() < size:  # iterating would take an incomplete last item for the end
+            values.append(unpack())
+        return values
+
+    def _unpack_on_heap(self, data: bytes) -> Any:
+        values = self.unpack_each(data)
+        if len(values) != 1:
+            raise DeserializationError(
+                f"{len(values)} values stand where one belongs: the bytes are damaged; "
+                "restore them from a backup"
+            )
+        return values[0]
+
+    def _next(self) -> Reader:
+        return self._inner or self._deepen()
+
+    def _deepen(self) -> Reader:
+        depth = self._depth + 1
+        if depth > self._max_depth:
+            raise DeserializationError(
+                f"typed values stand more than {self._max_depth} deep inside each other: the "
+                "bytes are damaged, or were written with a larger max_depth: read them with it"
+            )
+        self._inner = Reader(self._registry, self._max_depth, opaque=self._opaque, depth=depth)
+        return self._inner
+
+    def _extend(self, code: int, data: bytes) -> Any:
+        """The value of an extension."""
+        codec = BY_CODE.get(code)
+        if codec is not None:
+            return codec.decode(data, self._next().unpack)
+        if code == REGISTERED:
+            return self._registered(data)
+        if code == REMOTE_ERROR:
+            return remote_from(self._next().unpack(data))
+        if code >= 0:  # an application's own
+            return _msgpack.ExtType(code, data)
+        raise DeserializationError(
+            f"extension type {code} is unknown: the bytes are damaged, or a newer version wrote "
+            "them; upgrade understudy"
+        )
+
+    def _registered(self, data: bytes) -> Any:
+        end = data[0] + 1
+        name, payload = data[1:end], data[end:]
+        registration = self._registry.of_name(name)
+        if registration is None:
+            return self._unregistered(name.decode("utf-8", "surrogatepass"), payload)
+        state = self._next().unpack(payload)
+        try:
+            return registration.shape.decode(state)
+        except DeserializationError:
+            raise
+        except Exception as error:  # code of a user's class
+            raise DeserializationError(
+                f"{state!r:.200} cannot become a {registration.name}: "
+                f"{type(error).__name__}: {error}; mend its decode function, or the class"
+            ) from error
+
+    def _unregistered(self, name: str, payload: bytes) -> Opaque:
+        if self._opaque:
+            return Opaque(name, payload)
+        raise UnknownTypeTagError(
+            f"a stored value is of the class {name!r}, which is not registered here; import the "
+            f"module that registers it, call register_type(..., aliases=[{name!r}]) if it was "
+            "renamed, or read with MsgpackSerializer(opaque=True)"
+        )
+
+
+def split_items(data: bytes) -> list[bytes]:
+    """The bytes of each of the items that stand one after the other; nothing is decoded."""
+    unpacker = _msgpack.Unpacker(max_buffer_size=len(data))
+    unpacker.feed(data)
+    bounds: list[int] = [0]
+    while bounds[-1] < len(data):
+        unpacker.skip()
+        bounds.append(unpacker.tell())
+    return [data[start:stop] for start, stop in pairwise(bounds)]
