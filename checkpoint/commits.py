@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from .errors import CheckpointConflictError
 from .events import Row, check_events
 from .ids import id_from_bytes
-from .packing import FULL_EVERY, checksum, pack_checkpoint, pack_task_id, pack_writes
+from .packing import FULL_EVERY, Origin, checksum, pack_checkpoint, pack_task_id, pack_writes
 from .record import Batch, BlobRow, CheckpointRecord, EventRow, TaskWrites
 from .rows import blob_taken, id_bytes, id_taken, no_checkpoint, stale
 
@@ -29,8 +29,30 @@ _ADD_RUN = "INSERT INTO run (name) VALUES (?) RETURNING id"
 _LAST_EVENT = "SELECT id FROM event WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1"
 _ADD_EVENT = "INSERT INTO event (id, crc, data) VALUES (?, ?, ?)"
 
+_ORIGINS = 4096
+
 EVENT_BITS = 32
 """Low bits of an event row's id that hold its id in the run."""
+
+
+class Origins:
+    """The origins of the checkpoints stored last, by scope; used by the committer's thread only.
+
+    An entry names its checkpoint, so one whose transaction was undone is never taken for another.
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[int, tuple[bytes, Origin]] = {}
+
+    def get(self, scope: int) -> tuple[bytes, Origin] | None:
+        """The last checkpoint stored in a scope and its origin, if it is remembered."""
+        return self._last.get(scope)
+
+    def remember(self, scope: int, checkpoint: bytes, origin: Origin) -> None:
+        """Remember a checkpoint; the scope that was new longest ago is forgotten."""
+        if len(self._last) >= _ORIGINS and scope not in self._last:
+            del self._last[next(iter(self._last))]
+        self._last[scope] = (checkpoint, origin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +63,14 @@ class CommitBatch:
     epoch: int
     extras: Sequence[bytes]
     """The encoded `extra` of each checkpoint's metadata."""
+    origins: Origins
 
     def apply(self, connection: sqlite3.Connection) -> None:
         """Raises StaleClaimError or CheckpointConflictError; the caller undoes it then."""
         row = connection.execute(_THREAD, (self.batch.thread_id,)).fetchone()
         if row is None or row[1] != self.epoch:
             raise stale(self.batch)
-        tables = _ThreadTables(connection, self.batch.thread_id, row[0])
+        tables = _ThreadTables(connection, self.batch.thread_id, row[0], self.origins)
         for record, extra in zip(self.batch.checkpoints, self.extras, strict=True):
             tables.add_checkpoint(record, extra)
         if self.batch.blobs:
@@ -61,8 +84,11 @@ class CommitBatch:
 class _ThreadTables:
     """The rows of one thread, during one unit."""
 
-    def __init__(self, connection: sqlite3.Connection, thread_id: str, thread: int) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, thread_id: str, thread: int, origins: Origins
+    ) -> None:
         self._connection = connection
+        self._origins = origins
         self._thread_id = thread_id
         self._thread = thread
         self._scopes: dict[str, int] = {}
@@ -74,7 +100,9 @@ class _ThreadTables:
             raise id_taken(record, id_from_bytes(head[1]))
         parent = self._parent(scope, record, head)
         full = parent is None or parent[2] + 1 >= FULL_EVERY
-        data = pack_checkpoint(record, extra, full=full)
+        origin = Origin(record.metadata.run_id, record.metadata.parents, extra)
+        same = not full and parent is not None and self._origins.get(scope) == (parent[1], origin)
+        data = pack_checkpoint(record, None if same else origin, full=full)
         row = (
             scope,
             key,
@@ -84,6 +112,7 @@ class _ThreadTables:
             data,
         )
         self._connection.execute(_ADD_CHECKPOINT, row)
+        self._origins.remember(scope, key, origin)
 
     def add_blobs(self, rows: Sequence[BlobRow]) -> None:
         try:

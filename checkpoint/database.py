@@ -15,6 +15,7 @@ import weakref
 from pathlib import Path
 from typing import Any, Protocol
 
+from .commits import Origins
 from .committer import Committer
 from .errors import SaverClosedError
 from .flush import Flusher
@@ -29,6 +30,7 @@ class Database(Protocol):
 
     committer: Committer
     ownership: Ownership
+    origins: Origins
 
     def read(self, read: Read) -> asyncio.Future[Any]:
         """Queue a read; the future gives its result."""
@@ -50,6 +52,7 @@ class PrivateDatabase:
         locks = NoLocks()
         self.committer = Committer(":memory:", locks, create_tables, _nothing)
         self.ownership = Ownership(locks, self.committer)
+        self.origins = Origins()
 
     def read(self, read: Read) -> asyncio.Future[Any]:
         """Queue a read behind the writes: there is one connection."""
@@ -78,6 +81,7 @@ class FileDatabase:
         flush_folder(path)
         self._reads = ReadPool(str(path))
         self.ownership = Ownership(self._locks, self.committer)
+        self.origins = Origins()
 
     def read(self, read: Read) -> asyncio.Future[Any]:
         """Queue a read; it never waits for a write."""

@@ -1,8 +1,9 @@
 """Checkpoints and pending writes as bytes of a row: small, because there is one per step.
 
-A row holds the entries of the channels that changed against its parent.  A row without a parent,
-and one in `FULL_EVERY`, holds all entries, so that a checkpoint is read from a bounded number of
-rows, and rows grow with what changed, not with the number of channels.
+A row holds the entries of the channels that changed against its parent, and the origin (run id,
+config) only where another run begins.  A row without a parent, and one in `FULL_EVERY`, holds all
+of that, so that a checkpoint is read from a bounded number of rows, and rows grow with what
+changed, not with the number of channels.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import msgpack  # pyright: ignore[reportMissingTypeStubs]
 
 from .ids import id_from_bytes
 from .record import (
-    CheckpointMetadata,
     CheckpointRecord,
     Entry,
     Inline,
@@ -35,7 +35,16 @@ _SOURCES: tuple[Source, ...] = ("input", "loop", "update", "fork")
 _pack: Callable[[Any], bytes] = cast(Any, msgpack).packb
 _unpack: Callable[[bytes], Any] = partial(cast(Any, msgpack).unpackb, strict_map_key=False)
 _Packed: TypeAlias = bytes | list[Any]
-_FIELDS = 11
+_FIELDS = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What the checkpoints of one run have in common; `extra` is still encoded, b"" if empty."""
+
+    run_id: str | None
+    parents: Mapping[str, str]
+    extra: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +56,10 @@ class PackedRow:
     dropped: tuple[str, ...]
     changed: frozenset[str]
     created_at: float
-    metadata: CheckpointMetadata
-    extra: bytes
-    """The metadata's `extra`, still encoded; empty if there is none."""
+    source: Source
+    step: int
+    origin: Origin | None
+    """None if it is the parent's."""
     version: int
     wrote: tuple[str, ...]
 
@@ -59,24 +69,22 @@ def checksum(data: bytes) -> int:
     return zlib.crc32(data) - 0x80000000
 
 
-def pack_checkpoint(record: CheckpointRecord, extra: bytes, *, full: bool) -> bytes:
+def pack_checkpoint(record: CheckpointRecord, origin: Origin | None, *, full: bool) -> bytes:
     """The bytes of a checkpoint row: with all entries, or with the changed ones only."""
-    entries, metadata = record.entries, record.metadata
+    entries = record.entries
     names: Iterable[str] = entries if full else [name for name in record.changed if name in entries]
     dropped = sorted(record.changed - entries.keys())
     unchanged = sorted(entries.keys() - record.changed) if full else []
     fields = [
         record.version,
-        metadata.step,
-        _SOURCES.index(metadata.source),
+        record.metadata.step,
+        _SOURCES.index(record.metadata.source),
         record.created_at,
         {name: _pack_entry(entries[name], record.version) for name in names},
         list(record.wrote),
-        _pack_id(metadata.run_id) if metadata.run_id is not None else None,
         dropped,
         unchanged,
-        {_pack_id(ns): _pack_id(parent) for ns, parent in metadata.parents.items()},
-        extra,
+        _pack_origin(origin) if origin else None,
     ]
     while fields and not fields[-1]:
         fields.pop()
@@ -87,24 +95,18 @@ def unpack_checkpoint(data: bytes) -> PackedRow:
     """The parts of a checkpoint row."""
     fields: list[Any] = _unpack(data)
     fields += [None] * (_FIELDS - len(fields))
-    _, step, source, created_at, packed, wrote, run_id, dropped, unchanged, parents, extra = fields
+    _, step, source, created_at, packed, wrote, dropped, unchanged, origin = fields
     version: int = fields[0] or 0
     stored: dict[str, _Packed] = packed or {}
-    enclosing: dict[bytes | str, bytes | str] = parents or {}
     entries = {name: _unpack_entry(entry, version) for name, entry in stored.items()}
-    metadata = CheckpointMetadata(
-        source=_SOURCES[source or 0],
-        step=step or 0,
-        run_id=None if run_id is None else _unpack_id(run_id),
-        parents={_unpack_id(ns): _unpack_id(parent) for ns, parent in enclosing.items()},
-    )
     return PackedRow(
         entries=entries,
         dropped=tuple(dropped or ()),
         changed=frozenset(entries).union(dropped or ()).difference(unchanged or ()),
         created_at=created_at or 0.0,
-        metadata=metadata,
-        extra=extra or b"",
+        source=_SOURCES[source or 0],
+        step=step or 0,
+        origin=_unpack_origin(origin) if origin else None,
         version=version,
         wrote=tuple(wrote or ()),
     )
@@ -148,6 +150,22 @@ def _unpack_entry(packed: _Packed, version: int) -> Entry:
         return Spanned(version, tuple(Span(*packed[i : i + 3]) for i in starts))
     value = packed[1]
     return Inline(version, value) if isinstance(value, bytes) else Whole(version, value)
+
+
+def _pack_origin(origin: Origin) -> list[Any]:
+    run_id = None if origin.run_id is None else _pack_id(origin.run_id)
+    parents = {_pack_id(ns): _pack_id(parent) for ns, parent in origin.parents.items()}
+    return [run_id, origin.extra, parents] if parents else [run_id, origin.extra]
+
+
+def _unpack_origin(packed: list[Any]) -> Origin:
+    run_id: bytes | str | None = packed[0]
+    parents: dict[bytes | str, bytes | str] = packed[2] if len(packed) > 2 else {}
+    return Origin(
+        run_id=None if run_id is None else _unpack_id(run_id),
+        parents={_unpack_id(ns): _unpack_id(parent) for ns, parent in parents.items()},
+        extra=packed[1],
+    )
 
 
 def _pack_id(text: str) -> bytes | str:

@@ -12,7 +12,7 @@ from .errors import CorruptDataError
 from .events import Row
 from .ids import id_from_bytes
 from .packing import PackedRow, checksum, unpack_checkpoint, unpack_task_id, unpack_writes
-from .record import BlobRow, CheckpointRecord, Entry, Loaded, TaskWrites
+from .record import BlobRow, CheckpointMetadata, CheckpointRecord, Entry, Loaded, TaskWrites
 from .rows import id_bytes, matches, used_blobs, uuid_bytes
 from .serde import Serializer
 
@@ -27,7 +27,7 @@ _CHECKPOINT = (
 NEWEST = _CHECKPOINT + " ORDER BY c.id DESC LIMIT 1"
 BY_ID = _CHECKPOINT + " AND c.id=?"
 OLDER = _CHECKPOINT + " AND c.id<? ORDER BY c.id DESC"
-PARENT = "SELECT parent, depth, crc, data FROM checkpoint WHERE seq=?"
+PARENT = "SELECT seq, id, parent, NULL, depth, crc, data FROM checkpoint WHERE seq=?"
 NEWER = "SELECT 1 FROM checkpoint WHERE scope=? AND id>? LIMIT 1"
 WRITES = "SELECT task, crc, data FROM pending WHERE checkpoint=? ORDER BY task"
 BLOB = "SELECT start, count, crc, data FROM blob WHERE scope=? AND key=? AND start<? ORDER BY start"
@@ -35,6 +35,7 @@ NEXT_KEY = "SELECT key FROM blob WHERE scope=? ORDER BY key DESC LIMIT 1"
 RUN = "SELECT id FROM run WHERE name=?"
 EVENTS = "SELECT id, crc, data FROM event WHERE id>? AND id<? ORDER BY id LIMIT ?"
 
+_KEPT_ROWS = 4096
 _NO_STOP = (1 << 63) - 1
 _LAST_ID = b"\xff" * 16
 
@@ -106,6 +107,14 @@ class _Record:
     record: CheckpointRecord
 
 
+@dataclass(frozen=True, slots=True)
+class _Row:
+    seq: int
+    parent: int | None
+    depth: int
+    packed: PackedRow
+
+
 class ScopeRows:
     """The rows of one scope during one read; what several checkpoints share is read once."""
 
@@ -122,36 +131,35 @@ class ScopeRows:
         self._thread_id = thread_id
         self._ns = ns
         self._serializer = serializer
-        self._unpacked: dict[int, PackedRow] = {}
+        self._rows: dict[int, _Row] = {}
         self._entries: dict[int, Mapping[str, Entry]] = {}
+        self._origins: dict[int, CheckpointMetadata] = {}
 
     def matches(self, row: CheckpointRow, match: Mapping[str, Any] | None) -> bool:
-        """True if the row's metadata is what the caller looks for; nothing else is put together."""
+        """True if the row's metadata is what the caller looks for; its entries are left alone."""
         if not match:
             return True
-        unpacked = self._unpack(row[0], row[5], row[6])
-        if matches(self._metadata(unpacked), match):
-            return True
-        del self._unpacked[row[0]]
-        return False
+        if len(self._rows) > _KEPT_ROWS:  # a long search keeps no more than it needs
+            self._rows.clear()
+        return matches(self._metadata(self._unpack(row)), match)
 
     def record(self, row: CheckpointRow) -> _Record:
         """The whole record of a row."""
-        seq, checkpoint_id, parent, parent_id, depth, crc, data = row
-        unpacked = self._unpack(seq, crc, data)
+        unpacked = self._unpack(row)
+        packed, parent_id = unpacked.packed, row[3]
         record = CheckpointRecord(
-            id=id_from_bytes(checkpoint_id),
+            id=id_from_bytes(row[1]),
             thread_id=self._thread_id,
             ns=self._ns,
             parent_id=None if parent_id is None else id_from_bytes(parent_id),
-            created_at=unpacked.created_at,
+            created_at=packed.created_at,
             metadata=self._metadata(unpacked),
-            entries=self._all_entries(seq, parent, depth),
-            changed=unpacked.changed,
-            version=unpacked.version,
-            wrote=unpacked.wrote,
+            entries=self._all_entries(unpacked),
+            changed=packed.changed,
+            version=packed.version,
+            wrote=packed.wrote,
         )
-        return _Record(seq, record)
+        return _Record(unpacked.seq, record)
 
     def loaded(self, records: Sequence[_Record], *, newest: bool) -> list[Loaded]:
         """The records with their writes and blobs; `newest` says whether the first one is."""
@@ -177,44 +185,49 @@ class ScopeRows:
             for at, (found, tasks, blobs) in enumerate(zip(records, writes, used, strict=True))
         ]
 
-    def _all_entries(self, seq: int, parent: int | None, depth: int) -> Mapping[str, Entry]:
-        """The full map of a row whose bytes are unpacked: its changes laid over its parent's."""
-        line: list[int] = []
-        while seq not in self._entries and depth > 0:
-            line.append(seq)
-            seq, parent, depth = self._parent(seq, parent)
-        entries = self._entries.get(seq)
-        if entries is None:
-            entries = self._entries[seq] = self._unpacked[seq].entries
+    def _all_entries(self, row: _Row) -> Mapping[str, Entry]:
+        """The full map of a row: its changes laid over its parent's map."""
+        line: list[_Row] = []
+        while row.seq not in self._entries and row.depth > 0:
+            line.append(row)
+            row = self._parent(row)
+        entries = self._entries.setdefault(row.seq, row.packed.entries)
         for below in reversed(line):
-            changes = self._unpacked[below]
-            merged = {**entries, **changes.entries}
-            for name in changes.dropped:
+            merged = {**entries, **below.packed.entries}
+            for name in below.packed.dropped:
                 merged.pop(name, None)
-            entries = self._entries[below] = merged
+            entries = self._entries[below.seq] = merged
         return entries
 
-    def _parent(self, seq: int, parent: int | None) -> tuple[int, int | None, int]:
-        found = self._connection.execute(PARENT, (parent,)).fetchone()
-        if found is None or parent is None:
-            raise self._damaged(f"the parent of checkpoint row {seq} is missing")
-        above, depth, crc, data = found
-        self._unpack(parent, crc, data)
-        return parent, above, depth
+    def _metadata(self, row: _Row) -> CheckpointMetadata:
+        """Why the row was written; the origin is its own or that of the parents above it."""
+        above = row
+        while (origin := above.packed.origin) is None:
+            above = self._parent(above)
+        common = self._origins.get(above.seq)
+        if common is None:
+            extra: dict[str, Any] = self._serializer.loads(origin.extra) if origin.extra else {}
+            common = CheckpointMetadata("input", 0, origin.run_id, origin.parents, extra)
+            self._origins[above.seq] = common
+        return replace(common, source=row.packed.source, step=row.packed.step)
 
-    def _unpack(self, seq: int, crc: int, data: bytes) -> PackedRow:
-        unpacked = self._unpacked.get(seq)
+    def _parent(self, row: _Row) -> _Row:
+        """The row above; read and checked once."""
+        known = self._rows.get(row.parent or 0)
+        if known is not None:
+            return known
+        found = self._connection.execute(PARENT, (row.parent,)).fetchone()
+        if found is None:
+            raise self._damaged(f"the parent of checkpoint row {row.seq} is missing")
+        return self._unpack(found)
+
+    def _unpack(self, row: CheckpointRow) -> _Row:
+        seq, _, parent, _, depth, crc, data = row
+        unpacked = self._rows.get(seq)
         if unpacked is None:
             self._check(f"checkpoint row {seq}", crc, data)
-            unpacked = self._unpacked[seq] = unpack_checkpoint(data)
+            unpacked = self._rows[seq] = _Row(seq, parent, depth, unpack_checkpoint(data))
         return unpacked
-
-    def _metadata(self, row: PackedRow) -> Any:
-        return (
-            replace(row.metadata, extra=self._serializer.loads(row.extra))
-            if row.extra
-            else row.metadata
-        )
 
     def _writes(self, found: _Record) -> tuple[TaskWrites, ...]:
         tasks: list[TaskWrites] = []

@@ -126,7 +126,8 @@ class SqliteSaver:
         extras = [_encode_extra(self._serializer, c.metadata.extra) for c in batch.checkpoints]
 
         def apply(connection: sqlite3.Connection) -> None:
-            CommitBatch(batch, database.ownership.check(batch), extras).apply(connection)
+            epoch = database.ownership.check(batch)
+            CommitBatch(batch, epoch, extras, database.origins).apply(connection)
 
         await database.committer.submit(apply)
 
