@@ -32,10 +32,6 @@ OWNERS: Mapping[str, tuple[frozenset[str], str]] = {
     "checkpoint/flush.py": (frozenset({"Thread"}), "one flush of the log serves all who wait"),
     "checkpoint/parked.py": (frozenset({"Thread"}), "a connection has a thread and no event loop"),
     "checkpoint/sqlite.py": (frozenset({"run_in_executor"}), "opening a file waits for its locks"),
-    "streaming/testing.py": (
-        frozenset({"to_thread"}),
-        "the suite calls from other threads",
-    ),
 }
 """Path -> (what it may call, why)."""
 
