@@ -178,6 +178,8 @@ def _parts(hint: Any) -> list[Any]:
         return [args[0]]
     if origin is Literal:
         return [type(arg) for arg in args]
+    if origin is None:
+        return []
     return [origin, *(arg for arg in args if not isinstance(arg, str | ForwardRef | list))]
 
 

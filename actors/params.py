@@ -65,7 +65,7 @@ def callee_of(code: Any, role: str, known: Mapping[str, Any]) -> Callee:
             f"{role} is {code!r}, which cannot be called. Give a function, an async function, a "
             "callable object or a compiled graph"
         )
-    return _function(cast("Callable[..., Any]", code), role, known)
+    return _function(code, role, known)
 
 
 def _runnable(code: Any) -> Callee:
@@ -79,8 +79,8 @@ def _runnable(code: Any) -> Callee:
     return Callee(run, is_async=True, name=name, params={"config": "config"})
 
 
-def _function(code: Callable[..., Any], role: str, known: Mapping[str, Any]) -> Callee:
-    call = code if _is_plain(code) else cast("Any", code).__call__
+def _function(code: Any, role: str, known: Mapping[str, Any]) -> Callee:
+    call = code if _is_plain(code) else code.__call__
     if inspect.isgeneratorfunction(call) or inspect.isasyncgenfunction(call):
         raise GraphBuildError(
             f"{role} is {code!r}, a generator function, whose yields nobody would take. Return the "
@@ -91,12 +91,14 @@ def _function(code: Callable[..., Any], role: str, known: Mapping[str, Any]) -> 
         signature = inspect.signature(call)
     except ValueError:  # a builtin that tells nothing of its parameters
         return Callee(call, is_async=is_async, name=name, params={})
-    bound = code.keywords if isinstance(code, partial) else {}
+    bound: Mapping[str, Any] = cast("Any", code).keywords if isinstance(code, partial) else {}
     parameters = [p for p in signature.parameters.values() if p.name not in bound]
-    state, params = _split(parameters, f"{role} ({name or code!r})")
-    if state.kind not in _VARIADIC and parameters.index(state) > 0:
+    state, params = _split(parameters, f"{role} ({name or repr(code)})")
+    if state.kind is Parameter.KEYWORD_ONLY or (
+        state.kind in _POSITIONAL and state is not parameters[0]
+    ):
         call = _by_keyword(call, is_async, state.name)
-    function = function_of(cast("Any", code))
+    function = function_of(code)
     return Callee(
         call,
         is_async,
@@ -172,7 +174,7 @@ def _class_kind(p: Parameter) -> str | None:
     return next((_KIND_OF_CLASS[name] for name in names if name in _KIND_OF_CLASS), None)
 
 
-_CLASS_IN_TEXT = re.compile(r"(?:(?:\w+\.)*Optional\[)?\s*(?:\w+\.)*(\w+)")
+_CLASS_IN_TEXT = re.compile(r"(?:(?:\w+\.)*(?:Optional|Annotated)\[)?\s*(?:\w+\.)*(\w+)")
 
 
 def _class_names(annotation: Any) -> list[str]:

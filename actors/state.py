@@ -77,7 +77,7 @@ def _is_single_value(source: Any) -> bool:
     if is_schema_class(source) or is_schema_class(get_origin(source)):
         return False
     return get_origin(source) is not None or (
-        isinstance(source, type) and source.__module__ == "builtins"
+        isinstance(source, type) and source.__module__ == "builtins" and source is not object
     )
 
 
