@@ -154,7 +154,9 @@ def _task_error(event: TaskFailed) -> Any:
     return _ended(event.task_id, event.name, event.error, {})
 
 
-def _ended(task_id: str, name: str, error: str | None, result: Mapping[str, Any]) -> Any:
+def _ended(
+    task_id: str, name: str, error: BaseException | str | None, result: Mapping[str, Any]
+) -> Any:
     return {"id": task_id, "name": name, "error": error, "result": result, "interrupts": []}
 
 

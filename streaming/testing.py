@@ -20,7 +20,7 @@ from typing import Any
 from . import events as kinds
 from .chunk import Chunk, Gap
 from .errors import EventLogConflictError
-from .events import CheckpointSaved, Custom, Event, StepCommitted
+from .events import CheckpointSaved, Custom, Event, StepCommitted, TaskFailed
 from .log import RunLog
 from .ports import EventLog, Row
 from .subscriber import Subscriber
@@ -65,6 +65,8 @@ class JsonCodec:
     def encode(self, event: Event) -> bytes:
         """The event as bytes."""
         fields = {f.name: getattr(event, f.name) for f in dataclasses.fields(event)}
+        if isinstance(event, TaskFailed):
+            fields["error"] = event.error if isinstance(event.error, str) else repr(event.error)
         if isinstance(event, StepCommitted):
             fields["values"] = None
             if event.checkpoint is not None:

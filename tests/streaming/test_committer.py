@@ -17,6 +17,7 @@ from streaming import (
     Withdrawn,
     chunk_id,
 )
+from streaming.chunk import gap_after
 from streaming.testing import JsonCodec
 from tests.streaming.lib import GatedEventLog, data_of, publish, take, turns
 
@@ -205,8 +206,32 @@ class TestPump:
         assert await stored(event_log) == await reader
         assert sorted(await reader) == [[at, n] for at in range(4) for n in range(200)]
 
+    async def test_a_parked_reader_gets_what_waited_for_its_commit(self) -> None:
+        log, event_log = gated(keep=False)
+        reader = log.subscribe("custom")
+        publish(log, 1)
+        waiting = asyncio.create_task(anext(reader))
+        await turns()
+        event_log.open()
+        await log.flush()
+        assert (await waiting).id == chunk_id(1, "custom")
+
 
 class TestStage:
+    async def test_only_what_was_visible_counts_as_lost(self) -> None:
+        log, event_log = gated(max_events=4)
+        event_log.open()
+        reader = log.subscribe("custom")
+        waiting = asyncio.create_task(anext(reader))
+        await turns()
+        publish(log, 1)
+        await log.flush()
+        staged = log.stage([Custom(data=number) for number in range(2, 12)])
+        assert (await waiting).id == gap_after(1, 1).id
+        await event_log.append("run", list(staged))
+        log.release(staged)
+        assert await take(reader, 5) == [("gap", 6), 8, 9, 10, 11]
+
     async def test_staged_rows_carry_those_unsent_before_them(self) -> None:
         log, event_log = gated()
         reader = log.subscribe(["custom", "updates"])

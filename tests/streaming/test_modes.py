@@ -30,7 +30,8 @@ STARTED = TaskStarted(
 FINISHED = TaskFinished(
     step=1, time=1.5, task_id="t", name="n", update={"a": [2]}, result={"a": [2]}
 )
-FAILED = TaskFailed(step=1, time=0.0, task_id="t", name="n", error="ValueError('x')")
+ERROR = ValueError("x")
+FAILED = TaskFailed(step=1, time=0.0, task_id="t", name="n", error=ERROR)
 SAVED = CheckpointSaved(
     config={"configurable": {"thread_id": "1"}},
     parent_config=None,
@@ -91,8 +92,8 @@ def test_a_finished_task_shows_its_update_and_its_result() -> None:
     assert (views["debug"]["type"], views["debug"]["payload"]) == ("task_result", end)
 
 
-def test_a_failed_task_shows_the_repr_of_its_error_and_no_result() -> None:
-    end = {"id": "t", "name": "n", "error": "ValueError('x')", "result": {}, "interrupts": []}
+def test_a_failed_task_shows_its_error_and_no_result() -> None:
+    end = {"id": "t", "name": "n", "error": ERROR, "result": {}, "interrupts": []}
     views = shown(FAILED)
     assert views.keys() == {"tasks", "debug"}
     assert views["tasks"] == end

@@ -71,6 +71,11 @@ def test_the_codec_gives_back_what_it_was_given(event: Event) -> None:
     assert JsonCodec().decode(JsonCodec().encode(event)) == event
 
 
+def test_the_codec_writes_an_exception_as_its_repr() -> None:
+    data = JsonCodec().encode(TaskFailed(task_id="t", name="n", error=ValueError("x")))
+    assert JsonCodec().decode(data) == TaskFailed(task_id="t", name="n", error="ValueError('x')")
+
+
 def test_the_codec_leaves_values_to_the_checkpoint() -> None:
     data = JsonCodec().encode(StepCommitted(values={"a": 1}, wrote=True))
     assert JsonCodec().decode(data) == StepCommitted(values=None, wrote=True)
