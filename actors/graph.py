@@ -225,9 +225,7 @@ class StateGraph:
             pair = cast("tuple[Any, ...]", node)
             if len(pair) == 2 and isinstance(pair[0], str):
                 return pair[0], pair[1]
-            raise GraphBuildError(
-                f"{node!r} is no (name, function): give such a pair, or a function"
-            )
+            raise GraphBuildError(f"{node!r} is no (name, function) pair: give that, or a function")
         name = self._callee(node, "A node").name
         if name is None:
             raise GraphBuildError(f"{node!r} has no name to go by: give it as ('name', function)")

@@ -91,8 +91,7 @@ def _function(code: Any, role: str, known: Mapping[str, Any]) -> Callee:
         signature = inspect.signature(call)
     except ValueError:  # a builtin that tells nothing of its parameters
         return Callee(call, is_async=is_async, name=name, params={})
-    bound: Mapping[str, Any] = cast("Any", code).keywords if isinstance(code, partial) else {}
-    parameters = [p for p in signature.parameters.values() if p.name not in bound]
+    parameters = [p for p in signature.parameters.values() if p.name not in _bound_by(code)]
     state, params = _split(parameters, f"{role} ({name or repr(code)})")
     if state.kind is Parameter.KEYWORD_ONLY or (
         state.kind in _POSITIONAL and state is not parameters[0]
@@ -111,6 +110,10 @@ def _function(code: Any, role: str, known: Mapping[str, Any]) -> Callee:
 
 def _is_plain(code: Any) -> bool:
     return inspect.isroutine(code) or isinstance(code, type | partial)
+
+
+def _bound_by(code: Any) -> Mapping[str, Any]:
+    return cast("partial[Any]", code).keywords if isinstance(code, partial) else {}
 
 
 def _name_of(code: Any) -> str | None:
