@@ -25,7 +25,7 @@ class CheckpointError(Exception):
 
 
 class SerializationError(CheckpointError):
-    """A value cannot become bytes (too deep, too large, or of a kind that has no code)."""
+    """A value cannot become bytes: too deep, too long, or without a code; give a plainer value."""
 
 
 class UnregisteredTypeError(SerializationError, TypeError):

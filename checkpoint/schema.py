@@ -60,6 +60,8 @@ TABLES = (
 
 PAGE_SIZE = 2048
 """Half of SQLite's default: a step dirties some six pages for about one page of data."""
+_EFFECTIVE = os.access in os.supports_effective_ids
+
 BUSY_SECONDS = 30.0
 """How long a statement waits for another process's lock."""
 
@@ -112,7 +114,7 @@ def _check_place(path: Path) -> None:
             "make it first"
         )
     for place in (path.parent, path):
-        if place.exists() and not os.access(place, os.W_OK):
+        if place.exists() and not os.access(place, os.W_OK, effective_ids=_EFFECTIVE):
             raise DatabaseUnwritableError(
                 f"{str(place)!r} is read-only, and a saver must write there; change its "
                 "permissions or give another path"

@@ -32,6 +32,10 @@ OWNERS: Mapping[str, tuple[frozenset[str], str]] = {
     "checkpoint/flush.py": (frozenset({"Thread"}), "one flush of the log serves all who wait"),
     "checkpoint/parked.py": (frozenset({"Thread"}), "a connection has a thread and no event loop"),
     "checkpoint/sqlite.py": (frozenset({"run_in_executor"}), "opening a file waits for its locks"),
+    "checkpoint/testing_concurrency.py": (
+        frozenset({"create_task", "gather", "to_thread"}),
+        "a suite acts as users do: they start tasks and threads of their own",
+    ),
 }
 """Path -> (what it may call, why)."""
 
