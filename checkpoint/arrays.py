@@ -42,7 +42,7 @@ def array_from(stored: Any) -> Any:
     dtype, shape, order, data = stored
     numpy: Any = sys.modules["numpy"]
     array = numpy.ndarray(shape, _dtype_from(dtype), data, order=order).copy(order)
-    if array.nbytes != len(data):
+    if array.nbytes != len(data) or min(shape, default=0) < 0:  # numpy takes some for 0
         raise DeserializationError(
             f"{len(data)} bytes are stored for an array of {array.nbytes}: the bytes are damaged; "
             "restore them from a backup"

@@ -102,6 +102,11 @@ class Reader:
     def _registered(self, data: bytes) -> Any:
         end = data[0] + 1
         name, payload = data[1:end], data[end:]
+        if len(name) != data[0]:
+            raise DeserializationError(
+                f"the name {name!r} of a stored class is cut off: the bytes are damaged; "
+                "restore them from a backup"
+            )
         registration = self._registry.of_name(name)
         if registration is None:
             return self._unregistered(name.decode("utf-8", "surrogatepass"), payload)

@@ -71,7 +71,7 @@ class TypeRegistry:
         if _needs_none(cls, encode, decode):
             return cls
         shape = _shape(cls, encode, decode)
-        chosen = name or f"{cls.__module__}.{cls.__qualname__}"
+        chosen = f"{cls.__module__}.{cls.__qualname__}" if name is None else name
         names = [chosen, *aliases]
         registration = Registration(cls, chosen, name_head(chosen), shape)
         with self._lock:

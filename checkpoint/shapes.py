@@ -168,11 +168,11 @@ def _is_model(cls: type[Any]) -> bool:
 
 def _model(cls: Any) -> Shape:
     """Fields, extra values, names of the fields that were set, private attributes."""
-    base = _base_model()
+    base, known = _base_model(), cls.model_fields
 
     def encode(model: Any) -> list[Any]:
         state = base.__getstate__(model)
-        values, known = state["__dict__"], cls.model_fields  # beside fields: cached properties
+        values = state["__dict__"]  # in which cached properties are too
         return [
             {name: values[name] for name in known if name in values},
             state["__pydantic_extra__"],
@@ -182,38 +182,46 @@ def _model(cls: Any) -> Shape:
 
     def decode(stored: Any) -> Any:
         values, extra, names, private = stored
-        model = cls.__new__(cls)
         state = {
-            "__dict__": _with_defaults(cls, _state(cls, values)),
+            "__dict__": {
+                name: value for name, value in _state(cls, values).items() if name in known
+            },
             "__pydantic_extra__": None if extra is None else _state(cls, extra),
-            "__pydantic_fields_set__": {*names} & {*cls.model_fields, *(extra or ())},
-            "__pydantic_private__": _with_private(cls, {} if private is None else private),
+            "__pydantic_fields_set__": {*names} & {*known, *(extra or ())},
+            "__pydantic_private__": private if private is None else _state(cls, private),
         }
+        _fill(cls, state)
+        model = cls.__new__(cls)
         base.__setstate__(model, state)
         return model
 
     return Shape(encode, decode)
 
 
-def _with_defaults(cls: Any, state: State) -> State:
-    values: dict[str, Any] = {}
-    for name, field in cls.model_fields.items():
-        if name in state:
-            values[name] = state[name]
-        elif field.is_required():
+def _fill(cls: Any, state: dict[str, Any]) -> None:
+    """Give fields and private attributes that the class has got since their defaults."""
+    values: dict[str, Any] = state["__dict__"]
+    private: dict[str, Any] = state["__pydantic_private__"] or {}
+    fields = [name for name in cls.model_fields if name not in values]
+    attributes = [name for name in _private_with_default(cls) if name not in private]
+    for name in fields:
+        if cls.model_fields[name].is_required():
             raise _missing(cls, name)
-        else:
-            values[name] = field.get_default(call_default_factory=True, validated_data=values)
-    return values
+    if fields or attributes:
+        fresh = cls.model_construct(**values)
+        state["__dict__"] = values | {name: getattr(fresh, name) for name in fields}
+        if cls.__private_attributes__:
+            made = {name: getattr(fresh, name) for name in attributes}
+            state["__pydantic_private__"] = made | private
 
 
-def _with_private(cls: Any, state: State) -> State | None:
-    if not cls.__private_attributes__:
-        return None
-    fresh = cls.__private_attributes__.keys() - _state(cls, state).keys()
+def _private_with_default(cls: Any) -> list[str]:
     undefined = sys.modules["pydantic_core"].PydanticUndefined
-    defaults = {name: cls.__private_attributes__[name].get_default() for name in fresh}
-    return {**{k: v for k, v in defaults.items() if v is not undefined}, **state}
+    return [
+        name
+        for name, attribute in cls.__private_attributes__.items()
+        if attribute.default is not undefined or attribute.default_factory is not None
+    ]
 
 
 def _is_struct(cls: type[Any]) -> bool:

@@ -30,7 +30,6 @@ _msgpack = cast(Any, msgpack)
 _FREE_LEVELS = 2
 _DEEP_NESTING = 24
 _PLAIN: tuple[type[Any], ...] = (int, float, str, bytes, list, dict, tuple, set, frozenset)
-_BUFFER = 1 << 12  # to begin with; the packer's default of 256 KB is too much for each level
 
 # ExtType's own constructor refuses codes below 0, and is slower than that of its base class.
 _extension: Callable[[tuple[int, bytes]], Any] = partial(tuple[Any, ...].__new__, _msgpack.ExtType)
@@ -67,7 +66,6 @@ class Writer:
             default=self._extend,
             strict_types=True,  # subclasses and tuples come to `_extend` too
             unicode_errors=chain.unicode_errors,
-            buf_size=_BUFFER,
         )
 
     def pack(self, value: Any) -> bytes:
