@@ -11,13 +11,11 @@ import asyncio
 import os
 import sqlite3
 import threading
-import weakref
 from pathlib import Path
 from typing import Any, Protocol
 
 from .commits import Origins
 from .committer import Committer
-from .errors import SaverClosedError
 from .flush import Flusher
 from .locks import MARK, LockFile, Locks, NoLocks
 from .ownership import Ownership
@@ -102,72 +100,32 @@ class FileDatabase:
         self._flusher.committed += 1
 
 
-class Lease:
-    """One saver's use of a database; the last one to close closes the database."""
+class Registry:
+    """The files that are open in this process, with the number of their users."""
 
-    def __init__(self, database: Database, path: Path | None) -> None:
-        self._database: Database | None = database
-        self._path = path
-        self._inherited = False
-        _leases.add(self)
-
-    @property
-    def database(self) -> Database:
-        """The open database.  Raises SaverClosedError."""
-        if self._database is None:
-            raise SaverClosedError(
-                "the saver was opened by the parent process, whose connections a fork must not use;"
-                " open a saver of its own here"
-                if self._inherited
-                else "the saver is closed; use it inside its `with` or `async with` block"
-            )
-        return self._database
-
-    def close(self) -> None:
-        """Give the database back; harmless when repeated."""
-        with _registry.lock:
-            database, self._database = self._database, None
-            if database is None:
-                return
-            if self._path is None:
-                database.close()
-            else:
-                _registry.give_back(self._path)
-
-    def leave_to_parent(self) -> None:
-        """This process is a fork: its copy of the database must never be touched."""
-        self._database, self._inherited = None, True
-
-
-class _Registry:
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self._lock = threading.Lock()
         self._open: dict[Path, tuple[FileDatabase, int]] = {}
 
     def take(self, path: Path) -> FileDatabase:
-        database, users = self._open.get(path) or (_open_file(path), 0)
-        self._open[path] = (database, users + 1)
-        return database
+        """Open a file, or use it as it is open.
+
+        Raises NotADatabaseError, NewerSchemaError, CorruptDataError or DatabaseUnwritableError.
+        """
+        with self._lock:
+            database, users = self._open.get(path) or (_open_file(path), 0)
+            self._open[path] = (database, users + 1)
+            return database
 
     def give_back(self, path: Path) -> None:
-        database, users = self._open[path]
-        if users > 1:
-            self._open[path] = (database, users - 1)
-        else:
-            del self._open[path]
-            database.close()
-
-
-def open_database(name: str) -> Lease:
-    """Open a file, or a private database for ":memory:"; waits for the disk.
-
-    Raises NotADatabaseError, NewerSchemaError, CorruptDataError or DatabaseUnwritableError.
-    """
-    if name == ":memory:":
-        return Lease(PrivateDatabase(), None)
-    path = Path(os.path.realpath(name))
-    with _registry.lock:
-        return Lease(_registry.take(path), path)
+        """Use a file no more; the last user waits until it is closed."""
+        with self._lock:
+            database, users = self._open[path]
+            if users > 1:
+                self._open[path] = (database, users - 1)
+            else:
+                del self._open[path]
+                database.close()
 
 
 def _open_file(path: Path) -> FileDatabase:
@@ -180,18 +138,3 @@ def _open_file(path: Path) -> FileDatabase:
 
 def _nothing() -> None:
     """Nobody counts the commits of a private database."""
-
-
-_registry = _Registry()
-_leases: weakref.WeakSet[Lease] = weakref.WeakSet()
-
-
-def _forked() -> None:
-    global _registry  # noqa: PLW0603 - the child starts with an empty one; the lock may be held
-    _registry = _Registry()
-    for lease in _leases:
-        lease.leave_to_parent()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
-    os.register_at_fork(after_in_child=_forked)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from .commits import AppendEvents, CommitBatch
-from .database import Database, Lease, open_database
 from .errors import SaverClosedError
 from .events import Row
-from .reads import LastEvent, LoadHistory, LoadOne, ReadEvents
 from .record import Batch, Claim, Loaded
 from .rows import id_bytes
 from .serde import MsgpackSerializer, Serializer
+
+if TYPE_CHECKING:
+    from .lease import Lease
 
 T = TypeVar("T")
 
@@ -57,7 +56,7 @@ class SqliteSaver:
     def open(self) -> Self:
         """Open the database, waiting for the disk; harmless when it is open."""
         if self._lease is None:
-            self._lease = open_database(self._path)
+            self._lease = _open(self._path)
         return self
 
     def close(self) -> None:
@@ -69,7 +68,7 @@ class SqliteSaver:
     async def aopen(self) -> Self:
         """`open`, without holding up the event loop."""
         if self._lease is None:
-            lease = await _in_thread(partial(open_database, self._path), undo=Lease.close)
+            lease = await _in_thread(partial(_open, self._path), undo=_close)
             if self._lease is None:
                 self._lease = lease
             else:  # somebody else was faster
@@ -109,12 +108,12 @@ class SqliteSaver:
 
         Also keeps out other processes on this machine, and takes over from one that died.
         """
-        return await self.database.ownership.claim(thread_id, owner, timeout)
+        return await self.lease.claim(thread_id, owner, timeout)
 
     def release(self, claim: Claim) -> None:
         """Give a claim back; harmless when repeated or when the saver is closed."""
         if self._lease is not None:
-            self._lease.database.ownership.release(claim)
+            self._lease.release(claim)
 
     async def commit(self, batch: Batch) -> None:
         """Store the batch; returns when it is committed.
@@ -122,18 +121,13 @@ class SqliteSaver:
         Raises StaleClaimError, CheckpointConflictError, InvalidIdError, SerializationError or
         DatabaseError; nothing is changed then.
         """
-        database = self.database
+        lease = self.lease
         extras = [_encode_extra(self._serializer, c.metadata.extra) for c in batch.checkpoints]
-
-        def apply(connection: sqlite3.Connection) -> None:
-            epoch = database.ownership.check(batch)
-            CommitBatch(batch, epoch, extras, database.origins).apply(connection)
-
-        await database.committer.submit(apply)
+        await lease.commit(batch, extras)
 
     async def synced(self) -> None:
         """Wait until everything committed so far is flushed to the disk."""
-        await self.database.synced()
+        await self.lease.synced()
 
     async def load(
         self, thread_id: str, ns: str = "", checkpoint_id: str | None = None
@@ -142,8 +136,7 @@ class SqliteSaver:
 
         Raises CorruptDataError for a row that does not match its checksum.
         """
-        load = LoadOne(self._serializer, thread_id, ns, checkpoint_id)
-        return await self.database.read(load.read)
+        return await self.lease.load(self._serializer, thread_id, ns, checkpoint_id)
 
     async def history(
         self,
@@ -160,18 +153,18 @@ class SqliteSaver:
         """
         if before is not None:
             id_bytes(before)
-        load = LoadHistory(self._serializer, thread_id, ns, before, limit, match)
-        return await self.database.read(load.read)
+        lease = self.lease
+        return await lease.history(self._serializer, thread_id, ns, before, limit, match)
 
     @property
-    def database(self) -> Database:
+    def lease(self) -> Lease:
         """The open database.  Raises SaverClosedError."""
         if self._lease is None:
             raise SaverClosedError(
                 f"the saver of {self._path!r} is not open; use it inside its `with` or "
                 "`async with` block"
             )
-        return self._lease.database
+        return self._lease
 
 
 class SqliteEvents:
@@ -183,15 +176,25 @@ class SqliteEvents:
     async def append(self, run_id: str, rows: Sequence[Row]) -> None:
         """Store rows; see `EventTable.append`."""
         if rows:
-            await self._saver.database.committer.submit(AppendEvents(run_id, list(rows)).apply)
+            await self._saver.lease.append_events(run_id, list(rows))
 
     async def read(self, run_id: str, after: int, limit: int) -> Sequence[Row]:
         """Up to `limit` rows with id > after, ascending.  Raises CorruptDataError."""
-        return await self._saver.database.read(ReadEvents(run_id, after, limit).read)
+        return await self._saver.lease.read_events(run_id, after, limit)
 
     async def last(self, run_id: str) -> int:
         """The highest id stored for the run, 0 when there is none."""
-        return await self._saver.database.read(LastEvent(run_id).read)
+        return await self._saver.lease.last_event(run_id)
+
+
+def _open(path: str) -> Lease:
+    from .lease import open_lease  # with SQLite and its threads, only for who uses them
+
+    return open_lease(path)
+
+
+def _close(lease: Lease) -> None:
+    lease.close()
 
 
 def _encode_extra(serializer: Serializer, extra: Mapping[str, Any]) -> bytes:

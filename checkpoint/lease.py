@@ -1,0 +1,136 @@
+"""One saver's use of a database: what it asks, as units of work for the committer and the pool."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import weakref
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .commits import AppendEvents, CommitBatch
+from .database import Database, PrivateDatabase, Registry
+from .errors import SaverClosedError
+from .events import Row
+from .reads import LastEvent, LoadHistory, LoadOne, ReadEvents
+from .record import Batch, Claim, Loaded
+from .serde import Serializer
+
+
+class Lease:
+    """The right to use an open database; the last lease of a file closes it.
+
+    Every method raises SaverClosedError once the lease is closed, and in a forked child.
+    """
+
+    def __init__(self, database: Database, path: Path | None) -> None:
+        self._database: Database | None = database
+        self._path = path
+        self._inherited = False
+        _leases.add(self)
+
+    async def claim(self, thread_id: str, owner: str, timeout: float | None) -> Claim:
+        """Take the right to write to a thread."""
+        return await self._open().ownership.claim(thread_id, owner, timeout)
+
+    def release(self, claim: Claim) -> None:
+        """Give a claim back; nothing once the database is closed."""
+        if self._database is not None:
+            self._database.ownership.release(claim)
+
+    async def commit(self, batch: Batch, extras: Sequence[bytes]) -> None:
+        """Store a batch, with the encoded `extra` of each of its checkpoints."""
+        database = self._open()
+
+        def apply(connection: sqlite3.Connection) -> None:
+            epoch = database.ownership.check(batch)
+            CommitBatch(batch, epoch, extras, database.origins).apply(connection)
+
+        await database.committer.submit(apply)
+
+    async def synced(self) -> None:
+        """Wait until everything committed so far is flushed to the disk."""
+        await self._open().synced()
+
+    async def load(
+        self, serializer: Serializer, thread_id: str, ns: str, checkpoint_id: str | None
+    ) -> Loaded | None:
+        """The newest checkpoint of a scope, or the one asked for."""
+        load = LoadOne(serializer, thread_id, ns, checkpoint_id)
+        return await self._open().read(load.read)
+
+    async def history(
+        self,
+        serializer: Serializer,
+        thread_id: str,
+        ns: str,
+        before: str | None,
+        limit: int,
+        match: Mapping[str, Any] | None,
+    ) -> Sequence[Loaded]:
+        """A page of a scope's checkpoints, newest first."""
+        load = LoadHistory(serializer, thread_id, ns, before, limit, match)
+        return await self._open().read(load.read)
+
+    async def append_events(self, run_id: str, rows: Sequence[Row]) -> None:
+        """Store events that belong to no checkpoint."""
+        await self._open().committer.submit(AppendEvents(run_id, rows).apply)
+
+    async def read_events(self, run_id: str, after: int, limit: int) -> Sequence[Row]:
+        """Rows of a run's log."""
+        return await self._open().read(ReadEvents(run_id, after, limit).read)
+
+    async def last_event(self, run_id: str) -> int:
+        """The highest event id of a run."""
+        return await self._open().read(LastEvent(run_id).read)
+
+    def close(self) -> None:
+        """Finish what was asked, then give the database back; harmless when repeated."""
+        database, self._database = self._database, None
+        if database is None:
+            return
+        if self._path is None:
+            database.close()
+        else:
+            _registry.give_back(self._path)
+
+    def leave_to_parent(self) -> None:
+        """This process is a fork: its copy of the database must never be touched."""
+        self._database, self._inherited = None, True
+
+    def _open(self) -> Database:
+        if self._database is None:
+            raise SaverClosedError(
+                "the saver was opened by the parent process, whose connections a fork must not "
+                "use; open a saver of its own here"
+                if self._inherited
+                else "the saver is closed; use it inside its `with` or `async with` block"
+            )
+        return self._database
+
+
+def open_lease(name: str) -> Lease:
+    """Open a file, or a private database for ":memory:"; waits for the disk.
+
+    Raises NotADatabaseError, NewerSchemaError, CorruptDataError or DatabaseUnwritableError.
+    """
+    if name == ":memory:":
+        return Lease(PrivateDatabase(), None)
+    path = Path(os.path.realpath(name))
+    return Lease(_registry.take(path), path)
+
+
+_registry = Registry()
+_leases: weakref.WeakSet[Lease] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    global _registry  # noqa: PLW0603 - the child starts with an empty one; its lock may be held
+    _registry = Registry()
+    for lease in _leases:
+        lease.leave_to_parent()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=_forked)
