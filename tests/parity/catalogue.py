@@ -1,4 +1,6 @@
-"""All scenarios."""
+"""All scenarios, and a parametrisation over those that can be compared in one respect."""
+
+import pytest
 
 from . import (
     branches,
@@ -15,7 +17,7 @@ from . import (
 )
 from .scenario import found_in
 
-SCENARIOS = found_in(
+ALL = found_in(
     chains,
     fanout,
     branches,
@@ -28,3 +30,9 @@ SCENARIOS = found_in(
     threads,
     custom,
 )
+
+
+def each_scenario(respect: str) -> pytest.MarkDecorator:
+    """Parametrise over the scenarios in which the engines agree on "call", "chunks" or "state"."""
+    chosen = [scenario for scenario in ALL if respect in scenario.compare.split()]
+    return pytest.mark.parametrize("scenario", chosen, ids=lambda scenario: scenario.name)

@@ -155,16 +155,6 @@ def a_node_that_returns_a_number(k):
     return chain(k, Line, bad=lambda state: state["n"])
 
 
-@scenario({"n": 5})
-def a_node_that_writes_an_unknown_key(k):
-    return chain(k, Line, bad=lambda state: {"nowhere": 1}, after=says("after"))
-
-
-@scenario({"n": 5})
-def only_an_unknown_key(k):
-    return chain(k, Line, bad=lambda state: {"nowhere": 1, "n": 6})
-
-
 @scenario({})
 def an_empty_input(k):
     return chain(k, Line, a=says("a"))
@@ -187,5 +177,5 @@ def a_chain_as_long_as_the_recursion_limit(k):
 
 @scenario({"n": 1})
 def nested_values_travel_whole(k):
-    value = {"list": [1, (2, 3)], "none": None, "deep": {"x": {"y": [{}]}}}
+    value = {"list": [1, [2, 3]], "none": None, "deep": {"x": {"y": [{}]}}}
     return chain(k, Line, a=lambda state: {"log": [value]}, b=lambda s: {"log": [s["log"][0]]})

@@ -115,7 +115,7 @@ def siblings_that_write_different_keys(k):
     return edges(builder, k, "^>a ^>b")
 
 
-@scenario({"v": 0}, awaits=True, says=ONE_VALUE, stuck=True)
+@scenario({"v": 0}, awaits=True, says=ONE_VALUE, compare="call chunks")
 def two_writers_of_a_last_value(k):
     builder = k.StateGraph(Log).add_node("a", writes(v=1)).add_node("b", writes(v=2))
     return edges(builder, k, "^>a ^>b")

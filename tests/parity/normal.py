@@ -64,6 +64,8 @@ class Normaliser:
             return self._mapping(value)
         if isinstance(value, BaseException):
             return ("exception", *error_text(value))
+        if type(value).__name__ == "Overwrite":
+            return ("overwrite", self.value(value.value))
         if type(value) is list:
             return [self.value(item) for item in value]
         if type(value) is tuple:
@@ -103,11 +105,13 @@ class Normaliser:
         }
 
     def _snapshot_task(self, task: Any) -> dict[str, Any]:
+        # LangGraph goes on showing the error of a task that succeeded when it ran again
+        healed = task.error is None or task.result is not None
         return {
             "id": self.task(task.id),
             "name": task.name,
             "path": task.path,
-            "error": error_repr(task.error) if isinstance(task.error, str) else task.error,
+            "error": None if healed else error_repr(task.error),
             "interrupts": task.interrupts,
             "state": self.value(task.state),
             "result": self.value(task.result),

@@ -45,8 +45,9 @@ class Scenario:
     """What the message of an error that the engine itself raises must contain."""
     threads_only: bool
     """It makes sense only on a thread: several turns, or updates from outside."""
-    stuck: bool
-    """Its writes cannot be applied; LangGraph cannot even show the state of such a thread."""
+    compare: str
+    """Of "call", "chunks" and "state", those in which the engines agree on purpose.  No state: the
+    writes cannot be applied, and LangGraph cannot even show such a thread; or it says otherwise."""
 
 
 def scenario(
@@ -55,7 +56,7 @@ def scenario(
     order: Order = "exact",
     says: str = "",
     on_thread: bool = False,
-    stuck: bool = False,
+    compare: str = "call chunks state",
 ) -> Callable[[Callable[[Any], Any]], Scenario]:
     """Make a scenario of the decorated build function; a plain value as a turn is an input."""
     steps = tuple(turn if isinstance(turn, (Run, Update)) else Run(turn) for turn in turns)
@@ -63,7 +64,7 @@ def scenario(
     def wrap(build: Callable[[Any], Any]) -> Scenario:
         name = build.__name__.replace("_", " ")
         several = on_thread or len(steps) > 1
-        return Scenario(name, build, steps, awaits, order, says, several, stuck)
+        return Scenario(name, build, steps, awaits, order, says, several, compare)
 
     return wrap
 

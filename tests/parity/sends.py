@@ -92,7 +92,7 @@ def sends_then_a_node_after_them(k):
 
 @scenario({"todo": [1, 2]}, awaits=True)
 def a_send_from_a_node_that_was_sent_to(k):
-    def again(state):
+    async def again(state):
         return [k.Send("leaf", {"n": 10 + len(state["done"])})]
 
     builder = k.StateGraph(Jobs).add_node("work", awork).add_node("leaf", awork)
@@ -103,7 +103,10 @@ def a_send_from_a_node_that_was_sent_to(k):
 @scenario({"todo": [1, 2, 3]}, awaits=True)
 def sends_three_levels_deep(k):
     def send(to):
-        return lambda state: [k.Send(to, {"n": len(state["done"]) + i}) for i in (10, 20)]
+        async def path(state):
+            return [k.Send(to, {"n": len(state["done"]) + i}) for i in (10, 20)]
+
+        return path
 
     builder = k.StateGraph(Jobs)
     for name in ("work", "middle", "leaf"):
@@ -164,10 +167,16 @@ def sends_from_two_nodes(k):
     async def nothing(state):
         return None
 
+    async def left(state):
+        return [k.Send("work", {"n": 3})]
+
+    async def right(state):
+        return [k.Send("work", {"n": n}) for n in state["todo"]]
+
     builder = k.StateGraph(Jobs).add_node("b", nothing).add_node("a", nothing)
     builder.add_node("work", awork).add_edge(k.START, "b").add_edge(k.START, "a")
-    builder.add_conditional_edges("b", lambda s: [k.Send("work", {"n": 3})], ["work"])
-    return builder.add_conditional_edges("a", to_work(k), ["work"])
+    builder.add_conditional_edges("b", left, ["work"])
+    return builder.add_conditional_edges("a", right, ["work"])
 
 
 @scenario({"todo": [1, 2]}, awaits=True)

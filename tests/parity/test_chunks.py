@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from .catalogue import SCENARIOS
+from .catalogue import each_scenario
 from .lib import SAVERS, Engine
 from .observe import MODES, Seen, Watch, watch_async, watch_sync
 from .scenario import Scenario
 
 NewDatabase = Callable[[], Path]
-each_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)
 
 
 def savers_for(scenario: Scenario) -> tuple[str, ...]:
@@ -27,7 +26,7 @@ def expected_sync(scenario: Scenario, watch: Watch, theirs: Engine, database: Pa
     return watch_sync(scenario, watch, theirs, database)
 
 
-@each_scenario
+@each_scenario("chunks")
 async def test_each_mode_alone_gives_the_same_chunks_through_the_async_door(
     scenario: Scenario, ours: Engine, theirs: Engine, database: NewDatabase
 ) -> None:
@@ -37,7 +36,7 @@ async def test_each_mode_alone_gives_the_same_chunks_through_the_async_door(
         assert await watch_async(scenario, watch, ours, database()) == expected, mode
 
 
-@each_scenario
+@each_scenario("chunks")
 def test_each_mode_alone_gives_the_same_chunks_through_the_sync_door(
     scenario: Scenario, ours: Engine, theirs: Engine, database: NewDatabase
 ) -> None:
@@ -47,7 +46,7 @@ def test_each_mode_alone_gives_the_same_chunks_through_the_sync_door(
         assert watch_sync(scenario, watch, ours, database()) == expected, mode
 
 
-@each_scenario
+@each_scenario("chunks")
 @pytest.mark.parametrize("saver", SAVERS)
 async def test_all_modes_at_once_interleave_alike_through_the_async_door(
     scenario: Scenario, saver: str, ours: Engine, theirs: Engine, database: NewDatabase
@@ -58,7 +57,7 @@ async def test_all_modes_at_once_interleave_alike_through_the_async_door(
         assert await watch_async(scenario, watch, ours, database()) == expected
 
 
-@each_scenario
+@each_scenario("chunks")
 @pytest.mark.parametrize("saver", ["none", "sqlite"])
 def test_all_modes_at_once_interleave_alike_through_the_sync_door(
     scenario: Scenario, saver: str, ours: Engine, theirs: Engine, database: NewDatabase
@@ -68,7 +67,7 @@ def test_all_modes_at_once_interleave_alike_through_the_sync_door(
     assert watch_sync(scenario, watch, ours, database()) == expected
 
 
-@each_scenario
+@each_scenario("call")
 async def test_the_async_call_returns_or_raises_the_same(
     scenario: Scenario, ours: Engine, theirs: Engine, database: NewDatabase
 ) -> None:
@@ -78,7 +77,7 @@ async def test_the_async_call_returns_or_raises_the_same(
         assert await watch_async(scenario, watch, ours, database()) == expected, saver
 
 
-@each_scenario
+@each_scenario("call")
 def test_the_sync_call_returns_or_raises_the_same(
     scenario: Scenario, ours: Engine, theirs: Engine, database: NewDatabase
 ) -> None:

@@ -6,19 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from .catalogue import SCENARIOS
+from .catalogue import each_scenario
 from .lib import Engine
 from .observe import snapshots_async, snapshots_sync
 from .scenario import Scenario
 
 NewDatabase = Callable[[], Path]
-SHOWN = [scenario for scenario in SCENARIOS if not scenario.stuck]
-each_scenario = pytest.mark.parametrize("scenario", SHOWN, ids=lambda s: s.name)
 each_saver = pytest.mark.parametrize("saver", ["memory", "sqlite"])
 
 
 @each_saver
-@each_scenario
+@each_scenario("state")
 async def test_async_snapshots_and_history_are_the_same(
     scenario: Scenario, saver: str, ours: Engine, theirs: Engine, database: NewDatabase
 ) -> None:
@@ -27,7 +25,7 @@ async def test_async_snapshots_and_history_are_the_same(
 
 
 @each_saver
-@each_scenario
+@each_scenario("state")
 def test_sync_snapshots_and_history_are_the_same(
     scenario: Scenario, saver: str, ours: Engine, theirs: Engine, database: NewDatabase
 ) -> None:
