@@ -18,9 +18,9 @@ _DTYPE = re.compile(r"[<>|=][biufcSUVmM][0-9]{1,9}(\[[0-9]{0,9}[a-zA-Zμ]{1,7}\]
 
 def array_kind(cls: type[Any]) -> str | None:
     """ "array" or "scalar" for numpy's own classes, None for all others."""
-    numpy = sys.modules.get("numpy")
-    if numpy is None:
+    if not loaded():
         return None
+    numpy: Any = sys.modules["numpy"]
     if cls is numpy.ndarray:
         return "array"
     return "scalar" if issubclass(cls, numpy.generic) and cls.__module__ == "numpy" else None

@@ -11,14 +11,13 @@ decoders that this process has registered.
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from .errors import DeserializationError, SerializationError
 from .reader import Reader, split_items
 from .registry import DEFAULT_REGISTRY, TypeRegistry
-from .writer import PACKER_ERRORS, Chain, Writer
+from .writer import PACKER_ERRORS, Chain, Writer, shown
 from .zones import load_zones_if_used
 
 R = TypeVar("R")
@@ -165,6 +164,6 @@ def _not_writable(value: Any, error: Exception) -> SerializationError:
     if isinstance(error, SerializationError):  # one of a registered class, which is a TypeError
         return error
     return SerializationError(
-        f"{reprlib.repr(value)} cannot be stored: {type(error).__name__}: {error}; it is nested "
+        f"{shown(value)} cannot be stored: {type(error).__name__}: {error}; it is nested "
         "too deeply, contains itself, is too large, or was changed meanwhile: store a flat copy"
     )

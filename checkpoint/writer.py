@@ -23,7 +23,7 @@ from .errors import SerializationError, UnregisteredTypeError
 from .failures import remote_to
 from .registry import Opaque, Registration, TypeRegistry, can_register, name_head
 
-PACKER_ERRORS = (ArithmeticError, MemoryError, RuntimeError, TypeError, ValueError)
+PACKER_ERRORS = (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 """What the packer raises for values that are too deep, too large, or changed meanwhile."""
 
 _msgpack = cast(Any, msgpack)
@@ -33,6 +33,14 @@ _PLAIN: tuple[type[Any], ...] = (int, float, str, bytes, list, dict, tuple, set,
 
 # ExtType's own constructor refuses codes below 0, and is slower than that of its base class.
 _extension: Callable[[tuple[int, bytes]], Any] = partial(tuple[Any, ...].__new__, _msgpack.ExtType)
+
+
+def shown(value: Any) -> str:
+    """A short repr for a message, whatever the value."""
+    try:
+        return reprlib.repr(value)
+    except Exception:  # noqa: BLE001 (a class of the user, or an int of too many digits)
+        return f"a value of type {type(value).__qualname__}"
 
 
 def _extended_bytearray(value: bytearray) -> Any:
@@ -131,7 +139,7 @@ class Writer:
             raise
         except Exception as error:  # code of a user's class
             raise SerializationError(
-                f"{reprlib.repr(value)} cannot be stored: taking it apart raised "
+                f"{shown(value)} cannot be stored: taking it apart raised "
                 f"{type(error).__name__}: {error}; mend its encode function or its attributes"
             ) from error
         return _extension((REGISTERED, registration.head + self._next().pack(state)))
@@ -183,6 +191,6 @@ def _refusal(value: Any, cls: type[Any]) -> UnregisteredTypeError:
     base = next((base for base in _PLAIN if issubclass(cls, base)), None)
     why = f", and would come back as a plain {base.__name__}" if base else ""
     return UnregisteredTypeError(
-        f"{reprlib.repr(value)} cannot be stored: its class {cls.__module__}.{cls.__qualname__} is "
+        f"{shown(value)} cannot be stored: its class {cls.__module__}.{cls.__qualname__} is "
         f"not registered{why}; call checkpoint.{mend} once, where the class is defined"
     )

@@ -32,7 +32,7 @@ def load_zones() -> None:
     for key in keys or available_timezones():  # the latter finds the tzdata package, but slowly
         try:
             loaded[key] = ZoneInfo(key)
-        except ValueError:  # a file that is no time zone, such as "leapseconds"
+        except (OSError, LookupError, ValueError):  # no time zone, such as "leapseconds"
             continue
     _zones.update(loaded)
 
@@ -67,13 +67,11 @@ def zone_of_key(key: str) -> ZoneInfo:
     return zone
 
 
-def _keys_below(root: str, prefix: str = "") -> Iterator[str]:
-    if not os.path.isdir(root):  # noqa: PTH112 (pathlib doubles the time of the scan)
-        return
-    with os.scandir(root) as entries:
-        for entry in entries:
-            if entry.is_dir():
-                if prefix or entry.name not in {"posix", "right"}:  # the same zones once more
-                    yield from _keys_below(entry.path, f"{prefix}{entry.name}/")
-            elif "." not in entry.name:
-                yield prefix + entry.name
+def _keys_below(root: str) -> Iterator[str]:
+    for folder, folders, files in os.walk(root):
+        prefix = folder[len(root) + 1 :].replace(os.sep, "/")
+        if not prefix:
+            folders[:] = {*folders} - {"posix", "right"}  # the same zones once more
+        for name in files:
+            if "." not in name:
+                yield f"{prefix}/{name}" if prefix else name

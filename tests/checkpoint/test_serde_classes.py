@@ -221,6 +221,17 @@ def test_register_type_serves_as_a_decorator_and_fills_the_default_registry() ->
     assert found.name == f"{Local.__module__}.{Local.__qualname__}"
 
 
+def test_an_encode_function_may_use_the_serializer_itself() -> None:
+    registry = TypeRegistry()
+    serde = MsgpackSerializer(registry)
+    registry.register(
+        Money,
+        encode=lambda money: serde.dumps((money.cents, {money.cents})),
+        decode=lambda data: Money(serde.loads(data)[0]),
+    )
+    assert round_trip([(Money(5), {1: Money(6)})], registry) == [(Money(5), {1: Money(6)})]
+
+
 # ----------------------------------------------------------------------- refusal on writing
 
 

@@ -97,6 +97,18 @@ def test_what_contains_itself_is_refused(make: Callable[[], Any]) -> None:
         MsgpackSerializer().dumps(make())
 
 
+def test_a_refusal_needs_no_repr_of_the_value() -> None:
+    class Shy:
+        def __repr__(self) -> str:
+            raise OSError("no")
+
+    cyclic: list[Any] = [10**5_000]
+    cyclic.append(cyclic)
+    for value in (Shy(), [Shy()], cyclic):
+        with pytest.raises(SerializationError):
+            MsgpackSerializer().dumps(value)
+
+
 def test_the_deepest_values_fit_a_small_stack() -> None:
     serde = MsgpackSerializer()
     core = nested(61, lambda inner: (nested(20, WRAPS["lists"], inner),))
