@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
@@ -41,7 +40,7 @@ async def completed(
     configs: Iterable[Config | None],
     concurrency: int,
 ) -> AsyncIterator[tuple[int, Any, BaseException | None]]:
-    """(index, result, error) of each input, as it ends; at most `concurrency` run or wait unread."""
+    """(index, result, error) of each input as it ends; at most `concurrency` run or wait unread."""
     jobs = enumerate(zip(inputs, configs, strict=True))
     ended: Mailbox[tuple[int, Any, BaseException | None]] = Mailbox(concurrency, name="batch")
 
@@ -49,7 +48,7 @@ async def completed(
         for index, (value, config) in jobs:  # shared: each worker takes the next one
             try:
                 await ended.put((index, await invoke(value, config), None))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever ends a run is its result
                 await ended.put((index, None, error))
 
     async with Supervisor("batch") as supervisor:

@@ -154,8 +154,7 @@ class ChannelSet:
                 return [Task(spec.start, (PULL, INPUT), (INPUT,))]
         for name in sorted(names):
             node = spec.nodes[name]
-            triggers = tuple(filter(self.updated.__contains__, node.triggers))
-            tasks.append(Task(node, (PULL, name), triggers))
+            tasks.append(Task(node, (PULL, name), node.triggers))
         return tasks
 
     def _sent(self) -> list[Task]:

@@ -54,8 +54,8 @@ class Child:
         parent = self._parent.scheduler
         facts = self._facts(watch or parent.setting.child_watch)
         recorder, restored = None, None
-        if self._stored and parent.recorder is not None:
-            recorder, loaded = await _open(parent.recorder, facts)
+        if self._stored and parent.recorder is not None and facts.thread_id is not None:
+            recorder, loaded = await _open(parent.recorder, facts, facts.thread_id)
             if loaded is not None:
                 restored = restored_from(loaded, Decoder(recorder.saver.serializer))
         setting = replace(
@@ -162,16 +162,15 @@ class _Inner:
 
 
 def _supervisor(scheduler: Scheduler) -> Supervisor:
-    """Under the caller's supervisor, or, in a worker thread with a loop of its own, a root there."""
+    """Under the caller's supervisor; in a worker thread with a loop of its own, a root there."""
     if scheduler.supervisor.loop is asyncio.get_running_loop():
         return scheduler.supervisor.child("subgraph")
     return Supervisor("subgraph")
 
 
-async def _open(parent: Recorder, facts: Facts) -> tuple[Recorder, Loaded | None]:
+async def _open(parent: Recorder, facts: Facts, thread_id: str) -> tuple[Recorder, Loaded | None]:
     ns = namespace_text(facts.ns)
-    assert facts.thread_id is not None
-    loaded = await parent.saver.load(facts.thread_id, ns)
+    loaded = await parent.saver.load(thread_id, ns)
     known = parent.metadata
     metadata = CheckpointMetadata(
         source="loop", step=0, run_id=known.run_id, parents=facts.parents, extra=known.extra

@@ -30,8 +30,10 @@ _KINDS: tuple[type[Event], ...] = (
     streaming.Withdrawn,
 )
 """Stored by position: add new kinds at the end."""
-_NUMBERS = {kind: number for number, kind in enumerate(_KINDS)}
-_FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in _KINDS}
+_NUMBERS: dict[type[Event], int] = {kind: number for number, kind in enumerate(_KINDS)}
+_FIELDS: dict[type[Event], tuple[str, ...]] = {
+    kind: tuple(field.name for field in fields(kind)) for kind in _KINDS
+}
 _SAVED = tuple(field.name for field in fields(CheckpointSaved))
 
 
@@ -51,14 +53,15 @@ class SerializedEvents:
             at = _FIELDS[kind].index("values")
             if not self._with_values and event.checkpoint is not None:
                 values[at] = None
-            at = _FIELDS[kind].index("checkpoint")
-            values[at] = _plain(event.checkpoint)
+            values[_FIELDS[kind].index("checkpoint")] = _plain(event.checkpoint)
+            values[_FIELDS[kind].index("changed")] = event.changed and sorted(event.changed)
         return self._serializer.dumps([_NUMBERS[kind], values])
 
     def decode(self, data: bytes) -> Event:
         """The event that `encode` was given, a step's state left out."""
-        number, values = self._serializer.loads(data)
-        kind = _KINDS[number]
+        stored: tuple[int, list[Any]] = self._serializer.loads(data)
+        number, values = stored
+        kind: type[Event] = _KINDS[number]
         event = kind(**dict(zip(_FIELDS[kind], values, strict=True)))
         if isinstance(event, StepCommitted):
             saved: Any = event.checkpoint

@@ -1,4 +1,4 @@
-"""The `config` argument, parsed once at the door; inside the engine only `RunConfig` is passed on."""
+"""The `config` argument, parsed once at the door; inside the engine only `RunConfig` is seen."""
 
 from __future__ import annotations
 
@@ -84,12 +84,13 @@ def as_dict(config: RunConfig) -> dict[str, Any]:
 
 
 def checkpoint_extra(config: RunConfig) -> dict[str, Any]:
-    """What a checkpoint's metadata keeps of the config: its metadata and plain configurable keys."""
-    kept = dict(config.metadata)
-    for key, value in config.configurable.items():
-        if key not in _RESERVED and not key.startswith("__") and isinstance(value, _PLAIN):
-            kept[key] = value
-    return kept
+    """What a checkpoint's metadata keeps of the config: metadata and plain configurable keys."""
+    plain = {
+        key: value
+        for key, value in config.configurable.items()
+        if key not in _RESERVED and not key.startswith("__") and isinstance(value, _PLAIN)
+    }
+    return {**config.metadata, **plain}
 
 
 def at_checkpoint(config: RunConfig, checkpoint_id: str | None) -> RunConfig:
@@ -120,9 +121,7 @@ def _text(configurable: Mapping[str, Any], key: str) -> str | None:
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool | float | bytes | Sequence | Mapping):
-        raise ConfigError(
-            f"config['configurable'][{key!r}]={value!r} names nothing; give a string"
-        )
+        raise ConfigError(f"config['configurable'][{key!r}]={value!r} names nothing; give a string")
     return str(value)  # ints and UUIDs are common
 
 

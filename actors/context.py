@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from streaming import StreamWriter, current_task
 
-from .errors import ActorsError
+from .errors import NoTaskError
 from .runtime import ExecutionInfo, Runtime
 from .views import namespace_text
 
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 
     from .commands import Task
     from .scheduler import Scheduler
-
-
-class NoTaskError(ActorsError, RuntimeError):
-    """There is no task here: call this from inside a node (or a function it calls)."""
 
 
 class TaskContext:
@@ -58,6 +54,8 @@ class TaskContext:
         """Publishes `custom` chunks of this task."""
         if self._writer is None:
             self._writer = self.scheduler.writer_for(self.task)
+            if self.fenced:
+                self._writer.fence()
         return self._writer
 
     @property

@@ -11,6 +11,8 @@ ActorsError
 ├── ThreadStateError                    what the thread holds and the graph do not fit
 ├── RunCancelledError                   the result of a cancelled run was asked for
 ├── SystemClosedError                   the actor system takes nothing new
+├── NoTaskError (RuntimeError)          this is no code of a node
+├── OptionError (TypeError)             there is no such keyword argument
 └── kernel
     ├── MailboxFullError
     ├── MailboxClosedError
@@ -42,7 +44,7 @@ class CheckpointerTypeError(ActorsError, TypeError):
 
 
 class InvalidUpdateError(ActorsError):
-    """A node or a caller gave something that is no update of the state."""
+    """A node or a caller gave something that is no update; return a dict of state keys."""
 
 
 class EmptyInputError(ActorsError):
@@ -67,6 +69,14 @@ class RunCancelledError(ActorsError):
 
 class SystemClosedError(ActorsError):
     """The actor system is closed or closing; start runs while it is open."""
+
+
+class NoTaskError(ActorsError, RuntimeError):
+    """There is no task here; call this from inside a node, or from a function it calls."""
+
+
+class OptionError(ActorsError, TypeError):
+    """There is no such keyword argument; give one of those that the message lists."""
 
 
 class MailboxFullError(ActorsError):

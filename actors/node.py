@@ -1,4 +1,4 @@
-"""Node actors: run the user's code of one node, several tasks at a time, and report to the scheduler.
+"""Node actors: run the user's code of one node, several tasks at a time, and report the outcome.
 
 A node actor is a dispatcher: each task it is sent runs in a supervised asyncio task of its own, in
 a context of its own.  Async code runs on the loop, sync code in a worker thread.  What comes back
@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import contextvars
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from anyio import CapacityLimiter, to_thread
@@ -18,7 +19,7 @@ from anyio import CapacityLimiter, to_thread
 from streaming import current_task
 
 from .commands import Task, TaskFailed, TaskFinished
-from .context import TaskContext, current
+from .context import TaskContext
 from .dispatcher import Dispatcher
 from .report import is_start
 from .spec import BranchSpec, NodeSpec, Writes
@@ -46,8 +47,7 @@ class NodeActor(Dispatcher[Task, None]):
 
     async def handle(self, message: Task) -> None:
         """Run the node for one task."""
-        context = current()
-        assert context is not None
+        context = self._scheduler.running[message]
         node = self._node
         try:
             if is_start(message):
@@ -55,7 +55,7 @@ class NodeActor(Dispatcher[Task, None]):
             else:
                 writes = writes_of(node, await self._call(message, context))
             writes += await decide(node, writes, context) if node.branches else node.targets
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the edge of user code: it may raise anything
             await self.on_failure(error, message)
             return
         self._scheduler.reply(context, TaskFinished(message, writes))
@@ -110,13 +110,18 @@ def injections(params: Mapping[str, str], context: TaskContext) -> dict[str, Any
     return {name: _KINDS[kind](context) for name, kind in params.items()}
 
 
-_KINDS = {
+def _nothing(_: TaskContext) -> None:
+    """No store is bound to a graph, and no entrypoint runs it."""
+
+
+_KINDS: Mapping[str, Callable[[TaskContext], Any]] = {
     "config": TaskContext.config,
-    "writer": lambda context: context.writer,
-    "runtime": lambda context: context.runtime,
-    "store": lambda _: None,  # no store is bound to a graph, no entrypoint runs it
-    "previous": lambda _: None,
+    "writer": attrgetter("writer"),
+    "runtime": attrgetter("runtime"),
+    "store": _nothing,
+    "previous": _nothing,
 }
+
 
 async def in_thread(limiter: CapacityLimiter, call: Any, *args: Any, **kwargs: Any) -> Any:
     """Run sync code in a worker thread, in the caller's context.

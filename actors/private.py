@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from checkpoint import Saver, new_id
 from streaming import RunLog, StreamMode
@@ -85,14 +85,13 @@ class GraphStream(AsyncIterator[Any]):
     async def __anext__(self) -> Any:
         if self._over:
             raise StopAsyncIteration
-        if self._chunks is None:
+        if self._run is None or self._chunks is None:
             self._loop = asyncio.get_running_loop()
             self._run, self._chunks = self._begin()
         try:
             return await self._chunks.__anext__()
         except StopAsyncIteration:
             self._over = True
-        assert self._run is not None
         await self._run.result()
         raise StopAsyncIteration
 
@@ -104,7 +103,7 @@ class GraphStream(AsyncIterator[Any]):
             await self._chunks.aclose()
             await self._run.ended()
 
-    async def __aenter__(self) -> GraphStream:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:

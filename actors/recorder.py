@@ -80,7 +80,7 @@ class Recorder:
     # --- asked by the scheduler ----------------------------------------------------------
 
     def save(self, snapshot: Snapshot) -> None:
-        """Take a checkpoint; raises SerializationError, naming the channel, before any is stored."""
+        """Take a checkpoint; SerializationError names the channel, and it is not taken then."""
         if self.durability == "exit":
             self._unsaved.update(snapshot.changed)
             base = self._last.parent_id if self._last else snapshot.parent_id

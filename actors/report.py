@@ -6,6 +6,7 @@ Only what someone may see is made (`Watch`): a run that nobody watches pays noth
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
@@ -93,6 +94,7 @@ class Reporter:
             input=value,
             triggers=task.triggers,
             metadata=metadata or None,
+            hidden=task.node.hidden,
         )
 
     def finished(self, task: Task) -> TaskFinishedEvent:
@@ -120,14 +122,23 @@ class Reporter:
         )
 
     def committed(
-        self, step: int, wrote: bool, saved: Snapshot | None, planned: Sequence[Task]
+        self,
+        step: int,
+        changed: AbstractSet[str] | None,
+        saved: Snapshot | None,
+        planned: Sequence[Task],
     ) -> StepCommitted:
-        """A step's writes are applied; `saved` is its checkpoint, if anyone is to see it."""
+        """A step's writes are applied.
+
+        `changed`: output keys it wrote, None for a restored state; `saved`: its checkpoint, if
+        anyone is to see it, with the tasks `planned` from it.
+        """
         return StepCommitted(
             ns=self._facts.ns,
             step=step,
             values=self._channels.select(self._layout.spec.output_keys),
-            wrote=wrote,
+            wrote=changed is None or bool(changed),
+            changed=changed,
             checkpoint=None if saved is None else self._checkpoint(saved, planned),
         )
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias, TypedDict
 from streaming import StreamMode, parse_modes
 
 from .config import Config, check_durability, parse_config, with_defaults
-from .errors import ConfigError
+from .errors import ConfigError, OptionError
 from .report import Watch
 from .values import Durability, RunConfig
 
@@ -68,12 +68,12 @@ class Request:
     def parse(cls, config: Config | None, bound: Config | None, options: RunOptions) -> Request:
         """Check everything that can be checked without touching anything.
 
-        Raises ConfigError (a ValueError) that says what was given and what can be, TypeError for
-        a keyword argument that there is not.
+        Raises ConfigError (a ValueError) that says what was given and what can be, OptionError (a
+        TypeError) for a keyword argument that there is not.
         """
         unknown = sorted(options.keys() - _KEYWORDS)
         if unknown:
-            raise TypeError(
+            raise OptionError(
                 f"unexpected keyword argument {unknown[0]!r}; there are "
                 f"{', '.join(sorted(_KEYWORDS))}"
             )

@@ -79,7 +79,9 @@ class Run:
         self._grace = 1.0
         self._on_end = on_end
         name = f"run {self.run_id}"
-        self._pump = None if log.durable is None else supervisor.spawn(log.pump(), name=name)
+        self._pump = None
+        if log.durable is not None:
+            self._pump = supervisor.spawn(log.pump(), name=name, on_done=self._pumped)
         self._task = supervisor.spawn(self._live(), name=name, context=plan.context.copy())
 
     def __repr__(self) -> str:
@@ -187,8 +189,7 @@ class Run:
                 self._on_end(self)
 
     async def _claim(self, saver: Saver) -> Claim:
-        thread_id = self.thread_id
-        assert thread_id is not None
+        thread_id = self.thread_id or ""
         caller = self._plan.caller
         if caller is not None and caller.holds(saver, thread_id):
             raise ThreadBusyError(
@@ -229,8 +230,8 @@ class Run:
         if saver is None:
             return None
         config = self._plan.request.config
-        assert config.thread_id is not None
-        loaded = await saver.load(config.thread_id, config.checkpoint_ns, config.checkpoint_id)
+        thread_id = self.thread_id or ""
+        loaded = await saver.load(thread_id, config.checkpoint_ns, config.checkpoint_id)
         if loaded is None and config.checkpoint_id is not None:
             raise ThreadStateError(
                 f"thread {config.thread_id!r} has no checkpoint {config.checkpoint_id!r}; take an "
@@ -271,19 +272,23 @@ class Run:
         request = self._plan.request
         extra = checkpoint_extra(request.config)
         metadata = CheckpointMetadata(source="loop", step=0, run_id=self.run_id, extra=extra)
-        return Recorder(
-            saver, claim, "", loaded, durability=request.durability, metadata=metadata
-        )
+        return Recorder(saver, claim, "", loaded, durability=request.durability, metadata=metadata)
+
+    def _pumped(self, pump: asyncio.Task[None]) -> None:
+        """The durable log takes no more: at the end, or because it broke, which ends the run."""
+        error = None if pump.cancelled() else pump.exception()
+        if error is not None:
+            self.log.close(error)
+            self.cancel_nowait()
 
     def _fail(self, error: BaseException) -> None:
         self._status = "cancelled" if isinstance(error, RunCancelledError) else "error"
         self._error, self._traceback = error, error.__traceback__
 
     async def _close_log(self) -> None:
-        if self._status == "error":
-            assert self._error is not None
-            failed = RunFailed(error=type(self._error).__name__, message=str(self._error))
-            self.log.publish(failed)
+        error = self._error
+        if self._status == "error" and error is not None:
+            self.log.publish(RunFailed(error=type(error).__name__, message=str(error)))
         else:
             self.log.publish(RunFinished(status=self._status))
         self.log.close()

@@ -22,7 +22,7 @@ from typing import Any
 from anyio import CapacityLimiter
 
 from checkpoint import EventRow, SerializationError
-from streaming import RunLog, StreamWriter
+from streaming import Event, RunLog, StreamWriter
 
 from .commands import (
     Begin,
@@ -216,52 +216,47 @@ class Scheduler:
         return commands
 
     async def _carry_out(self, commands: list[Command]) -> Finish | None:
-        log, recorder = self.setting.log, self._recorder
-        emits: list[Emit] = []
-        last: RunTasks | Finish | None = None
+        recorder, events, last = self._recorder, list[Event](), None
         for command in commands:
             match command:
-                case Emit():
-                    emits.append(command)
-                case SaveWrites(task, checkpoint_id):
-                    if recorder is not None:
-                        recorder.keep(task, checkpoint_id)
-                case SaveCheckpoint(snapshot):
-                    if recorder is not None:
-                        recorder.save(snapshot)
+                case Emit(event):
+                    events.append(event)
                 case RunTasks() | Finish():
                     last = command
+                case _:
+                    if recorder is not None:
+                        _record(recorder, command)
         if recorder is not None and recorder.pending:
-            await self._commit(recorder, emits, sync=last is not None)
+            await self._commit(recorder, events, sync=last is not None)
         else:
-            for emit in emits:
-                log.publish(emit.event)
-        if isinstance(last, RunTasks):
-            await log.caught_up()
-            if not self._cancelling:
-                self._queue.extend(last.tasks)
-                self._hand_out()
-            return None
-        return last
+            for event in events:
+                self.setting.log.publish(event)
+        if not isinstance(last, RunTasks):
+            return last
+        await self.setting.log.caught_up()
+        if not self._cancelling:
+            self._queue.extend(last.tasks)
+            self._hand_out()
+        return None
 
-    async def _commit(self, recorder: Recorder, emits: list[Emit], *, sync: bool) -> None:
+    async def _commit(self, recorder: Recorder, events: list[Event], *, sync: bool) -> None:
         """Commit, then publish what was waiting for that; with a durable log in one transaction.
 
         In a supervised task of its own: a cancelled run still learns how its commit ended.
         """
-        task = self._supervisor.spawn(self._commit_and_publish(recorder, emits), name="commit")
+        task = self._supervisor.spawn(self._commit_and_publish(recorder, events), name="commit")
         await _whole(task)
         if sync and recorder.durability == "sync":
             await recorder.synced()
 
-    async def _commit_and_publish(self, recorder: Recorder, emits: list[Emit]) -> None:
+    async def _commit_and_publish(self, recorder: Recorder, events: list[Event]) -> None:
         log = self.setting.log
-        events = [emit.event for emit in emits]
         if log.durable is None:
             await recorder.commit()
             for event in events:
                 log.publish(event)
             return
+        await log.settled()  # appends asked for earlier, whose ids come first
         staged = log.stage(events)
         try:
             await recorder.commit([EventRow(log.run_id, number, data) for number, data in staged])
@@ -292,6 +287,13 @@ class Scheduler:
         await self._supervisor.stop(self._grace)
         if self._recorder is not None:
             await self._recorder.flush()
+
+
+def _record(recorder: Recorder, command: SaveWrites | SaveCheckpoint) -> None:
+    if isinstance(command, SaveCheckpoint):
+        recorder.save(command.snapshot)
+    else:
+        recorder.keep(command.task, command.checkpoint_id)
 
 
 async def _whole(task: asyncio.Task[None]) -> None:

@@ -1,4 +1,4 @@
-"""A thread's state at a checkpoint, put together from what is stored; nothing runs, nothing changes.
+"""A thread's state at a checkpoint, put together from what is stored; nothing runs or changes.
 
 A snapshot of the newest checkpoint shows the writes of tasks that have finished since; one of an
 older checkpoint shows the state as it was saved.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from checkpoint import Decoder, Loaded, Saver
 
@@ -215,12 +215,10 @@ def before_id(before: Mapping[str, Any] | str | None) -> str | None:
     """A checkpoint id from what `before` may be: an id, a config, or None."""
     if before is None or isinstance(before, str):
         return before
-    configurable = before.get("configurable", before)
-    found = configurable.get("checkpoint_id") if isinstance(configurable, Mapping) else None
+    configurable: Any = before.get("configurable", before)
+    found = cast("Mapping[str, Any]", configurable).get("checkpoint_id")
     if not isinstance(found, str):
         raise ConfigError(
             f"before={before!r} names no checkpoint; give a snapshot's config or a checkpoint id"
         )
     return found
-
-

@@ -51,7 +51,7 @@ class NodeSpec:
     is_async: bool
     """True if `call` is awaited on the loop; False if it runs in a worker thread."""
     params: Mapping[str, str]
-    """Injected parameters: parameter name -> "config" | "writer" | "store" | "runtime" | "previous"."""
+    """Injected parameters: name -> "config" | "writer" | "store" | "runtime" | "previous"."""
     triggers: tuple[str, ...]
     """Trigger channels, in the order the edges were added."""
     reads: tuple[str, ...]

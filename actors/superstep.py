@@ -27,6 +27,7 @@ The rules:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from .channelset import ChannelSet
@@ -147,7 +148,7 @@ class Machine:
         commands = self._save("input", ())
         start = self._adopt(self.channels.plan())
         if self._facts.persist and self._facts.watch.checkpoints:
-            commands.append(Emit(self._report.committed(self._step, False, self._saved, start)))
+            commands.append(Emit(self._report.committed(self._step, frozenset(), self._saved, start)))
         self._step += 1
         if spec.start.branches:  # user code says where to begin
             return [*commands, self._run(start)]
@@ -163,9 +164,7 @@ class Machine:
         self._match(tasks, restored.pending)
         commands: list[Command] = []
         if self._facts.watch.values or self._facts.watch.checkpoints:
-            commands.append(
-                Emit(self._report.committed(self._step, True, _again(restored), tasks))
-            )
+            commands.append(Emit(self._report.committed(self._step, None, _again(restored), tasks)))
         return commands + self._start(tasks)
 
     def _match(self, tasks: Sequence[Task], pending: Mapping[str, Writes]) -> None:
@@ -237,11 +236,11 @@ class Machine:
         if not planned and self.channels.open_deferred():
             planned = self.channels.plan()
         commands = self._save("loop", tuple(sorted({task.node.name for task in done})))
-        wrote = not written.isdisjoint(self._layout.outputs)
-        if self._step >= self._stop:
-            return [*commands, *self._show_step(wrote, None, ()), self._finish(self._out_of_steps())]
         self._adopt(planned)
-        return [*commands, *self._show_step(wrote, self._saved, planned), *self._start(planned)]
+        commands += self._show_step(written & self._layout.outputs, planned)
+        if self._step >= self._stop:
+            return [*commands, self._finish(self._out_of_steps())]
+        return commands + self._start(planned)
 
     def _finish(self, error: BaseException | None = None) -> Finish:
         self._done = True
@@ -287,13 +286,11 @@ class Machine:
             return [Emit(self._report.finished(task))]
         return []
 
-    def _show_step(
-        self, wrote: bool, saved: Snapshot | None, planned: Sequence[Task]
-    ) -> list[Command]:
+    def _show_step(self, written: AbstractSet[str], planned: Sequence[Task]) -> list[Command]:
         watch = self._facts.watch
-        if (watch.values and wrote) or (watch.checkpoints and saved is not None):
-            shown = saved if watch.checkpoints else None
-            return [Emit(self._report.committed(self._step, wrote, shown, planned))]
+        saved = self._saved if watch.checkpoints else None
+        if (watch.values and written) or saved is not None:
+            return [Emit(self._report.committed(self._step, written, saved, planned))]
         return []
 
 

@@ -11,9 +11,9 @@ import contextvars
 from collections import deque
 from collections.abc import Mapping
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-from typing_extensions import Self, Unpack
+from typing_extensions import Unpack
 
 from checkpoint import new_id
 from streaming import EventLog, Hub, HubStats, LogOptions

@@ -36,9 +36,7 @@ async def update_thread(
     Waits for a run that holds the thread, as a run would.  Raises InvalidUpdateError,
     ThreadBusyError, ThreadStateError; nothing is stored then.
     """
-    claim = await scope.saver.claim(
-        scope.thread_id, "update_state", timeout=request.claim_timeout
-    )
+    claim = await scope.saver.claim(scope.thread_id, "update_state", timeout=request.claim_timeout)
     try:
         return await _Update(scope, request, claim).store(values, as_node)
     finally:

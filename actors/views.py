@@ -1,8 +1,9 @@
-"""What streams and snapshots show of tasks and checkpoints; pure functions of what the machine has."""
+"""What streams and snapshots show of tasks and checkpoints; pure functions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ from .commands import Task
 from .spec import Writes
 
 
-def update_of(writes: Writes, keys: Set[str]) -> Any:
+def update_of(writes: Writes, keys: AbstractSet[str]) -> Any:
     """What `updates` shows for a task: a dict, a list of dicts when a key was written twice, or
     None when it wrote no state key."""
     shown = [(name, value) for name, value in writes if name in keys]
@@ -22,7 +23,7 @@ def update_of(writes: Writes, keys: Set[str]) -> Any:
     return [{name: value} for name, value in shown]
 
 
-def result_of(writes: Iterable[tuple[str, Any]], keys: Set[str]) -> dict[str, Any]:
+def result_of(writes: Iterable[tuple[str, Any]], keys: AbstractSet[str]) -> dict[str, Any]:
     """What `tasks` shows as a task's result: the state keys it wrote, several writes of one key
     under "$writes"."""
     result: dict[str, Any] = {}
@@ -64,7 +65,7 @@ def config_view(
     parents: Mapping[str, str],
 ) -> dict[str, Any]:
     """The config that means one checkpoint, as streams and snapshots show it."""
-    shown = {"checkpoint_ns": ns, "thread_id": thread_id}
+    shown: dict[str, Any] = {"checkpoint_ns": ns, "thread_id": thread_id}
     shown.update((key, value) for key, value in configurable.items() if key not in _OURS)
     if parents:
         shown["checkpoint_map"] = {**parents, ns: checkpoint_id}
@@ -75,7 +76,7 @@ def config_view(
 _OURS = frozenset({"thread_id", "checkpoint_ns", "checkpoint_id", "checkpoint_map"})
 
 
-def task_view(task: Task, state: Any, keys: Set[str]) -> dict[str, Any]:
+def task_view(task: Task, state: Any, keys: AbstractSet[str]) -> dict[str, Any]:
     """A task of the next super-step, as `checkpoints` shows it."""
     view: dict[str, Any] = {"id": task.id, "name": task.node.name}
     if task.error is not None:

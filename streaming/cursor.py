@@ -30,7 +30,7 @@ END: Final = Reading.END
 class Cursor:
     """Where one reader stands."""
 
-    __slots__ = ("chunks", "closed", "mask", "position", "thread", "waiter")
+    __slots__ = ("chunks", "closed", "mask", "position", "thread", "until", "waiter")
 
     def __init__(self, position: int, mask: int) -> None:
         self.position = position
@@ -44,3 +44,5 @@ class Cursor:
         self.thread = 0
         """The thread that reads."""
         self.closed = False
+        self.until: int | None = None
+        """Id of the last event it is to read; None: to the end of the log."""

@@ -214,8 +214,10 @@ class ReadableLog:
             position, visible = cursor.position, self._visible
             if cursor is self._owner:
                 cursor.thread = threading.get_ident()
-            if cursor.closed:
+            if cursor.closed or (cursor.until is not None and position >= cursor.until):
                 return END
+            if cursor.until is not None:
+                visible = min(visible, cursor.until)
             if position >= visible:
                 taken = self._park(cursor)
             elif position + 1 < self._ring.first:
@@ -268,6 +270,16 @@ class ReadableLog:
         if durable is None:
             return []
         return await durable.read(cursor.position, self._visible, BATCH)
+
+    def finish(self, cursor: Cursor) -> None:
+        """A reader is to read what is published by now, and then end."""
+        with self._lock:
+            cursor.until = self._last
+            waiter, cursor.waiter = cursor.waiter, None
+            if waiter is not None:
+                self._parked.remove(cursor)
+        if waiter is not None:
+            wake_all((waiter,))
 
     def leave(self, cursor: Cursor) -> None:
         """A reader is gone: nothing is kept for it, no one waits for it."""

@@ -62,6 +62,10 @@ class Source(Protocol):
         """Read no more."""
         ...
 
+    def finish(self, cursor: Cursor) -> None:
+        """Read what is published by now, then end."""
+        ...
+
 
 class Subscriber:
     """A reader with its own place in the log; made by `log.subscribe`.
@@ -180,6 +184,10 @@ class Subscriber:
     def bare(self, *, single_mode: bool, subgraphs: bool = False) -> BareSubscriber:
         """The same reader, giving what `astream` yields; see `shape`."""
         return BareSubscriber(self, single_mode=single_mode, subgraphs=subgraphs)
+
+    def finish(self) -> None:
+        """Read what is published by now, and then end.  Any thread may ask for it."""
+        self._source.finish(self._cursor)
 
     def close(self) -> None:
         """Read no more; a task that waits for the next chunk sees the end.  Any thread may."""

@@ -446,3 +446,23 @@ class TestThreadsAndReaders:
         assert log.held == (0, 0)
         assert log.last == 100
         assert Custom(data=1).id == 0
+
+
+async def test_a_reader_that_is_to_finish_reads_what_was_published_and_ends() -> None:
+    log = RunLog("r", keep=True)
+    log.publish(Custom(data=1))
+    reader = log.subscribe("custom")
+    log.publish(Custom(data=2))
+
+    reader.finish()
+    log.publish(Custom(data=3))
+
+    assert [chunk.data async for chunk in reader if isinstance(chunk, Chunk)] == [1, 2]
+
+
+async def test_a_reader_that_waits_ends_when_it_is_to_finish() -> None:
+    log = RunLog("r", keep=True)
+    reader = log.subscribe("custom")
+    asyncio.get_running_loop().call_soon(reader.finish)
+
+    assert [chunk async for chunk in reader] == []
