@@ -1,0 +1,400 @@
+"""What a caller can do wrong: each gives a typed error that says what, why and how to mend it, and
+leaves nothing behind."""
+
+import operator
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, TypedDict
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from actors import (
+    END,
+    START,
+    CheckpointerTypeError,
+    ConfigError,
+    EmptyInputError,
+    GraphBuildError,
+    GraphRecursionError,
+    InvalidUpdateError,
+    StateGraph,
+)
+from checkpoint import (
+    DatabaseUnwritableError,
+    MemorySaver,
+    NewerSchemaError,
+    NotADatabaseError,
+    SaverClosedError,
+    SqliteSaver,
+    UnregisteredTypeError,
+)
+from streaming import StreamingError
+
+THREAD = {"configurable": {"thread_id": "t"}}
+
+
+class State(TypedDict, total=False):
+    v: int
+    log: Annotated[list, operator.add]
+
+
+class Stranger:
+    """A class that nobody registered."""
+
+
+def one_node(node: Any, schema: Any = State) -> StateGraph:
+    return StateGraph(schema).add_node("work", node).add_edge(START, "work")
+
+
+def says(error: pytest.ExceptionInfo[BaseException], *parts: str) -> None:
+    """The message names the value given, says why, and says how to mend it."""
+    text = str(error.value)
+    missing = [part for part in parts if part not in text]
+    assert not missing, f"{text!r} does not say {missing}"
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def saver(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+    if request.param == "memory":
+        yield MemorySaver()
+    else:
+        with SqliteSaver.from_conn_string(str(tmp_path / "threads.db")) as opened:
+            yield opened
+
+
+def checkpoints(graph: Any) -> list[tuple[Any, Any, Any]]:
+    """The thread's history as comparable values."""
+    return [(s.config, s.values, s.next) for s in graph.get_state_history(THREAD)]
+
+
+# --- building -------------------------------------------------------------------------------------
+
+
+def test_a_schema_that_is_no_class_is_refused() -> None:
+    with pytest.raises((GraphBuildError, TypeError)) as error:
+        StateGraph("state")  # pyright: ignore[reportArgumentType]
+    says(error, "'state'", "TypedDict")
+
+
+def test_an_edge_from_an_unknown_node_names_it() -> None:
+    builder = one_node(lambda state: None).add_edge("ghost", "work")
+    with pytest.raises(GraphBuildError) as error:
+        builder.compile()
+    says(error, "ghost", "work")
+
+
+def test_an_edge_to_nowhere_names_it() -> None:
+    builder = one_node(lambda state: None)
+    builder.add_edge("work", "nowhere")
+    with pytest.raises(GraphBuildError) as error:
+        builder.compile()
+    says(error, "nowhere", "work")
+
+
+def test_a_join_from_an_unknown_node_is_refused_at_once() -> None:
+    builder = one_node(lambda state: None)
+    before = dict(builder.edges)
+    with pytest.raises(GraphBuildError) as error:
+        builder.add_edge(["work", "ghost"], END)
+    says(error, "ghost", "add_node")
+    assert dict(builder.edges) == before
+
+
+def test_a_node_that_is_present_already_names_itself() -> None:
+    builder = one_node(lambda state: None)
+    with pytest.raises(GraphBuildError) as error:
+        builder.add_node("work", lambda state: {"v": 1})
+    says(error, "work", "already present", "another name")
+    assert list(builder.nodes) == ["work"]
+
+
+@pytest.mark.parametrize("name", ["__start__", "__end__"])
+def test_a_reserved_name_is_refused(name: str) -> None:
+    with pytest.raises(GraphBuildError) as error:
+        StateGraph(State).add_node(name, lambda state: None)
+    says(error, name, "reserved", "another name")
+
+
+@pytest.mark.parametrize("name", ["a:b", "a|b"])
+def test_a_name_with_a_reserved_character_is_refused(name: str) -> None:
+    with pytest.raises(GraphBuildError) as error:
+        StateGraph(State).add_node(name, lambda state: None)
+    says(error, name, name[1])
+
+
+def test_a_graph_without_an_entry_point_says_how_to_give_it_one() -> None:
+    builder = StateGraph(State).add_node("work", lambda state: None)
+    with pytest.raises(GraphBuildError) as error:
+        builder.compile()
+    says(error, "entrypoint", "edge from START")
+
+
+def test_end_cannot_be_a_start() -> None:
+    with pytest.raises(GraphBuildError) as error:
+        one_node(lambda state: None).add_edge(END, "work")
+    says(error, "END", "start")
+
+
+def test_every_build_error_is_a_value_error() -> None:
+    assert issubclass(GraphBuildError, ValueError)
+
+
+@pytest.mark.parametrize("wrong", ["threads.db", 5, object, {"saver": 1}])
+def test_a_checkpointer_of_the_wrong_type_is_a_type_error(wrong: Any) -> None:
+    with pytest.raises(TypeError) as error:
+        one_node(lambda state: None).compile(checkpointer=wrong)
+    assert isinstance(error.value, CheckpointerTypeError)
+    says(error, repr(wrong), "MemorySaver", "SqliteSaver", "None")
+
+
+# --- calling --------------------------------------------------------------------------------------
+
+
+def test_a_missing_thread_id_names_the_key(saver: Any) -> None:
+    graph = one_node(lambda state: {"v": 1}).compile(checkpointer=saver)
+    for call in (lambda: graph.invoke({"v": 0}), lambda: list(graph.stream({"v": 0}))):
+        with pytest.raises(ValueError, match="thread_id") as error:
+            call()
+        assert isinstance(error.value, ConfigError)
+        says(error, "configurable")
+    assert checkpoints(graph) == []
+
+
+def test_an_unknown_stream_mode_lists_the_modes() -> None:
+    ran: list[int] = []
+    graph = one_node(lambda state: ran.append(1)).compile()
+    for modes in ("value", ["values", "value"]):
+        with pytest.raises(ValueError, match="'value'") as error:
+            list(graph.stream({"v": 0}, stream_mode=modes))  # pyright: ignore[reportArgumentType]
+        assert isinstance(error.value, StreamingError)
+        says(error, "values", "updates", "custom", "debug", "tasks", "checkpoints")
+    assert ran == []
+
+
+def test_an_unknown_durability_lists_the_three(saver: Any) -> None:
+    graph = one_node(lambda state: {"v": 1}).compile(checkpointer=saver)
+    with pytest.raises(ConfigError) as error:
+        graph.invoke({"v": 0}, THREAD, durability="eventually")  # pyright: ignore[reportArgumentType]
+    says(error, "'eventually'", "sync", "async", "exit")
+    assert checkpoints(graph) == []
+
+
+def test_an_unknown_option_names_itself() -> None:
+    graph = one_node(lambda state: {"v": 1}).compile()
+    with pytest.raises(TypeError) as error:
+        graph.invoke({"v": 0}, durable="sync")  # pyright: ignore[reportCallIssue]
+    says(error, "durable")
+
+
+@pytest.mark.parametrize("limit", [0, -1, "many"])
+def test_a_recursion_limit_that_cannot_be_is_refused(limit: Any) -> None:
+    graph = one_node(lambda state: {"v": 1}).compile()
+    with pytest.raises(ConfigError) as error:
+        graph.invoke({"v": 0}, {"recursion_limit": limit})
+    says(error, "recursion_limit", repr(limit), "1")
+
+
+def test_no_input_on_a_fresh_thread_asks_for_one(saver: Any) -> None:
+    graph = one_node(lambda state: {"v": 1}).compile(checkpointer=saver)
+    with pytest.raises(EmptyInputError) as error:
+        graph.invoke(None, THREAD)
+    says(error, "input")
+    assert checkpoints(graph) == []
+
+
+@pytest.mark.parametrize("wrong", [5, "text", [1, 2]])
+def test_an_input_that_is_no_state_is_refused(wrong: Any, saver: Any) -> None:
+    graph = one_node(lambda state: {"v": 1}).compile(checkpointer=saver)
+    with pytest.raises(InvalidUpdateError) as error:
+        graph.invoke(wrong, THREAD)
+    says(error, repr(wrong), "dict")
+    assert checkpoints(graph) == []
+
+
+def test_an_input_that_its_model_refuses_raises_the_models_own_error(saver: Any) -> None:
+    class Order(BaseModel):
+        item: str
+
+    graph = one_node(lambda state: None, Order).compile(checkpointer=saver)
+    with pytest.raises(ValidationError, match="item"):
+        graph.invoke({"item": ["no", "text"]}, THREAD)
+    assert checkpoints(graph) == []
+
+
+def test_steps_that_run_out_say_how_many_and_keep_what_was_done(saver: Any) -> None:
+    graph = one_node(lambda state: {"v": state["v"] + 1}).add_edge("work", "work")
+    compiled = graph.compile(checkpointer=saver)
+    with pytest.raises(RecursionError) as error:
+        compiled.invoke({"v": 0}, {**THREAD, "recursion_limit": 3})
+    assert isinstance(error.value, GraphRecursionError)
+    says(error, "3", "recursion_limit")
+    assert compiled.get_state(THREAD).values["v"] == 3
+
+
+# --- updates --------------------------------------------------------------------------------------
+
+
+def test_a_node_that_returns_nonsense_is_named_with_what_it_returned(saver: Any) -> None:
+    graph = one_node(lambda state: 5).compile(checkpointer=saver)
+    with pytest.raises(InvalidUpdateError, match="Expected dict, got 5") as error:
+        graph.invoke({"v": 0}, THREAD)
+    says(error, "work", "dict", "None")
+    assert "During task with name 'work'" in error.value.__notes__[0]
+    state = graph.get_state(THREAD)
+    assert state.values == {"v": 0, "log": []}
+    assert state.next == ("work",)
+
+
+def test_a_node_that_writes_an_unknown_key_is_told_the_keys(saver: Any) -> None:
+    graph = one_node(lambda state: {"w": 1, "v": 2}).compile(checkpointer=saver)
+    with pytest.raises(InvalidUpdateError) as error:
+        graph.invoke({"v": 0}, THREAD)
+    says(error, "'w'", "work", "v", "log")
+    assert graph.get_state(THREAD).values["v"] == 0
+
+
+def test_an_update_of_an_unknown_key_changes_nothing(saver: Any) -> None:
+    graph = one_node(lambda state: {"v": 1}).compile(checkpointer=saver)
+    graph.invoke({"v": 0}, THREAD)
+    before = checkpoints(graph)
+    with pytest.raises(InvalidUpdateError) as error:
+        graph.update_state(THREAD, {"w": 5})
+    says(error, "'w'", "v", "log")
+    assert checkpoints(graph) == before
+
+
+def test_an_update_as_an_unknown_node_lists_the_nodes(saver: Any) -> None:
+    graph = one_node(lambda state: {"v": 1}).compile(checkpointer=saver)
+    graph.invoke({"v": 0}, THREAD)
+    before = checkpoints(graph)
+    with pytest.raises(InvalidUpdateError) as error:
+        graph.update_state(THREAD, {"v": 5}, as_node="ghost")
+    says(error, "ghost", "work")
+    assert checkpoints(graph) == before
+
+
+def test_two_writers_of_a_last_value_name_the_key(saver: Any) -> None:
+    builder = StateGraph(State)
+    for name in ("a", "b"):
+        builder.add_node(name, lambda state: {"v": 1}).add_edge(START, name)
+    graph = builder.compile(checkpointer=saver)
+    with pytest.raises(InvalidUpdateError, match="At key 'v': Can receive only one value") as error:
+        graph.invoke({"log": ["in"]}, THREAD)
+    says(error, "Annotated")
+    assert graph.get_state(THREAD).values == {"log": ["in"]}
+    assert set(graph.get_state(THREAD).next) == {"a", "b"}
+
+
+@pytest.mark.parametrize("durability", ["sync", "async", "exit"])
+def test_a_value_of_an_unregistered_class_names_channel_and_class(
+    durability: Any, saver: Any
+) -> None:
+    class Loose(TypedDict, total=False):
+        v: Any
+        text: str
+
+    graph = one_node(lambda state: {"v": Stranger()}, Loose).compile(checkpointer=saver)
+    graph.invoke({"text": "kept"}, {"configurable": {"thread_id": "other"}}, stateless=True)
+    with pytest.raises(UnregisteredTypeError) as error:
+        graph.invoke({"text": "in"}, THREAD, durability=durability)
+    assert isinstance(error.value, TypeError)
+    says(error, "'v'", "Stranger", "register_type")
+    assert all("v" not in values for _, values, _ in checkpoints(graph))
+
+
+# --- savers ---------------------------------------------------------------------------------------
+
+
+def test_a_closed_saver_says_how_to_open_it(tmp_path: Path) -> None:
+    path = tmp_path / "threads.db"
+    with SqliteSaver.from_conn_string(str(path)) as saver:
+        graph = one_node(lambda state: {"v": 1}).compile(checkpointer=saver)
+        graph.invoke({"v": 0}, THREAD)
+        before = checkpoints(graph)
+    calls: list[Callable[[], Any]] = [
+        lambda: graph.invoke({"v": 0}, THREAD),
+        lambda: list(graph.stream({"v": 0}, THREAD)),
+        lambda: graph.get_state(THREAD),
+        lambda: graph.update_state(THREAD, {"v": 9}),
+    ]
+    for call in calls:
+        with pytest.raises(SaverClosedError) as error:
+            call()
+        says(error, "not open", "with")
+    with SqliteSaver.from_conn_string(str(path)) as saver:
+        again = one_node(lambda state: {"v": 1}).compile(checkpointer=saver)
+        assert checkpoints(again) == before
+
+
+def refuses_to_open(path: Path, kind: type[BaseException]) -> pytest.ExceptionInfo[BaseException]:
+    with pytest.raises(kind) as error, SqliteSaver.from_conn_string(str(path)):
+        pass
+    return error
+
+
+def test_a_database_from_a_newer_version_is_left_untouched(tmp_path: Path) -> None:
+    path = tmp_path / "threads.db"
+    with SqliteSaver.from_conn_string(str(path)):
+        pass
+    connection = sqlite3.connect(path)
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    connection.execute(f"PRAGMA user_version = {version + 1}")
+    connection.commit()
+    connection.close()
+    before = path.read_bytes()
+    error = refuses_to_open(path, NewerSchemaError)
+    says(error, str(path), str(version + 1), "upgrade")
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"this is a text file, not a database\n" * 40, b"\x00" * 4096],
+    ids=["text", "zeros"],
+)
+def test_a_file_that_is_no_database_is_left_untouched(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_bytes(content)
+    error = refuses_to_open(path, NotADatabaseError)
+    says(error, str(path), "another path")
+    assert path.read_bytes() == content
+    assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_database_of_another_program_is_left_untouched(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE cake (name TEXT)")
+    connection.commit()
+    connection.close()
+    before = path.read_bytes()
+    error = refuses_to_open(path, NotADatabaseError)
+    says(error, str(path), "another path")
+    assert path.read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way of a folder")
+    error = refuses_to_open(tmp_path / "file" / "threads.db", DatabaseUnwritableError)
+    says(error, "threads.db")
+    assert (tmp_path / "file").read_text() == "in the way of a folder"
+
+
+def test_a_read_only_file_system_says_so() -> None:
+    error = refuses_to_open(Path("/proc/threads.db"), DatabaseUnwritableError)
+    says(error, "/proc/threads.db")
+
+
+def test_a_folder_as_a_database_says_so(tmp_path: Path) -> None:
+    error = refuses_to_open(tmp_path, NotADatabaseError)
+    says(error, str(tmp_path), "folder", "path of a database file")
+
+
+async def test_the_async_door_refuses_the_same_files(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("no database " * 100)
+    with pytest.raises(NotADatabaseError):
+        async with SqliteSaver.from_conn_string(str(path)):
+            pass
