@@ -20,7 +20,7 @@ PROGRAMS = sorted(
     for path in (ROOT / "examples").rglob("*.py")
     if not path.name.startswith("_")
 )
-TIMEOUT = 60
+TIMEOUT = 45
 """Seconds that a chapter or a program may take at most; all but a few take less than one."""
 
 
