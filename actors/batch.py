@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
-from .config import Config
+from .config import Config, parse_config
 from .errors import ConfigError
 from .mailbox import Mailbox
 from .supervisor import Supervisor
@@ -30,8 +30,9 @@ def configs_for(count: int, config: Config | Sequence[Config] | None) -> Iterabl
 
 def concurrency_of(config: Config | Sequence[Config] | None) -> int:
     """How many runs at a time."""
-    first = config if config is None or not isinstance(config, Sequence) else next(iter(config), {})
-    return (first or {}).get("max_concurrency") or DEFAULT_CONCURRENCY
+    if isinstance(config, Sequence):
+        config = config[0] if config else None
+    return parse_config(config).max_concurrency or DEFAULT_CONCURRENCY
 
 
 async def completed(
@@ -39,7 +40,7 @@ async def completed(
     inputs: Sequence[Any],
     configs: Iterable[Config | None],
     concurrency: int,
-) -> AsyncIterator[tuple[int, Any, BaseException | None]]:
+) -> AsyncGenerator[tuple[int, Any, BaseException | None]]:
     """(index, result, error) of each input as it ends; at most `concurrency` run or wait unread."""
     jobs = enumerate(zip(inputs, configs, strict=True))
     ended: Mailbox[tuple[int, Any, BaseException | None]] = Mailbox(concurrency, name="batch")
@@ -75,5 +76,5 @@ async def gathered(
                 raise error
             results[index] = error or result
     finally:
-        await stream.aclose()  # pyright: ignore[reportAttributeAccessIssue]
+        await stream.aclose()
     return results

@@ -13,7 +13,7 @@ from typing import Any
 from .channels import MISSING, Channel
 from .commands import PULL, PUSH, Restored, Task
 from .layout import Layout
-from .spec import INPUT, TASKS, Writes
+from .spec import INPUT, ROOT, ROOT_ONLY, TASKS, Writes
 
 
 class ChannelSet:
@@ -60,6 +60,13 @@ class ChannelSet:
         if keys is self._layout.spec.state_keys:
             return values.copy()
         return {key: values[key] for key in keys if key in values}
+
+    def state(self) -> Any:
+        """What streams and snapshots show: all state keys that hold a value, or, of a graph whose
+        whole state is one value, that value."""
+        if self._layout.spec.state_keys == ROOT_ONLY:
+            return self._values.get(ROOT)
+        return self._values.copy()
 
     def state_after(self, writes: Writes, keys: Sequence[str]) -> dict[str, Any]:
         """The state as these writes alone would leave it; nothing is changed."""

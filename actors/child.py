@@ -55,7 +55,7 @@ class Child:
         facts = self._facts(watch or parent.setting.child_watch)
         recorder, restored = None, None
         if self._stored and parent.recorder is not None and facts.thread_id is not None:
-            recorder, loaded = await _open(parent.recorder, facts, facts.thread_id)
+            recorder, loaded = await self._open(parent.recorder, facts, facts.thread_id)
             if loaded is not None:
                 restored = restored_from(loaded, Decoder(recorder.saver.serializer))
         setting = replace(
@@ -99,8 +99,29 @@ class Child:
         watch = watch_of(look.modes).union(parent.child_watch)
         return _Nested(self.run(watch), subscriber), _Inner(subscriber, look, depth)
 
+    async def _open(
+        self, parent: Recorder, facts: Facts, thread_id: str
+    ) -> tuple[Recorder, Loaded | None]:
+        ns = namespace_text(facts.ns)
+        loaded = await parent.saver.load(thread_id, ns)
+        known = parent.metadata
+        metadata = CheckpointMetadata(
+            source="loop", step=0, run_id=known.run_id, parents=facts.parents, extra=known.extra
+        )
+        recorder = Recorder(
+            parent.saver,
+            parent.claim,
+            ns,
+            loaded,
+            durability=parent.durability,
+            metadata=metadata,
+            unstored=self._layout.unstored,
+        )
+        return recorder, loaded
+
     def _facts(self, watch: Watch) -> Facts:
         scheduler, config = self._parent.scheduler, self._request.config
+        spec = self._layout.spec
         parents = dict(scheduler.facts.parents)
         if scheduler.machine.checkpoint_id is not None:
             parents[namespace_text(scheduler.facts.ns)] = scheduler.machine.checkpoint_id
@@ -111,6 +132,7 @@ class Child:
             watch=watch,
             ns=self.ns,
             parents=parents,
+            shown_keys=None if spec.output_keys == spec.state_keys else spec.output_keys,
         )
 
 
@@ -166,16 +188,3 @@ def _supervisor(scheduler: Scheduler) -> Supervisor:
     if scheduler.supervisor.loop is asyncio.get_running_loop():
         return scheduler.supervisor.child("subgraph")
     return Supervisor("subgraph")
-
-
-async def _open(parent: Recorder, facts: Facts, thread_id: str) -> tuple[Recorder, Loaded | None]:
-    ns = namespace_text(facts.ns)
-    loaded = await parent.saver.load(thread_id, ns)
-    known = parent.metadata
-    metadata = CheckpointMetadata(
-        source="loop", step=0, run_id=known.run_id, parents=facts.parents, extra=known.extra
-    )
-    recorder = Recorder(
-        parent.saver, parent.claim, ns, loaded, durability=parent.durability, metadata=metadata
-    )
-    return recorder, loaded

@@ -14,6 +14,7 @@ from checkpoint import Decoder, Saver, Serializer
 from streaming import CheckpointSaved, Event, EventLog, LogOptions, StepCommitted
 
 from .errors import ThreadStateError
+from .spec import INPUT, ROOT, TASKS
 from .views import namespace_text
 
 _KINDS: tuple[type[Event], ...] = (
@@ -34,6 +35,8 @@ _NUMBERS: dict[type[Event], int] = {kind: number for number, kind in enumerate(_
 _FIELDS: dict[type[Event], tuple[str, ...]] = {
     kind: tuple(field.name for field in fields(kind)) for kind in _KINDS
 }
+_CONTROL = ("branch:", "join:", INPUT, TASKS)
+"""What the names of channels that are no state begin with."""
 _SAVED = tuple(field.name for field in fields(CheckpointSaved))
 
 
@@ -50,9 +53,8 @@ class SerializedEvents:
         kind = type(event)
         values = [getattr(event, name) for name in _FIELDS[kind]]
         if isinstance(event, StepCommitted):
-            at = _FIELDS[kind].index("values")
-            if not self._with_values and event.checkpoint is not None:
-                values[at] = None
+            if not self._with_values and _is_saved(event):
+                values[_FIELDS[kind].index("values")] = None
             values[_FIELDS[kind].index("checkpoint")] = _plain(event.checkpoint)
             values[_FIELDS[kind].index("changed")] = event.changed and sorted(event.changed)
         return self._serializer.dumps([_NUMBERS[kind], values])
@@ -70,6 +72,11 @@ class SerializedEvents:
         return event
 
 
+def _is_saved(event: StepCommitted) -> bool:
+    """True if the event's checkpoint holds just what the event shows."""
+    return event.checkpoint is not None and event.checkpoint.values is None
+
+
 def _plain(saved: CheckpointSaved | None) -> list[Any] | None:
     return None if saved is None else [getattr(saved, name) for name in _SAVED]
 
@@ -77,10 +84,9 @@ def _plain(saved: CheckpointSaved | None) -> list[Any] | None:
 class SavedValues:
     """Fills in the state of steps that were read back from a durable log."""
 
-    def __init__(self, saver: Saver, thread_id: str, output_keys: tuple[str, ...]) -> None:
+    def __init__(self, saver: Saver, thread_id: str) -> None:
         self._saver = saver
         self._thread_id = thread_id
-        self._keys = output_keys
 
     async def __call__(self, event: Event) -> Event:
         """The event with its values; raises ThreadStateError when its checkpoint is gone."""
@@ -96,8 +102,8 @@ class SavedValues:
                 "such as 'updates'"
             )
         held = Decoder(self._saver.serializer).values(loaded)
-        values = {key: held[key] for key in self._keys if key in held} if not event.ns else held
-        return replace(event, values=values)
+        values = {key: value for key, value in held.items() if not key.startswith(_CONTROL)}
+        return replace(event, values=values.get(ROOT, values))
 
 
 async def durable_options(
@@ -106,7 +112,6 @@ async def durable_options(
     run_id: str,
     *,
     thread_id: str,
-    output_keys: tuple[str, ...],
     with_values: bool,
 ) -> LogOptions:
     """How to open the log of a run whose events are kept."""
@@ -115,5 +120,5 @@ async def durable_options(
         "start": await event_log.last(run_id),
         "event_log": event_log,
         "codec": SerializedEvents(saver.serializer, with_values=with_values),
-        "resolve": SavedValues(saver, thread_id, output_keys),
+        "resolve": SavedValues(saver, thread_id),
     }

@@ -35,7 +35,8 @@ class Task:
     step: int = 0
     writes: Writes | None = None
     """What it wrote, once it has finished."""
-    error: BaseException | None = None
+    error: str | None = None
+    """repr of what it raised when it last ran."""
     cached: bool = False
     """Its writes were found among the pending writes: it does not run again."""
     id: str = ""

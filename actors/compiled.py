@@ -6,6 +6,8 @@ Sync methods are doors to the async ones (`doors.py`); the keyword arguments sta
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -24,7 +26,7 @@ from .layout import Layout
 from .private import Call, GraphStream, Look, run_privately, stream_privately
 from .request import InvokeOptions, Modes, Request, StreamOptions
 from .snapshots import Scope, before_id, history_of, scope_of, state_of
-from .spec import GraphSpec
+from .spec import ROOT, ROOT_ONLY, GraphSpec
 from .updates import update_thread
 from .values import Interrupt, Overwrite, Send, StateSnapshot
 
@@ -46,9 +48,15 @@ class CompiledGraph:
         self.checkpointer = _checked(checkpointer)
         self.bound = bound
         """Config that `with_config` put under every call's."""
+        called = {name: _graphs_of(node.call) for name, node in spec.nodes.items()}
         self.layout = Layout.of(
             spec,
-            frozenset(n for n, node in spec.nodes.items() if isinstance(node.call, CompiledGraph)),
+            graphs=frozenset(n for n, d in spec.nodes.items() if isinstance(d.call, CompiledGraph)),
+            subgraphs={
+                name: graphs[0].layout
+                for name, graphs in called.items()
+                if graphs and graphs[0].checkpointer is not False
+            },
         )
         for cls in spec.types:
             register_type(cls)
@@ -167,7 +175,7 @@ class CompiledGraph:
     def _narrowed(self, values: dict[str, Any], keys: str | Sequence[str] | None) -> Any:
         keys = self._checked_keys(keys)
         if keys is None:
-            return values
+            return values.get(ROOT) if self.spec.state_keys == ROOT_ONLY else values
         if isinstance(keys, str):
             return values.get(keys)
         return {key: values[key] for key in keys if key in values}
@@ -323,6 +331,21 @@ class CompiledGraph:
                 '{"configurable": {"thread_id": "…"}}, or stateless=True to store nothing'
             )
         return saver
+
+
+def _graphs_of(code: Any) -> list[CompiledGraph]:
+    """The graph that a node is, or those that its function mentions: it may call them."""
+    if isinstance(code, CompiledGraph):
+        return [code]
+    function = inspect.unwrap(getattr(code, "__func__", code))
+    names = getattr(getattr(function, "__code__", None), "co_names", ())
+    module: Mapping[str, Any] = getattr(function, "__globals__", {})
+    cells = getattr(function, "__closure__", None) or ()
+    mentioned = [module.get(name) for name in names]
+    for cell in cells:
+        with contextlib.suppress(ValueError):  # a variable that is not bound yet
+            mentioned.append(cell.cell_contents)
+    return [value for value in mentioned if isinstance(value, CompiledGraph)]
 
 
 def _checked(checkpointer: Any) -> Saver | bool | None:

@@ -56,7 +56,7 @@ class EmptyChannelError(ActorsError):
 
 
 class GraphRecursionError(ActorsError, RecursionError):
-    """The run did not reach its end within `recursion_limit` steps; raise the limit or mend the loop."""
+    """`recursion_limit` steps did not reach the end; raise the limit or mend the loop."""
 
 
 class ThreadStateError(ActorsError):

@@ -19,27 +19,35 @@ class Layout:
     spec: GraphSpec
     state: frozenset[str]
     """State keys."""
-    outputs: frozenset[str]
-    """Output keys."""
+    unstored: frozenset[str]
+    """Channels that no checkpoint keeps."""
     consumed: frozenset[str]
     """Channels that are told when a task they triggered has run."""
     deferred: frozenset[str]
     """Channels that open when nothing else is left to run."""
     position: Mapping[str, int]
     """Node name -> place in the order the nodes were added."""
-    subgraphs: frozenset[str]
-    """Nodes that are compiled graphs with state of their own."""
+    graphs: frozenset[str]
+    """Nodes that are compiled graphs."""
+    subgraphs: Mapping[str, Layout]
+    """Nodes that are, or call, a compiled graph which keeps checkpoints -> that graph's layout."""
 
     @classmethod
-    def of(cls, spec: GraphSpec, subgraphs: frozenset[str] = frozenset()) -> Layout:
+    def of(
+        cls,
+        spec: GraphSpec,
+        graphs: frozenset[str] = frozenset(),
+        subgraphs: Mapping[str, Layout] | None = None,
+    ) -> Layout:
         """The layout of a spec."""
         channels = spec.channels.items()
         return cls(
             spec=spec,
             state=frozenset(spec.state_keys),
-            outputs=frozenset(spec.output_keys),
+            unstored=frozenset(name for name, c in channels if not c.persisted),
             consumed=frozenset(name for name, c in channels if isinstance(c, _CONSUMED)),
             deferred=frozenset(name for name, c in channels if isinstance(c, _DEFERRED)),
             position={name: place for place, name in enumerate(spec.nodes)},
-            subgraphs=subgraphs,
+            graphs=graphs,
+            subgraphs=subgraphs or {},
         )

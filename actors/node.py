@@ -70,7 +70,7 @@ class NodeActor(Dispatcher[Task, None]):
     async def _call(self, task: Task, context: TaskContext) -> Any:
         node, scheduler = self._node, self._scheduler
         value = scheduler.machine.input_of(task)
-        if node.name in scheduler.layout.subgraphs:
+        if node.name in scheduler.layout.graphs:
             return await node.call.ainvoke(value)
         injected = injections(node.params, context) if node.params else {}
         if node.is_async:

@@ -9,7 +9,8 @@ from typing import Any
 from .channels import Channel, LastValue
 from .errors import GraphBuildError
 from .params import Callee
-from .state import ROOT, Schema, schema_of
+from .spec import ROOT
+from .state import Schema, schema_of
 
 
 @dataclass(frozen=True, slots=True)

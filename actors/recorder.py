@@ -30,6 +30,7 @@ from .channels import MISSING
 from .commands import ERROR, Snapshot, Task
 from .spec import Writes
 from .values import Durability
+from .views import error_text
 
 
 class Recorder:
@@ -42,6 +43,7 @@ class Recorder:
         "_last",
         "_ns",
         "_unsaved",
+        "_unstored",
         "_writes",
         "claim",
         "durability",
@@ -59,6 +61,7 @@ class Recorder:
         *,
         durability: Durability,
         metadata: CheckpointMetadata,
+        unstored: frozenset[str],
     ) -> None:
         self.saver = saver
         self.claim = claim
@@ -66,6 +69,7 @@ class Recorder:
         self.metadata = metadata
         """What the checkpoints' metadata have in common."""
         self._ns = ns
+        self._unstored = unstored
         self._encoder = ScopeEncoder(saver.serializer, ns, loaded)
         self._entries: dict[str, Entry] = dict(loaded.record.entries) if loaded else {}
         self._unsaved: dict[str, Any] = {}
@@ -135,9 +139,9 @@ class Recorder:
         for task, _ in self._writes:
             if task.error is None:
                 try:
-                    self._encoder.encode_writes(task.writes or [])
+                    self._encoder.encode_writes(self._kept_of(task))
                 except SerializationError as error:
-                    task.error = error
+                    task.error = error_text(error)
         self._last, self._unsaved = None, {}
 
     # --- encoding ------------------------------------------------------------------------
@@ -176,10 +180,19 @@ class Recorder:
 
     def _encode_writes(self) -> None:
         for task, checkpoint_id in self._writes:
-            encoded = self._encoder.encode_writes(_writes_of(task))
+            encoded = self._encoder.encode_writes(self._kept_of(task))
             self._batch.blobs += encoded.rows
             self._batch.writes.append(TaskWrites(self._ns, checkpoint_id, task.id, encoded.writes))
         self._writes.clear()
+
+    def _kept_of(self, task: Task) -> Writes:
+        """What is kept of a task: its error, or its writes to channels that are stored."""
+        if task.error is not None:
+            return [(ERROR, task.error)]
+        writes = task.writes or []
+        if not self._unstored:
+            return writes
+        return [(name, value) for name, value in writes if name not in self._unstored]
 
 
 class _Parts:
@@ -204,10 +217,3 @@ class _Parts:
             writes=tuple(self.writes),
             events=events,
         )
-
-
-def _writes_of(task: Task) -> Writes:
-    """What is kept of a task: its error, or all its writes."""
-    if task.error is not None:
-        return [(ERROR, task.error)]
-    return task.writes or []

@@ -55,6 +55,9 @@ class Facts:
     ns: tuple[str, ...] = ()
     seed: str = ""
     """Makes task ids of runs without checkpoints differ from each other."""
+    shown_keys: tuple[str, ...] | None = None
+    """State keys that `values` and `updates` show; None: all.  A graph that a node calls shows what
+    it gives to the node: its output schema."""
     thread_id: str | None = None
     configurable: Mapping[str, Any] = field(default_factory=dict[str, Any])
     parents: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -75,13 +78,14 @@ def task_id(seed: str, ns: Sequence[str], task: Task) -> str:
 class Reporter:
     """Makes the events of one machine."""
 
-    __slots__ = ("_channels", "_facts", "_layout", "_ns_text")
+    __slots__ = ("_channels", "_facts", "_layout", "_ns_text", "_shown")
 
     def __init__(self, layout: Layout, facts: Facts, channels: ChannelSet) -> None:
         self._layout = layout
         self._facts = facts
         self._channels = channels
         self._ns_text = namespace_text(facts.ns)
+        self._shown = layout.state if facts.shown_keys is None else frozenset(facts.shown_keys)
 
     def started(self, task: Task, value: Any) -> TaskStarted:
         """A task is about to run with `value` as its input."""
@@ -105,7 +109,7 @@ class Reporter:
             step=task.step,
             task_id=task.id,
             name=task.node.name,
-            update=update_of(writes, self._layout.outputs),
+            update=update_of(writes, self._shown),
             result=result_of(writes, self._layout.state) if self._facts.watch.tasks else {},
             cached=task.cached,
             hidden=task.node.hidden,
@@ -133,22 +137,24 @@ class Reporter:
         `changed`: output keys it wrote, None for a restored state; `saved`: its checkpoint, if
         anyone is to see it, with the tasks `planned` from it.
         """
+        keys, state = self._facts.shown_keys, self._channels.state()
         return StepCommitted(
             ns=self._facts.ns,
             step=step,
-            values=self._channels.select(self._layout.spec.output_keys),
-            wrote=changed is None or bool(changed),
+            values=state if keys is None else self._channels.select(keys),
+            wrote=changed is None or not changed.isdisjoint(self._shown),
             changed=changed,
-            checkpoint=None if saved is None else self._checkpoint(saved, planned),
+            checkpoint=None if saved is None else self._checkpoint(saved, planned, state),
         )
 
-    def _checkpoint(self, saved: Snapshot, planned: Sequence[Task]) -> CheckpointSaved:
+    def _checkpoint(self, saved: Snapshot, planned: Sequence[Task], state: Any) -> CheckpointSaved:
         facts = self._facts
         parent = saved.parent_id
         return CheckpointSaved(
             config=self._config(saved.id),
             parent_config=None if parent is None else self._config(parent),
             metadata={"source": saved.source, "step": saved.step, "parents": dict(facts.parents)},
+            values=None if facts.shown_keys is None else state,
             next=[task.node.name for task in planned],
             tasks=[
                 task_view(task, self._child_config(task), self._layout.state) for task in planned

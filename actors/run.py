@@ -272,7 +272,15 @@ class Run:
         request = self._plan.request
         extra = checkpoint_extra(request.config)
         metadata = CheckpointMetadata(source="loop", step=0, run_id=self.run_id, extra=extra)
-        return Recorder(saver, claim, "", loaded, durability=request.durability, metadata=metadata)
+        return Recorder(
+            saver,
+            claim,
+            "",
+            loaded,
+            durability=request.durability,
+            metadata=metadata,
+            unstored=self._plan.layout.unstored,
+        )
 
     def _pumped(self, pump: asyncio.Task[None]) -> None:
         """The durable log takes no more: at the end, or because it broke, which ends the run."""

@@ -20,7 +20,7 @@ from .report import task_id
 from .restore import restored_from
 from .spec import INPUT
 from .values import RunConfig, StateSnapshot, TaskSnapshot
-from .views import config_view, error_of, iso_utc, namespace_text, result_of
+from .views import config_view, iso_utc, namespace_text, result_of
 
 PAGE = 100
 
@@ -65,7 +65,7 @@ def scope_of(layout: Layout, saver: Saver | None, config: RunConfig) -> Scope:
                 f"checkpoint_ns={config.checkpoint_ns!r} names no subgraph: {name!r} is none of "
                 f"{sorted(layout.subgraphs)}; take it from a snapshot's tasks"
             )
-        layout = layout.spec.nodes[name].call.layout
+        layout = layout.subgraphs[name]
     return Scope(saver, layout, config.thread_id, ns)
 
 
@@ -107,7 +107,7 @@ async def _with_subgraphs(scope: Scope, snapshot: StateSnapshot) -> StateSnapsho
     for task in snapshot.tasks:
         state = task.state
         if state is not None:
-            layout = scope.layout.spec.nodes[task.name].call.layout
+            layout = scope.layout.subgraphs[task.name]
             ns = (*scope.ns, f"{task.name}:{task.id}")
             child = Scope(scope.saver, layout, scope.thread_id, ns)
             state = await state_of(child, None, subgraphs=True)
@@ -131,11 +131,10 @@ class _Snapshot:
         done = [task for task in tasks if task.writes is not None]
         shown = [self._task(task) for task in tasks]
         waiting = [task.node.name for task in tasks if not (with_pending and task in done)]
-        if with_pending and done:
-            self._channels.apply(done)
+        channels = self._with(done) if with_pending and done else self._channels
         parent = record.parent_id
         return StateSnapshot(
-            values=self._channels.select(self._scope.layout.spec.output_keys),
+            values=channels.state(),
             next=tuple(waiting),
             config=self._config(record.id),
             metadata={
@@ -149,6 +148,16 @@ class _Snapshot:
             tasks=tuple(shown),
         )
 
+    def _with(self, done: list[Task]) -> ChannelSet:
+        """The state with the writes of finished tasks, or without them if they cannot be applied
+        together: that is what the run failed with, and no reason not to show the thread."""
+        channels = ChannelSet(self._scope.layout, self._restored)
+        try:
+            channels.apply(done)
+        except Exception:  # noqa: BLE001 - reducers are user code
+            return self._channels
+        return channels
+
     def _task(self, task: Task) -> TaskSnapshot:
         state = self._scope.layout.state
         writes = task.writes
@@ -159,7 +168,7 @@ class _Snapshot:
             id=task.id,
             name=task.node.name,
             path=task.path,
-            error=error_of(task.error),
+            error=task.error,
             state=self._child(task),
             result=None if writes is None else result_of(writes, state),
         )
@@ -196,12 +205,11 @@ def planned(scope: Scope, channels: ChannelSet, restored: Restored) -> list[Task
 
 
 def _empty(scope: Scope) -> StateSnapshot:
-    channels = ChannelSet(scope.layout)
     configurable = {"thread_id": scope.thread_id}
     if scope.ns:
         configurable["checkpoint_ns"] = scope.stored_ns
     return StateSnapshot(
-        values=channels.select(scope.layout.spec.output_keys),
+        values={},
         next=(),
         config={"configurable": configurable},
         metadata=None,

@@ -19,6 +19,9 @@ from .channels import Channel
 
 INPUT = "__start__"
 TASKS = "__pregel_tasks"
+ROOT = "__root__"
+"""The one state key of a graph whose whole state is a single value."""
+ROOT_ONLY = (ROOT,)
 
 Writes = list[tuple[str, Any]]
 """(channel, value) in the order written."""

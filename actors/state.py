@@ -20,10 +20,8 @@ from .channels import BinaryOperatorAggregate, Channel, LastValue
 from .errors import GraphBuildError
 from .hints import field_hints, is_schema_class, look_through, types_in
 from .instances import Coerce, coercer, input_reader
+from .spec import ROOT
 from .values import END, START
-
-ROOT = "__root__"
-"""The only key of a state that is one value."""
 
 RESERVED_KEYS = frozenset({START, END, ROOT, "__interrupt__", "__metadata__"})
 RESERVED_PREFIXES = ("__pregel_", "branch:", "join:")

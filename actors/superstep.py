@@ -54,6 +54,7 @@ from .errors import EmptyInputError, GraphRecursionError, RunCancelledError
 from .layout import Layout
 from .report import Facts, Reporter, is_start, task_id
 from .spec import INPUT, Writes
+from .views import error_text
 
 
 class Machine:
@@ -148,7 +149,9 @@ class Machine:
         commands = self._save("input", ())
         start = self._adopt(self.channels.plan())
         if self._facts.persist and self._facts.watch.checkpoints:
-            commands.append(Emit(self._report.committed(self._step, frozenset(), self._saved, start)))
+            commands.append(
+                Emit(self._report.committed(self._step, frozenset(), self._saved, start))
+            )
         self._step += 1
         if spec.start.branches:  # user code says where to begin
             return [*commands, self._run(start)]
@@ -220,7 +223,7 @@ class Machine:
         return commands
 
     def _task_failed(self, task: Task, error: BaseException) -> list[Command]:
-        task.error = error
+        task.error = error_text(error)
         commands = self._keep(task)
         if self._facts.watch.tasks and not is_start(task):
             commands.append(Emit(self._report.failed(task, error)))
@@ -237,7 +240,7 @@ class Machine:
             planned = self.channels.plan()
         commands = self._save("loop", tuple(sorted({task.node.name for task in done})))
         self._adopt(planned)
-        commands += self._show_step(written & self._layout.outputs, planned)
+        commands += self._show_step(written & self._layout.state, planned)
         if self._step >= self._stop:
             return [*commands, self._finish(self._out_of_steps())]
         return commands + self._start(planned)

@@ -113,7 +113,6 @@ class ActorSystem:
                 saver,
                 run_id,
                 thread_id=request.config.thread_id or "",
-                output_keys=graph.spec.output_keys,
                 with_values=request.durability == "exit",
             )
         log = self.hub.open(run_id, **log_options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from checkpoint import CheckpointMetadata, Claim, Decoder, new_id
@@ -23,7 +24,7 @@ from .scheduler import Scheduler, Setting
 from .snapshots import Scope, planned
 from .spec import NodeSpec, Writes
 from .supervisor import Supervisor
-from .values import START
+from .values import END, START
 from .views import config_view
 from .writes import writes_of
 
@@ -60,6 +61,11 @@ class _Update:
                 "id from get_state_history, or leave checkpoint_id out for the newest"
             )
         restored = loaded and restored_from(loaded, Decoder(scope.saver.serializer))
+        if as_node == END and values is not None:
+            raise InvalidUpdateError(
+                f"update_state({values!r}, as_node={END!r}) cannot be: as the end of the graph it "
+                "drops the tasks that are left and writes nothing; give values=None, or a node"
+            )
         node = self._node(as_node, loaded.record.wrote if loaded else ())
         metadata = CheckpointMetadata(
             source="update",
@@ -74,6 +80,7 @@ class _Update:
             loaded,
             durability="sync",
             metadata=metadata,
+            unstored=scope.layout.unstored,
         )
         scheduler = self._scheduler(restored)
         writes = await self._writes(scheduler, node, values)
@@ -100,6 +107,8 @@ class _Update:
             as_node = wrote[0] if wrote else START
         if as_node == START:
             return spec.start
+        if as_node == END:
+            return replace(spec.start, targets=(), branches=())
         node = spec.nodes.get(as_node)
         if node is None:
             raise InvalidUpdateError(

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .commands import Task
-from .spec import Writes
+from .spec import ROOT, Writes
 
 
 def update_of(writes: Writes, keys: AbstractSet[str]) -> Any:
@@ -17,6 +17,8 @@ def update_of(writes: Writes, keys: AbstractSet[str]) -> Any:
     shown = [(name, value) for name, value in writes if name in keys]
     if not shown:
         return None
+    if shown[0][0] == ROOT:
+        return shown[-1][1]
     merged = dict(shown)
     if len(merged) == len(shown):
         return merged
@@ -41,9 +43,12 @@ def result_of(writes: Iterable[tuple[str, Any]], keys: AbstractSet[str]) -> dict
     return result
 
 
-def error_of(error: BaseException | None) -> str | None:
-    """What a stored task error reads like: its repr."""
-    return None if error is None else repr(error)
+def error_text(error: BaseException) -> str:
+    """What a task's error is stored as: its repr, or, when that raises, its class."""
+    try:
+        return repr(error)
+    except Exception:  # noqa: BLE001 - user code; an error must not be lost because of it
+        return f"<{type(error).__qualname__}>"
 
 
 def iso_utc(seconds: float) -> str:
@@ -80,7 +85,7 @@ def task_view(task: Task, state: Any, keys: AbstractSet[str]) -> dict[str, Any]:
     """A task of the next super-step, as `checkpoints` shows it."""
     view: dict[str, Any] = {"id": task.id, "name": task.node.name}
     if task.error is not None:
-        view["error"] = error_of(task.error)
+        view["error"] = task.error
     elif task.writes is not None:
         view["result"] = result_of(task.writes, keys)
         view["interrupts"] = ()

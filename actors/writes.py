@@ -8,8 +8,7 @@ from typing import Any, cast
 
 from .errors import InvalidUpdateError
 from .instances import updates_of
-from .spec import TASKS, BranchSpec, GraphSpec, NodeSpec, Writes
-from .state import ROOT
+from .spec import ROOT, TASKS, BranchSpec, GraphSpec, NodeSpec, Writes
 from .values import END, START, Send
 
 _ROOT_ONLY = frozenset({ROOT})

@@ -107,6 +107,8 @@ class CheckpointSaved:
     metadata: Mapping[str, Any]
     next: Sequence[str]
     tasks: Sequence[Mapping[str, Any]]
+    values: Any = None
+    """The whole state, where the event's `values` show a part of it; None: they show all."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -167,7 +167,7 @@ def _checkpoint(event: StepCommitted) -> Any:
     return {
         "config": saved.config,
         "parent_config": saved.parent_config,
-        "values": event.values,
+        "values": event.values if saved.values is None else saved.values,
         "metadata": saved.metadata,
         "next": saved.next,
         "tasks": saved.tasks,
