@@ -15,11 +15,14 @@ import pytest
 from tests.docs.documents import ROOT, Chapter, chapters, documents
 
 CHAPTERS = [chapter for path in documents() for chapter in chapters(path)]
+EXAMPLES = ROOT / "examples"
 PROGRAMS = sorted(
-    path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
-    for path in (ROOT / "examples").rglob("*.py")
-    if not path.name.startswith("_")
+    [path for path in EXAMPLES.glob("*.py") if not path.name.startswith("_")]
+    + list(EXAMPLES.glob("*/__main__.py"))
 )
+BY_ITSELF = ("--check", "--demo")
+"""Options under which a program that serves or converses shows itself and ends."""
+
 TIMEOUT = 45
 """Seconds that a chapter or a program may take at most; all but a few take less than one."""
 
@@ -49,11 +52,12 @@ def test_an_example_prints_what_the_document_shows(chapter: Chapter, tmp_path: P
             assert output == example.output
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
-def test_a_program_runs_and_prints_what_its_docstring_says(program: str, tmp_path: Path) -> None:
-    source = (ROOT / program.replace(".", "/")).with_suffix(".py").read_text(encoding="utf-8")
-    serves = ["--check"] if "--check" in source else []
-    printed = _run(["-m", program, *serves], tmp_path)
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_program_runs_and_prints_what_its_docstring_says(program: Path, tmp_path: Path) -> None:
+    source = program.read_text(encoding="utf-8")
+    name = program.relative_to(ROOT).as_posix().removesuffix(".py").removesuffix("/__main__")
+    options = [option for option in BY_ITSELF if f'"{option}"' in source]
+    printed = _run(["-m", name.replace("/", "."), *options], tmp_path)
     expected = _promised(source)
     if expected is not None:
         assert printed == expected

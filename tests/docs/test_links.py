@@ -40,3 +40,10 @@ def test_every_link_inside_the_repository_leads_somewhere(path: Path) -> None:
 def test_every_word_of_make_that_is_named_exists(path: Path) -> None:
     rules = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     assert set(_WORD.findall(path.read_text("utf-8"))) <= rules
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+)
+def test_the_documents_that_a_reader_looks_for_are_there(name: str) -> None:
+    assert prose(ROOT / name).startswith("# ")
