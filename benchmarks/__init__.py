@@ -1,0 +1,1 @@
+"""Measures this engine beside LangGraph and beside plain asyncio: `python -m benchmarks`."""

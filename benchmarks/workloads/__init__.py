@@ -1,0 +1,39 @@
+"""All workloads, one file per question."""
+
+from __future__ import annotations
+
+from benchmarks.workload import Workload
+
+from . import (
+    bare_steps,
+    disk,
+    fan_out,
+    first_chunk,
+    imports,
+    memory,
+    memory_saver,
+    sqlite_many,
+    sqlite_one,
+    streams,
+    subgraph,
+    wide_state,
+)
+
+WORKLOADS: dict[str, Workload] = {
+    workload.name: workload
+    for module in (
+        bare_steps,
+        fan_out,
+        subgraph,
+        wide_state,
+        memory_saver,
+        sqlite_one,
+        sqlite_many,
+        disk,
+        streams,
+        first_chunk,
+        imports,
+        memory,
+    )
+    for workload in module.WORKLOADS
+}

@@ -1,0 +1,26 @@
+"""How soon does a reader see something?"""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+from benchmarks.contenders import Engine
+from benchmarks.graphs import chain
+from benchmarks.workload import Stage, Workload
+
+
+async def first_update(engine: Engine, stage: Stage) -> float:
+    graph = chain(engine, 10).compile()
+    times = list[float]()
+    for _ in range(stage.size(301, 101)):
+        start = perf_counter()
+        stream = graph.astream({"n": 0}, stream_mode="updates")
+        await anext(stream)
+        times.append(perf_counter() - start)
+        await stream.aclose()
+    return sorted(times)[len(times) // 2] * 1e6
+
+
+WORKLOADS = [
+    Workload("first-chunk", "from the call to the first `updates` chunk", "µs", first_update)
+]
