@@ -35,7 +35,8 @@ LOG_PAGES = 2000
 @dataclass(frozen=True, slots=True)
 class _Unit:
     apply: Apply
-    future: asyncio.Future[Any]
+    future: asyncio.Future[Any] | Future[None]
+    """Of a caller in an event loop, or of a thread that waits."""
 
 
 class Committer:
@@ -77,6 +78,15 @@ class Committer:
             self._units.put(_Unit(apply, future))
         return future
 
+    def settle(self) -> None:
+        """Wait, in this thread, until everything submitted before is committed."""
+        done: Future[None] = Future()
+        with self._submitting:
+            if self._closed:
+                return
+            self._units.put(_Unit(_nothing, done))
+        done.result()
+
     def close(self) -> None:
         """Commit what is queued, move the log into the file, and close the connection."""
         with self._submitting:
@@ -117,7 +127,10 @@ class Committer:
     def _answer(self, group: list[_Unit], results: list[Any]) -> None:
         answers = Answers()
         for unit, result in zip(group, results, strict=True):
-            answers.add(unit.future, result)
+            if isinstance(unit.future, Future):
+                unit.future.set_result(None)
+            else:
+                answers.add(unit.future, result)
         answers.send()
 
     def _transaction(self, connection: sqlite3.Connection, group: list[_Unit]) -> list[Any]:
@@ -160,3 +173,8 @@ class Committer:
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         except Exception:  # noqa: BLE001 - what is committed stays in the log for the next attempt
             return
+
+
+def _nothing(connection: sqlite3.Connection) -> None:
+    """A unit that only waits for those before it."""
+    connection.execute("SELECT 1")

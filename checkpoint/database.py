@@ -11,13 +11,14 @@ import asyncio
 import os
 import sqlite3
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
 from .commits import Origins
 from .committer import Committer
 from .flush import Flusher
-from .locks import MARK, LockFile, Locks, NoLocks
+from .locks import MARK, LockFile, NoLocks
 from .ownership import Ownership
 from .read_pool import Read, ReadPool
 from .schema import create_tables, flush_folder, prepare_file, set_up_writer, typed_error
@@ -68,17 +69,17 @@ class FileDatabase:
     """A database file, shared by all savers of this process."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._locks: Locks = LockFile(path.with_name(path.name + "-claims"), os.urandom(MARK))
-        try:
-            self.committer = Committer(str(path), self._locks, set_up_writer, self._committed)
-        except BaseException:
-            self._locks.close()
-            raise
-        self._flusher = Flusher(path.with_name(path.name + "-wal"))
-        flush_folder(path)
+        with ExitStack() as opened:
+            locks = LockFile(path.with_name(path.name + "-claims"), os.urandom(MARK))
+            opened.callback(locks.close)
+            self.committer = Committer(str(path), locks, set_up_writer, self._committed)
+            opened.callback(self.committer.close)
+            self._flusher = Flusher(path.with_name(path.name + "-wal"))
+            flush_folder(path)
+            opened.pop_all()
+        self._locks = locks
         self._reads = ReadPool(str(path))
-        self.ownership = Ownership(self._locks, self.committer)
+        self.ownership = Ownership(locks, self.committer)
         self.origins = Origins()
 
     def read(self, read: Read) -> asyncio.Future[Any]:
@@ -92,8 +93,8 @@ class FileDatabase:
     def close(self) -> None:
         """Finish what is queued, then close; locks of other processes are theirs again."""
         self._reads.close()
-        self._flusher.close()
         self.committer.close()
+        self._flusher.close()
         self._locks.close()
 
     def _committed(self) -> None:

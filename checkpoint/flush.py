@@ -17,6 +17,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from .errors import SaverClosedError
 from .parked import Answers
 from .schema import typed_error
 
@@ -34,20 +35,32 @@ class Flusher:
         self._flushed = 0
         self.committed = 0
         """Number of transactions that are in the log; counted by the writer."""
+        self._asking = threading.Lock()
+        self._closed = False
         self._thread = threading.Thread(target=self._serve, name="checkpoint-flush", daemon=True)
         self._thread.start()
 
     async def synced(self) -> None:
-        """Wait for a flush that began after this call, if anything is not flushed yet."""
+        """Wait for a flush that began after this call, if anything is not flushed yet.
+
+        Raises SaverClosedError, or DatabaseUnwritableError when the disk fails.
+        """
         if self._flushed >= self.committed and self._failure is None:
             return
-        future = asyncio.get_running_loop().create_future()
-        self._waiting.put(future)
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        with self._asking:
+            if self._closed:
+                raise SaverClosedError(
+                    f"{str(self._log)!r} is closed with its saver; sync inside the `with` block"
+                )
+            self._waiting.put(future)
         await future
 
     def close(self) -> None:
-        """Answer everybody who waits, then stop."""
-        self._waiting.put(None)
+        """Flush once more, answering everybody who waits, then stop."""
+        with self._asking:
+            self._closed = True
+            self._waiting.put(None)
         self._thread.join()
         os.close(self._fd)
 

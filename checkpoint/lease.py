@@ -28,15 +28,19 @@ class Lease:
         self._database: Database | None = database
         self._path = path
         self._inherited = False
+        self._claims: set[Claim] = set()
         _leases.add(self)
 
     async def claim(self, thread_id: str, owner: str, timeout: float | None) -> Claim:
         """Take the right to write to a thread."""
-        return await self._open().ownership.claim(thread_id, owner, timeout)
+        claim = await self._open().ownership.claim(thread_id, owner, timeout)
+        self._claims.add(claim)
+        return claim
 
     def release(self, claim: Claim) -> None:
-        """Give a claim back; nothing once the database is closed."""
+        """Give a claim back; nothing once the lease is closed, which gives back all."""
         if self._database is not None:
+            self._claims.discard(claim)
             self._database.ownership.release(claim)
 
     async def commit(self, batch: Batch, extras: Sequence[bytes]) -> None:
@@ -90,6 +94,10 @@ class Lease:
         database, self._database = self._database, None
         if database is None:
             return
+        if self._claims:
+            database.committer.settle()  # what was asked under the claims still needs them
+        for claim in self._claims:
+            database.ownership.release(claim)
         if self._path is None:
             database.close()
         else:

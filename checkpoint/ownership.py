@@ -23,6 +23,7 @@ from .record import Batch, Claim
 from .rows import stale
 
 _TURN_BITS = 32
+_KNOWN_THREADS = 10_000
 _FIRST_PAUSE = 0.001
 _LONGEST_PAUSE = 0.05
 
@@ -80,6 +81,8 @@ class Ownership:
     def _unlock(self, thread_id: str) -> None:
         if (known := self._known.get(thread_id)) is not None:
             self._locks.unlock(known.number)
+            if len(self._known) > _KNOWN_THREADS:  # this one is free: it can be looked up again
+                del self._known[thread_id]
 
     # What a claim in the making asks of its owner.
 

@@ -24,8 +24,8 @@ Ended: TypeAlias = Callable[[Exception | None], None]
 def park(database: str, serve: Serve, ended: Ended) -> None:
     """Open a connection and run `serve` on its thread; it is closed when `serve` returns.
 
-    Returns when the connection is open and `serve` is about to run.  `ended` is called at the very
-    end, with what went wrong: the connection could not be opened, or `serve` raised.
+    Returns at once.  `ended` is called at the very end, with what went wrong: the connection could
+    not be opened, or `serve` raised.
     """
 
     class Parked(sqlite3.Connection):
@@ -48,15 +48,17 @@ def park(database: str, serve: Serve, ended: Ended) -> None:
             ended(self.failure)
 
     def open_and_park() -> None:
-        connection = asyncio.run(_connect(database, Parked))
+        try:
+            connection = asyncio.run(_connect(database, Parked))
+        except Exception as error:  # noqa: BLE001 - no descriptor or thread left: hand it on
+            ended(error)
+            return
         # No event loop is set here any more, so aiosqlite calls `close` without making a future.
         cast(Any, connection).stop()
 
     # A daemon thread, and so is the one that aiosqlite starts from it: a saver that nobody closed
     # does not keep the interpreter from ending.
-    opener = threading.Thread(target=open_and_park, name="checkpoint-open", daemon=True)
-    opener.start()
-    opener.join()
+    threading.Thread(target=open_and_park, name="checkpoint-open", daemon=True).start()
 
 
 async def _connect(database: str, factory: type[sqlite3.Connection]) -> aiosqlite.Connection:

@@ -20,7 +20,6 @@ from contextlib import closing
 from pathlib import Path
 
 from .errors import (
-    CheckpointError,
     CorruptDataError,
     DatabaseError,
     DatabaseUnwritableError,
@@ -149,7 +148,12 @@ def _stamp(connection: sqlite3.Connection, path: Path) -> bool:
 
 def set_up_writer(connection: sqlite3.Connection) -> None:
     """Settings of the one connection that writes; it alone moves the log into the file."""
-    connection.execute("PRAGMA journal_mode=WAL")
+    (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+    if mode != "wal":
+        raise DatabaseUnwritableError(
+            f"the database's file system gives no write-ahead log (journal mode {mode!r}); "
+            "put the file on a local disk"
+        )
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA wal_autocheckpoint=0")
     connection.execute("PRAGMA trusted_schema=OFF")
@@ -173,11 +177,11 @@ _UNWRITABLE = {
 }
 
 
-def typed_error(error: Exception, database: str) -> CheckpointError:
-    """The error that says what an error of SQLite or the operating system means for the caller."""
-    if isinstance(error, CheckpointError):
+def typed_error(error: Exception, database: str) -> Exception:
+    """What an error of SQLite or the operating system means for the caller; others as they are."""
+    if not isinstance(error, sqlite3.Error | OSError):
         return error
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_IOERR) & 0xFF
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     if isinstance(error, OSError) or code in _UNWRITABLE:
         reason = _UNWRITABLE.get(code, "the disk reports an error")
         return DatabaseUnwritableError(

@@ -1,0 +1,189 @@
+"""Group commit: what waits together is stored together, and fails alone."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from checkpoint import DatabaseUnwritableError, NotADatabaseError, SaverClosedError
+from checkpoint.committer import Committer
+from checkpoint.locks import NoLocks
+
+
+class Setup:
+    """A committer on a file with one table, and the transactions it counted."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.transactions = 0
+        self.committer = Committer(str(path), NoLocks(), self.set_up, self.count)
+
+    def set_up(self, connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("CREATE TABLE item (name UNIQUE)")
+
+    def count(self) -> None:
+        self.transactions += 1
+
+    def items(self) -> list[str]:
+        connection = sqlite3.connect(self.path)
+        try:
+            return [name for (name,) in connection.execute("SELECT name FROM item ORDER BY rowid")]
+        finally:
+            connection.close()
+
+
+@pytest.fixture
+def setup(tmp_path: Path) -> Iterator[Setup]:
+    setup = Setup(tmp_path / "items.db")
+    yield setup
+    setup.committer.close()
+
+
+def add(*names: str) -> Any:
+    def apply(connection: sqlite3.Connection) -> int:
+        for name in names:
+            connection.execute("INSERT INTO item VALUES (?)", (name,))
+        return len(names)
+
+    return apply
+
+
+class Gate:
+    """A unit that holds up the committer until it is opened."""
+
+    def __init__(self) -> None:
+        self.reached = threading.Event()
+        self.opened = threading.Event()
+
+    def apply(self, connection: sqlite3.Connection) -> None:
+        self.reached.set()
+        assert self.opened.wait(10)
+
+
+async def test_what_waits_while_a_transaction_runs_goes_into_the_next_one(setup: Setup) -> None:
+    gate = Gate()
+    first = setup.committer.submit(gate.apply)
+    await asyncio.to_thread(gate.reached.wait)
+    others = [setup.committer.submit(add(f"{n}")) for n in range(50)]
+    gate.opened.set()
+    await first
+    assert await asyncio.gather(*others) == [1] * 50
+    assert setup.transactions == 2
+    assert setup.items() == [f"{n}" for n in range(50)]
+
+
+async def test_a_unit_that_fails_is_undone_alone(setup: Setup) -> None:
+    gate = Gate()
+    first = setup.committer.submit(gate.apply)
+    units = [
+        setup.committer.submit(unit)
+        for unit in (add("a"), add("b", "a"), add("c"), add(["no"]), add("d"))  # type: ignore[arg-type]
+    ]
+    gate.opened.set()
+    await first
+    results = await asyncio.gather(*units, return_exceptions=True)
+    assert [isinstance(r, Exception) for r in results] == [False, True, False, True, False]
+    assert setup.items() == ["a", "c", "d"]
+
+
+async def test_cancelling_one_caller_takes_nothing_from_the_others(setup: Setup) -> None:
+    gate = Gate()
+    first = setup.committer.submit(gate.apply)
+    futures = [setup.committer.submit(add(name)) for name in "abc"]
+    futures[1].cancel()
+    gate.opened.set()
+    assert await asyncio.gather(first, futures[0], futures[2]) == [None, 1, 1]
+    assert setup.items() == ["a", "b", "c"]
+
+
+async def test_errors_of_user_code_reach_the_caller_as_they_are(setup: Setup) -> None:
+    def fail(connection: sqlite3.Connection) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await setup.committer.submit(fail)
+    assert await setup.committer.submit(add("a")) == 1
+
+
+async def test_a_group_that_the_disk_refuses_fails_as_one_and_the_next_one_works(
+    setup: Setup,
+) -> None:
+    def no_room(connection: sqlite3.Connection) -> None:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count={pages}")
+
+    def room(connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA max_page_count=100000")
+
+    await setup.committer.submit(no_room)
+    with pytest.raises(DatabaseUnwritableError, match="full"):
+        await setup.committer.submit(add("x" * 50_000))
+    await setup.committer.submit(room)
+    assert await setup.committer.submit(add("a")) == 1
+    assert setup.items() == ["a"]
+
+
+async def test_another_process_that_keeps_the_file_locked_gives_a_typed_error(
+    setup: Setup,
+) -> None:
+    def hurry(connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA busy_timeout=1")
+
+    await setup.committer.submit(hurry)
+    other = sqlite3.connect(setup.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(DatabaseUnwritableError, match="locked"):
+        await setup.committer.submit(add("a"))
+    other.execute("ROLLBACK")
+    other.close()
+    assert await setup.committer.submit(add("b")) == 1
+    assert setup.items() == ["b"]
+
+
+async def test_closing_commits_what_is_queued_and_refuses_the_rest(setup: Setup) -> None:
+    gate = Gate()
+    futures = [setup.committer.submit(gate.apply), setup.committer.submit(add("a"))]
+    closing = asyncio.create_task(asyncio.to_thread(setup.committer.close))
+    gate.opened.set()
+    await closing
+    await asyncio.gather(*futures)
+    with pytest.raises(SaverClosedError):
+        setup.committer.submit(add("b"))
+    assert setup.items() == ["a"]
+
+
+def test_a_database_that_cannot_be_opened_is_reported_where_it_was_asked_for(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+        Setup(tmp_path / "no" / "items.db")
+    (tmp_path / "text.db").write_text("no database " * 100)
+    with pytest.raises(sqlite3.DatabaseError, match="not a database"):
+        Setup(tmp_path / "text.db")
+
+
+async def test_a_long_log_is_moved_into_the_file(tmp_path: Path) -> None:
+    setup = Setup(tmp_path / "items.db")
+    size = setup.path.stat().st_size
+    for n in range(30):
+        await setup.committer.submit(add(*(f"{n} {m} " + "x" * 500 for m in range(100))))
+    await setup.committer.submit(add("last"))  # the log is moved after the answers are sent
+    assert setup.path.stat().st_size > size + 500_000
+    setup.committer.close()
+
+
+def test_typed_errors_name_the_file(tmp_path: Path) -> None:
+    from checkpoint.schema import typed_error
+
+    error = sqlite3.DatabaseError("file is not a database")
+    error.sqlite_errorcode = sqlite3.SQLITE_NOTADB
+    typed = typed_error(error, "x.db")
+    assert isinstance(typed, NotADatabaseError)
+    assert "'x.db'" in str(typed)
