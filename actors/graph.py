@@ -198,8 +198,8 @@ class StateGraph:
         """A graph that can run; what is added to the builder afterwards does not change it.
 
         Args:
-            checkpointer: A saver; None (none of its own: a subgraph uses its parent's), True (a
-                subgraph keeps its state from call to call), False (never any).
+            checkpointer: A saver; None (none of its own: a subgraph uses its parent's), or False
+                (never any).
             name: Shown in events, and the node's name if the graph is added as one.
 
         Raises:
