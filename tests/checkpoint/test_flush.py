@@ -1,0 +1,63 @@
+"""Syncing the log: shared by those who wait, and honest when it fails."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from checkpoint import DatabaseUnwritableError, SaverClosedError
+from checkpoint.flush import Flusher
+
+
+async def test_nothing_new_means_nothing_to_wait_for(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.touch()
+    flusher = Flusher(log)
+    coroutine = flusher.synced()
+    with pytest.raises(StopIteration):
+        coroutine.send(None)
+    flusher.committed += 1
+    await flusher.synced()
+    coroutine = flusher.synced()
+    with pytest.raises(StopIteration):
+        coroutine.send(None)
+    flusher.close()
+
+
+async def test_closing_answers_everybody_and_refuses_who_comes_later(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.touch()
+    flusher = Flusher(log)
+    flusher.committed += 1
+    waiting = [asyncio.create_task(flusher.synced()) for _ in range(50)]
+    await asyncio.sleep(0)
+    flusher.close()
+    assert await asyncio.gather(*waiting) == [None] * 50
+    flusher.committed += 1
+    with pytest.raises(SaverClosedError, match="with"):
+        await flusher.synced()
+
+
+async def test_a_cancelled_caller_takes_nothing_from_the_others(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.touch()
+    flusher = Flusher(log)
+    flusher.committed += 1
+    waiting = [asyncio.create_task(flusher.synced()) for _ in range(4)]
+    await asyncio.sleep(0)
+    waiting[1].cancel()
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [r for r in results if r is None] == [None] * 3
+    flusher.close()
+
+
+async def test_a_failed_flush_is_reported_and_final() -> None:
+    flusher = Flusher(Path(os.devnull))  # a device that cannot be flushed
+    flusher.committed += 1
+    for _ in range(2):
+        with pytest.raises(DatabaseUnwritableError, match="disk reports an error"):
+            await flusher.synced()
+    flusher.close()
