@@ -15,8 +15,7 @@ since the last `accept`, after a commit that failed.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -110,9 +109,13 @@ class ScopeEncoder:
         """
         step = _Step(self)
         entries: dict[str, Entry] = {}
-        for name, value in values.items():
-            with _naming(name):
+        name = ""
+        try:
+            for name, value in values.items():
                 entries[name] = step.add(name, value, version)
+        except SerializationError as error:
+            _name_channel(error, name)
+            raise
         self._open.take(step.changes)
         return Encoded(entries, tuple(step.rows))
 
@@ -123,9 +126,13 @@ class ScopeEncoder:
         """
         rows: list[BlobRow] = []
         entries: list[tuple[str, Entry]] = []
-        for name, value in writes:
-            with _naming(name):
+        name = ""
+        try:
+            for name, value in writes:
                 entries.append((name, self._write(name, value, rows)))
+        except SerializationError as error:
+            _name_channel(error, name)
+            raise
         return EncodedWrites(tuple(entries), tuple(rows))
 
     def accept(self) -> None:
@@ -295,11 +302,6 @@ def rows_of(loaded: Loaded, key: int) -> tuple[BlobRow, ...]:
     return rows
 
 
-@contextmanager
-def _naming(channel: str) -> Generator[None]:
-    """Let an error that a value causes say which channel holds it."""
-    try:
-        yield
-    except SerializationError as error:
-        error.args = (f"channel {channel!r}: {error}",)
-        raise
+def _name_channel(error: SerializationError, channel: str) -> None:
+    """Let the error say which channel holds the value; it stays the same error, of its class."""
+    error.args = (f"channel {channel!r}: {error}",)
