@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from contextlib import aclosing
 from typing import Any
 
-from .config import Config, parse_config
+from .config import Config, merge_configs, parse_config
 from .errors import ConfigError
 from .mailbox import Mailbox
 from .supervisor import Supervisor
@@ -28,11 +29,11 @@ def configs_for(count: int, config: Config | Sequence[Config] | None) -> Iterabl
     return config
 
 
-def concurrency_of(config: Config | Sequence[Config] | None) -> int:
-    """How many runs at a time."""
+def concurrency_of(bound: Config | None, config: Config | Sequence[Config] | None) -> int:
+    """How many runs at a time.  Raises ConfigError."""
     if isinstance(config, Sequence):
         config = config[0] if config else None
-    return parse_config(config).max_concurrency or DEFAULT_CONCURRENCY
+    return parse_config(merge_configs(bound, config)).max_concurrency or DEFAULT_CONCURRENCY
 
 
 async def completed(
@@ -69,12 +70,9 @@ async def gathered(
 ) -> list[Any]:
     """The results in input order; the first error cancels the rest, unless asked to be returned."""
     results: list[Any] = [None] * len(inputs)
-    stream = completed(invoke, inputs, configs, concurrency)
-    try:
+    async with aclosing(completed(invoke, inputs, configs, concurrency)) as stream:
         async for index, result, error in stream:
             if error is not None and not return_exceptions:
                 raise error
-            results[index] = error or result
-    finally:
-        await stream.aclose()
+            results[index] = result if error is None else error
     return results

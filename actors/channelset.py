@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from .channels import MISSING, Channel
+from .channels import Channel
 from .commands import PULL, PUSH, Restored, Task
 from .layout import Layout
 from .spec import INPUT, ROOT, ROOT_ONLY, TASKS, Writes
@@ -76,19 +76,11 @@ class ChannelSet:
                 written.setdefault(name, []).append(value)
         after = dict(self._values)
         for name, values in written.items():
-            copy = self._copy_of(name)
+            copy = self._channels[name].copy()
             copy.update(values)
             if copy.is_available():
                 after[name] = copy.get()
         return {key: after[key] for key in keys if key in after}
-
-    def _copy_of(self, name: str) -> Channel:
-        original = self._channels[name]
-        copy = original.fresh()
-        held = original.checkpoint()
-        if held is not MISSING:
-            copy.restore(held)
-        return copy
 
     def stored(self, names: Iterable[str]) -> dict[str, Any]:
         """What to store of these channels (MISSING: empty now), without those never stored."""

@@ -15,7 +15,9 @@ from checkpoint import CheckpointMetadata, Decoder, Loaded
 from streaming import Event, Gap, Subscriber, SubscriberLagged, chunk_id, shape
 
 from .commands import Begin
+from .config import inherited
 from .context import TaskContext
+from .errors import RunCancelledError
 from .layout import Layout
 from .private import GraphStream, Look
 from .recorder import Recorder
@@ -43,6 +45,7 @@ class Child:
         self._layout = layout
         self._value = value
         self._request = request
+        self._config = inherited(parent.scheduler.config, request.config)
         self._parent = parent
         self._stored = stored and parent.scheduler.recorder is not None
 
@@ -52,6 +55,11 @@ class Child:
         When its task runs again after a failure or a crash, it goes on where it had come to.
         """
         parent = self._parent.scheduler
+        if self._parent.fenced:
+            raise RunCancelledError(
+                f"task {self._parent.task.node.name!r} of run {self._parent.run_id!r} was given "
+                "up, so the graph it calls does not run; let the node end"
+            )
         facts = self._facts(watch or parent.setting.child_watch)
         recorder, restored = None, None
         if self._stored and parent.recorder is not None and facts.thread_id is not None:
@@ -60,7 +68,7 @@ class Child:
                 restored = restored_from(loaded, Decoder(recorder.saver.serializer))
         setting = replace(
             parent.setting,
-            config=replace(self._request.config, run_id=parent.config.run_id),
+            config=self._config,
             user_context=self._request.context or parent.setting.user_context,
         )
         scheduler = Scheduler(
@@ -70,6 +78,7 @@ class Child:
             _supervisor(parent),
             restored=restored,
             recorder=recorder,
+            caller=self._parent,
         )
         self._parent.adopt(scheduler)
         try:
@@ -120,7 +129,7 @@ class Child:
         return recorder, loaded
 
     def _facts(self, watch: Watch) -> Facts:
-        scheduler, config = self._parent.scheduler, self._request.config
+        scheduler, config = self._parent.scheduler, self._config
         spec = self._layout.spec
         parents = dict(scheduler.facts.parents)
         if scheduler.machine.checkpoint_id is not None:
@@ -185,6 +194,6 @@ class _Inner:
 
 def _supervisor(scheduler: Scheduler) -> Supervisor:
     """Under the caller's supervisor; in a worker thread with a loop of its own, a root there."""
-    if scheduler.supervisor.loop is asyncio.get_running_loop():
+    if scheduler.loop is asyncio.get_running_loop():
         return scheduler.supervisor.child("subgraph")
     return Supervisor("subgraph")

@@ -72,6 +72,8 @@ class Restored:
     """Task id -> its kept writes."""
     created_at: float = 0.0
     source: Source = "loop"
+    replayed: bool = False
+    """Not the thread's newest: going on from it makes a new branch."""
 
 
 # --- events in -------------------------------------------------------------------------

@@ -161,6 +161,8 @@ class CompiledGraph:
     def _caller(self, request: Request) -> TaskContext | None:
         """The task whose run this call becomes part of, if it is made inside one."""
         caller = current()
+        if caller is not None and caller.over:
+            return None
         if caller is None or self.checkpointer is None or isinstance(self.checkpointer, bool):
             return caller
         thread_id = request.config.thread_id
@@ -209,7 +211,7 @@ class CompiledGraph:
             self._with(options),
             inputs,
             configs_for(len(inputs), config),
-            concurrency_of(config),
+            concurrency_of(self.bound, config),
             return_exceptions=return_exceptions,
         )
 
@@ -234,11 +236,13 @@ class CompiledGraph:
     ) -> AsyncIterator[tuple[int, Any]]:
         """(index of the input, result) as runs end; keeps no more results than run at a time."""
         configs = configs_for(len(inputs), config)
-        stream = completed(self._with(options), inputs, configs, concurrency_of(config))
-        async for index, result, error in stream:
-            if error is not None and not return_exceptions:
-                raise error
-            yield index, result if error is None else error
+        concurrency = concurrency_of(self.bound, config)
+        stream = completed(self._with(options), inputs, configs, concurrency)
+        async with contextlib.aclosing(stream):
+            async for index, result, error in stream:
+                if error is not None and not return_exceptions:
+                    raise error
+                yield index, result if error is None else error
 
     def _with(self, options: InvokeOptions) -> Invoke:
         async def invoke(value: Any, config: Config | None) -> Any:

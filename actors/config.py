@@ -67,6 +67,24 @@ def with_defaults(config: RunConfig, bound: Config | None) -> RunConfig:
     return config if bound is None else parse_config(merge_configs(bound, as_dict(config)))
 
 
+def inherited(parent: RunConfig, own: RunConfig) -> RunConfig:
+    """The config of a run that a task started: its own, over that of the run it belongs to."""
+    default = DEFAULT_RECURSION_LIMIT
+    return RunConfig(
+        thread_id=parent.thread_id,
+        recursion_limit=(
+            parent.recursion_limit if own.recursion_limit == default else own.recursion_limit
+        ),
+        max_concurrency=own.max_concurrency or parent.max_concurrency,
+        run_id=parent.run_id,
+        run_name=own.run_name or parent.run_name,
+        tags=tuple(dict.fromkeys((*parent.tags, *own.tags))),
+        metadata={**parent.metadata, **own.metadata},
+        configurable={**parent.configurable, **own.configurable},
+        callbacks=own.callbacks or parent.callbacks,
+    )
+
+
 def as_dict(config: RunConfig) -> dict[str, Any]:
     """The config as users know it: only the keys that say something."""
     shown: dict[str, Any] = {"configurable": dict(config.configurable)}

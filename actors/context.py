@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from checkpoint import ThreadBusyError
 from streaming import StreamWriter, current_task
 
 from .errors import NoTaskError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 class TaskContext:
     """One task's view of its run."""
 
-    __slots__ = ("_runs", "_writer", "children", "fenced", "scheduler", "task")
+    __slots__ = ("_runs", "_writer", "children", "fenced", "over", "scheduler", "task")
 
     def __init__(self, scheduler: Scheduler, task: Task) -> None:
         self.scheduler = scheduler
@@ -32,6 +33,8 @@ class TaskContext:
         self.children = 0
         """Graphs this task has called; the second and later ones get a namespace of their own."""
         self.fenced = False
+        self.over = False
+        """True when the task has reported: code it left behind runs on its own account."""
         self._writer: StreamWriter | None = None
         self._runs: list[Scheduler] = []
 
@@ -40,14 +43,16 @@ class TaskContext:
         """The run this task belongs to."""
         return self.scheduler.setting.log.run_id
 
-    def holds(self, saver: Saver, thread_id: str) -> bool:
-        """True if this task's run holds the claim on the thread."""
-        recorder = self.scheduler.recorder
-        return (
+    def holder(self, saver: Saver, thread_id: str) -> TaskContext | None:
+        """This task, or the one further out, whose run holds the claim on the thread."""
+        recorder, caller = self.scheduler.recorder, self.scheduler.caller
+        if (
             recorder is not None
             and recorder.saver is saver
             and recorder.claim.thread_id == thread_id
-        )
+        ):
+            return self
+        return None if caller is None else caller.holder(saver, thread_id)
 
     @property
     def writer(self) -> StreamWriter:
@@ -129,6 +134,19 @@ class TaskContext:
             if value is not None:
                 shown[key] = value
         return shown
+
+
+def check_reentry(caller: TaskContext | None, saver: Saver, thread_id: str) -> None:
+    """Raise ThreadBusyError if the code that asks for a thread is itself part of its run."""
+    holder = None if caller is None else caller.holder(saver, thread_id)
+    if holder is not None:
+        raise ThreadBusyError(
+            f"thread {thread_id!r} is held by run {holder.run_id!r}, whose node "
+            f"{holder.task.node.name!r} asks for it: it would wait for itself for ever; "
+            "use another thread, or call the graph without one, as a subgraph",
+            thread_id=thread_id,
+            owner=f"run {holder.run_id}",
+        )
 
 
 def current() -> TaskContext | None:

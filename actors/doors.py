@@ -1,8 +1,9 @@
 """Doors from sync code to the async API; no logic of graphs lives here.
 
-* A thread without a running loop uses one cached loop of its own, driven only while a call waits:
-  a stream is stepped chunk by chunk, so nothing runs ahead of its reader.
-* Inside a running loop (a notebook) the call goes to a helper thread, and blocks this one.
+A door needs an event loop that nobody else drives.  Loops are kept in a small pool: a call takes
+one and gives it back; a stream keeps its own for its life and may be read from any thread, one
+step at a time, so nothing runs ahead of its reader.  Inside a running loop (a notebook) the work
+goes to a helper thread, and this one waits.
 
 The caller's context variables reach the run.  Ctrl-C cancels the run and waits for its clean-up
 (asyncio.Runner sees to that).  A forked process makes loops of its own.
@@ -11,6 +12,8 @@ The caller's context variables reach the run.  Ctrl-C cancels the run and waits 
 from __future__ import annotations
 
 import asyncio
+import atexit
+import contextlib
 import contextvars
 import os
 import threading
@@ -20,55 +23,101 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+MAX_IDLE = 16
+"""Loops kept for later; a loop costs three file descriptors."""
 
-class _CachedRunner:
-    """One thread's runner; closed with the thread."""
+
+class _Pool:
+    """Loops that no one drives now."""
 
     def __init__(self) -> None:
-        self.pid = os.getpid()
-        self.runner = asyncio.Runner()
+        self._lock = threading.Lock()
+        self._idle: list[asyncio.Runner] = []
+        self._pid = os.getpid()
 
-    def __del__(self) -> None:
-        if self.pid == os.getpid():
-            self.runner.close()
+    def take(self) -> asyncio.Runner:
+        """A loop, for this caller alone."""
+        with self._lock:
+            if self._pid != os.getpid():  # the parent's loops stay the parent's
+                self._idle, self._pid = [], os.getpid()
+            if self._idle:
+                return self._idle.pop()
+        return asyncio.Runner(loop_factory=asyncio.new_event_loop)
+
+    def give_back(self, runner: asyncio.Runner) -> None:
+        """Nothing runs on it any more."""
+        with self._lock:
+            if len(self._idle) < MAX_IDLE and self._pid == os.getpid():
+                self._idle.append(runner)
+                return
+        runner.close()
+
+    def close(self) -> None:
+        """Close what is idle, at the end of the process."""
+        if self._pid == os.getpid():
+            while self._idle:
+                self._idle.pop().close()
 
 
-class _Threads(threading.local):
-    cached: _CachedRunner | None = None
-
-
-_threads = _Threads()
+_pool = _Pool()
+atexit.register(_pool.close)
 
 
 def call(coro: Coroutine[Any, Any, T]) -> T:
     """The result of a coroutine, waited for by this thread."""
-    if not _in_loop():
-        return _own_runner().run(coro, context=contextvars.copy_context())
-    with ThreadPoolExecutor(1, thread_name_prefix="understudy-door") as helper:
-        return helper.submit(contextvars.copy_context().run, call, coro).result()
+    runner = _pool.take()
+    try:
+        return _drive(runner, coro)
+    finally:
+        _pool.give_back(runner)
 
 
 def iterate(begin: Callable[[], AsyncIterator[T]]) -> Iterator[T]:
-    """The items of an async iterator, one step of the loop's work per item."""
-    if not _in_loop():
-        yield from _steps(begin, call)
-        return
-    with ThreadPoolExecutor(1, thread_name_prefix="understudy-door") as helper:
-        context = contextvars.copy_context()
-        yield from _steps(begin, lambda coro: helper.submit(context.run, call, coro).result())
-
-
-def _steps(
-    begin: Callable[[], AsyncIterator[T]], step: Callable[[Coroutine[Any, Any, Any]], Any]
-) -> Iterator[T]:
-    items = begin()
+    """The items of an async iterator; its loop runs only while an item is waited for."""
+    runner = _pool.take()
     try:
-        while (item := step(_next_or_end(items))) is not _END:
-            yield item
+        items = begin()
+        try:
+            while (item := _drive(runner, _next_or_end(items))) is not _END:
+                yield item
+        finally:
+            closing = getattr(items, "aclose", None)
+            if closing is not None:
+                _drive(runner, closing())
     finally:
-        closing = getattr(items, "aclose", None)
-        if closing is not None:
-            step(closing())
+        _pool.give_back(runner)
+
+
+def _drive(runner: asyncio.Runner, coro: Coroutine[Any, Any, T]) -> T:
+    context = contextvars.copy_context()
+    if not _in_loop():
+        return _run(runner, coro, context)
+    with ThreadPoolExecutor(1, thread_name_prefix="understudy-door") as helper:
+        return helper.submit(_run, runner, coro, context).result()
+
+
+def _run(runner: asyncio.Runner, coro: Coroutine[Any, Any, T], context: contextvars.Context) -> T:
+    main: list[asyncio.Task[Any]] = []
+    try:
+        return runner.run(_known(coro, main), context=context)
+    except BaseException:
+        # SystemExit and a second Ctrl-C leave the loop at once, with the task half done.
+        if main and not main[0].done():
+            runner.run(_ended(main[0]))
+        raise
+
+
+async def _known(coro: Coroutine[Any, Any, T], main: list[asyncio.Task[Any]]) -> T:
+    task = asyncio.current_task()
+    if task is not None:
+        main.append(task)
+    return await coro
+
+
+async def _ended(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    with contextlib.suppress(BaseException):
+        await task
 
 
 async def _next_or_end(items: AsyncIterator[Any]) -> Any:
@@ -81,13 +130,6 @@ def _in_loop() -> bool:
     except RuntimeError:
         return False
     return True
-
-
-def _own_runner() -> asyncio.Runner:
-    cached = _threads.cached
-    if cached is None or cached.pid != os.getpid():
-        cached = _threads.cached = _CachedRunner()
-    return cached.runner
 
 
 _END: Any = object()

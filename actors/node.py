@@ -7,6 +7,7 @@ to the scheduler is the task's writes, branches decided, or its error.
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import inspect
 from collections.abc import Callable, Mapping
@@ -55,12 +56,20 @@ class NodeActor(Dispatcher[Task, None]):
             else:
                 writes = writes_of(node, await self._call(message, context))
             writes += await decide(node, writes, context) if node.branches else node.targets
-        except Exception as error:  # noqa: BLE001 - the edge of user code: it may raise anything
-            await self.on_failure(error, message)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # the edge of user code: it may raise anything
+            self._report(error, message)
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
             return
         self._scheduler.reply(context, TaskFinished(message, writes))
 
     async def on_failure(self, error: Exception, message: Task) -> None:
+        """What the dispatcher caught: a CancelledError that user code raised by itself."""
+        self._report(error, message)
+
+    def _report(self, error: BaseException, message: Task) -> None:
         """Tell the scheduler, and whoever reads the traceback which task it was."""
         context = self._scheduler.running[message]
         task_id = self._scheduler.machine.identify(message)

@@ -91,6 +91,8 @@ class GraphStream(AsyncIterator[Any]):
         try:
             return await self._chunks.__anext__()
         except StopAsyncIteration:
+            if self._over:  # closed by another task
+                raise
             self._over = True
         await self._run.result()
         raise StopAsyncIteration

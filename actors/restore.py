@@ -8,12 +8,17 @@ from .commands import Restored
 from .spec import Writes
 
 
-def restored_from(loaded: Loaded, decoder: Decoder) -> Restored:
-    """A loaded checkpoint, decoded, with the pending writes of the step after it by task."""
+def restored_from(loaded: Loaded, decoder: Decoder, *, replayed: bool = False) -> Restored:
+    """A loaded checkpoint, decoded, with the pending writes of the step after it by task.
+
+    `replayed`: the run goes back to it on purpose, so what came after it does not count.
+    """
     record = loaded.record
-    pending: dict[str, Writes] = {task.task_id: [] for task in loaded.writes}
-    for write in decoder.writes(loaded):
-        pending[write.task_id].append((write.channel, write.value))
+    pending: dict[str, Writes] = {}
+    if not replayed:
+        pending = {task.task_id: [] for task in loaded.writes}
+        for write in decoder.writes(loaded):
+            pending[write.task_id].append((write.channel, write.value))
     return Restored(
         checkpoint_id=record.id,
         parent_id=record.parent_id,
@@ -22,6 +27,7 @@ def restored_from(loaded: Loaded, decoder: Decoder) -> Restored:
         values=decoder.values(loaded),
         versions={name: entry.version for name, entry in record.entries.items()},
         pending=pending,
+        replayed=replayed,
         created_at=record.created_at,
         source=record.metadata.source,
     )

@@ -14,12 +14,22 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from checkpoint import CheckpointMetadata, Claim, Decoder, Loaded, Saver, ThreadBusyError, new_id
-from streaming import Chunk, Gap, Overflow, RunFailed, RunFinished, RunLog, RunStarted, RunStatus
+from checkpoint import CheckpointMetadata, Claim, Decoder, Loaded, Saver, new_id
+from streaming import (
+    Chunk,
+    Gap,
+    LogFailedError,
+    Overflow,
+    RunFailed,
+    RunFinished,
+    RunLog,
+    RunStarted,
+    RunStatus,
+)
 
-from .commands import Begin
+from .commands import Begin, Restored
 from .config import checkpoint_extra
-from .context import TaskContext
+from .context import TaskContext, check_reentry
 from .errors import RunCancelledError, ThreadStateError
 from .layout import Layout
 from .recorder import Recorder
@@ -28,6 +38,7 @@ from .request import Modes, Request
 from .restore import restored_from
 from .scheduler import Scheduler, Setting
 from .supervisor import Supervisor
+from .views import message_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +87,15 @@ class Run:
         self._values: dict[str, Any] = {}
         self._ended = asyncio.Event()
         self._cancelled = False
-        self._grace = 1.0
+        self._log_error: BaseException | None = None
         self._on_end = on_end
         name = f"run {self.run_id}"
         self._pump = None
         if log.durable is not None:
             self._pump = supervisor.spawn(log.pump(), name=name, on_done=self._pumped)
-        self._task = supervisor.spawn(self._live(), name=name, context=plan.context.copy())
+        self._task = supervisor.spawn(
+            self._live(), name=name, context=plan.context.copy(), on_done=self._over
+        )
 
     def __repr__(self) -> str:
         return f"<Run {self.run_id} {self._status} thread={self.thread_id!r}>"
@@ -155,7 +168,6 @@ class Run:
         if self._ended.is_set() or self._cancelled:
             return
         self._cancelled = True
-        self._grace = grace
         if self._scheduler is None:
             self._supervisor.cancel(self._task)
         else:
@@ -174,31 +186,18 @@ class Run:
             self._status = "success"
         except asyncio.CancelledError:
             self._fail(RunCancelledError(_CANCELLED.format(self.run_id)))
-        except RunCancelledError as error:
-            self._fail(error)
         except BaseException as error:  # the run's edge: whatever ended it is its result
             self._fail(error)
-            if not isinstance(error, Exception):
+            if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise
         finally:
             if claim is not None and saver is not None:
                 saver.release(claim)
             await self._close_log()
-            self._ended.set()
-            if self._on_end is not None:
-                self._on_end(self)
 
     async def _claim(self, saver: Saver) -> Claim:
         thread_id = self.thread_id or ""
-        caller = self._plan.caller
-        if caller is not None and caller.holds(saver, thread_id):
-            raise ThreadBusyError(
-                f"thread {thread_id!r} is held by run {caller.run_id!r}, whose node "
-                f"{caller.task.node.name!r} asks to run on it: it would wait for itself for ever; "
-                "use another thread, or call the graph as a subgraph",
-                thread_id=thread_id,
-                owner=f"run {caller.run_id}",
-            )
+        check_reentry(self._plan.caller, saver, thread_id)
         timeout = self._plan.request.claim_timeout
         return await saver.claim(thread_id, f"run {self.run_id}", timeout=timeout)
 
@@ -208,7 +207,7 @@ class Run:
         recorder = None
         if saver is not None and claim is not None:
             recorder = self._recorder(saver, claim, loaded)
-            restored = None if loaded is None else restored_from(loaded, Decoder(saver.serializer))
+            restored = self._restored(saver, loaded)
         scheduler = Scheduler(
             self._plan.layout,
             self._facts(),
@@ -216,6 +215,7 @@ class Run:
             self._supervisor.child(f"run {self.run_id}"),
             restored=restored,
             recorder=recorder,
+            caller=self._plan.caller,
         )
         self.log.publish(RunStarted(run_id=self.run_id, thread_id=self.thread_id))
         self._scheduler = scheduler
@@ -238,6 +238,12 @@ class Run:
                 "id from get_state_history, or leave checkpoint_id out for the newest"
             )
         return loaded
+
+    def _restored(self, saver: Saver, loaded: Loaded | None) -> Restored | None:
+        if loaded is None:
+            return None
+        replayed = self._plan.request.config.checkpoint_id is not None and not loaded.newest
+        return restored_from(loaded, Decoder(saver.serializer), replayed=replayed)
 
     def _facts(self) -> Facts:
         plan, config = self._plan, self._plan.request.config
@@ -282,26 +288,49 @@ class Run:
             unstored=self._plan.layout.unstored,
         )
 
+    def _over(self, task: asyncio.Task[None]) -> None:
+        """The run's task has ended, maybe before it began."""
+        if not task.cancelled():
+            task.exception()  # told to whoever asks for the result
+        if self._status in ("pending", "running"):
+            self._fail(RunCancelledError(_CANCELLED.format(self.run_id)))
+            self._say_last_word()
+        self._ended.set()
+        if self._on_end is not None:
+            self._on_end(self)
+
     def _pumped(self, pump: asyncio.Task[None]) -> None:
         """The durable log takes no more: at the end, or because it broke, which ends the run."""
         error = None if pump.cancelled() else pump.exception()
         if error is not None:
+            self._log_error = error
             self.log.close(error)
             self.cancel_nowait()
 
     def _fail(self, error: BaseException) -> None:
+        if self._log_error is not None:
+            cause = self._log_error
+            error = LogFailedError(
+                f"the durable log of run {self.run_id!r} broke ({cause!r}), which ended the run; "
+                "mend the cause and run the thread again with None as input"
+            )
+            error.__cause__ = cause
         self._status = "cancelled" if isinstance(error, RunCancelledError) else "error"
         self._error, self._traceback = error, error.__traceback__
 
     async def _close_log(self) -> None:
-        error = self._error
-        if self._status == "error" and error is not None:
-            self.log.publish(RunFailed(error=type(error).__name__, message=str(error)))
-        else:
-            self.log.publish(RunFinished(status=self._status))
-        self.log.close()
+        self._say_last_word()
         if self._pump is not None:
             await asyncio.wait({self._pump})
+
+    def _say_last_word(self) -> None:
+        error = self._error
+        if not self.log.closed:
+            if self._status == "error" and error is not None:
+                self.log.publish(RunFailed(error=type(error).__name__, message=message_text(error)))
+            else:
+                self.log.publish(RunFinished(status=self._status))
+        self.log.close()
 
 
 class RunStream(AsyncIterator["Chunk | Gap"]):

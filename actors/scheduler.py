@@ -49,6 +49,8 @@ from .superstep import Machine
 from .supervisor import Supervisor
 from .values import Durability, RunConfig
 
+MAX_THREADS = 64
+"""Worker threads that run sync nodes of one run at a time; the other tasks wait their turn."""
 _REPLIES = 1 << 30
 """Bound of the mailbox: one reply per running task, and slots bound those."""
 
@@ -78,12 +80,14 @@ class Scheduler:
         "_actors",
         "_cancelling",
         "_grace",
+        "_loop",
         "_mailbox",
         "_queue",
         "_recorder",
         "_slots",
         "_supervisor",
         "_threads",
+        "caller",
         "facts",
         "layout",
         "machine",
@@ -101,6 +105,7 @@ class Scheduler:
         *,
         restored: Restored | None = None,
         recorder: Recorder | None = None,
+        caller: TaskContext | None = None,
     ) -> None:
         self.layout = layout
         self.facts = facts
@@ -109,6 +114,9 @@ class Scheduler:
         self.running: dict[Task, TaskContext] = {}
         self.refused = 0
         """Replies of fenced tasks, which came too late to count."""
+        self.caller = caller
+        """The task that started this run, if one did."""
+        self._loop = asyncio.get_running_loop()
         self._supervisor = supervisor
         self._recorder = recorder
         self._mailbox: Mailbox[MachineEvent] = Mailbox(_REPLIES, name="scheduler")
@@ -154,9 +162,8 @@ class Scheduler:
             self._recorder.fenced = True
         for context in list(self.running.values()):
             context.fence()
-        loop = self._supervisor.loop
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(self.cancel_nowait, self._grace)
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.cancel_nowait, self._grace)
 
     # --- asked by node actors --------------------------------------------------------------
 
@@ -166,6 +173,7 @@ class Scheduler:
             self.refused += 1
             return
         del self.running[context.task]
+        context.over = True
         self._mailbox.put_nowait(event)
         if self._queue:
             self._hand_out()
@@ -200,11 +208,16 @@ class Scheduler:
         return self._supervisor
 
     @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop the run lives on."""
+        return self._loop
+
+    @property
     def threads(self) -> CapacityLimiter:
-        """Worker threads of this run: as many as its slots let tasks run, shared with no other run,
-        so that sync nodes which wait for graphs they call cannot starve those of threads."""
+        """Bounds the worker threads of this run.  Shared with no other run, so that sync nodes
+        which wait for graphs they call cannot starve those of threads."""
         if self._threads is None:
-            self._threads = CapacityLimiter(math.inf)
+            self._threads = CapacityLimiter(MAX_THREADS)
         return self._threads
 
     # --- carrying out ------------------------------------------------------------------------

@@ -26,7 +26,7 @@ The rules:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -163,11 +163,18 @@ class Machine:
         restored = self._restored
         if restored is None:
             return [self._finish(EmptyInputError(_NO_INPUT))]
-        tasks = self._adopt(self.channels.plan())
-        self._match(tasks, restored.pending)
+        self._saved = _again(restored)
+        tasks = self.channels.plan()
         commands: list[Command] = []
-        if self._facts.watch.values or self._facts.watch.checkpoints:
-            commands.append(Emit(self._report.committed(self._step, None, _again(restored), tasks)))
+        if restored.replayed and tasks:
+            self._step += 1
+            commands = self._save("fork", (), changed=())
+        self._adopt(tasks)
+        self._match(tasks, restored.pending)
+        watch = self._facts.watch
+        if watch.values or watch.checkpoints:
+            saved = self._saved if watch.checkpoints else None
+            commands.append(Emit(self._report.committed(self._step, None, saved, tasks)))
         return commands + self._start(tasks)
 
     def _match(self, tasks: Sequence[Task], pending: Mapping[str, Writes]) -> None:
@@ -254,7 +261,9 @@ class Machine:
 
     # --- what leaves the machine -------------------------------------------------------
 
-    def _save(self, source: Source, wrote: tuple[str, ...]) -> list[Command]:
+    def _save(
+        self, source: Source, wrote: tuple[str, ...], changed: Iterable[str] | None = None
+    ) -> list[Command]:
         if not self._facts.persist:
             return []
         parent = self.checkpoint_id
@@ -266,7 +275,7 @@ class Machine:
             source=source,
             step=self._step,
             version=self.channels.version,
-            changed=self.channels.stored(self.channels.updated),
+            changed=self.channels.stored(self.channels.updated if changed is None else changed),
             wrote=wrote,
         )
         return [SaveCheckpoint(self._saved)]

@@ -99,10 +99,7 @@ class ActorSystem:
         Takes the keyword arguments of `ainvoke` (durability, stateless, on_busy, busy_timeout, …).
         Raises SystemClosedError, ConfigError; what goes wrong later is the run's result.
         """
-        if self._closing:
-            raise SystemClosedError(
-                "the actor system is closing and starts no runs; start them inside its block"
-            )
+        self._check_open()
         request = Request.parse(config, graph.bound, options)
         saver = graph.saver_for(request)
         run_id = request.config.run_id or new_id()
@@ -115,6 +112,7 @@ class ActorSystem:
                 thread_id=request.config.thread_id or "",
                 with_values=request.durability == "exit",
             )
+            self._check_open()  # it may have begun to close while we looked
         log = self.hub.open(run_id, **log_options)
         plan = Plan(
             layout=graph.layout,
@@ -128,6 +126,12 @@ class ActorSystem:
         )
         run = self._runs[run_id] = Run(plan, self.supervisor, log, on_end=self._retire)
         return run
+
+    def _check_open(self) -> None:
+        if self._closing:
+            raise SystemClosedError(
+                "the actor system is closing and starts no runs; start them inside its block"
+            )
 
     async def aclose(self) -> None:
         """Take nothing new, wait for runs until the drain deadline, cancel what is left."""

@@ -13,7 +13,7 @@ from streaming import RunLog, current_task
 
 from .commands import PULL, Restored, Snapshot, Task
 from .config import checkpoint_extra
-from .context import TaskContext
+from .context import TaskContext, check_reentry, current
 from .errors import InvalidUpdateError, ThreadStateError
 from .node import decide
 from .recorder import Recorder
@@ -37,6 +37,7 @@ async def update_thread(
     Waits for a run that holds the thread, as a run would.  Raises InvalidUpdateError,
     ThreadBusyError, ThreadStateError; nothing is stored then.
     """
+    check_reentry(current(), scope.saver, scope.thread_id)
     claim = await scope.saver.claim(scope.thread_id, "update_state", timeout=request.claim_timeout)
     try:
         return await _Update(scope, request, claim).store(values, as_node)

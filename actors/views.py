@@ -51,6 +51,14 @@ def error_text(error: BaseException) -> str:
         return f"<{type(error).__qualname__}>"
 
 
+def message_text(error: BaseException) -> str:
+    """An exception's message, or its repr when that raises."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - user code
+        return error_text(error)
+
+
 def iso_utc(seconds: float) -> str:
     """Seconds since the epoch as ISO 8601 in UTC, always with microseconds."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")
