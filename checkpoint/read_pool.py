@@ -53,7 +53,10 @@ class ReadPool:
             another = self._unfinished > self._readers and self._readers < READERS
             self._readers += another
         if another:
-            park(self._database, self._serve, self._end)
+            try:
+                park(self._database, self._serve, self._end)
+            except RuntimeError as error:  # no thread can be started
+                self._end(error)
         return job.future
 
     def close(self) -> None:
