@@ -18,7 +18,7 @@ from .errors import ConfigError
 from .layout import Layout
 from .report import task_id
 from .restore import restored_from
-from .spec import INPUT
+from .spec import INPUT, ROOT
 from .values import RunConfig, StateSnapshot, TaskSnapshot
 from .views import config_view, iso_utc, namespace_text, result_of
 
@@ -128,14 +128,15 @@ class _Snapshot:
     def show(self, *, with_pending: bool) -> StateSnapshot:
         """As users see it."""
         record, tasks = self._record, self._tasks
-        done = [task for task in tasks if task.writes is not None]
         shown = [self._task(task) for task in tasks]
-        waiting = [task.node.name for task in tasks if not (with_pending and task in done)]
-        channels = self._with(done) if with_pending and done else self._channels
+        channels, waiting = self._channels, tasks
+        done = [task for task in tasks if task.writes is not None]
+        if with_pending and done and (applied := self._with(done)) is not None:
+            channels, waiting = applied, [task for task in tasks if task not in done]
         parent = record.parent_id
         return StateSnapshot(
             values=channels.state(),
-            next=tuple(waiting),
+            next=tuple(task.node.name for task in waiting),
             config=self._config(record.id),
             metadata={
                 "source": record.metadata.source,
@@ -148,14 +149,14 @@ class _Snapshot:
             tasks=tuple(shown),
         )
 
-    def _with(self, done: list[Task]) -> ChannelSet:
-        """The state with the writes of finished tasks, or without them if they cannot be applied
-        together: that is what the run failed with, and no reason not to show the thread."""
+    def _with(self, done: list[Task]) -> ChannelSet | None:
+        """The state with the writes of finished tasks; None if they cannot be applied together:
+        that is what the run failed with, and no reason not to show the thread without them."""
         channels = ChannelSet(self._scope.layout, self._restored)
         try:
             channels.apply(done)
         except Exception:  # noqa: BLE001 - reducers are user code
-            return self._channels
+            return None
         return channels
 
     def _task(self, task: Task) -> TaskSnapshot:
@@ -163,14 +164,15 @@ class _Snapshot:
         writes = task.writes
         if task.path == (PULL, INPUT):
             data = self._channels.channel(INPUT).get()
-            writes = [(key, value) for key, value in data.items() if key in state]
+            taken = self._scope.layout.spec.input_keys
+            writes = [(key, value) for key, value in data.items() if key in taken]
         return TaskSnapshot(
             id=task.id,
             name=task.node.name,
             path=task.path,
             error=task.error,
             state=self._child(task),
-            result=None if writes is None else result_of(writes, state),
+            result=None if writes is None else _bare(result_of(writes, state)),
         )
 
     def _child(self, task: Task) -> dict[str, Any] | None:
@@ -187,6 +189,11 @@ class _Snapshot:
             configurable={},
             parents=self._record.metadata.parents,
         )
+
+
+def _bare(result: dict[str, Any]) -> Any:
+    """The value itself where it is the whole state."""
+    return result.get(ROOT, result)
 
 
 def planned(scope: Scope, channels: ChannelSet, restored: Restored) -> list[Task]:
