@@ -27,6 +27,7 @@ from .private import Call, GraphStream, Look, run_privately, stream_privately
 from .request import InvokeOptions, Modes, Request, StreamOptions
 from .snapshots import Scope, before_id, history_of, scope_of, state_of
 from .spec import ROOT, ROOT_ONLY, GraphSpec
+from .traces import show_user_frames
 from .updates import update_thread
 from .values import Interrupt, Overwrite, Send, StateSnapshot
 
@@ -87,7 +88,11 @@ class CompiledGraph:
 
             state = await graph.ainvoke({"topic": "cats"}, {"configurable": {"thread_id": "1"}})
         """
-        return await self._invoke(input, config, options, inline=False)
+        try:
+            return await self._invoke(input, config, options, inline=False)
+        except BaseException as error:
+            show_user_frames(error)
+            raise
 
     def invoke(
         self,

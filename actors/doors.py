@@ -21,6 +21,8 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from .traces import show_user_frames
+
 T = TypeVar("T")
 
 MAX_IDLE = 16
@@ -100,7 +102,8 @@ def _run(runner: asyncio.Runner, coro: Coroutine[Any, Any, T], context: contextv
     main: list[asyncio.Task[Any]] = []
     try:
         return runner.run(_known(coro, main), context=context)
-    except BaseException:
+    except BaseException as error:
+        show_user_frames(error)
         # SystemExit and a second Ctrl-C leave the loop at once, with the task half done.
         if main and not main[0].done():
             runner.run(_ended(main[0]))

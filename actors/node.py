@@ -24,6 +24,7 @@ from .context import TaskContext
 from .dispatcher import Dispatcher
 from .report import is_start
 from .spec import BranchSpec, NodeSpec, Writes
+from .traces import show_user_frames
 from .writes import route_writes, writes_of
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class NodeActor(Dispatcher[Task, None]):
         """Tell the scheduler, and whoever reads the traceback which task it was."""
         context = self._scheduler.running[message]
         task_id = self._scheduler.machine.identify(message)
+        show_user_frames(error)
         error.add_note(f"During task with name '{self._node.name}' and id '{task_id}'")
         self._scheduler.reply(context, TaskFailed(message, error))
 

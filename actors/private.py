@@ -16,6 +16,7 @@ from .layout import Layout
 from .request import WATCH_NONE, Request, watch_of
 from .run import Plan, Run
 from .supervisor import Supervisor
+from .traces import show_user_frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,11 @@ class GraphStream(AsyncIterator[Any]):
             if self._over:  # closed by another task
                 raise
             self._over = True
-        await self._run.result()
+        try:
+            await self._run.result()
+        except BaseException as error:
+            show_user_frames(error)
+            raise
         raise StopAsyncIteration
 
     async def aclose(self) -> None:

@@ -38,6 +38,7 @@ from .request import Modes, Request
 from .restore import restored_from
 from .scheduler import Scheduler, Setting
 from .supervisor import Supervisor
+from .traces import user_frames
 from .views import message_text
 
 
@@ -316,7 +317,7 @@ class Run:
             )
             error.__cause__ = cause
         self._status = "cancelled" if isinstance(error, RunCancelledError) else "error"
-        self._error, self._traceback = error, error.__traceback__
+        self._error, self._traceback = error, user_frames(error.__traceback__)
 
     async def _close_log(self) -> None:
         self._say_last_word()
