@@ -57,7 +57,7 @@ def a_path_with_a_literal_return_type(k):
     return nodes(k, "a", "b").add_edge(k.START, "a").add_conditional_edges("a", path)
 
 
-@scenario({"n": 0})
+@scenario({"n": 0}, awaits=True)
 def a_path_to_several_nodes(k):
     builder = nodes(k, "a").add_edge(k.START, "a")
     for name in ("b", "c"):
@@ -205,8 +205,8 @@ def a_path_that_reads_the_config(k):
     return builder.add_conditional_edges("a", path, ["b", "c"])
 
 
-# LangGraph shows the update of the task that its path then fails
-@scenario({"n": 0}, compare="call state")
+# LangGraph shows the update, and in the state the result, of the task that its path then fails
+@scenario({"n": 0}, compare="call")
 def a_path_that_raises(k):
     def path(state):
         raise KeyError("lost")

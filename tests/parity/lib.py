@@ -20,7 +20,6 @@ CHANNEL_NAMES = (
     "Topic",
     "UntrackedValue",
 )
-SAVERS = ("none", "memory", "sqlite")
 
 
 def names_of(module: str, names: tuple[str, ...]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from .normal import Normaliser, error_text
 from .scenario import Run, Scenario, Turn, Update
 
 Door = Literal["sync", "async"]
+Durability = Literal["sync", "async", "exit"]
 MODES = ("values", "updates", "custom", "tasks", "checkpoints", "debug")
 THREAD = {"configurable": {"thread_id": "t"}}
 
@@ -25,6 +26,7 @@ class Watch:
     saver: str
     mode: str | tuple[str, ...] | None
     subgraphs: bool = False
+    durability: Durability = "async"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,9 @@ class Watcher:
     @property
     def turns(self) -> Sequence[Run | Update]:
         """Without a saver only the first run makes sense."""
-        return self.scenario.turns if self.watch.saver != "none" else self.scenario.turns[:1]
+        if self.watch.saver != "none":
+            return self.scenario.turns
+        return [turn for turn in self.scenario.turns if isinstance(turn, Run)][:1]
 
     def config(self, run: Run) -> dict[str, Any]:
         """The run's config on the scenario's one thread."""
@@ -56,9 +60,11 @@ class Watcher:
         return given
 
     def options(self) -> dict[str, Any]:
-        """Keyword arguments of `stream` and `astream`."""
+        """Keyword arguments of the plain call, or of the stream."""
         mode = self.watch.mode
         asked = list(mode) if isinstance(mode, tuple) else mode
+        if asked is None:
+            return {} if self.watch.saver == "none" else {"durability": self.watch.durability}
         return {"stream_mode": asked, "subgraphs": self.watch.subgraphs}
 
     def seen(self, chunks: Sequence[Any], value: Any, error: BaseException | None) -> Seen:
@@ -107,7 +113,7 @@ def _turn_sync(graph: Any, turn: Turn, watcher: Watcher) -> Outcome:
             return chunks, graph.update_state(THREAD, turn.values, as_node=turn.as_node), None
         config = watcher.config(turn)
         if watcher.watch.mode is None:
-            return chunks, graph.invoke(turn.input, config), None
+            return chunks, graph.invoke(turn.input, config, **watcher.options()), None
         for chunk in graph.stream(turn.input, config, **watcher.options()):
             chunks.append(chunk)
     except Exception as error:
@@ -123,7 +129,8 @@ async def _turn_async(graph: Any, turn: Turn, watcher: Watcher) -> Outcome:
             return chunks, await graph.aupdate_state(THREAD, turn.values, as_node=as_node), None
         config = watcher.config(turn)
         if watcher.watch.mode is None:
-            return chunks, await graph.ainvoke(turn.input, config), None
+            value = await graph.ainvoke(turn.input, config, **watcher.options())
+            return chunks, value, None
         async for chunk in graph.astream(turn.input, config, **watcher.options()):
             chunks.append(chunk)
     except Exception as error:
@@ -149,11 +156,11 @@ async def watch_async(
         return [watcher.seen(*await _turn_async(graph, turn, watcher)) for turn in watcher.turns]
 
 
-def snapshots_sync(scenario: Scenario, saver: str, engine: Engine, database: Path) -> list[Any]:
+def snapshots_sync(scenario: Scenario, watch: Watch, engine: Engine, database: Path) -> list[Any]:
     """`get_state` after every turn, then the whole history, oldest first."""
-    watcher = Watcher(scenario, Watch("sync", saver, None))
+    watcher = Watcher(scenario, watch)
     snapshot, states = watcher.normal.snapshot, list[Any]()
-    with engine.saver(saver, database) as opened:
+    with engine.saver(watch.saver, database) as opened:
         graph = scenario.build(engine).compile(checkpointer=opened)
         for turn in watcher.turns:
             _turn_sync(graph, turn, watcher)
@@ -163,12 +170,12 @@ def snapshots_sync(scenario: Scenario, saver: str, engine: Engine, database: Pat
 
 
 async def snapshots_async(
-    scenario: Scenario, saver: str, engine: Engine, database: Path
+    scenario: Scenario, watch: Watch, engine: Engine, database: Path
 ) -> list[Any]:
     """`aget_state` after every turn, then the whole history, oldest first."""
-    watcher = Watcher(scenario, Watch("async", saver, None))
+    watcher = Watcher(scenario, watch)
     snapshot, states = watcher.normal.snapshot, list[Any]()
-    async with engine.asaver(saver, database) as opened:
+    async with engine.asaver(watch.saver, database) as opened:
         graph = scenario.build(engine).compile(checkpointer=opened)
         for turn in watcher.turns:
             await _turn_async(graph, turn, watcher)

@@ -95,7 +95,8 @@ def two_overwrites_in_one_step(k):
     return edges(builder.add_node("b", writes(items=k.Overwrite(["b"]))), k, "^>a ^>b")
 
 
-@scenario({"items": [1]}, compare="call chunks")
+# LangGraph loses the last chunks, or not, depending on the modes
+@scenario({"items": [1]}, compare="call")
 def a_reducer_that_raises(k):
     return chain(k, Choosy, a=lambda s: {"items": ["bad"]}, b=lambda s: {"items": ["good"]})
 

@@ -43,8 +43,6 @@ class Scenario:
     order: Order
     says: str
     """What the message of an error that the engine itself raises must contain."""
-    threads_only: bool
-    """It makes sense only on a thread: several turns, or updates from outside."""
     compare: str
     """Of "call", "chunks" and "state", those in which the engines agree on purpose.  No state: the
     writes cannot be applied, and LangGraph cannot even show such a thread; or it says otherwise."""
@@ -55,7 +53,6 @@ def scenario(
     awaits: bool = False,
     order: Order = "exact",
     says: str = "",
-    on_thread: bool = False,
     compare: str = "call chunks state",
 ) -> Callable[[Callable[[Any], Any]], Scenario]:
     """Make a scenario of the decorated build function; a plain value as a turn is an input."""
@@ -63,8 +60,7 @@ def scenario(
 
     def wrap(build: Callable[[Any], Any]) -> Scenario:
         name = build.__name__.replace("_", " ")
-        several = on_thread or len(steps) > 1
-        return Scenario(name, build, steps, awaits, order, says, several, compare)
+        return Scenario(name, build, steps, awaits, order, says, compare)
 
     return wrap
 

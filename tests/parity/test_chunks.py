@@ -4,19 +4,12 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from .catalogue import each_scenario
-from .lib import SAVERS, Engine
+from .lib import Engine
 from .observe import MODES, Seen, Watch, watch_async, watch_sync
 from .scenario import Scenario
 
 NewDatabase = Callable[[], Path]
-
-
-def savers_for(scenario: Scenario) -> tuple[str, ...]:
-    """A scenario of several turns has no meaning without a thread."""
-    return SAVERS[1:] if scenario.threads_only else SAVERS
 
 
 def expected_sync(scenario: Scenario, watch: Watch, theirs: Engine, database: Path) -> list[Seen]:
@@ -41,37 +34,36 @@ def test_each_mode_alone_gives_the_same_chunks_through_the_sync_door(
     scenario: Scenario, ours: Engine, theirs: Engine, database: NewDatabase
 ) -> None:
     for mode in ("values", "updates", "custom"):
-        watch = Watch("sync", savers_for(scenario)[0], mode)
+        watch = Watch("sync", "memory", mode)
         expected = expected_sync(scenario, watch, theirs, database())
         assert watch_sync(scenario, watch, ours, database()) == expected, mode
 
 
 @each_scenario("chunks")
-@pytest.mark.parametrize("saver", SAVERS)
 async def test_all_modes_at_once_interleave_alike_through_the_async_door(
-    scenario: Scenario, saver: str, ours: Engine, theirs: Engine, database: NewDatabase
+    scenario: Scenario, ours: Engine, theirs: Engine, database: NewDatabase
 ) -> None:
-    for subgraphs in (False, True):
+    for saver, subgraphs in (("none", True), ("memory", False), ("memory", True)):
         watch = Watch("async", saver, MODES, subgraphs)
         expected = await watch_async(scenario, watch, theirs, database())
-        assert await watch_async(scenario, watch, ours, database()) == expected
+        assert await watch_async(scenario, watch, ours, database()) == expected, watch
 
 
 @each_scenario("chunks")
-@pytest.mark.parametrize("saver", ["none", "sqlite"])
 def test_all_modes_at_once_interleave_alike_through_the_sync_door(
-    scenario: Scenario, saver: str, ours: Engine, theirs: Engine, database: NewDatabase
+    scenario: Scenario, ours: Engine, theirs: Engine, database: NewDatabase
 ) -> None:
-    watch = Watch("sync", saver, MODES, subgraphs=True)
-    expected = expected_sync(scenario, watch, theirs, database())
-    assert watch_sync(scenario, watch, ours, database()) == expected
+    for saver in ("none", "sqlite"):
+        watch = Watch("sync", saver, MODES, subgraphs=True)
+        expected = expected_sync(scenario, watch, theirs, database())
+        assert watch_sync(scenario, watch, ours, database()) == expected, saver
 
 
 @each_scenario("call")
 async def test_the_async_call_returns_or_raises_the_same(
     scenario: Scenario, ours: Engine, theirs: Engine, database: NewDatabase
 ) -> None:
-    for saver in savers_for(scenario):
+    for saver in ("none", "sqlite"):
         watch = Watch("async", saver, None)
         expected = await watch_async(scenario, watch, theirs, database())
         assert await watch_async(scenario, watch, ours, database()) == expected, saver
@@ -81,7 +73,7 @@ async def test_the_async_call_returns_or_raises_the_same(
 def test_the_sync_call_returns_or_raises_the_same(
     scenario: Scenario, ours: Engine, theirs: Engine, database: NewDatabase
 ) -> None:
-    for saver in savers_for(scenario):
+    for saver in ("none", "memory"):
         watch = Watch("sync", saver, None)
         expected = expected_sync(scenario, watch, theirs, database())
         assert watch_sync(scenario, watch, ours, database()) == expected, saver
