@@ -317,7 +317,7 @@ def test_tasks_whose_writes_were_kept_do_not_run_again_and_are_reported_as_cache
     graph = fan(a=noop, b=noop, c=noop).compile()
     first = machine(graph, persist=True)
     commands = first.feed(Begin({"log": []}))
-    a, b, c = ran(commands)
+    _, b, c = ran(commands)
     commands += first.feed(TaskFinished(b, writes_for(b, {"log": ["b"]})))
     commands += first.feed(TaskFailed(c, ValueError("no")))
     second = machine(graph, persist=True, watch=ALL, restored=restored_of(commands))

@@ -66,11 +66,11 @@ def test_an_error_is_kept_as_its_repr() -> None:
 
 
 def test_an_error_whose_repr_raises_is_kept_as_its_class() -> None:
-    class Shy(Exception):
+    class ShyError(Exception):
         def __repr__(self) -> str:
             raise RuntimeError("no repr")
 
-    assert "Shy" in error_text(Shy())
+    assert "ShyError" in error_text(ShyError())
 
 
 @pytest.mark.parametrize(
