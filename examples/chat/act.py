@@ -6,15 +6,15 @@ words. So what is done by then, and what is not, does not depend on luck.
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal
 
 from checkpoint import Saver, SqliteSaver
-from streaming import StreamWriter
 
 from .answer import Answerer, Extractive, Message
 from .documents import Passage
@@ -92,10 +92,10 @@ class WatchedDesk(Desk):
         return super().read(reading)
 
     def answer(
-        self, messages: Sequence[Message], passages: Sequence[Passage], writer: StreamWriter
-    ) -> str:
+        self, messages: Sequence[Message], passages: Sequence[Passage]
+    ) -> AsyncGenerator[str, None]:
         self.tell(Notice("starts", "answer"))
-        return super().answer(messages, passages, writer)
+        return super().answer(messages, passages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +104,15 @@ class Held:
 
     answerer: Answerer
 
-    def __call__(
+    async def __call__(
         self, messages: Sequence[Message], passages: Sequence[Passage], /
-    ) -> Iterator[str]:
-        for said, token in enumerate(self.answerer(messages, passages)):
+    ) -> AsyncGenerator[str, None]:
+        said = 0
+        async for token in self.answerer(messages, passages):
             if said == SAID_BEFORE:
-                threading.Event().wait()  # until the process is killed
+                await asyncio.Event().wait()  # until the process is killed
             yield token
+            said += 1
 
 
 def perform(act: Act, pipe: Connection) -> None:

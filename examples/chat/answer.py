@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -26,7 +26,7 @@ class Answerer(Protocol):
 
     def __call__(
         self, messages: Sequence[Message], passages: Sequence[Passage], /
-    ) -> Iterator[str]: ...
+    ) -> AsyncGenerator[str, None]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,12 @@ class Extractive:
     pace: float = 0.0
     """Seconds between words: about as fast as one reads, or as fast as it goes."""
 
-    def __call__(
+    async def __call__(
         self, _messages: Sequence[Message], passages: Sequence[Passage], /
-    ) -> Iterator[str]:
+    ) -> AsyncGenerator[str, None]:
         for token in re.findall(r"\s*\S+", compose(passages)):
             yield token
-            if self.pace:
-                time.sleep(self.pace)
+            await asyncio.sleep(self.pace)
 
 
 def compose(passages: Sequence[Passage], *, limit: int = 3) -> str:

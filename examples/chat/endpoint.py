@@ -1,17 +1,24 @@
-"""Answers of a language model behind an OpenAI-compatible endpoint; needs no further library."""
+"""Answers of a language model behind an OpenAI-compatible endpoint; needs no further library.
+
+The standard library's HTTP client blocks, so it works in a worker thread. When the answer is not
+wanted any more (the node was cancelled), hanging up wakes that thread at once.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+import socket
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any
 from urllib.parse import urlsplit
 
-from streaming.sse import SseDecoder
+from streaming.sse import ServerEvent, SseDecoder
 
 from .answer import Message
 from .documents import Passage
@@ -22,6 +29,9 @@ RULES = (
 )
 REMEMBERED = 7
 """Messages of the conversation that the model is shown."""
+CONNECT_TIMEOUT = 10.0
+ANSWER_TIMEOUT = 60.0
+"""Seconds without a byte after which an answer counts as broken off."""
 
 
 class EndpointError(Exception):
@@ -35,8 +45,6 @@ class Endpoint:
     base_url: str
     model: str
     key: str = ""
-    timeout: float = 60.0
-    """Seconds without a byte after which an answer counts as broken off."""
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str] = os.environ) -> Endpoint | None:
@@ -47,40 +55,92 @@ class Endpoint:
         model = variables.get("OPENAI_MODEL", "gpt-4o-mini")
         return cls(base_url, model, variables.get("OPENAI_API_KEY", ""))
 
-    def __call__(
+    async def __call__(
         self, messages: Sequence[Message], passages: Sequence[Passage], /
-    ) -> Iterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """The answer's tokens as they come.  Raises EndpointError."""
+        exchange = Exchange(self)
+        decoder = SseDecoder()
+        worker = ThreadPoolExecutor(1)  # one thread: what it is given is done in order
+        in_worker = partial(asyncio.get_running_loop().run_in_executor, worker)
         try:
-            with closing(self._connection()) as connection:
-                yield from _tokens(self._ask(connection, prompt(messages, passages)))
+            await in_worker(exchange.ask, prompt(messages, passages))
+            while data := await in_worker(exchange.read):
+                for text in _texts(decoder.feed(data)):
+                    if text is None:
+                        return
+                    yield text
+            raise EndpointError("the answer broke off before its end; ask again, or /resume it")
         except (OSError, HTTPException, ValueError) as error:
             raise EndpointError(
                 f"{self.base_url} gave no whole answer: {error!r}; look whether OPENAI_BASE_URL is "
                 "right and the server is up"
             ) from error
+        finally:
+            exchange.hang_up()
+            worker.submit(exchange.close)
+            worker.shutdown(wait=False)
 
-    def _connection(self) -> HTTPConnection:
-        url = urlsplit(self.base_url)
+
+class Exchange:
+    """One request and its answer, for one thread, which it blocks; another one may `hang_up`."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        url = urlsplit(endpoint.base_url)
         kind = HTTPSConnection if url.scheme == "https" else HTTPConnection
-        return kind(url.hostname or "", url.port, timeout=self.timeout)
+        self._endpoint = endpoint
+        self._path = f"{url.path}/chat/completions"
+        self._connection = kind(url.hostname or "", url.port, timeout=CONNECT_TIMEOUT)
+        self._socket: socket.socket | None = None
+        self._response: HTTPResponse | None = None
+        self._over = False
 
-    def _ask(self, connection: HTTPConnection, messages: list[dict[str, str]]) -> HTTPResponse:
-        body = json.dumps({"model": self.model, "messages": messages, "stream": True})
-        headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
-        if self.key:
-            headers["Authorization"] = f"Bearer {self.key}"
-        connection.request(
-            "POST", f"{urlsplit(self.base_url).path}/chat/completions", body, headers
-        )
-        response = connection.getresponse()
+    def ask(self, messages: list[dict[str, str]]) -> None:
+        """Send the messages and wait until the answer begins.  Raises EndpointError, OSError."""
+        self._connection.connect()
+        self._socket = self._connection.sock
+        assert self._socket is not None, "it is connected"
+        self._socket.settimeout(ANSWER_TIMEOUT)
+        if self._over:
+            raise ConnectionAbortedError("it was hung up before anything was asked")
+        body = {"model": self._endpoint.model, "messages": messages, "stream": True}
+        self._connection.request("POST", self._path, *self._content(body))
+        self._response = self._connection.getresponse()
+        self._check(self._response)
+
+    def read(self) -> bytes:
+        """What has come of the answer; b"" at its end."""
+        assert self._response is not None, "ask first"
+        return self._response.read1(1 << 16)
+
+    def close(self) -> None:
+        """Give the connection back to the system."""
+        self._connection.close()
+        if self._response is not None:
+            self._response.close()
+
+    def hang_up(self) -> None:
+        """The answer is not wanted any more: who waits for it is woken.  From any thread."""
+        self._over = True
+        if self._socket is not None:
+            try:
+                self._socket.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # the other side was faster, or it is closed
+
+    def _content(self, body: dict[str, Any]) -> tuple[bytes, dict[str, str]]:
+        headers = {"Content-Type": "application/json", "Connection": "close"}
+        if self._endpoint.key:
+            headers["Authorization"] = f"Bearer {self._endpoint.key}"
+        return json.dumps(body).encode(), headers
+
+    def _check(self, response: HTTPResponse) -> None:
         if response.status != 200:
             said = response.read(300).decode(errors="replace")
             raise EndpointError(
-                f"{self.base_url} answered {response.status} {response.reason}: {said}; look at "
-                f"OPENAI_API_KEY and at OPENAI_MODEL, which is {self.model!r}"
+                f"{self._endpoint.base_url} answered {response.status} {response.reason}: {said}; "
+                f"look at OPENAI_API_KEY and at OPENAI_MODEL, which is {self._endpoint.model!r}"
             )
-        return response
 
 
 def prompt(messages: Sequence[Message], passages: Sequence[Passage]) -> list[dict[str, str]]:
@@ -90,16 +150,13 @@ def prompt(messages: Sequence[Message], passages: Sequence[Passage]) -> list[dic
     return [{"role": "system", "content": f"{RULES}\n\n{quotes}"}, *said]
 
 
-def _tokens(response: HTTPResponse) -> Iterator[str]:
-    """The text in a stream of completion chunks, up to `[DONE]`."""
-    decoder = SseDecoder()
-    while data := response.read1(1 << 16):
-        for event in decoder.feed(data):
-            if event.data == "[DONE]":
-                return
-            if text := _text(json.loads(event.data)):
-                yield text
-    raise EndpointError("the answer broke off before its end; ask again, or go on with /resume")
+def _texts(events: Iterable[ServerEvent]) -> Iterator[str | None]:
+    """The text in completion chunks; None at the end of the answer."""
+    for event in events:
+        if event.data == "[DONE]":
+            yield None
+        elif text := _text(json.loads(event.data)):
+            yield text
 
 
 def _text(chunk: Any) -> str:

@@ -11,7 +11,8 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Annotated, Any, TypedDict
 
@@ -53,15 +54,9 @@ class Desk:
         return self.library.read(reading["path"], reading["weights"])
 
     def answer(
-        self, messages: Sequence[Message], passages: Sequence[Passage], writer: StreamWriter
-    ) -> str:
-        said = ""
-        for token in self.answerer(messages, passages):
-            if writer.fenced:  # the run was cancelled: ask the model for no more
-                break
-            said += token
-            writer(token)
-        return said
+        self, messages: Sequence[Message], passages: Sequence[Passage]
+    ) -> AsyncGenerator[str, None]:
+        return self.answerer(messages, passages)
 
 
 def retrieve(state: Chat, runtime: Runtime[Desk]) -> dict[str, Any]:
@@ -82,10 +77,14 @@ def read(reading: Reading, runtime: Runtime[Desk]) -> dict[str, Any]:
     return {"passages": runtime.context.read(reading)}
 
 
-def answer(state: Chat, runtime: Runtime[Desk], writer: StreamWriter) -> dict[str, Any]:
+async def answer(state: Chat, runtime: Runtime[Desk], writer: StreamWriter) -> dict[str, Any]:
     passages = sorted(state["passages"], key=lambda passage: -passage.score)
-    said = runtime.context.answer(state["messages"], passages, writer)
-    return {"messages": [Message("assistant", said)]}
+    said: list[str] = []
+    async with aclosing(runtime.context.answer(state["messages"], passages)) as tokens:
+        async for token in tokens:
+            said.append(token)
+            writer(token)
+    return {"messages": [Message("assistant", "".join(said))]}
 
 
 def chat_graph(saver: Saver) -> CompiledGraph:

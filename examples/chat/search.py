@@ -29,8 +29,8 @@ _STOP = frozenset(
     could did do does doing don't explain for from get give had happen happens has have how i if in
     into is it it's its just know let like make may me mean means more my no not of on or other our
     out please say she should show so some such tell than that the their them then there these they
-    this those to too up us use used was way we were what what's when where which while who why will
-    with would you your
+    this those to too up us use used was way we were what what's when where which while who whom
+    whose why will with would you your
     """)
 )
 

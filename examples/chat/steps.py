@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
 
 from actors import StateSnapshot
 
@@ -26,8 +25,8 @@ class Step:
 def steps_of(history: Iterable[StateSnapshot]) -> list[Step]:
     """The steps of a history (newest first), oldest first."""
     snapshots = list(history)[::-1]
-    ran = ["", *(_tasks(before, after) for before, after in pairwise(snapshots))]
-    return [_step(state, tasks) for state, tasks in zip(snapshots, ran, strict=True)]
+    before = [None, *snapshots]  # one more: the newest comes before nothing
+    return [_step(*pair) for pair in zip(snapshots, before, strict=False)]
 
 
 def table(steps: Iterable[Step]) -> str:
@@ -41,22 +40,17 @@ def table(steps: Iterable[Step]) -> str:
     )
 
 
-def _step(state: StateSnapshot, ran: str) -> Step:
+def _step(state: StateSnapshot, before: StateSnapshot | None) -> Step:
     facts = state.metadata or {}
+    # A new input follows the checkpoint before it, but is no outcome of its tasks.
+    joined = () if before is None or facts["source"] == "input" else before.tasks
     return Step(
         step=facts["step"],
         source=facts["source"],
         process=str(facts.get("process", "")),
-        ran=ran,
+        ran=_count(task.name for task in joined),
         next=_count(state.next),
     )
-
-
-def _tasks(before: StateSnapshot, after: StateSnapshot) -> str:
-    """A new input follows the checkpoint before, but is no outcome of its tasks."""
-    if (after.metadata or {})["source"] == "input":
-        return ""
-    return _count(task.name for task in before.tasks)
 
 
 def _count(names: Iterable[str]) -> str:
