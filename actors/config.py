@@ -50,7 +50,7 @@ def parse_config(config: Config | None) -> RunConfig:
 
 def merge_configs(base: Config | None, over: Config | None) -> Config | None:
     """Two configs as one: `over` wins; tags add up; metadata and configurable merge key by key."""
-    if not base or not over:
+    if not base or not over or not isinstance(over, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
         return over or base
     merged = {**base, **over}
     for key in ("metadata", "configurable"):
@@ -60,11 +60,6 @@ def merge_configs(base: Config | None, over: Config | None) -> Config | None:
     if tags:
         merged["tags"] = list(dict.fromkeys(tags))
     return merged
-
-
-def with_defaults(config: RunConfig, bound: Config | None) -> RunConfig:
-    """The config with what `with_config` bound to the graph under it."""
-    return config if bound is None else parse_config(merge_configs(bound, as_dict(config)))
 
 
 def inherited(parent: RunConfig, own: RunConfig) -> RunConfig:
@@ -85,22 +80,6 @@ def inherited(parent: RunConfig, own: RunConfig) -> RunConfig:
     )
 
 
-def as_dict(config: RunConfig) -> dict[str, Any]:
-    """The config as users know it: only the keys that say something."""
-    shown: dict[str, Any] = {"configurable": dict(config.configurable)}
-    if config.metadata:
-        shown["metadata"] = dict(config.metadata)
-    if config.tags:
-        shown["tags"] = list(config.tags)
-    if config.recursion_limit != DEFAULT_RECURSION_LIMIT:
-        shown["recursion_limit"] = config.recursion_limit
-    for key in ("max_concurrency", "run_id", "run_name", "callbacks"):
-        value = getattr(config, key)
-        if value is not None:
-            shown[key] = value
-    return shown
-
-
 def checkpoint_extra(config: RunConfig) -> dict[str, Any]:
     """What a checkpoint's metadata keeps of the config: metadata and plain configurable keys."""
     plain = {
@@ -114,6 +93,14 @@ def checkpoint_extra(config: RunConfig) -> dict[str, Any]:
 def at_checkpoint(config: RunConfig, checkpoint_id: str | None) -> RunConfig:
     """The same config, meaning another checkpoint."""
     return replace(config, checkpoint_id=checkpoint_id)
+
+
+def check_seconds(name: str, value: Any) -> float | None:
+    """A waiting time: seconds (0 or more), or None for ever.  Raises ConfigError."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value is None or (number and value >= 0):
+        return value
+    raise ConfigError(f"{name}={value!r} cannot be; give seconds (a number, 0 or more) or None")
 
 
 def check_durability(value: str) -> Durability:

@@ -35,13 +35,11 @@ class _Pool:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._idle: list[asyncio.Runner] = []
-        self._pid = os.getpid()
+        self._inherited: list[asyncio.Runner] = []
 
     def take(self) -> asyncio.Runner:
         """A loop, for this caller alone."""
         with self._lock:
-            if self._pid != os.getpid():  # the parent's loops stay the parent's
-                self._idle, self._pid = [], os.getpid()
             if self._idle:
                 return self._idle.pop()
         return asyncio.Runner(loop_factory=asyncio.new_event_loop)
@@ -49,20 +47,28 @@ class _Pool:
     def give_back(self, runner: asyncio.Runner) -> None:
         """Nothing runs on it any more."""
         with self._lock:
-            if len(self._idle) < MAX_IDLE and self._pid == os.getpid():
+            if len(self._idle) < MAX_IDLE:
                 self._idle.append(runner)
                 return
         runner.close()
 
     def close(self) -> None:
         """Close what is idle, at the end of the process."""
-        if self._pid == os.getpid():
-            while self._idle:
-                self._idle.pop().close()
+        while self._idle:
+            self._idle.pop().close()
+
+    def forked(self) -> None:
+        """In a forked child: its parent's loops share the parent's selectors, so they are kept
+        as they are, neither used nor closed; the lock may have been held by another thread."""
+        self._lock = threading.Lock()
+        self._inherited += self._idle
+        self._idle = []
 
 
 _pool = _Pool()
 atexit.register(_pool.close)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.forked)
 
 
 def call(coro: Coroutine[Any, Any, T]) -> T:

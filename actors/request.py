@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias, TypedDict
 
 from streaming import StreamMode, parse_modes
 
-from .config import Config, check_durability, parse_config, with_defaults
+from .config import Config, check_durability, check_seconds, merge_configs, parse_config
 from .errors import ConfigError, OptionError
 from .report import Watch
 from .values import Durability, RunConfig
@@ -80,18 +80,13 @@ class Request:
         on_busy = options.get("on_busy", "wait")
         if on_busy not in ("wait", "reject"):
             raise ConfigError(f"on_busy={on_busy!r} is unknown; give 'wait' or 'reject'")
-        busy_timeout = options.get("busy_timeout", 30.0)
-        if busy_timeout is not None and not busy_timeout >= 0:
-            raise ConfigError(
-                f"busy_timeout={busy_timeout!r} cannot be; give seconds (0 or more) or None"
-            )
         return cls(
-            config=with_defaults(parse_config(config), bound),
+            config=parse_config(merge_configs(bound, config)),
             context=options.get("context"),
             durability=check_durability(options.get("durability", "async")),
             stateless=options.get("stateless", False),
             on_busy=on_busy,
-            busy_timeout=busy_timeout,
+            busy_timeout=check_seconds("busy_timeout", options.get("busy_timeout", 30.0)),
         )
 
     @property

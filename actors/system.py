@@ -19,9 +19,9 @@ from checkpoint import new_id
 from streaming import EventLog, Hub, HubStats, LogOptions
 
 from .codec import durable_options
-from .config import Config
+from .config import Config, check_seconds
 from .context import current
-from .errors import ConfigError, SystemClosedError
+from .errors import SystemClosedError
 from .request import WATCH_ALL, Request, RunOptions
 from .run import Plan, Run
 from .supervisor import Supervisor
@@ -52,15 +52,11 @@ class ActorSystem:
         event_log: EventLog | None = None,
         max_finished: int = 256,
     ) -> None:
-        if drain_timeout is not None and not drain_timeout >= 0:
-            raise ConfigError(
-                f"drain_timeout={drain_timeout!r} cannot be; give seconds (0 or more) or None"
-            )
         self.supervisor = Supervisor(name)
         """Owns the tasks; actors of your own may be started under it."""
         self.hub = Hub(max_finished=max_finished)
         """The logs of runs, live and lately finished."""
-        self._drain_timeout = drain_timeout
+        self._drain_timeout = check_seconds("drain_timeout", drain_timeout)
         self._event_log = event_log
         self._max_finished = max_finished
         self._runs: dict[str, Run] = {}

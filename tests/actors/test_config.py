@@ -9,12 +9,10 @@ import pytest
 
 from actors import ConfigError, RunConfig
 from actors.config import (
-    as_dict,
     check_durability,
     checkpoint_extra,
     merge_configs,
     parse_config,
-    with_defaults,
 )
 from actors.values import DEFAULT_RECURSION_LIMIT
 
@@ -113,28 +111,16 @@ def test_merging_changes_neither_config() -> None:
 
 def test_bound_values_stand_under_those_of_the_call() -> None:
     bound = {"recursion_limit": 5, "tags": ["b"], "configurable": {"a": 1, "thread_id": "b"}}
-    config = with_defaults(parse_config({"configurable": {"thread_id": "t"}, "tags": ["c"]}), bound)
+    call = {"configurable": {"thread_id": "t"}, "tags": ["c"]}
+    config = parse_config(merge_configs(bound, call))
     assert (config.recursion_limit, config.tags, config.thread_id) == (5, ("b", "c"), "t")
     assert config.configurable == {"a": 1, "thread_id": "t"}
 
 
 def test_a_call_can_ask_for_the_default_limit_over_a_bound_one() -> None:
-    asked = parse_config({"recursion_limit": DEFAULT_RECURSION_LIMIT})
-    assert with_defaults(asked, {"recursion_limit": 5}).recursion_limit == DEFAULT_RECURSION_LIMIT
-
-
-def test_a_config_shown_and_parsed_again_is_the_same() -> None:
-    config = parse_config(
-        {
-            "configurable": {"thread_id": "t", "own": 1},
-            "recursion_limit": 7,
-            "max_concurrency": 3,
-            "tags": ["x"],
-            "metadata": {"m": 1},
-            "run_id": "r",
-        }
-    )
-    assert parse_config(as_dict(config)) == config
+    asked = {"recursion_limit": DEFAULT_RECURSION_LIMIT}
+    config = parse_config(merge_configs({"recursion_limit": 5}, asked))
+    assert config.recursion_limit == DEFAULT_RECURSION_LIMIT
 
 
 def test_checkpoints_keep_metadata_and_plain_configurable_values() -> None:
