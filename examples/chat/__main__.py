@@ -15,7 +15,7 @@ import os
 import sys
 from pathlib import Path
 
-from checkpoint import SqliteSaver
+from checkpoint import CheckpointError, SqliteSaver
 
 from .answer import Extractive
 from .demo import play
@@ -50,8 +50,12 @@ def talk(folder: Path, database: Path, thread: str) -> int:
     database.parent.mkdir(parents=True, exist_ok=True)
     by = endpoint.model if endpoint else "quotes (set OPENAI_BASE_URL for a model)"
     print(f"{len(desk.library)} documents of {folder}; answers by {by}; /help helps")
-    with SqliteSaver.from_conn_string(database) as saver:
-        Terminal(saver, desk, thread).run()
+    try:
+        with SqliteSaver.from_conn_string(database) as saver:
+            Terminal(saver, desk, thread).run()
+    except CheckpointError as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
 
 

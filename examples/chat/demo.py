@@ -29,6 +29,12 @@ QUESTIONS = ("What is a checkpoint?", "And what survives when it is killed?")
 PATIENCE = 30.0
 """Seconds that a process may be silent; it is never for one."""
 
+INTRODUCTION = """\
+Two questions about the documents of this repository. Each takes three super-steps: a search, the
+reading of what it found (one task per document, all at the same time), and the answer. While the
+second one is worked on, the process is killed twice; each time another one goes on from the last
+checkpoint of the thread, which is in an SQLite file."""
+
 Enough = Callable[[Sequence[Notice]], bool]
 """Given what a process has told so far: is this the moment to kill it?"""
 
@@ -41,7 +47,7 @@ def play() -> int:
     """Show it; 0 if all that must hold does."""
     with TemporaryDirectory(prefix="understudy-demo-") as name:
         folder = Path(name)
-        print(f"The conversation is kept in {folder / 'chat.sqlite'}.")
+        print(INTRODUCTION)
         run(_act(folder, 1, QUESTIONS, "reading"), in_the_middle_of_reading)
         print(f"It had read {READ_BEFORE} documents and was reading the others.")
         run(_act(folder, 2, (), "answering"), in_the_middle_of_answering)
@@ -81,7 +87,7 @@ def run(act: Act, enough: Enough | None) -> None:
     theirs.close()  # then reading ends when the process is gone
     print(f"\nProcess {act.process} starts (pid {process.pid}).")
     if not act.questions:
-        print("It goes on with the thread from its last checkpoint; its input is None.")
+        print("It asks nothing: with the input None, the thread goes on where it stopped.")
     if _watch(ours, enough):
         process.kill()
         print(f"\nSIGKILL: process {act.process} is dead.")

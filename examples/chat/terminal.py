@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from actors import StateSnapshot
-from checkpoint import Saver
+from checkpoint import Saver, ThreadBusyError
 
 from .answer import Message
 from .endpoint import EndpointError
@@ -80,6 +80,8 @@ class Terminal:
             print(dim("\nstopped; /resume goes on with it, a new question leaves it"))
         except EndpointError as error:
             print(dim(f"\n{error}\n/resume tries again"))
+        except ThreadBusyError as error:
+            print(dim(str(error)))
 
     def _show(self, given: dict[str, Any] | None) -> None:
         stream = self._graph.stream(
@@ -87,6 +89,7 @@ class Terminal:
             self._config(self._thread),
             context=self._desk,
             stream_mode=["custom", "updates"],
+            on_busy="reject",  # another terminal has it
         )
         screen = Screen()
         for mode, chunk in stream:

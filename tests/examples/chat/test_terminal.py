@@ -143,6 +143,28 @@ def test_a_model_that_fails_is_told_and_the_chat_goes_on(folder: Path) -> None:
         talk.leave()
 
 
+def test_a_conversation_that_another_terminal_works_on_is_left_alone(folder: Path) -> None:
+    with (
+        model(Reply(["Twice"], "hold")) as server,
+        chat(folder, base_url=server.base_url) as one,
+        chat(folder, base_url=server.base_url) as other,
+    ):
+        one.type("When does the tide come?")
+        one.wait_for("Twice")
+        other.type("Who is the pilot?")
+        other.wait_for("thread 'main' cannot be claimed: it is held, its owner is")
+        other.leave()
+    assert len(server.asked) == 1
+
+
+def test_a_file_that_is_no_database_is_refused(folder: Path) -> None:
+    with chat(folder, "--db", str(folder / "docs" / "tide.md")) as talk:
+        out, _ = talk.process.communicate(timeout=30)
+    assert talk.process.returncode == 1
+    assert b"tide.md" in out
+    assert b"Traceback" not in out
+
+
 def test_a_folder_that_is_none_is_refused(folder: Path) -> None:
     with chat(folder, "--folder", "nowhere") as talk:
         out, _ = talk.process.communicate(timeout=30)
