@@ -8,11 +8,15 @@ lines of JSON, each written at once, so that the test knows what a subscriber ha
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
+import resource
 import signal
 import socket
+import sqlite3
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -20,8 +24,10 @@ from typing import Any
 
 import checkpoint.lease  # noqa: F401 - so that children need not
 from actors import ActorSystem, CompiledGraph, EmptyInputError
+from actors.codec import durable_options
 from checkpoint import SqliteSaver
-from tests.faults.work import INPUT, Effects, build
+from streaming import Chunk, Gap, Hub
+from tests.faults.work import INPUT, Effects, build, message
 
 MODES = ["values", "updates", "custom"]
 
@@ -52,6 +58,51 @@ async def run(job: dict[str, Any], tell: Tell) -> None:
     tell("end")
 
 
+async def logged(job: dict[str, Any], tell: Tell) -> None:
+    """Run in an actor system that keeps the run's events; tell chunks with their ids."""
+    async with (
+        SqliteSaver(job["path"]) as saver,
+        ActorSystem(event_log=saver.events) as system,
+    ):
+        config: Any = {**on(job), "run_id": job["run_id"]}
+        started = await system.start(
+            graph_of(job, saver), job["input"], config, durability=job["durability"]
+        )
+        async for chunk in started.stream(MODES, subgraphs=True, after=job.get("after")):
+            tell(_told(chunk))
+        await started.result()
+
+
+async def read(job: dict[str, Any], tell: Tell) -> None:
+    """Read a run's log as it was left; tell its rows' ids, then its chunks."""
+    async with SqliteSaver(job["path"]) as saver:
+        events, run_id = saver.events, job["run_id"]
+        rows = await events.read(run_id, 0, 1_000_000)
+        tell([number for number, _ in rows])
+        options = await durable_options(
+            events, saver, run_id, thread_id=job["thread"], with_values=job["durability"] == "exit"
+        )
+        log = Hub().open(run_id, **options)
+        log.close()
+        async for chunk in log.subscribe(MODES, after=job.get("after"), subgraphs=True):
+            tell(_told(chunk))
+
+
+def _told(chunk: Chunk | Gap) -> list[Any]:
+    assert isinstance(chunk, Chunk), f"a gap: {chunk}"
+    return [chunk.id, chunk.ns, chunk.mode, chunk.data]
+
+
+async def update(job: dict[str, Any], tell: Tell) -> None:
+    """Update the state of a thread again and again, telling the number of each that returned."""
+    async with SqliteSaver(job["path"]) as saver:
+        graph = graph_of(job, saver)
+        for number in itertools.count(1):
+            entry = {"log": [message(f"update {number}")], "total": number}
+            await graph.aupdate_state(on(job), entry, as_node="inner")
+            tell(number)
+
+
 async def takeover(job: dict[str, Any], tell: Tell) -> None:
     """Wait for a thread that another process holds, then go on with it."""
     async with SqliteSaver(job["path"]) as saver:
@@ -63,7 +114,39 @@ async def takeover(job: dict[str, Any], tell: Tell) -> None:
             tell(await graph.ainvoke(INPUT, on(job)))
 
 
-ROLES = {role.__name__: role for role in (stream, run, takeover)}
+async def opening(job: dict[str, Any], tell: Tell) -> None:
+    """Open the database, counting the calls of the system and of SQLite that this takes; die
+    before one of them (`die_at_call`), or when a file grows too long (`file_limit`)."""
+    calls = 0
+
+    def profile(_: Any, event: str, called: Any) -> None:
+        nonlocal calls
+        if event == "c_call" and _is_outside(called):
+            calls += 1
+            if calls == job.get("die_at_call"):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    if limit := job.get("file_limit"):
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python ignores it
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    tell("begin")
+    threading.setprofile(profile)
+    sys.setprofile(profile)
+    with SqliteSaver(job["path"]):
+        sys.setprofile(None)
+        tell("open")
+    tell(calls)
+
+
+def _is_outside(called: Any) -> bool:
+    """True for calls that change files or locks, or look at them."""
+    owner = getattr(called, "__self__", None)
+    if isinstance(owner, sqlite3.Connection | sqlite3.Cursor):
+        return True
+    return getattr(called, "__module__", None) in {"posix", "fcntl", "_sqlite3"}
+
+
+ROLES = {role.__name__: role for role in (stream, run, logged, read, update, takeover, opening)}
 
 
 def graph_of(job: dict[str, Any], saver: SqliteSaver) -> CompiledGraph:

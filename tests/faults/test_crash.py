@@ -16,11 +16,6 @@ from tests.faults.witness import Reference
 KILLS = 50
 
 
-@pytest.fixture(scope="module")
-def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
-    return Reference.of(tmp_path_factory.mktemp("reference"))
-
-
 @pytest.mark.parametrize("durability", ["sync", "async"])
 def test_fifty_kills_lose_nothing_that_was_received_and_repeat_nothing_that_was_kept(
     durability: str, server: ForkServer, tmp_path: Path, reference: Reference
