@@ -1,0 +1,362 @@
+"""Sync doors: plain threads, running loops, many threads, nesting, Ctrl-C, forks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import gc
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors import Send, StateGraph
+from actors.values import START
+from checkpoint import MemorySaver
+from tests.actors.engine import DEADLINE, Gated, State, chain, fan, on, saying, says
+
+ROOT = Path(__file__).parents[2]
+who: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="nobody")
+
+
+def in_thread(job: Callable[[], Any]) -> Any:
+    """What the job gives in a thread of its own; a job that hangs fails the test."""
+    results: list[Any] = []
+
+    def work() -> None:
+        try:
+            results.append((job(), None))
+        except BaseException as error:
+            results.append((None, error))
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(DEADLINE)
+    assert results, "the call hangs"
+    value, error = results[0]
+    if error is not None:
+        raise error
+    return value
+
+
+def script(text: str) -> str:
+    """What a Python script prints."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error::ResourceWarning", "-c", PREFACE + text],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=3 * DEADLINE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+PREFACE = "from tests.actors.engine import *\nfrom checkpoint import MemorySaver\n"
+
+
+# --- plain threads ----------------------------------------------------------------------------------
+
+
+def test_async_and_sync_nodes_run_under_invoke() -> None:
+    graph = chain(a=saying("a"), b=says("b"), c=saying("c")).compile()
+    assert graph.invoke({"log": ["in"]}) == {"log": ["in", "a", "b", "c"]}
+
+
+def test_a_stream_gives_its_chunks_one_by_one() -> None:
+    graph = chain(a=saying("a"), b=says("b")).compile()
+    assert list(graph.stream({"log": []})) == [{"a": {"log": ["a"]}}, {"b": {"log": ["b"]}}]
+    both = list(graph.stream({"log": []}, stream_mode=["values", "updates"]))
+    assert [mode for mode, _ in both] == ["values", "updates", "values", "updates", "values"]
+
+
+def test_nothing_runs_ahead_of_the_reader_of_a_sync_stream() -> None:
+    ran: list[str] = []
+    stream = chain(a=lambda s: ran.append("a"), b=lambda s: ran.append("b")).compile().stream({})
+    assert ran == []
+    next(stream)
+    assert ran == ["a"]
+    next(stream)
+    assert ran == ["a", "b"]
+
+
+def test_leaving_a_sync_stream_ends_the_run_and_keeps_what_was_done() -> None:
+    ran: list[str] = []
+
+    def b(state: Any) -> dict[str, Any]:
+        ran.append("b")
+        return {"log": ["b"]}
+
+    graph = chain(a=says("a"), b=b).compile(checkpointer=MemorySaver())
+    for _ in graph.stream({"log": []}, on("t")):
+        break
+    gc.collect()
+    assert ran == []
+    assert graph.get_state(on("t")).next == ("b",)
+    assert graph.invoke(None, on("t"), on_busy="reject") == {"log": ["a", "b"]}
+
+
+def test_a_nodes_error_reaches_the_caller_with_the_users_frames() -> None:
+    def bad(state: Any) -> None:
+        raise LookupError("no")
+
+    with pytest.raises(LookupError) as caught:
+        chain(a=bad).compile().invoke({"log": []})
+    assert "bad" in [entry.name for entry in caught.traceback]
+    with pytest.raises(LookupError):
+        list(chain(a=bad).compile().stream({"log": []}))
+
+
+def test_a_lone_sync_node_runs_on_the_callers_thread() -> None:
+    threads: list[str] = []
+
+    def node(state: Any) -> None:
+        threads.append(threading.current_thread().name)
+
+    chain(a=node, b=node).compile().invoke({"log": []})
+    assert threads == [threading.current_thread().name] * 2
+
+
+def test_sync_nodes_side_by_side_run_at_once() -> None:
+    meeting = threading.Barrier(3, timeout=DEADLINE)
+
+    def node(state: Any) -> None:
+        meeting.wait()
+
+    fan(a=node, b=node, c=node).compile().invoke({"log": []})
+    assert not meeting.broken
+
+
+def test_the_callers_context_variables_reach_every_node_and_stay_as_they_were() -> None:
+    seen: list[str] = []
+
+    def sync_node(state: Any) -> None:
+        seen.append(who.get())
+        who.set("changed")
+
+    async def async_node(state: Any) -> None:
+        seen.append(who.get())
+        who.set("changed")
+
+    def call() -> str:
+        who.set("ada")
+        fan(a=sync_node, b=async_node).compile().invoke({"log": []})
+        chain(a=sync_node, b=async_node).compile().invoke({"log": []})
+        list(chain(a=sync_node, b=async_node).compile().stream({"log": []}))
+        return who.get()
+
+    assert contextvars.copy_context().run(call) == "ada"
+    assert seen == ["ada"] * 6
+
+
+def test_every_door_has_the_same_answer_as_its_async_twin() -> None:
+    graph = chain(a=says("a"), b=saying("b")).compile(checkpointer=MemorySaver())
+    graph.invoke({"log": []}, on("t"))
+    assert graph.get_state(on("t")) == asyncio.run(graph.aget_state(on("t")))
+    config = graph.update_state(on("t"), {"log": ["x"]}, as_node="b")
+    assert graph.get_state(config).values == {"log": ["a", "b", "x"]}
+    assert [s.values["log"] for s in graph.get_state_history(on("t"), limit=2)] == [
+        ["a", "b", "x"],
+        ["a", "b"],
+    ]
+    assert graph.batch([{"log": [n]} for n in range(3)], stateless=True) == [
+        {"log": [n, "a", "b"]} for n in range(3)
+    ]
+
+
+# --- other threads and loops ------------------------------------------------------------------------
+
+
+async def test_invoke_and_stream_work_inside_a_running_loop() -> None:
+    graph = chain(a=saying("a"), b=says("b")).compile(checkpointer=MemorySaver())
+    assert graph.invoke({"log": []}, on("t")) == {"log": ["a", "b"]}
+    assert len(list(graph.stream({"log": []}, on("t")))) == 2
+    assert graph.get_state(on("t")).values["log"] == ["a", "b", "a", "b"]
+
+
+def test_invoke_works_in_many_threads_at_once() -> None:
+    graph = fan(a=says("a"), b=saying("b")).compile(checkpointer=MemorySaver())
+    with ThreadPoolExecutor(16) as pool:
+        results = list(pool.map(lambda n: graph.invoke({"log": [n]}, on(str(n))), range(100)))
+    assert [result["log"] for result in results] == [[n, "a", "b"] for n in range(100)]
+
+
+def test_threads_take_turns_on_one_graph_thread() -> None:
+    graph = chain(a=saying("a"), b=says("b")).compile(checkpointer=MemorySaver())
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: graph.invoke({"log": []}, on("t")), range(8)))
+    assert graph.get_state(on("t")).values["log"] == ["a", "b"] * 8
+
+
+def test_a_stream_may_be_read_from_another_thread_at_every_step() -> None:
+    graph = chain(a=saying("a"), b=says("b"), c=saying("c")).compile(checkpointer=MemorySaver())
+    stream = graph.stream({"log": []}, on("t"))
+    seen = [in_thread(lambda: next(stream, None)) for _ in range(4)]
+    assert [chunk and next(iter(chunk)) for chunk in seen] == ["a", "b", "c", None]
+    assert graph.invoke(None, on("t"), on_busy="reject")["log"] == ["a", "b", "c"]
+
+
+def test_a_stream_begun_in_plain_code_may_be_read_in_a_loop() -> None:
+    def job() -> list[str]:
+        stream = chain(a=saying("a"), b=says("b")).compile().stream({"log": []})
+        seen = [next(iter(next(stream)))]
+
+        async def rest() -> list[str]:
+            return [next(iter(chunk)) for chunk in stream]
+
+        return seen + asyncio.run(rest())
+
+    assert in_thread(job) == ["a", "b"]
+
+
+def test_a_stream_left_by_its_thread_is_closed_by_whoever_drops_it() -> None:
+    graph = chain(a=saying("a"), b=says("b")).compile(checkpointer=MemorySaver())
+    streams = [graph.stream({"log": []}, on("t"))]
+    in_thread(lambda: next(streams[0]))
+
+    async def drop() -> None:
+        streams.clear()
+        gc.collect()
+
+    in_thread(lambda: asyncio.run(drop()))
+    assert graph.invoke(None, on("t"), on_busy="reject") == {"log": ["a", "b"]}
+
+
+# --- nesting ------------------------------------------------------------------------------------------
+
+
+def test_sync_nodes_may_invoke_graphs_five_deep_and_fifty_wide() -> None:
+    graph = chain(leaf=says("leaf")).compile()
+    for _ in range(5):
+        graph = chain(node=_invoking(graph)).compile()
+    builder = StateGraph(State).add_node("spread", lambda s: None).add_edge(START, "spread")
+    builder.add_node("work", _invoking(graph))
+    builder.add_conditional_edges("spread", lambda s: [Send("work", {}) for _ in range(50)])
+    result = in_thread(lambda: builder.compile().invoke({"log": []}))
+    assert result == {"log": ["leaf"] * 50}
+
+
+def _invoking(graph: Any) -> Any:
+    return lambda state: graph.invoke({"log": []})
+
+
+def test_nested_invokes_that_all_wait_at_once_do_not_starve_each_other() -> None:
+    meeting = threading.Barrier(50, timeout=DEADLINE)
+    inner = chain(leaf=lambda s: {"log": [meeting.wait() * 0]}).compile()
+    builder = StateGraph(State).add_node("spread", lambda s: None).add_edge(START, "spread")
+    builder.add_node("work", _invoking(inner))
+    builder.add_conditional_edges("spread", lambda s: [Send("work", {}) for _ in range(50)])
+    in_thread(lambda: builder.compile().invoke({"log": []}))
+    assert not meeting.broken
+
+
+# --- ending --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("shape", [chain, fan])
+def test_a_node_that_ends_the_program_leaves_no_run_behind(shape: Any, error: Any) -> None:
+    calls: list[int] = []
+
+    def node(state: Any) -> dict[str, Any]:
+        calls.append(1)
+        if len(calls) == 1:
+            raise error
+        return {"log": ["a"]}
+
+    graph = shape(a=node, b=says("b")).compile(checkpointer=MemorySaver())
+    with pytest.raises(error):
+        graph.invoke({"log": []}, on("t"))
+    assert graph.invoke(None, on("t"), on_busy="reject") == {"log": ["a", "b"]}
+
+
+def test_an_interrupt_while_a_stream_waits_ends_its_run() -> None:
+    calls: list[int] = []
+
+    def node(state: Any) -> dict[str, Any]:
+        calls.append(1)
+        if len(calls) == 1:
+            signal.raise_signal(signal.SIGINT)
+        return {"log": ["a"]}
+
+    graph = chain(a=node).compile(checkpointer=MemorySaver())
+    with pytest.raises(KeyboardInterrupt):
+        list(graph.stream({"log": []}, on("t")))
+    assert graph.invoke({"log": []}, on("t"), on_busy="reject")["log"][-1] == "a"
+
+
+def test_ctrl_c_cancels_the_run_and_waits_for_its_clean_up() -> None:
+    printed = script(
+        """
+import signal
+async def node(state):
+    asyncio.get_running_loop().call_soon(signal.raise_signal, signal.SIGINT)
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await asyncio.sleep(0)
+        print("clean")
+
+graph = chain(a=says("a"), b=node).compile(checkpointer=MemorySaver())
+for door in (graph.invoke, lambda *args: list(graph.stream(*args))):
+    try:
+        door({"log": []}, on("t"))
+    except KeyboardInterrupt:
+        print("interrupted", graph.get_state(on("t")).next)
+print(chain(a=saying("a")).compile().invoke({"log": []}))
+"""
+    )
+    once = "clean\ninterrupted ('b',)\n"
+    assert printed == once * 2 + "{'log': ['a']}\n"
+
+
+def test_a_forked_child_has_loops_of_its_own_and_leaves_its_parents_alone() -> None:
+    printed = script(
+        """
+import gc, os
+graph = fan(a=says("a"), b=saying("b"), c=says("c")).compile()
+held = graph.stream({"log": []})
+next(held)
+graph.invoke({"log": []})
+child = os.fork()
+if child == 0:
+    print("child", graph.invoke({"log": []}), flush=True)
+    gc.collect()
+    os._exit(0)
+print("exit", os.waitpid(child, 0)[1])
+print("rest", len(list(held)))
+for _ in range(20):
+    assert len(graph.invoke({"log": []})["log"]) == 3
+print("parent", graph.invoke({"log": []}))
+"""
+    )
+    both = "{'log': ['a', 'b', 'c']}"
+    assert printed == f"child {both}\nexit 0\nrest 2\nparent {both}\n"
+
+
+def test_a_program_that_leaves_a_stream_half_read_ends_quietly() -> None:
+    printed = script(
+        """
+graph = chain(a=says("a"), b=saying("b")).compile(checkpointer=MemorySaver())
+stream = graph.stream({"log": []}, on("t"))
+print(next(stream))
+"""
+    )
+    assert printed == "{'a': {'log': ['a']}}\n"
+
+
+async def test_a_door_inside_a_loop_can_be_used_while_async_runs_go_on() -> None:
+    gated = Gated()
+    slow = asyncio.create_task(chain(a=gated).compile().ainvoke({"log": []}))
+    await gated.started.wait()
+    assert chain(a=says("a")).compile().invoke({"log": []}) == {"log": ["a"]}
+    gated.gate.set()
+    assert await slow == {"log": ["gated"]}
