@@ -151,9 +151,12 @@ class _Nested:
     def __init__(self, run: Coroutine[Any, Any, Any], subscriber: Subscriber) -> None:
         self._supervisor = Supervisor("nested")
         self._subscriber = subscriber
-        self._task = self._supervisor.spawn(
-            run, name="nested", on_done=lambda _: subscriber.finish()
-        )
+        self._task = self._supervisor.spawn(run, name="nested", on_done=self._over)
+
+    def _over(self, task: asyncio.Task[Any]) -> None:
+        if not task.cancelled():
+            task.exception()  # told to whoever asks for the result
+        self._subscriber.finish()
 
     async def result(self) -> Any:
         """What it gave."""

@@ -13,8 +13,10 @@ import streaming
 from checkpoint import Decoder, Saver, Serializer
 from streaming import CheckpointSaved, Event, EventLog, LogOptions, StepCommitted
 
+from .channelset import ChannelSet
 from .errors import ThreadStateError
-from .spec import INPUT, ROOT, TASKS
+from .layout import Layout
+from .restore import restored_from
 from .views import namespace_text
 
 _KINDS: tuple[type[Event], ...] = (
@@ -35,17 +37,21 @@ _NUMBERS: dict[type[Event], int] = {kind: number for number, kind in enumerate(_
 _FIELDS: dict[type[Event], tuple[str, ...]] = {
     kind: tuple(field.name for field in fields(kind)) for kind in _KINDS
 }
-_CONTROL = ("branch:", "join:", INPUT, TASKS)
-"""What the names of channels that are no state begin with."""
 _SAVED = tuple(field.name for field in fields(CheckpointSaved))
 
 
 class SerializedEvents:
-    """An EventCodec over a serializer.  `with_values`: store the state with each step, because no
-    checkpoint will hold it (durability "exit")."""
+    """An EventCodec over a serializer, for the runs of one graph.
 
-    def __init__(self, serializer: Serializer, *, with_values: bool = False) -> None:
+    `with_values`: store the state with each step, as no checkpoint will hold it (durability
+    "exit").
+    """
+
+    def __init__(
+        self, serializer: Serializer, layout: Layout, *, with_values: bool = False
+    ) -> None:
         self._serializer = serializer
+        self._layout = layout
         self._with_values = with_values
 
     def encode(self, event: Event) -> bytes:
@@ -53,11 +59,16 @@ class SerializedEvents:
         kind = type(event)
         values = [getattr(event, name) for name in _FIELDS[kind]]
         if isinstance(event, StepCommitted):
-            if not self._with_values and _is_saved(event):
+            if not self._with_values and self._is_saved(event):
                 values[_FIELDS[kind].index("values")] = None
             values[_FIELDS[kind].index("checkpoint")] = _plain(event.checkpoint)
             values[_FIELDS[kind].index("changed")] = event.changed and sorted(event.changed)
         return self._serializer.dumps([_NUMBERS[kind], values])
+
+    def _is_saved(self, event: StepCommitted) -> bool:
+        """True if the event's checkpoint holds just what the event shows."""
+        saved = event.checkpoint
+        return saved is not None and saved.values is None and self._layout.at(event.ns) is not None
 
     def decode(self, data: bytes) -> Event:
         """The event that `encode` was given, a step's state left out."""
@@ -72,11 +83,6 @@ class SerializedEvents:
         return event
 
 
-def _is_saved(event: StepCommitted) -> bool:
-    """True if the event's checkpoint holds just what the event shows."""
-    return event.checkpoint is not None and event.checkpoint.values is None
-
-
 def _plain(saved: CheckpointSaved | None) -> list[Any] | None:
     return None if saved is None else [getattr(saved, name) for name in _SAVED]
 
@@ -84,13 +90,15 @@ def _plain(saved: CheckpointSaved | None) -> list[Any] | None:
 class SavedValues:
     """Fills in the state of steps that were read back from a durable log."""
 
-    def __init__(self, saver: Saver, thread_id: str) -> None:
+    def __init__(self, saver: Saver, thread_id: str, layout: Layout) -> None:
         self._saver = saver
         self._thread_id = thread_id
+        self._layout = layout
 
     async def __call__(self, event: Event) -> Event:
         """The event with its values; raises ThreadStateError when its checkpoint is gone."""
-        if not isinstance(event, StepCommitted) or event.checkpoint is None:
+        layout = self._layout.at(event.ns)
+        if not isinstance(event, StepCommitted) or event.checkpoint is None or layout is None:
             return event
         checkpoint_id = event.checkpoint.config["configurable"]["checkpoint_id"]
         ns = namespace_text(event.ns)
@@ -101,9 +109,8 @@ class SavedValues:
                 f"{self._thread_id!r}, which is gone; read a mode that shows no state, "
                 "such as 'updates'"
             )
-        held = Decoder(self._saver.serializer).values(loaded)
-        values = {key: value for key, value in held.items() if not key.startswith(_CONTROL)}
-        return replace(event, values=values.get(ROOT, values))
+        restored = restored_from(loaded, Decoder(self._saver.serializer))
+        return replace(event, values=ChannelSet(layout, restored).state())
 
 
 async def durable_options(
@@ -111,6 +118,7 @@ async def durable_options(
     saver: Saver,
     run_id: str,
     *,
+    layout: Layout,
     thread_id: str,
     with_values: bool,
 ) -> LogOptions:
@@ -119,6 +127,6 @@ async def durable_options(
         "keep": True,
         "start": await event_log.last(run_id),
         "event_log": event_log,
-        "codec": SerializedEvents(saver.serializer, with_values=with_values),
-        "resolve": SavedValues(saver, thread_id),
+        "codec": SerializedEvents(saver.serializer, layout, with_values=with_values),
+        "resolve": SavedValues(saver, thread_id, layout),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Self, cast, get_origin
+from typing import Any, Self, TypeAlias, cast, get_origin
 
 from checkpoint import Saver
 
@@ -19,7 +19,7 @@ from .parts import BranchPart, NodePart, Parts
 from .state import Schema
 from .values import END, START
 
-Node = Callable[..., Any]
+Node: TypeAlias = Callable[..., Any] | CompiledGraph
 """A function, async function, callable object, or compiled graph."""
 
 

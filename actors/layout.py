@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .channels import LastValueAfterFinish, NamedBarrierValue, NamedBarrierValueAfterFinish
@@ -31,6 +31,14 @@ class Layout:
     """Nodes that are compiled graphs."""
     subgraphs: Mapping[str, Layout]
     """Nodes that are, or call, a compiled graph which keeps checkpoints -> that graph's layout."""
+
+    def at(self, ns: Sequence[str]) -> Layout | None:
+        """The layout of the subgraph at a namespace; None if no node is known to lead there."""
+        layout: Layout | None = self
+        for part in ns:
+            if layout is not None and not part.isdigit():  # digits: called again by the same task
+                layout = layout.subgraphs.get(part.partition(":")[0])
+        return layout
 
     @classmethod
     def of(

@@ -56,17 +56,13 @@ def scope_of(layout: Layout, saver: Saver | None, config: RunConfig) -> Scope:
             'give {"configurable": {"thread_id": "…"}}'
         )
     ns = tuple(config.checkpoint_ns.split("|")) if config.checkpoint_ns else ()
-    for part in ns:
-        if part.isdigit():  # a further graph called by the same task
-            continue
-        name = part.partition(":")[0]
-        if name not in layout.subgraphs:
-            raise ConfigError(
-                f"checkpoint_ns={config.checkpoint_ns!r} names no subgraph: {name!r} is none of "
-                f"{sorted(layout.subgraphs)}; take it from a snapshot's tasks"
-            )
-        layout = layout.subgraphs[name]
-    return Scope(saver, layout, config.thread_id, ns)
+    found = layout.at(ns)
+    if found is None:
+        raise ConfigError(
+            f"checkpoint_ns={config.checkpoint_ns!r} names no subgraph of this graph, whose "
+            f"nodes {sorted(layout.subgraphs)} have some; take it from a snapshot's tasks"
+        )
+    return Scope(saver, found, config.thread_id, ns)
 
 
 async def state_of(scope: Scope, checkpoint_id: str | None, *, subgraphs: bool) -> StateSnapshot:

@@ -105,6 +105,7 @@ class ActorSystem:
                 self._event_log,
                 saver,
                 run_id,
+                layout=graph.layout,
                 thread_id=request.config.thread_id or "",
                 with_values=request.durability == "exit",
             )
