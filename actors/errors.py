@@ -10,6 +10,7 @@ ActorsError
 ├── GraphRecursionError (RecursionError)  the steps ran out
 ├── ThreadStateError                    what the thread holds and the graph do not fit
 ├── RunCancelledError                   the result of a cancelled run was asked for
+├── RunUnknownError (LookupError)       no run has this id
 ├── SystemClosedError                   the actor system takes nothing new
 ├── NoTaskError (RuntimeError)          this is no code of a node
 ├── OptionError (TypeError)             there is no such keyword argument
@@ -65,6 +66,10 @@ class ThreadStateError(ActorsError):
 
 class RunCancelledError(ActorsError):
     """The run was cancelled, so it has no result; read its thread's state or start it again."""
+
+
+class RunUnknownError(ActorsError, LookupError):
+    """No run with this id is known here; give the id of a run of this system or its event log."""
 
 
 class SystemClosedError(ActorsError):

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, Self
 from typing_extensions import Unpack
 
 from checkpoint import new_id
-from streaming import EventLog, Hub, HubStats, LogOptions
+from streaming import EventLog, Hub, HubStats, LogOptions, RunLog
 
 from .codec import durable_options
 from .config import Config, check_seconds
 from .context import current
-from .errors import SystemClosedError
+from .errors import RunUnknownError, SystemClosedError
 from .request import WATCH_ALL, Request, RunOptions
 from .run import Plan, Run
 from .supervisor import Supervisor
@@ -99,18 +99,9 @@ class ActorSystem:
         request = Request.parse(config, graph.bound, options)
         saver = graph.saver_for(request)
         run_id = request.config.run_id or new_id()
-        log_options: LogOptions = {"keep": True}
-        if self._event_log is not None and saver is not None:
-            log_options = await durable_options(
-                self._event_log,
-                saver,
-                run_id,
-                layout=graph.layout,
-                thread_id=request.config.thread_id or "",
-                with_values=request.durability == "exit",
-            )
-            self._check_open()  # it may have begun to close while we looked
-        log = self.hub.open(run_id, **log_options)
+        options_of_log = await self._log_options(graph, request, run_id)
+        self._check_open()  # it may have begun to close while we looked
+        log = self.hub.open(run_id, **options_of_log)
         plan = Plan(
             layout=graph.layout,
             input=input,
@@ -123,6 +114,45 @@ class ActorSystem:
         )
         run = self._runs[run_id] = Run(plan, self.supervisor, log, on_end=self._retire)
         return run
+
+    async def find_log(
+        self, graph: CompiledGraph, run_id: str, config: Config | None = None
+    ) -> RunLog:
+        """The events of a run by its id: alive, lately finished, or, with an event log, of an
+        earlier process; then `config` names its thread.
+
+        Raises RunUnknownError (a LookupError).
+
+            log = await system.find_log(graph, run_id, {"configurable": {"thread_id": "1"}})
+            async for chunk in log.subscribe("updates", after=last_seen):
+                print(chunk.data)
+        """
+        known = self.hub.get(run_id)
+        if known is not None:
+            return known
+        if self._event_log is None or await self._event_log.last(run_id) == 0:
+            raise RunUnknownError(
+                f"run {run_id!r} is not known: it is neither alive nor lately finished here, and "
+                "no event log holds it; give the id of a run on a thread of a system with event_log"
+            )
+        request = Request.parse(config, graph.bound, {})
+        options = await self._log_options(graph, request, run_id)
+        log = self.hub.get(run_id) or self.hub.open(run_id, **options)
+        log.close()
+        return log
+
+    async def _log_options(self, graph: CompiledGraph, request: Request, run_id: str) -> LogOptions:
+        saver = graph.saver_for(request)
+        if self._event_log is None or saver is None:
+            return {"keep": True}
+        return await durable_options(
+            self._event_log,
+            saver,
+            run_id,
+            layout=graph.layout,
+            thread_id=request.config.thread_id or "",
+            with_values=request.durability == "exit",
+        )
 
     def _check_open(self) -> None:
         if self._closing:

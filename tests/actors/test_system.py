@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from actors import ActorSystem, ConfigError, SystemClosedError, get_stream_writer
-from actors.codec import durable_options
 from checkpoint import MemorySaver
 from streaming import LogFailedError, RunLogExistsError
 from tests.actors.engine import DEADLINE, Gated, chain, on, saying, says
@@ -232,15 +231,7 @@ async def test_a_reader_in_a_new_system_gets_what_the_first_one_streamed() -> No
         await run.result()
         whole = await all_of(run.stream(MODES))
     async with ActorSystem(event_log=saver.events) as second:
-        options = await durable_options(
-            saver.events,
-            saver,
-            run.run_id,
-            thread_id="t",
-            with_values=False,
-        )
-        log = second.hub.open(run.run_id, **options)
-        log.close()
+        log = await second.find_log(graph, run.run_id, on("t"))
         again = await all_of(log.subscribe(MODES))
         assert [(c.id, c.mode, c.data) for c in again] == [(c.id, c.mode, c.data) for c in whole]
         for chunk in (whole[0], whole[len(whole) // 2], whole[-1]):

@@ -24,9 +24,8 @@ from typing import Any
 
 import checkpoint.lease  # noqa: F401 - so that children need not
 from actors import ActorSystem, CompiledGraph, EmptyInputError
-from actors.codec import durable_options
 from checkpoint import SqliteSaver
-from streaming import Chunk, Gap, Hub
+from streaming import Chunk, Gap
 from tests.faults.work import INPUT, Effects, build, message
 
 MODES = ["values", "updates", "custom"]
@@ -75,15 +74,13 @@ async def logged(job: dict[str, Any], tell: Tell) -> None:
 
 async def read(job: dict[str, Any], tell: Tell) -> None:
     """Read a run's log as it was left; tell its rows' ids, then its chunks."""
-    async with SqliteSaver(job["path"]) as saver:
-        events, run_id = saver.events, job["run_id"]
-        rows = await events.read(run_id, 0, 1_000_000)
+    async with (
+        SqliteSaver(job["path"]) as saver,
+        ActorSystem(event_log=saver.events) as system,
+    ):
+        rows = await saver.events.read(job["run_id"], 0, 1_000_000)
         tell([number for number, _ in rows])
-        options = await durable_options(
-            events, saver, run_id, thread_id=job["thread"], with_values=job["durability"] == "exit"
-        )
-        log = Hub().open(run_id, **options)
-        log.close()
+        log = await system.find_log(graph_of(job, saver), job["run_id"], on(job))
         async for chunk in log.subscribe(MODES, after=job.get("after"), subgraphs=True):
             tell(_told(chunk))
 
