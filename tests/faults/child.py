@@ -80,7 +80,9 @@ async def read(job: dict[str, Any], tell: Tell) -> None:
     ):
         rows = await saver.events.read(job["run_id"], 0, 1_000_000)
         tell([number for number, _ in rows])
-        log = await system.find_log(graph_of(job, saver), job["run_id"], on(job))
+        if not rows:
+            return  # killed before anything was kept, so nothing was seen either
+        log = await system.find_log(graph_of({"attempt": 0, **job}, saver), job["run_id"], on(job))
         async for chunk in log.subscribe(MODES, after=job.get("after"), subgraphs=True):
             tell(_told(chunk))
 
