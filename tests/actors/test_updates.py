@@ -1,0 +1,233 @@
+"""Changing a thread from outside: whose write it is, what runs next, and what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from actors import END, START, ConfigError, InvalidUpdateError, Overwrite, StateGraph
+from actors.errors import ThreadStateError
+from checkpoint import MemorySaver, ThreadBusyError
+from tests.actors.engine import DEADLINE, Gated, State, chain, fan, on, saying
+
+
+@pytest.fixture(autouse=True)
+async def deadline() -> AsyncIterator[None]:
+    async with asyncio.timeout(DEADLINE):
+        yield
+
+
+def abc() -> Any:
+    nodes = {name: saying(name) for name in "abc"}
+    return chain(**nodes).compile(checkpointer=MemorySaver())
+
+
+async def test_an_update_is_a_new_checkpoint_on_top_of_the_newest() -> None:
+    graph = abc()
+    await graph.ainvoke({"log": []}, on("t"))
+    before = await graph.aget_state(on("t"))
+    config = await graph.aupdate_state(on("t"), {"n": 1})
+    after = await graph.aget_state(on("t"))
+    assert (after.values, after.config) == ({"log": ["a", "b", "c"], "n": 1}, config)
+    assert after.parent_config == before.config
+    assert (after.metadata["source"], after.metadata["step"]) == ("update", 4)
+
+
+async def test_an_update_goes_through_the_reducer_unless_it_overwrites() -> None:
+    graph = abc()
+    await graph.ainvoke({"log": []}, on("t"))
+    await graph.aupdate_state(on("t"), {"log": ["x"]})
+    assert (await graph.aget_state(on("t"))).values["log"] == ["a", "b", "c", "x"]
+    await graph.aupdate_state(on("t"), {"log": Overwrite(["new"])})
+    assert (await graph.aget_state(on("t"))).values["log"] == ["new"]
+
+
+async def test_an_update_as_a_node_runs_what_comes_after_it() -> None:
+    graph = abc()
+    await graph.ainvoke({"log": []}, on("t"))
+    await graph.aupdate_state(on("t"), {"log": ["x"]}, as_node="a")
+    assert (await graph.aget_state(on("t"))).next == ("b",)
+    assert (await graph.ainvoke(None, on("t")))["log"] == ["a", "b", "c", "x", "b", "c"]
+
+
+async def test_an_update_without_a_name_is_by_the_node_that_wrote_last() -> None:
+    graph = abc()
+    async with graph.astream({"log": []}, on("t")) as stream:
+        await anext(stream)
+    await graph.aupdate_state(on("t"), {"log": ["x"]})
+    assert (await graph.aget_state(on("t"))).next == ("b",)
+
+
+async def test_an_update_of_a_fresh_thread_is_its_first_checkpoint() -> None:
+    graph = abc()
+    await graph.aupdate_state(on("t"), {"log": ["x"]})
+    state = await graph.aget_state(on("t"))
+    assert (state.values, state.next) == ({"log": ["x"]}, ("a",))
+    assert (state.metadata["step"], state.parent_config) == (0, None)
+    assert (await graph.ainvoke(None, on("t")))["log"] == ["x", "a", "b", "c"]
+
+
+async def test_an_update_of_a_fresh_thread_as_a_node() -> None:
+    graph = abc()
+    await graph.aupdate_state(on("t"), {"log": ["x"]}, as_node="b")
+    assert (await graph.aget_state(on("t"))).next == ("c",)
+
+
+async def test_an_update_asks_the_branches_of_its_node() -> None:
+    def path(state: Any) -> str:
+        return "left" if state["n"] == 1 else END
+
+    builder = StateGraph(State).add_node("a", saying("a")).add_node("left", saying("left"))
+    builder.add_edge(START, "a").add_conditional_edges("a", path)
+    graph = builder.compile(checkpointer=MemorySaver())
+    for n, following in ((1, ("left",)), (2, ())):
+        await graph.aupdate_state(on(str(n)), {"n": n}, as_node="a")
+        assert (await graph.aget_state(on(str(n)))).next == following
+
+
+async def test_two_last_writers_make_an_update_ambiguous() -> None:
+    graph = fan(a=saying("a"), b=saying("b")).compile(checkpointer=MemorySaver())
+    await graph.ainvoke({"log": []}, on("t"))
+    with pytest.raises(InvalidUpdateError, match="Ambiguous update, specify as_node"):
+        await graph.aupdate_state(on("t"), {"n": 1})
+    await graph.aupdate_state(on("t"), {"n": 1}, as_node="a")
+    assert (await graph.aget_state(on("t"))).values["n"] == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "as_node", "message"),
+    [
+        ({"n": 1}, "nobody", "nobody"),
+        (5, "a", "Expected dict"),
+        ({"no such key": 1}, "a", "no such key"),
+    ],
+)
+async def test_what_is_no_update_is_refused_and_nothing_is_stored(
+    values: Any, as_node: str, message: str
+) -> None:
+    graph = abc()
+    await graph.ainvoke({"log": []}, on("t"))
+    before = await graph.aget_state(on("t"))
+    with pytest.raises(InvalidUpdateError, match=message):
+        await graph.aupdate_state(on("t"), values, as_node=as_node)
+    assert await graph.aget_state(on("t")) == before
+    await graph.ainvoke({"log": []}, on("t"), on_busy="reject")
+
+
+async def test_a_branch_that_fails_stores_nothing_and_frees_the_thread() -> None:
+    def path(state: Any) -> str:
+        raise LookupError("no way")
+
+    builder = StateGraph(State).add_node("a", saying("a")).add_edge(START, "a")
+    graph = builder.add_conditional_edges("a", path).compile(checkpointer=MemorySaver())
+    with pytest.raises(LookupError):
+        await graph.aupdate_state(on("t"), {"n": 1}, as_node="a")
+    assert [s async for s in graph.aget_state_history(on("t"))] == []
+    await graph.aupdate_state(on("t"), {"n": 1}, as_node=START)
+
+
+async def test_an_update_of_an_old_checkpoint_makes_a_branch() -> None:
+    graph = abc()
+    await graph.ainvoke({"log": []}, on("t"))
+    before = [s async for s in graph.aget_state_history(on("t"))]
+    old = next(s for s in before if s.next == ("b",))
+    config = await graph.aupdate_state(old.config, {"log": ["x"]})
+    assert (await graph.aget_state(config)).values["log"] == ["a", "x"]
+    assert (await graph.ainvoke(None, on("t")))["log"] == ["a", "x", "b", "c"]
+    after = [s async for s in graph.aget_state_history(on("t"))]
+    assert after[-len(before) :] == before
+
+
+async def test_an_update_of_an_unknown_checkpoint_is_refused() -> None:
+    graph = abc()
+    await graph.ainvoke({"log": []}, on("t"))
+    config = {"configurable": {"thread_id": "t", "checkpoint_id": "nobody"}}
+    with pytest.raises(ThreadStateError, match="nobody"):
+        await graph.aupdate_state(config, {"n": 1})
+
+
+async def test_an_update_of_a_failed_thread_takes_in_what_siblings_had_written() -> None:
+    gated = Gated("a")
+
+    async def fails(state: Any) -> None:
+        gated.gate.set()
+        while not gated.cleaned:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        raise LookupError
+
+    graph = fan(a=gated, b=fails).compile(checkpointer=MemorySaver())
+    with pytest.raises(LookupError):
+        await graph.ainvoke({"log": []}, on("t"))
+    await graph.aupdate_state(on("t"), {"log": ["mended"]}, as_node="b")
+    assert (await graph.ainvoke(None, on("t")))["log"] == ["a", "mended"]
+    assert gated.calls == 1
+
+
+async def test_an_update_waits_for_a_run_and_then_stands_on_what_it_left() -> None:
+    gated = Gated("a")
+    graph = chain(a=gated).compile(checkpointer=MemorySaver())
+    run = asyncio.create_task(graph.ainvoke({"log": []}, on("t")))
+    await gated.started.wait()
+    update = asyncio.create_task(graph.aupdate_state(on("t"), {"log": ["x"]}))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not update.done()
+    gated.gate.set()
+    await run
+    await update
+    assert (await graph.aget_state(on("t"))).values == {"log": ["a", "x"]}
+
+
+async def test_a_cancelled_update_frees_the_thread() -> None:
+    gated = Gated("a")
+    graph = chain(a=gated).compile(checkpointer=MemorySaver())
+    run = asyncio.create_task(graph.ainvoke({"log": []}, on("t")))
+    await gated.started.wait()
+    update = asyncio.create_task(graph.aupdate_state(on("t"), {"log": ["x"]}))
+    await asyncio.sleep(0)
+    update.cancel()
+    await asyncio.wait({update})
+    gated.gate.set()
+    await run
+    assert (await graph.ainvoke({"log": []}, on("t"), on_busy="reject"))["log"] == ["a", "a"]
+
+
+async def test_a_node_that_updates_its_own_thread_is_told_at_once() -> None:
+    graphs: list[Any] = []
+
+    async def node(state: Any) -> None:
+        await graphs[0].aupdate_state(on("t"), {"n": 1})
+
+    graphs.append(chain(a=node).compile(checkpointer=MemorySaver()))
+    async with asyncio.timeout(2):
+        with pytest.raises(ThreadBusyError):
+            await graphs[0].ainvoke({"log": []}, on("t"))
+
+
+async def test_an_update_needs_a_saver_and_a_thread() -> None:
+    with pytest.raises(ConfigError, match="checkpointer"):
+        await chain(a=saying("a")).compile().aupdate_state(on("t"), {"n": 1})
+    with pytest.raises(ConfigError, match="thread_id"):
+        await abc().aupdate_state({}, {"n": 1})
+
+
+async def test_an_update_of_a_subgraph_changes_its_state() -> None:
+    mended: list[bool] = []
+
+    async def y(state: Any) -> dict[str, Any]:
+        if not mended:
+            raise LookupError
+        return {"log": [f"y{state['n']}"]}
+
+    graph = chain(sub=chain(x=saying("x"), y=y).compile()).compile(checkpointer=MemorySaver())
+    with pytest.raises(LookupError):
+        await graph.ainvoke({"log": []}, on("t"))
+    [task] = (await graph.aget_state(on("t"))).tasks
+    await graph.aupdate_state(task.state, {"n": 7})
+    assert (await graph.aget_state(task.state)).values == {"log": ["x"], "n": 7}
+    mended.append(True)
+    assert (await graph.ainvoke(None, on("t")))["log"] == ["x", "y7"]
