@@ -44,9 +44,11 @@ from .record import (
     Whole,
 )
 from .registry import Opaque, TypeRegistry, can_register, register_type
+from .rewind import RewindPoint, rewind_point
 from .saver import Saver
 from .serde import MsgpackSerializer, Serializer
 from .sqlite import SqliteSaver
+from .zones import load_zones
 
 __all__ = [
     "Batch",
@@ -78,6 +80,7 @@ __all__ = [
     "Opaque",
     "PendingWrite",
     "RemoteError",
+    "RewindPoint",
     "Saver",
     "SaverClosedError",
     "ScopeEncoder",
@@ -96,6 +99,8 @@ __all__ = [
     "UnregisteredTypeError",
     "Whole",
     "can_register",
+    "load_zones",
     "new_id",
     "register_type",
+    "rewind_point",
 ]

@@ -32,6 +32,8 @@ class _Waiter:
 class _Held:
     owner: str
     turn: int
+    sealed: bool = False
+    """True: this turn writes nothing more."""
     waiters: deque[_Waiter] = field(default_factory=deque["_Waiter"])
 
 
@@ -83,6 +85,18 @@ class ClaimTable:
         held = self._held.get(thread_id)
         return held.turn if held else None
 
+    def writer(self, thread_id: str) -> int | None:
+        """The turn that may write to the thread now; None if it is free, or held but sealed."""
+        held = self._held.get(thread_id)
+        return held.turn if held and not held.sealed else None
+
+    def seal(self, thread_id: str, turn: int) -> None:
+        """Keep a turn that holds the thread from writing; nothing if the turn is over."""
+        with self._lock:
+            held = self._held.get(thread_id)
+            if held is not None and held.turn == turn:
+                held.sealed = True
+
     def _hold(self, thread_id: str, owner: str) -> _Held:
         self._last_turn += 1
         held = self._held[thread_id] = _Held(owner, self._last_turn)
@@ -92,12 +106,14 @@ class ClaimTable:
         while held.waiters:
             waiter = held.waiters.popleft()
             self._last_turn += 1
-            waiter.turn = self._last_turn  # before it is woken: it reads this without the lock
+            waiter.turn = self._last_turn
+            # All before it is woken: it may go on in another OS thread at once, and what it writes
+            # is looked at without the lock.  `sealed` last: till then it is said of the old turn.
+            held.owner, held.turn, held.sealed = waiter.owner, waiter.turn, False
             try:
                 waiter.loop.call_soon_threadsafe(waiter.woken.set)
             except RuntimeError:  # its loop was closed: nobody waits any more
                 continue
-            held.owner, held.turn = waiter.owner, waiter.turn
             return
         del self._held[thread_id]
 

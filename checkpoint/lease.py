@@ -13,8 +13,10 @@ from .commits import AppendEvents, CommitBatch
 from .database import Database, PrivateDatabase, Registry
 from .errors import SaverClosedError
 from .events import Row
+from .forget import Forget
 from .reads import LastEvent, LoadHistory, LoadOne, ReadEvents
 from .record import Batch, Claim, Loaded
+from .rewind import RewindPoint
 from .serde import Serializer
 
 
@@ -50,6 +52,17 @@ class Lease:
         def apply(connection: sqlite3.Connection) -> None:
             epoch = database.ownership.check(batch)
             CommitBatch(batch, epoch, extras, database.origins).apply(connection)
+
+        await database.committer.submit(apply)
+
+    async def rewind(self, claim: Claim, points: Mapping[str, RewindPoint | None]) -> None:
+        """Make scopes again what they were at their points."""
+        database = self._open()
+        database.ownership.seal(claim)
+
+        def apply(connection: sqlite3.Connection) -> None:
+            epoch = database.ownership.check_held(claim)
+            Forget(claim, epoch, points).apply(connection)
 
         await database.committer.submit(apply)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -12,12 +12,14 @@ from typing import Any
 from .claims import ClaimTable
 from .events import MemoryEvents, check_events
 from .record import Batch, BlobRow, CheckpointRecord, Claim, Loaded, TaskWrites
+from .rewind import RewindPoint
 from .rows import (
     blob_taken,
     id_bytes,
     id_taken,
     matches,
     no_checkpoint,
+    no_point,
     stale,
     used_blobs,
 )
@@ -80,7 +82,7 @@ class MemorySaver:
         """
         extras = [self._serializer.dumps(dict(c.metadata.extra)) for c in batch.checkpoints]
         with self._lock:
-            if self._claims.turn(batch.thread_id) != batch.epoch:
+            if self._claims.writer(batch.thread_id) != batch.epoch:
                 raise stale(batch)
             self._check(batch)
             for record, extra in zip(batch.checkpoints, extras, strict=True):
@@ -92,6 +94,22 @@ class MemorySaver:
                 tasks.setdefault(task.checkpoint_id, {})[task.task_id] = task
             for event in batch.events:
                 self._runs.setdefault(event.run_id, []).append(event.data)
+
+    async def rewind(self, claim: Claim, points: Mapping[str, RewindPoint | None]) -> None:
+        """Make scopes again what they were at their points; see `Saver.rewind`.
+
+        Raises StaleClaimError or CheckpointConflictError; nothing is changed then.
+        """
+        self._claims.seal(claim.thread_id, claim.epoch)
+        with self._lock:
+            if self._claims.turn(claim.thread_id) != claim.epoch:
+                raise stale(claim)
+            self._check_points(claim.thread_id, points)
+            for ns, point in points.items():
+                if point is None:
+                    self._scopes.pop((claim.thread_id, ns), None)
+                else:
+                    _rewind(self._scope(claim.thread_id, ns), point)
 
     async def synced(self) -> None:
         """Nothing to wait for: memory has no disk."""
@@ -173,6 +191,12 @@ class MemorySaver:
             added.add((record.ns, record.id))
         return added
 
+    def _check_points(self, thread_id: str, points: Mapping[str, RewindPoint | None]) -> None:
+        for ns, point in points.items():
+            scope = self._scopes.get((thread_id, ns))
+            if point and (scope is None or point.base not in scope.checkpoints):
+                raise no_point(thread_id, ns, point.base)
+
     def _check_blobs(self, batch: Batch) -> None:
         added: set[tuple[str, int, int]] = set()
         for row in batch.blobs:
@@ -182,3 +206,16 @@ class MemorySaver:
             if stored or place in added:
                 raise blob_taken(batch.thread_id, *place)
             added.add(place)
+
+
+def _rewind(scope: _Scope, point: RewindPoint) -> None:
+    stop = bisect_right(scope.ids, point.head)
+    for gone in scope.ids[stop:]:
+        del scope.checkpoints[gone]
+        scope.writes.pop(gone, None)
+    del scope.ids[stop:]
+    scope.writes[point.base] = {task.task_id: task for task in point.writes}
+    scope.blobs = {key: rows for key, rows in scope.blobs.items() if key < point.next_key}
+    for key, end in point.ends.items():
+        rows = scope.blobs[key]
+        scope.blobs[key] = {start: row for start, row in rows.items() if start < end}

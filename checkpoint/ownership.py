@@ -23,6 +23,7 @@ from .record import Batch, Claim
 from .rows import stale
 
 _TURN_BITS = 32
+_TURN = (1 << _TURN_BITS) - 1
 _KNOWN_THREADS = 10_000
 _FIRST_PAUSE = 0.001
 _LONGEST_PAUSE = 0.05
@@ -69,14 +70,24 @@ class Ownership:
 
     def release(self, claim: Claim) -> None:
         """Give a claim back; harmless when repeated."""
-        turn = claim.epoch & (1 << _TURN_BITS) - 1
+        turn = claim.epoch & _TURN
         self._table.release(claim.thread_id, turn, lambda: self._unlock(claim.thread_id))
 
     def check(self, batch: Batch) -> int:
         """The epoch in the database that the batch needs; StaleClaimError if its turn is over."""
-        if self._table.turn(batch.thread_id) != batch.epoch & (1 << _TURN_BITS) - 1:
+        if self._table.writer(batch.thread_id) != batch.epoch & _TURN:
             raise stale(batch)
         return batch.epoch >> _TURN_BITS
+
+    def seal(self, claim: Claim) -> None:
+        """Let nothing more be written under a claim; `check_held` still holds."""
+        self._table.seal(claim.thread_id, claim.epoch & _TURN)
+
+    def check_held(self, claim: Claim) -> int:
+        """The epoch in the database that the claim needs; StaleClaimError if its turn is over."""
+        if self._table.turn(claim.thread_id) != claim.epoch & _TURN:
+            raise stale(claim)
+        return claim.epoch >> _TURN_BITS
 
     def _unlock(self, thread_id: str) -> None:
         if (known := self._known.get(thread_id)) is not None:

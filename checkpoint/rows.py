@@ -11,6 +11,7 @@ from .record import (
     Batch,
     CheckpointMetadata,
     CheckpointRecord,
+    Claim,
     Entry,
     Spanned,
     TaskWrites,
@@ -71,11 +72,12 @@ def _use(stops: dict[int, int], entry: Entry) -> None:
             pass
 
 
-def stale(batch: Batch) -> StaleClaimError:
-    """The error for a batch whose claim is over."""
+def stale(given: Batch | Claim) -> StaleClaimError:
+    """The error for what comes under a claim that is over."""
     return StaleClaimError(
-        f"epoch {batch.epoch} of thread {batch.thread_id!r} is over: its claim was released or "
-        "taken over; nothing was stored; claim the thread, load it again and go on from there"
+        f"epoch {given.epoch} of thread {given.thread_id!r} is over: its claim was released, "
+        "rewound or taken over; nothing was stored; claim the thread, load it again and go on "
+        "from there"
     )
 
 
@@ -102,6 +104,15 @@ def no_checkpoint(thread_id: str, writes: TaskWrites) -> CheckpointConflictError
         f"pending writes of task {writes.task_id!r} belong to checkpoint "
         f"{writes.checkpoint_id!r}, which thread {thread_id!r}, namespace {writes.ns!r} does not "
         "have; nothing was changed; commit that checkpoint before or with them"
+    )
+
+
+def no_point(thread_id: str, ns: str, checkpoint_id: str) -> CheckpointConflictError:
+    """The error for a rewind point at a checkpoint that is not stored."""
+    return CheckpointConflictError(
+        f"thread {thread_id!r}, namespace {ns!r} cannot be rewound to checkpoint "
+        f"{checkpoint_id!r}: it is not stored; nothing was changed; give a point that was made "
+        "from what this thread loaded"
     )
 
 

@@ -7,6 +7,8 @@ Guarantees an implementation gives (checked by `checkpoint.testing`):
 * Commits of one thread become visible in the order they were asked for.
 * After `synced` returned, everything whose commit had returned before the call survives power loss.
 * `commit` with an epoch older than the thread's raises `StaleClaimError` and changes nothing.
+* `rewind` is all or nothing too, and returns only when it survives the death of the process.  From
+  the call on, its claim stores nothing more: what comes late under it is refused as stale.
 * `commit`, cancelled while it waits, either happened wholly or not at all.
 * A saver is bound to no event loop: any loop in any thread may call it, at the same time.
 """
@@ -17,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from .record import Batch, Claim, Loaded
+from .rewind import RewindPoint
 from .serde import Serializer
 
 
@@ -39,6 +42,18 @@ class Saver(Protocol):
 
     async def commit(self, batch: Batch) -> None:
         """Store the batch; returns when it is committed."""
+        ...
+
+    async def rewind(self, claim: Claim, points: Mapping[str, RewindPoint | None]) -> None:
+        """Forget what was stored under a claim: make each scope of its thread, by ns, again what
+        it was at its point (`rewind_point`; None: nothing was there).
+
+        Newer checkpoints go, with their pending writes and blobs; the pending writes of the point's
+        `base` are again those it had.  Scopes that are not named and run events stay.  The claim
+        can only be released then, or, when this failed, rewound again.
+
+        Raises StaleClaimError, and CheckpointConflictError for a point of another thread.
+        """
         ...
 
     async def synced(self) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from .errors import SaverClosedError
 from .events import Row
 from .record import Batch, Claim, Loaded
+from .rewind import RewindPoint
 from .rows import id_bytes
 from .serde import MsgpackSerializer, Serializer
 
@@ -124,6 +125,13 @@ class SqliteSaver:
         lease = self.lease
         extras = [_encode_extra(self._serializer, c.metadata.extra) for c in batch.checkpoints]
         await lease.commit(batch, extras)
+
+    async def rewind(self, claim: Claim, points: Mapping[str, RewindPoint | None]) -> None:
+        """Make scopes again what they were at their points; see `Saver.rewind`.
+
+        Raises StaleClaimError, CheckpointConflictError or DatabaseError; nothing is changed then.
+        """
+        await self.lease.rewind(claim, dict(points))
 
     async def synced(self) -> None:
         """Wait until everything committed so far is flushed to the disk."""

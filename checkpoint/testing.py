@@ -8,7 +8,8 @@ Inherit a suite in a test module and give the fixture it asks for, a saver that 
             async with MySaver() as saver:
                 yield saver
 
-`testing_concurrency.py` has the suites about claims and about callers at the same time.
+`testing_concurrency.py` has the suites about claims and about callers at the same time,
+`testing_rewind.py` the one about forgetting a run.
 """
 # ruff: noqa: D102, S101 - a test's name says what it asserts
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -19,6 +21,24 @@ async def test_turns_grow_and_only_the_current_one_counts() -> None:
     second = await table.acquire("t", "two", 0)
     table.release("t", first)
     assert table.turn("t") == second > first
+
+
+async def test_a_sealed_turn_holds_the_thread_but_may_not_write() -> None:
+    table = ClaimTable()
+    first = await table.acquire("t", "one", 0)
+    table.seal("t", first + 1)
+    assert table.writer("t") == first
+    table.seal("t", first)
+    assert (table.turn("t"), table.writer("t")) == (first, None)
+    waiting = asyncio.create_task(table.acquire("t", "two", None))
+    await asyncio.sleep(0)
+    table.release("t", first)
+    second = await waiting
+    table.seal("t", first)
+    assert table.turn("t") == table.writer("t") == second
+    table.release("t", second)
+    table.seal("t", second)
+    assert table.writer("t") is None
 
 
 async def test_before_is_called_once_and_before_the_next_one_has_it() -> None:
@@ -51,6 +71,35 @@ async def test_a_waiter_whose_loop_is_closed_is_passed_over() -> None:
     table.release("t", first)
     assert table.turn("t") == await waiting
     abandoned.close()
+
+
+class _Watched(asyncio.SelectorEventLoop):
+    """A loop that looks at something just before it is woken by anybody."""
+
+    look: Callable[[], None]
+
+    def call_soon_threadsafe(self, *args: Any, **options: Any) -> asyncio.Handle:
+        self.look()
+        return super().call_soon_threadsafe(*args, **options)
+
+
+def test_the_thread_is_a_waiters_own_before_it_is_woken() -> None:
+    """Woken, it may write from another OS thread before the one that released does another step."""
+    table = ClaimTable()
+    seen: list[int | None] = []
+    loop = _Watched()
+    loop.look = lambda: seen.append(table.turn("t"))
+
+    async def hand_over() -> int:
+        first = await table.acquire("t", "one", 0)
+        waiting = asyncio.create_task(table.acquire("t", "two", None))
+        await asyncio.sleep(0)
+        table.release("t", first)
+        return await waiting
+
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        second = runner.run(hand_over())
+        assert seen == [second]
 
 
 async def test_a_timeout_leaves_the_queue_in_order() -> None:

@@ -23,6 +23,7 @@ from checkpoint import (
     new_id,
 )
 from checkpoint import commits as sql_of_commits
+from checkpoint import forget as sql_of_forget
 from checkpoint import reads as sql_of_reads
 from checkpoint.story import LONG, Story, values_of
 
@@ -39,9 +40,9 @@ async def saver(path: Path) -> AsyncIterator[SqliteSaver]:
 
 
 def statements() -> Iterator[str]:
-    for module in (sql_of_reads, sql_of_commits):
+    for module in (sql_of_reads, sql_of_commits, sql_of_forget):
         for value in vars(module).values():
-            if isinstance(value, str) and value.startswith("SELECT"):
+            if isinstance(value, str) and value.startswith(("SELECT", "DELETE")):
                 yield value
 
 

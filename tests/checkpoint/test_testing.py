@@ -9,10 +9,11 @@ from checkpoint import MemorySaver, SqliteSaver
 from checkpoint.story import SaverWithEvents
 from checkpoint.testing import EventTableSuite, SaverSuite
 from checkpoint.testing_concurrency import ClaimSuite, ConcurrencySuite
+from checkpoint.testing_rewind import RewindSuite
 
 
 @pytest.mark.parametrize("kind", ["memory", "file", "private"])
-class TestSavers(SaverSuite, EventTableSuite, ConcurrencySuite, ClaimSuite):
+class TestSavers(SaverSuite, EventTableSuite, ConcurrencySuite, ClaimSuite, RewindSuite):
     @pytest.fixture
     async def saver(self, kind: str, tmp_path: Path) -> AsyncIterator[SaverWithEvents]:
         if kind == "memory":

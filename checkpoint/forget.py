@@ -1,0 +1,87 @@
+"""The unit of work that makes scopes again what they were at their rewind points."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .packing import checksum, pack_task_id, pack_writes
+from .record import Claim
+from .rewind import RewindPoint
+from .rows import id_bytes, no_point, stale
+
+_THREAD = "SELECT id, epoch FROM thread WHERE name=?"
+_SCOPE = "SELECT id FROM scope WHERE thread=? AND ns=?"
+_BASE = (
+    "SELECT scope.id, c.seq FROM scope JOIN checkpoint AS c ON c.scope=scope.id"
+    " WHERE scope.thread=? AND scope.ns=? AND c.id=?"
+)
+_DROP_WRITES = (
+    "DELETE FROM pending WHERE checkpoint IN (SELECT seq FROM checkpoint WHERE scope=? AND id>?)"
+)
+_DROP_CHECKPOINTS = "DELETE FROM checkpoint WHERE scope=? AND id>?"
+_DROP_BLOBS = "DELETE FROM blob WHERE scope=? AND key>=?"
+_DROP_SCOPE = "DELETE FROM scope WHERE id=?"
+_SHORTEN = "DELETE FROM blob WHERE scope=? AND key=? AND start>=?"
+_DROP_WRITES_OF = "DELETE FROM pending WHERE checkpoint=?"
+_PUT_BACK = "INSERT INTO pending (checkpoint, task, crc, data) VALUES (?, ?, ?, ?)"
+
+_BEFORE_ALL = b""
+"""Sorts before every id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Rewinds scopes of a thread whose claim holds in this process.
+
+    `epoch` is the thread's in the file.  What the committer remembers of a checkpoint that goes
+    names it by its id, which never comes again.
+    """
+
+    claim: Claim
+    epoch: int
+    points: Mapping[str, RewindPoint | None]
+
+    def apply(self, connection: sqlite3.Connection) -> None:
+        """Raises StaleClaimError or CheckpointConflictError; the caller undoes it then."""
+        row = connection.execute(_THREAD, (self.claim.thread_id,)).fetchone()
+        if row is None or row[1] != self.epoch:
+            raise stale(self.claim)
+        for ns, point in self.points.items():
+            if point is None:
+                _drop(connection, row[0], ns)
+                continue
+            place = (row[0], ns, id_bytes(point.base))
+            found = connection.execute(_BASE, place).fetchone()
+            if found is None:
+                raise no_point(self.claim.thread_id, ns, point.base)
+            _rewind(connection, found[0], point)
+            _put_back(connection, found[1], point)
+
+
+def _drop(connection: sqlite3.Connection, thread: int, ns: str) -> None:
+    found = connection.execute(_SCOPE, (thread, ns)).fetchone()
+    if found is None:
+        return
+    scope: int = found[0]
+    connection.execute(_DROP_WRITES, (scope, _BEFORE_ALL))
+    connection.execute(_DROP_CHECKPOINTS, (scope, _BEFORE_ALL))
+    connection.execute(_DROP_BLOBS, (scope, 0))
+    connection.execute(_DROP_SCOPE, (scope,))
+
+
+def _rewind(connection: sqlite3.Connection, scope: int, point: RewindPoint) -> None:
+    head = id_bytes(point.head)
+    connection.execute(_DROP_WRITES, (scope, head))
+    connection.execute(_DROP_CHECKPOINTS, (scope, head))
+    connection.execute(_DROP_BLOBS, (scope, point.next_key))
+    connection.executemany(_SHORTEN, [(scope, key, end) for key, end in point.ends.items()])
+
+
+def _put_back(connection: sqlite3.Connection, base: int, point: RewindPoint) -> None:
+    connection.execute(_DROP_WRITES_OF, (base,))
+    for task in point.writes:
+        data = pack_writes(task.writes)
+        row = (base, pack_task_id(task.task_id), checksum(data), data)
+        connection.execute(_PUT_BACK, row)
