@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+from pathlib import Path
 
 from benchmarks.contenders import IMPORTS, Engine
 from benchmarks.workload import Stage, Target, Workload
@@ -12,14 +14,17 @@ SCRIPT = "from time import perf_counter as now; t = now(); {}; print(now() - t)"
 
 
 async def import_time(engine: Engine, stage: Stage) -> float:
-    times = sorted([await _once(engine.name) for _ in range(stage.size(7, 3))])
+    await _once(engine.name, stage.folder)  # compiles the modules
+    times = sorted([await _once(engine.name, stage.folder) for _ in range(stage.size(11, 5))])
     return times[len(times) // 2] * 1e3
 
 
-async def _once(name: str) -> float:
+async def _once(name: str, bytecode: Path) -> float:
+    """Seconds of one import; bytecode is kept, whatever the surroundings say of it."""
+    env = {**os.environ, "PYTHONPYCACHEPREFIX": str(bytecode), "PYTHONDONTWRITEBYTECODE": ""}
     script = SCRIPT.format(IMPORTS[name])
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE, env=env
     )
     out, _ = await process.communicate()
     return float(out)
