@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -83,7 +84,6 @@ def prepare_file(path: Path) -> None:
         if not _stamp(connection, path):  # no other process was faster
             create_tables(connection)
         connection.execute("COMMIT")
-        connection.execute("PRAGMA journal_mode=WAL")
     flush_folder(path)
 
 
@@ -124,7 +124,20 @@ def _is_ours(path: Path) -> bool:
     """True if the file has our schema; False if it is to be made; raises for anything else."""
     if not path.exists() or path.stat().st_size == 0:
         return False
-    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+    try:
+        return _look(path, "ro")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+            raise
+    # A process died while it wrote and left its journal: what it had half done is taken back by
+    # the first connection that may write, before that reads anything.
+    return _look(path, "rw")
+
+
+def _look(path: Path, mode: str) -> bool:
+    """What `_stamp` finds over a connection of that mode."""
+    address = f"{path.as_uri()}?mode={mode}"
+    with closing(sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS)) as connection:
         return _stamp(connection, path)
 
 
@@ -148,7 +161,7 @@ def _stamp(connection: sqlite3.Connection, path: Path) -> bool:
 
 def set_up_writer(connection: sqlite3.Connection) -> None:
     """Settings of the one connection that writes; it alone moves the log into the file."""
-    (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+    mode = ask_for_log(connection, BUSY_SECONDS)
     if mode != "wal":
         raise DatabaseUnwritableError(
             f"the database's file system gives no write-ahead log (journal mode {mode!r}); "
@@ -157,6 +170,29 @@ def set_up_writer(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA wal_autocheckpoint=0")
     connection.execute("PRAGMA trusted_schema=OFF")
+    # The log's file is made at the first access after the file was turned to it, and from then on
+    # it stays the same one: what flushes it opens it by its name.
+    connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+
+
+def ask_for_log(connection: sqlite3.Connection, patience: float) -> str:
+    """Turn the file to a write-ahead log if it is not yet; gives the journal mode it is in then.
+
+    This one statement needs the file for itself without waiting as the connection's timeout says,
+    so it is tried again for `patience` seconds.  Raises sqlite3.OperationalError after that.
+    """
+    deadline = time.monotonic() + patience
+    pause = 0.0002
+    while True:
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        else:
+            return mode
+        time.sleep(pause)
+        pause = min(pause * 2, 0.01)
 
 
 def set_up_reader(connection: sqlite3.Connection) -> None:
