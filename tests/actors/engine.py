@@ -133,7 +133,7 @@ def on(thread_id: str, **more: Any) -> dict[str, Any]:
     return {"configurable": {"thread_id": thread_id}, **more}
 
 
-# --- machines without a loop ---------------------------------------------------------------
+# --- machines without a loop -------------------------------------------------------------------
 
 
 def facts(**changes: Any) -> Facts:

@@ -71,7 +71,7 @@ def caller_of(graph: Any, times: int = 1) -> Any:
     return node
 
 
-# --- what is seen ----------------------------------------------------------------------------------
+# --- what is seen ------------------------------------------------------------------------------
 
 
 async def test_a_graph_as_a_node_shows_its_steps_under_its_namespace() -> None:
@@ -193,7 +193,7 @@ async def test_a_node_may_catch_the_error_of_a_graph_it_calls() -> None:
     assert await graph.ainvoke({"log": []}, on("t")) == {"log": ["bad", "after"]}
 
 
-# --- config and context -----------------------------------------------------------------------------
+# --- config and context ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("how", ["node", "call"])
@@ -266,7 +266,7 @@ async def test_max_concurrency_bounds_the_tasks_of_children_too() -> None:
     assert top == 1
 
 
-# --- checkpoints --------------------------------------------------------------------------------------
+# --- checkpoints -------------------------------------------------------------------------------
 
 
 async def test_a_child_goes_on_where_it_failed_and_repeats_nothing() -> None:
@@ -373,7 +373,7 @@ async def test_a_stateless_parent_has_stateless_children() -> None:
     assert saver._scopes == {}
 
 
-# --- ending ---------------------------------------------------------------------------------------------
+# --- ending ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("how", ["node", "ainvoke", "astream"])

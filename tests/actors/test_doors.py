@@ -63,7 +63,7 @@ def script(text: str) -> str:
 PREFACE = "from tests.actors.engine import *\nfrom checkpoint import MemorySaver\n"
 
 
-# --- plain threads ----------------------------------------------------------------------------------
+# --- plain threads -----------------------------------------------------------------------------
 
 
 def test_async_and_sync_nodes_run_under_invoke() -> None:
@@ -172,7 +172,7 @@ def test_every_door_has_the_same_answer_as_its_async_twin() -> None:
     ]
 
 
-# --- other threads and loops ------------------------------------------------------------------------
+# --- other threads and loops -------------------------------------------------------------------
 
 
 async def test_invoke_and_stream_work_inside_a_running_loop() -> None:
@@ -230,7 +230,7 @@ def test_a_stream_left_by_its_thread_is_closed_by_whoever_drops_it() -> None:
     assert graph.invoke(None, on("t"), on_busy="reject") == {"log": ["a", "b"]}
 
 
-# --- nesting ------------------------------------------------------------------------------------------
+# --- nesting -----------------------------------------------------------------------------------
 
 
 def test_sync_nodes_may_invoke_graphs_five_deep_and_fifty_wide() -> None:
@@ -258,7 +258,7 @@ def test_nested_invokes_that_all_wait_at_once_do_not_starve_each_other() -> None
     assert not meeting.broken
 
 
-# --- ending --------------------------------------------------------------------------------------------
+# --- ending ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])

@@ -113,7 +113,7 @@ async def test_the_same_exception_object_raised_twice_is_noted_for_each_task() -
     assert len(error.__notes__) == 2
 
 
-# --- injected parameters --------------------------------------------------------------------------
+# --- injected parameters -----------------------------------------------------------------------
 
 
 async def test_parameters_are_filled_by_name() -> None:
@@ -207,7 +207,7 @@ async def test_a_branch_gets_parameters_too_and_the_state_as_its_node_left_it() 
     assert seen == [(["in", "a"], "a", 1)]
 
 
-# --- branches -----------------------------------------------------------------------------------------
+# --- branches ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["sync", "async", "object"])

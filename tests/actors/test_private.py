@@ -1,4 +1,4 @@
-"""`ainvoke` and `astream` outside of a system: lockstep, and how such a run ends with its reader."""
+"""`ainvoke` and `astream` outside of a system: lockstep, and how runs end with their reader."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Counting:
         return node
 
 
-# --- lockstep ---------------------------------------------------------------------------------------
+# --- lockstep ----------------------------------------------------------------------------------
 
 
 async def test_a_stream_does_nothing_before_its_first_chunk_is_asked_for() -> None:
@@ -116,7 +116,7 @@ async def test_custom_chunks_leave_while_their_node_runs() -> None:
     assert [chunk async for chunk in stream] == []
 
 
-# --- leaving ----------------------------------------------------------------------------------------
+# --- leaving -----------------------------------------------------------------------------------
 
 
 async def test_breaking_out_and_closing_starts_no_later_node_and_keeps_what_was_done() -> None:
@@ -219,7 +219,7 @@ async def test_waiting_for_a_chunk_with_a_deadline_loses_nothing() -> None:
     assert (gated.calls, gated.cancelled) == (1, 0)
 
 
-# --- errors -------------------------------------------------------------------------------------------
+# --- errors ------------------------------------------------------------------------------------
 
 
 async def test_a_nodes_error_reaches_the_reader_with_its_type_note_and_frames() -> None:
@@ -266,7 +266,7 @@ async def test_wrong_arguments_are_refused_when_the_stream_is_made() -> None:
     assert isinstance(graph.astream({"log": []}), GraphStream)
 
 
-# --- ainvoke ------------------------------------------------------------------------------------------
+# --- ainvoke -----------------------------------------------------------------------------------
 
 
 async def test_cancelling_ainvoke_ends_its_run_before_the_cancel_arrives() -> None:

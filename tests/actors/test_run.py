@@ -37,7 +37,7 @@ async def all_of(reader: AsyncIterator[Any]) -> list[Any]:
     return [chunk async for chunk in reader]
 
 
-# --- results ----------------------------------------------------------------------------------
+# --- results -----------------------------------------------------------------------------------
 
 
 async def test_a_run_goes_on_by_itself_and_gives_the_final_values(system: ActorSystem) -> None:
@@ -159,7 +159,7 @@ async def test_a_run_survives_the_task_that_started_it(system: ActorSystem) -> N
     assert await started[0].result() == {"log": ["gated"]}
 
 
-# --- readers ------------------------------------------------------------------------------------
+# --- readers -----------------------------------------------------------------------------------
 
 
 async def test_readers_with_other_modes_may_come_at_any_time(system: ActorSystem) -> None:
@@ -261,7 +261,7 @@ async def test_an_unknown_mode_is_refused_at_once(system: ActorSystem) -> None:
     await run.result()
 
 
-# --- cancelling ---------------------------------------------------------------------------------
+# --- cancelling --------------------------------------------------------------------------------
 
 
 async def test_cancel_lets_async_nodes_clean_up_and_leaves_nothing_alive(
@@ -420,7 +420,7 @@ async def test_an_async_node_that_ignores_its_cancel_is_fenced_after_the_grace(
     assert "still running after" in caplog.text
 
 
-# --- two runs on one thread -----------------------------------------------------------------------
+# --- two runs on one thread --------------------------------------------------------------------
 
 
 async def test_a_second_run_on_a_thread_waits_for_the_first(system: ActorSystem) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from actors.snapshots import before_id
 from actors.values import START
 from checkpoint import MemorySaver
 from tests.actors.engine import DEADLINE, Gated, State, chain, fan, on, saying, says
+from tests.actors.kernel import until
 
 
 @pytest.fixture(autouse=True)
@@ -37,8 +39,7 @@ async def run_failing(*siblings: str) -> CompiledGraph:
     async def fails(state: Any) -> None:
         for gate in gates:
             gate.gate.set()
-        while not all(gate.cleaned for gate in gates):
-            await asyncio.sleep(0)
+        await until(lambda: all(gate.cleaned for gate in gates))
         await asyncio.sleep(0)
         raise LookupError("no")
 
@@ -49,7 +50,7 @@ async def run_failing(*siblings: str) -> CompiledGraph:
     return graph
 
 
-# --- the newest state -------------------------------------------------------------------------
+# --- the newest state --------------------------------------------------------------------------
 
 
 async def test_a_finished_thread_shows_its_state_and_nothing_next() -> None:
@@ -150,7 +151,7 @@ async def test_writes_that_cannot_be_applied_together_do_not_hide_the_thread() -
     assert len(state.tasks) == 2
 
 
-# --- older states -------------------------------------------------------------------------------
+# --- older states ------------------------------------------------------------------------------
 
 
 async def test_history_goes_from_the_newest_to_the_input() -> None:
@@ -159,7 +160,7 @@ async def test_history_goes_from_the_newest_to_the_input() -> None:
     seen = await history(graph)
     assert [s.values["log"] for s in seen] == [["in", "a", "b"], ["in", "a"], ["in"], []]
     assert [s.next for s in seen] == [(), ("b",), ("a",), ("__start__",)]
-    for newer, older in zip(seen, seen[1:], strict=False):
+    for newer, older in pairwise(seen):
         assert newer.parent_config == older.config
     assert seen[-1].parent_config is None
     assert seen[0] == await graph.aget_state(on("t"))
@@ -246,7 +247,7 @@ async def test_the_newest_checkpoint_by_its_id_is_the_newest() -> None:
     assert len(await history(graph)) == 2
 
 
-# --- which thread ---------------------------------------------------------------------------------
+# --- which thread ------------------------------------------------------------------------------
 
 
 async def test_a_graph_without_a_saver_has_no_threads_to_look_at() -> None:

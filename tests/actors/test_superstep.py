@@ -60,7 +60,7 @@ def send_writes(task: Any, *args: Any) -> list[tuple[str, Any]]:
     return [("__pregel_tasks", Send("work", arg)) for arg in args]
 
 
-# --- rule 1: one state for all tasks of a step, writes in path order --------------------------
+# --- rule 1: one state for all tasks of a step, writes in path order ---------------------------
 
 
 @pytest.mark.parametrize("order", ["amz", "azm", "maz", "mza", "zam", "zma"])
@@ -124,7 +124,7 @@ def test_a_send_gets_its_argument_as_its_input_and_not_the_state() -> None:
     assert target.input_of(work) == {"own": 1}
 
 
-# --- rule 2: planning ---------------------------------------------------------------------------
+# --- rule 2: planning --------------------------------------------------------------------------
 
 
 def test_only_nodes_that_an_edge_leads_to_run_next() -> None:
@@ -189,7 +189,7 @@ def test_a_thousand_sends_are_a_thousand_tasks_of_one_step() -> None:
     assert ending(commands).error is None
 
 
-# --- rule 3: deferred nodes ---------------------------------------------------------------------
+# --- rule 3: deferred nodes --------------------------------------------------------------------
 
 
 def test_a_deferred_node_runs_when_nothing_else_is_left() -> None:
@@ -214,7 +214,7 @@ def test_a_deferred_node_that_no_one_triggered_never_runs() -> None:
     assert "last" not in names(commands)
 
 
-# --- rule 4: the input is a step of its own -----------------------------------------------------
+# --- rule 4: the input is a step of its own ----------------------------------------------------
 
 
 def test_the_input_is_checkpoint_minus_one_and_applied_in_step_0() -> None:
@@ -286,7 +286,7 @@ def test_a_branch_from_start_is_asked_of_user_code_before_step_0_is_closed() -> 
     assert kept(commands) == []
 
 
-# --- rule 5: going on -----------------------------------------------------------------------------
+# --- rule 5: going on --------------------------------------------------------------------------
 
 
 def test_going_on_without_a_checkpoint_ends_with_an_empty_input_error() -> None:
@@ -381,7 +381,7 @@ def test_a_half_full_join_is_kept_over_going_on() -> None:
     assert names(run_through(second, None)) == ["b", "j"]
 
 
-# --- rule 6: failures -----------------------------------------------------------------------------
+# --- rule 6: failures --------------------------------------------------------------------------
 
 
 def test_a_failure_ends_the_run_and_keeps_what_siblings_wrote_and_the_error() -> None:
@@ -435,7 +435,7 @@ def test_a_thread_whose_steps_ran_out_goes_on_with_as_many_again() -> None:
     assert isinstance(ending(commands).error, GraphRecursionError)
 
 
-# --- rule 7: the order of commands, and what is left out ------------------------------------------
+# --- rule 7: the order of commands, and what is left out ---------------------------------------
 
 
 def _rank(command: Command) -> int:
@@ -553,7 +553,7 @@ def test_events_carry_the_namespace_of_the_run() -> None:
     assert {event.ns for event in emitted(commands)} == {ns}
 
 
-# --- the end --------------------------------------------------------------------------------------
+# --- the end -----------------------------------------------------------------------------------
 
 
 def test_cancelled_ends_the_run_with_an_error_of_its_own() -> None:

@@ -1,4 +1,4 @@
-"""The actor system: what it starts, finds again, keeps, drains and closes; its durable event log."""
+"""The actor system: what it starts, finds, keeps, drains and closes; its durable event log."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def all_of(reader: AsyncIterator[Any]) -> list[Any]:
     return [chunk async for chunk in reader]
 
 
-# --- starting and finding ------------------------------------------------------------------------
+# --- starting and finding ----------------------------------------------------------------------
 
 
 async def test_a_run_is_found_again_by_its_id_also_after_its_end() -> None:
@@ -98,7 +98,7 @@ def test_a_drain_timeout_that_cannot_be_is_refused(wrong: Any) -> None:
         ActorSystem(drain_timeout=wrong)
 
 
-# --- closing ---------------------------------------------------------------------------------------
+# --- closing -----------------------------------------------------------------------------------
 
 
 async def test_closing_waits_for_runs_that_end_before_the_deadline() -> None:
@@ -172,11 +172,15 @@ async def test_readers_end_when_the_system_closes() -> None:
 
 async def test_an_error_in_the_block_is_not_hidden_by_the_close() -> None:
     gated = Gated()
-    with pytest.raises(LookupError):
+
+    async def fails() -> None:
         async with ActorSystem(drain_timeout=0) as system:
             await system.start(chain(a=gated).compile(), {"log": []})
             await gated.started.wait()
             raise LookupError
+
+    with pytest.raises(LookupError):
+        await fails()
     assert gated.cleaned == 1
 
 
@@ -188,7 +192,7 @@ async def test_runs_of_a_hundred_callers_share_one_system() -> None:
     assert [result["log"] for result in results] == [[n, "a", "b"] for n in range(100)]
 
 
-# --- the durable event log --------------------------------------------------------------------------
+# --- the durable event log ---------------------------------------------------------------------
 
 
 class StandIn:

@@ -12,6 +12,7 @@ from actors import END, START, ConfigError, InvalidUpdateError, Overwrite, State
 from actors.errors import ThreadStateError
 from checkpoint import MemorySaver, ThreadBusyError
 from tests.actors.engine import DEADLINE, Gated, State, chain, fan, on, saying
+from tests.actors.kernel import until
 
 
 @pytest.fixture(autouse=True)
@@ -154,8 +155,7 @@ async def test_an_update_of_a_failed_thread_takes_in_what_siblings_had_written()
 
     async def fails(state: Any) -> None:
         gated.gate.set()
-        while not gated.cleaned:
-            await asyncio.sleep(0)
+        await until(lambda: gated.cleaned)
         await asyncio.sleep(0)
         raise LookupError
 

@@ -1,0 +1,136 @@
+"""Events as bytes: what is stored, what is left to the checkpoint, and how it comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import streaming
+from actors import CompiledGraph
+from actors.codec import SavedValues, SerializedEvents
+from actors.errors import ThreadStateError
+from checkpoint import MemorySaver, SerializationError
+from streaming import CheckpointSaved, Custom, Event, StepCommitted
+from tests.actors.engine import chain, on, saying, says
+
+GRAPH = chain(a=says("a"), b=saying("b")).compile()
+
+
+def codec(*, with_values: bool = False) -> SerializedEvents:
+    return SerializedEvents(MemorySaver().serializer, GRAPH.layout, with_values=with_values)
+
+
+def saved(**changes: Any) -> CheckpointSaved:
+    known: dict[str, Any] = {
+        "config": {"configurable": {"thread_id": "t", "checkpoint_ns": "", "checkpoint_id": "c"}},
+        "parent_config": None,
+        "metadata": {"source": "loop", "step": 1, "parents": {}},
+        "next": ["b"],
+        "tasks": [{"id": "1", "name": "b", "interrupts": (), "state": None}],
+    }
+    return CheckpointSaved(**(known | changes))
+
+
+SAMPLES: list[Event] = [
+    streaming.RunStarted(run_id="r", thread_id="t"),
+    streaming.RunFinished(status="success"),
+    streaming.RunFailed(error="LookupError", message="no"),
+    streaming.Attempt(number=2),
+    streaming.TaskStarted(
+        task_id="1", name="a", input={"log": [(1, 2)]}, triggers=("x",), metadata={"m": 1}
+    ),
+    streaming.TaskFinished(task_id="1", name="a", update={"n": 1}, result={"n": 1}, cached=True),
+    streaming.TaskFailed(task_id="1", name="a", error="LookupError('no')"),
+    streaming.Token(chunk="word", metadata={"langgraph_node": "a"}),
+    streaming.Custom(data={"any": [1, 2.5, None, b"x", "\ud800"]}, node="a"),
+    streaming.Withdrawn(),
+]
+
+
+@pytest.mark.parametrize("event", SAMPLES, ids=lambda event: type(event).__name__)
+def test_an_event_comes_back_as_it_was(event: Event) -> None:
+    event.id, event.ns, event.step, event.time = 7, ("sub:1",), 3, 1.5
+    target = codec()
+    assert repr(target.decode(target.encode(event))) == repr(event)
+
+
+def test_every_kind_of_event_has_a_code() -> None:
+    kinds = {type(event) for event in SAMPLES} | {StepCommitted}
+    assert kinds == set(Event.__subclasses__())
+
+
+def test_the_state_of_a_step_is_left_to_its_checkpoint() -> None:
+    big = "x" * 10_000
+    event = StepCommitted(values={"text": big}, wrote=True, checkpoint=saved())
+    target = codec()
+    data = target.encode(event)
+    back = target.decode(data)
+    assert len(data) < 1000
+    assert isinstance(back, StepCommitted)
+    assert (back.values, back.wrote) == (None, True)
+    assert back.checkpoint == event.checkpoint
+    assert event.values == {"text": big}
+
+
+@pytest.mark.parametrize("with_checkpoint", [True, False])
+def test_the_state_is_stored_where_no_checkpoint_will_hold_it(with_checkpoint: bool) -> None:
+    checkpoint = saved() if with_checkpoint else None
+    event = StepCommitted(values={"n": 1}, wrote=True, checkpoint=checkpoint)
+    target = codec(with_values=with_checkpoint)
+    back = target.decode(target.encode(event))
+    assert isinstance(back, StepCommitted)
+    assert back.values == {"n": 1}
+
+
+def test_the_keys_a_step_wrote_come_back() -> None:
+    event = StepCommitted(values={}, wrote=True, changed=frozenset({"n", "log"}))
+    target = codec()
+    back = target.decode(target.encode(event))
+    assert isinstance(back, StepCommitted)
+    assert set(back.changed or ()) == {"n", "log"}
+
+
+def test_what_cannot_be_stored_is_refused() -> None:
+    with pytest.raises(SerializationError):
+        codec().encode(Custom(data=object()))
+
+
+async def finished_thread() -> tuple[CompiledGraph, MemorySaver, Any]:
+    saver = MemorySaver()
+    graph = chain(a=says("a"), b=saying("b")).compile(checkpointer=saver)
+    await graph.ainvoke({"log": []}, on("t"))
+    return graph, saver, [s async for s in graph.aget_state_history(on("t"))]
+
+
+async def test_the_state_is_filled_in_from_the_checkpoint_of_the_step() -> None:
+    graph, saver, history = await finished_thread()
+    resolve = SavedValues(saver, "t", graph.layout)
+    for snapshot in history[:-1]:
+        event = StepCommitted(values=None, wrote=True, checkpoint=saved(config=snapshot.config))
+        filled = await resolve(event)
+        assert isinstance(filled, StepCommitted)
+        assert filled.values == snapshot.values
+        assert event.values is None
+
+
+async def test_a_checkpoint_that_is_gone_is_named() -> None:
+    graph, saver, history = await finished_thread()
+    event = StepCommitted(values=None, wrote=True, checkpoint=saved(config=history[0].config))
+    resolve = SavedValues(saver, "other", graph.layout)
+    with pytest.raises(ThreadStateError, match="is gone"):
+        await resolve(event)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Custom(data=1),
+        lambda: StepCommitted(values={"n": 1}, wrote=True, checkpoint=None),
+    ],
+)
+async def test_events_that_lack_nothing_stay_as_they_are(make: Callable[[], Event]) -> None:
+    event = make()
+    resolve = SavedValues(MemorySaver(), "t", GRAPH.layout)
+    assert await resolve(event) is event
