@@ -125,7 +125,9 @@ class Child:
             durability=parent.durability,
             metadata=metadata,
             unstored=self._layout.unstored,
+            points=parent.points,
         )
+        await recorder.mark(loaded)
         return recorder, loaded
 
     def _facts(self, watch: Watch) -> Facts:

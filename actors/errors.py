@@ -11,6 +11,7 @@ ActorsError
 ├── ThreadStateError                    what the thread holds and the graph do not fit
 ├── RunCancelledError                   the result of a cancelled run was asked for
 ├── RunUnknownError (LookupError)       no run has this id
+├── RunEndedError                       the run is over, so it cannot be undone
 ├── SystemClosedError                   the actor system takes nothing new
 ├── NoTaskError (RuntimeError)          this is no code of a node
 ├── OptionError (TypeError)             there is no such keyword argument
@@ -70,6 +71,10 @@ class RunCancelledError(ActorsError):
 
 class RunUnknownError(ActorsError, LookupError):
     """No run with this id is known here; give the id of a run of this system or its event log."""
+
+
+class RunEndedError(ActorsError):
+    """The run has ended and its checkpoints stay; run the thread from an older one to undo it."""
 
 
 class SystemClosedError(ActorsError):

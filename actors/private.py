@@ -13,8 +13,9 @@ from streaming import RunLog, StreamMode
 
 from .context import TaskContext
 from .layout import Layout
+from .plan import Plan
 from .request import WATCH_NONE, Request, watch_of
-from .run import Plan, Run
+from .run import Run
 from .supervisor import Supervisor
 from .traces import show_user_frames
 

@@ -19,11 +19,13 @@ from checkpoint import (
     Entry,
     EventRow,
     Loaded,
+    RewindPoint,
     Saver,
     ScopeEncoder,
     SerializationError,
     StaleClaimError,
     TaskWrites,
+    rewind_point,
 )
 
 from .channels import MISSING
@@ -49,6 +51,7 @@ class Recorder:
         "durability",
         "fenced",
         "metadata",
+        "points",
         "saver",
     )
 
@@ -62,12 +65,15 @@ class Recorder:
         durability: Durability,
         metadata: CheckpointMetadata,
         unstored: frozenset[str],
+        points: dict[str, RewindPoint | None] | None = None,
     ) -> None:
         self.saver = saver
         self.claim = claim
         self.durability: Durability = durability
         self.metadata = metadata
         """What the checkpoints' metadata have in common."""
+        self.points: dict[str, RewindPoint | None] = {} if points is None else points
+        """What the scopes that the run came to held then, by ns; one for all graphs of a run."""
         self._ns = ns
         self._unstored = unstored
         self._encoder = ScopeEncoder(saver.serializer, ns, loaded)
@@ -129,20 +135,41 @@ class Recorder:
         if self._writes or self._batch:
             await self.commit()
 
+    async def mark(self, loaded: Loaded | None) -> None:
+        """Note what the scope holds, before anything is stored in it; the first time counts."""
+        if self._ns in self.points:
+            return
+        point, head = None, loaded
+        if loaded is not None:
+            if not loaded.newest:
+                head = await self.saver.load(self.claim.thread_id, self._ns)
+            point = rewind_point(loaded, (head or loaded).record.id)
+        self.points[self._ns] = point
+
+    async def rewind(self) -> None:
+        """Forget all that the run stored, in every scope it came to; it stores no more then."""
+        await self.saver.rewind(self.claim, dict(self.points))
+
     async def synced(self) -> None:
         """Wait until everything committed is on the disk."""
         await self.saver.synced()
 
-    def drop_refused(self) -> None:
+    def drop_refused(self) -> list[str]:
         """After a SerializationError: keep the error of a task whose writes were refused instead
-        of the writes, so that what its siblings wrote can still be stored."""
+        of the writes, so that what its siblings wrote can still be stored.
+
+        Gives the names of the nodes whose writes were refused.
+        """
+        refused: list[str] = []
         for task, _ in self._writes:
             if task.error is None:
                 try:
                     self._encoder.encode_writes(self._kept_of(task))
                 except SerializationError as error:
                     task.error = error_text(error)
+                    refused.append(task.node.name)
         self._last, self._unsaved = None, {}
+        return refused
 
     # --- encoding ------------------------------------------------------------------------
 

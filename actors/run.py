@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextvars import Context
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
@@ -29,36 +27,18 @@ from streaming import (
 
 from .commands import Begin, Restored
 from .config import checkpoint_extra
-from .context import TaskContext, check_reentry
-from .errors import RunCancelledError, ThreadStateError
-from .layout import Layout
+from .context import check_reentry
+from .errors import ConfigError, RunCancelledError, RunEndedError, ThreadStateError
+from .plan import Plan
 from .recorder import Recorder
-from .report import Facts, Watch
-from .request import Modes, Request
+from .report import Facts
+from .request import Modes
 from .restore import restored_from
 from .scheduler import Scheduler, Setting
 from .supervisor import Supervisor
 from .traces import user_frames
+from .values import CANCEL_ACTIONS, CancelAction
 from .views import message_text
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a run is to do."""
-
-    layout: Layout
-    input: Any
-    request: Request
-    saver: Saver | None
-    """None: a stateless run."""
-    watch: Watch
-    child_watch: Watch
-    context: Context
-    """The caller's context variables."""
-    inline: bool = False
-    """See Setting.inline."""
-    caller: TaskContext | None = None
-    """The task that started this run, if one did."""
 
 
 class Run:
@@ -88,6 +68,11 @@ class Run:
         self._values: dict[str, Any] = {}
         self._ended = asyncio.Event()
         self._cancelled = False
+        self._rollback = False
+        """True: what the run stores is to be forgotten."""
+        self._rolled_back = False
+        self._settled = False
+        """True: what the run stored stays."""
         self._log_error: BaseException | None = None
         self._on_end = on_end
         name = f"run {self.run_id}"
@@ -154,18 +139,29 @@ class Run:
         )
         return RunStream(self, subscriber)
 
-    async def cancel(self, *, grace: float = 1.0) -> None:
-        """Stop the run; what has finished is kept, and the thread can be run on.
+    async def cancel(self, *, action: CancelAction = "interrupt", grace: float = 1.0) -> None:
+        """Stop the run.  "interrupt": what has finished is kept, and the thread can be run on.
+        "rollback": the thread is again as the run found it, also in its subgraphs' namespaces.
 
         User code is cancelled once and gets `grace` seconds for its clean-up.  When this returns,
         no coroutine of the run is alive, and worker threads, which Python cannot stop, are fenced:
-        what they still write or stream is refused.  Harmless when the run has ended.
+        what they still write or stream is refused.  An "interrupt" is harmless when the run has
+        ended; a "rollback" raises RunEndedError then, and what went wrong if it could not be done.
+        Of two actions at the same time "rollback" counts.  Raises ConfigError for any other action.
         """
-        self.cancel_nowait(grace)
+        self.cancel_nowait(grace, action=action)
         await self._ended.wait()
+        if action == "rollback" and self._status == "error" and not self._rolled_back:
+            self.check()
 
-    def cancel_nowait(self, grace: float = 1.0) -> None:
+    def cancel_nowait(self, grace: float = 1.0, *, action: CancelAction = "interrupt") -> None:
         """Ask the run to stop, without waiting until it has."""
+        if action not in CANCEL_ACTIONS:
+            raise ConfigError(
+                f"action={action!r} cannot be; give one of {', '.join(CANCEL_ACTIONS)}"
+            )
+        if action == "rollback":
+            self._ask_rollback()
         if self._ended.is_set() or self._cancelled:
             return
         self._cancelled = True
@@ -173,6 +169,16 @@ class Run:
             self._supervisor.cancel(self._task)
         else:
             self._scheduler.cancel_nowait(grace)
+
+    def _ask_rollback(self) -> None:
+        if self._rollback or self._plan.saver is None:
+            return
+        if self._settled or self._ended.is_set():
+            raise RunEndedError(
+                f"run {self.run_id!r} has ended and cannot be rolled back; its "
+                "checkpoints stay; run the thread from an older one instead"
+            )
+        self._rollback = True
 
     # --- its life ----------------------------------------------------------------------------
 
@@ -208,6 +214,7 @@ class Run:
         recorder = None
         if saver is not None and claim is not None:
             recorder = self._recorder(saver, claim, loaded)
+            await recorder.mark(loaded)
             restored = self._restored(saver, loaded)
         scheduler = Scheduler(
             self._plan.layout,
@@ -224,8 +231,19 @@ class Run:
             await scheduler.drive(Begin(self._plan.input))
         finally:
             if recorder is not None:
-                await recorder.synced()
+                await self._settle(recorder)
+        if self._rolled_back:
+            raise RunCancelledError(_ROLLED_BACK.format(self.run_id))
         self._values = scheduler.machine.output()
+
+    async def _settle(self, recorder: Recorder) -> None:
+        """Wait until what the run stored is on the disk, or forgotten if that is asked for."""
+        await recorder.synced()
+        if self._rollback:
+            await recorder.rewind()
+            await recorder.synced()
+            self._rolled_back = True
+        self._settled = True
 
     async def _load(self, saver: Saver | None) -> Loaded | None:
         if saver is None:
@@ -316,6 +334,8 @@ class Run:
                 "mend the cause and run the thread again with None as input"
             )
             error.__cause__ = cause
+        elif self._rolled_back and isinstance(error, Exception):
+            error = RunCancelledError(_ROLLED_BACK.format(self.run_id))
         self._status = "cancelled" if isinstance(error, RunCancelledError) else "error"
         self._error, self._traceback = error, user_frames(error.__traceback__)
 
@@ -352,3 +372,7 @@ class RunStream(AsyncIterator["Chunk | Gap"]):
 
 
 _CANCELLED = "run {!r} was cancelled, so it has no result; read its thread's state or run it again"
+_ROLLED_BACK = (
+    "run {!r} was rolled back, so it has no result and its thread is as it was before; start a "
+    "new run"
+)

@@ -22,8 +22,9 @@ from .codec import durable_options
 from .config import Config, check_seconds
 from .context import current
 from .errors import RunUnknownError, SystemClosedError
+from .plan import Plan
 from .request import WATCH_ALL, Request, RunOptions
-from .run import Plan, Run
+from .run import Run
 from .supervisor import Supervisor
 
 if TYPE_CHECKING:

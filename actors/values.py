@@ -17,6 +17,9 @@ TAG_HIDDEN = sys.intern("langsmith:hidden")
 Durability = Literal["sync", "async", "exit"]
 """When a step counts as done: synced to disk, committed, or not before the run's end."""
 DURABILITIES: tuple[Durability, ...] = get_args(Durability)
+CancelAction = Literal["interrupt", "rollback"]
+"""What a cancelled run leaves on its thread: what has finished, or what was there before it."""
+CANCEL_ACTIONS: tuple[CancelAction, ...] = get_args(CancelAction)
 
 DEFAULT_RECURSION_LIMIT = 10_007
 
