@@ -103,7 +103,7 @@ class ChannelSet:
                     written[name].append(value)
                 else:
                     written[name] = [value]
-        self.write(written)
+        self.write(written, ordered)
         self.updated |= consumed
         return set(written)
 
@@ -115,15 +115,22 @@ class ChannelSet:
         names = {name for task in tasks for name in task.node.triggers if name in told}
         return {name for name in names if name in self._channels and self._channels[name].consume()}
 
-    def write(self, written: Mapping[str, list[Any]]) -> None:
-        """Give channels their writes as one step, and empty those that last for one step only."""
+    def write(self, written: Mapping[str, list[Any]], by: Sequence[Task] = ()) -> None:
+        """Give channels their writes as one step, and empty those that last for one step only.
+
+        An error of a reducer gets a note that names the channel and the nodes that wrote to it.
+        """
         self.version += 1
         changed: set[str] = set()
         expiring, self._expiring = self._expiring, set()
         for name, values in written.items():
             channel = self.channel(name)
-            if channel.update(values):
-                changed.add(name)
+            try:
+                if channel.update(values):
+                    changed.add(name)
+            except Exception as error:
+                error.add_note(f"While channel {name!r} took the updates of {_writers(name, by)}")
+                raise
             self._mark(name, channel)
         for name in expiring:
             if name not in written and self._channels[name].update(()):
@@ -184,6 +191,11 @@ class ChannelSet:
                 values.pop(name, None)
         if grown:
             self._values = {k: values[k] for k in self._layout.spec.state_keys if k in values}
+
+
+def _writers(channel: str, tasks: Sequence[Task]) -> str:
+    wrote = (task for task in tasks if any(name == channel for name, _ in task.writes or ()))
+    return ", ".join(repr(task.node.name) for task in wrote) or "the caller"
 
 
 def _path(task: Task) -> Any:

@@ -14,7 +14,6 @@ from typing import Any
 from typing_extensions import Unpack
 
 from checkpoint import Saver, register_type
-from streaming import parse_modes
 
 from .batch import Invoke, completed, concurrency_of, configs_for, gathered
 from .child import Child
@@ -24,7 +23,7 @@ from .doors import call, iterate
 from .errors import CheckpointerTypeError, ConfigError
 from .layout import Layout
 from .private import Call, GraphStream, Look, run_privately, stream_privately
-from .request import InvokeOptions, Modes, Request, StreamOptions
+from .request import InvokeOptions, Modes, Request, StreamOptions, parse_look
 from .snapshots import Scope, before_id, history_of, scope_of, state_of
 from .spec import ROOT, ROOT_ONLY, GraphSpec
 from .traces import show_user_frames
@@ -61,6 +60,9 @@ class CompiledGraph:
         )
         for cls in spec.types:
             register_type(cls)
+
+    def __repr__(self) -> str:
+        return f"<CompiledGraph {self.name!r} nodes={list(self.spec.nodes)}>"
 
     @property
     def name(self) -> str:
@@ -132,7 +134,7 @@ class CompiledGraph:
     async def _invoke(
         self, value: Any, config: Config | None, options: InvokeOptions, *, inline: bool
     ) -> Any:
-        mode = options.get("stream_mode", "values")
+        mode = options.get("stream_mode") or "values"
         if mode != "values":
             stream = self._stream(value, config, {**options, "stream_mode": mode}, inline=inline)
             return [chunk async for chunk in stream]
@@ -147,11 +149,11 @@ class CompiledGraph:
     def _stream(
         self, value: Any, config: Config | None, options: StreamOptions, *, inline: bool
     ) -> GraphStream:
-        modes: Modes = options.get("stream_mode", "updates")
+        modes: Modes = options.get("stream_mode") or "updates"
         look = Look(
-            modes=parse_modes(modes),
+            modes=parse_look(modes),
             single=isinstance(modes, str),
-            subgraphs=options.get("subgraphs", False),
+            subgraphs=bool(options.get("subgraphs")),
             output_keys=self._checked_keys(options.get("output_keys")),
         )
         request = Request.parse(config, self.bound, options)

@@ -50,7 +50,7 @@ class _Pool:
             if len(self._idle) < MAX_IDLE:
                 self._idle.append(runner)
                 return
-        runner.close()
+        _apart(runner.close)
 
     def close(self) -> None:
         """Close what is idle, at the end of the process."""
@@ -98,10 +98,15 @@ def iterate(begin: Callable[[], AsyncIterator[T]]) -> Iterator[T]:
 
 def _drive(runner: asyncio.Runner, coro: Coroutine[Any, Any, T]) -> T:
     context = contextvars.copy_context()
+    return _apart(lambda: _run(runner, coro, context))
+
+
+def _apart(work: Callable[[], T]) -> T:
+    """Do what drives a loop: here, or, if one runs in this thread already, in a helper thread."""
     if not _in_loop():
-        return _run(runner, coro, context)
+        return work()
     with ThreadPoolExecutor(1, thread_name_prefix="understudy-door") as helper:
-        return helper.submit(_run, runner, coro, context).result()
+        return helper.submit(work).result()
 
 
 def _run(runner: asyncio.Runner, coro: Coroutine[Any, Any, T], context: contextvars.Context) -> T:

@@ -71,20 +71,21 @@ class Request:
         Raises ConfigError (a ValueError) that says what was given and what can be, OptionError (a
         TypeError) for a keyword argument that there is not.
         """
-        unknown = sorted(options.keys() - _KEYWORDS)
+        given = {name: value for name, value in options.items() if value is not None}
+        unknown = sorted(given.keys() - _KEYWORDS)
         if unknown:
             raise OptionError(
                 f"unexpected keyword argument {unknown[0]!r}; there are "
                 f"{', '.join(sorted(_KEYWORDS))}"
             )
-        on_busy = options.get("on_busy", "wait")
+        on_busy = given.get("on_busy", "wait")
         if on_busy not in ("wait", "reject"):
             raise ConfigError(f"on_busy={on_busy!r} is unknown; give 'wait' or 'reject'")
         return cls(
             config=parse_config(merge_configs(bound, config)),
-            context=options.get("context"),
-            durability=check_durability(options.get("durability", "async")),
-            stateless=options.get("stateless", False),
+            context=given.get("context"),
+            durability=check_durability(options.get("durability") or "async"),
+            stateless=bool(given.get("stateless", False)),
             on_busy=on_busy,
             busy_timeout=check_seconds("busy_timeout", options.get("busy_timeout", 30.0)),
         )
@@ -93,6 +94,22 @@ class Request:
     def claim_timeout(self) -> float | None:
         """Seconds to wait for the thread."""
         return 0.0 if self.on_busy == "reject" else self.busy_timeout
+
+
+def parse_look(modes: Modes) -> tuple[StreamMode, ...]:
+    """The stream modes to show.  Raises UnknownStreamModeError, ConfigError."""
+    parsed = parse_modes(modes)
+    silent = [mode for mode in parsed if mode in _WITHOUT_HOOKS]
+    if silent:
+        raise ConfigError(
+            f"stream_mode={modes!r}: {silent[0]!r} needs hooks in the models, which this version "
+            "has not, so nothing would be shown; let nodes write to get_stream_writer() and use "
+            "'custom'"
+        )
+    return parsed
+
+
+_WITHOUT_HOOKS = frozenset({"messages", "events"})
 
 
 def watch_of(modes: Sequence[StreamMode]) -> Watch:

@@ -141,9 +141,10 @@ class Scheduler:
                 finish = await self._carry_out(self._feed(await self._mailbox.get()))
             if finish.error is not None:
                 raise finish.error
-        except SerializationError:
+        except SerializationError as error:
             if self._recorder is not None:
-                self._recorder.drop_refused()
+                for name in self._recorder.drop_refused():
+                    error.add_note(f"During task with name {name!r}, whose writes are not stored")
             raise
         finally:
             await self._end()

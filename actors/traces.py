@@ -5,6 +5,12 @@ from __future__ import annotations
 import sys
 from types import FrameType, TracebackType
 
+from checkpoint import CheckpointError
+from streaming import StreamingError
+
+from .errors import ActorsError
+
+_TYPED = (ActorsError, CheckpointError, StreamingError)
 _MACHINERY = frozenset(
     {
         "actors",
@@ -13,6 +19,7 @@ _MACHINERY = frozenset(
         "checkpoint",
         "concurrent",
         "contextlib",
+        "msgpack",
         "streaming",
         "threading",
     }
@@ -35,8 +42,16 @@ def user_frames(traceback: TracebackType | None) -> TracebackType | None:
 
 
 def show_user_frames(error: BaseException) -> None:
-    """Leave the machinery's frames out of an error's traceback."""
-    error.__traceback__ = user_frames(error.__traceback__)
+    """Leave the machinery's frames out of an error's traceback.
+
+    An error of our own that no user code raised says everything in its text: the frame that raised
+    it is kept alone.
+    """
+    shown = user_frames(error.__traceback__)
+    if isinstance(error, _TYPED) and shown is not None and _is_machinery(shown.tb_frame):
+        while shown.tb_next is not None:
+            shown = shown.tb_next
+    error.__traceback__ = shown
 
 
 def _is_machinery(frame: FrameType) -> bool:

@@ -138,7 +138,7 @@ class _Update:
 
     async def _writes(self, scheduler: Scheduler, node: NodeSpec, values: Any) -> Writes:
         context = TaskContext(scheduler, Task(node, (PULL, node.name), ()))
-        writes = writes_of(node, values)
+        writes = writes_of(replace(node, name="update_state"), values)
         token = current_task.set(context)
         try:
             return writes + await decide(node, writes, context)
