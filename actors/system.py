@@ -21,7 +21,8 @@ from streaming import EventLog, Hub, HubStats, LogOptions, RunLog
 from .codec import durable_options
 from .config import Config, check_seconds
 from .context import current
-from .errors import RunUnknownError, SystemClosedError
+from .errors import ConfigError, RunUnknownError, SystemClosedError
+from .layout import Layout
 from .plan import Plan
 from .request import WATCH_ALL, Request, RunOptions
 from .run import Run
@@ -97,6 +98,7 @@ class ActorSystem:
         Raises SystemClosedError, ConfigError; what goes wrong later is the run's result.
         """
         self._check_open()
+        _check_compiled(graph)
         request = Request.parse(config, graph.bound, options)
         saver = graph.saver_for(request)
         run_id = request.config.run_id or new_id()
@@ -182,3 +184,10 @@ class ActorSystem:
             if gone in self._runs and self._runs[gone].log.closed:
                 del self._runs[gone]
                 self.hub.drop(gone)
+
+
+def _check_compiled(graph: Any) -> None:
+    if not isinstance(getattr(graph, "layout", None), Layout):
+        raise ConfigError(
+            f"graph={graph!r} cannot run: it is no compiled graph; give what compile() returns"
+        )

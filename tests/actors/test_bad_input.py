@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from actors import (
     END,
     START,
+    ActorSystem,
     CheckpointerTypeError,
     ConfigError,
     EmptyInputError,
@@ -398,3 +399,32 @@ async def test_the_async_door_refuses_the_same_files(tmp_path: Path) -> None:
     with pytest.raises(NotADatabaseError):
         async with SqliteSaver.from_conn_string(str(path)):
             pass
+
+
+async def test_a_graph_that_is_not_compiled_is_not_started() -> None:
+    builder: Any = StateGraph(State)
+    async with ActorSystem() as system:
+        with pytest.raises(ConfigError, match="no compiled graph") as error:
+            await system.start(builder, {"log": []})
+    says(error, "compile()")
+
+
+def test_keywords_given_as_none_mean_their_defaults() -> None:
+    graph = StateGraph(State).add_node("a", lambda state: {"v": 1}).add_edge(START, "a").compile()
+    options: Any = {"durability": None, "stream_mode": None, "interrupt_before": None}
+    assert list(graph.stream({"log": []}, **options)) == [{"a": {"v": 1}}]
+
+
+def test_a_reducer_that_raises_names_the_channel_and_who_wrote_to_it() -> None:
+    graph = StateGraph(State).add_node("a", lambda state: {"log": 5}).add_edge(START, "a").compile()
+    with pytest.raises(TypeError) as error:
+        graph.invoke({"log": []})
+    assert error.value.__notes__ == ["While channel 'log' took the updates of 'a'"]
+
+
+@pytest.mark.parametrize("mode", ["messages", "events"])
+def test_a_mode_that_would_show_nothing_is_refused(mode: Any) -> None:
+    graph = StateGraph(State).add_node("a", lambda state: {"v": 1}).add_edge(START, "a").compile()
+    with pytest.raises(ConfigError, match=mode) as error:
+        graph.stream({"log": []}, stream_mode=mode)
+    says(error, "'custom'")
