@@ -474,3 +474,22 @@ async def test_a_child_with_another_state_is_called_and_mapped_by_a_node() -> No
         return {"log": (await sub.ainvoke({"own": state["log"]}))["own"]}
 
     assert await chain(n=node).compile().ainvoke({"log": ["in"]}) == {"log": ["in", "in", "x"]}
+
+
+async def test_a_graph_may_call_itself_a_hundred_deep_and_be_cancelled_there() -> None:
+    gated, graphs = Gated("end"), []
+
+    async def node(state: Any) -> dict[str, Any]:
+        if state["n"] == 0:
+            return await gated(state)
+        result = await graphs[0].ainvoke({"log": [], "n": state["n"] - 1})
+        return {"log": result["log"]}
+
+    graphs.append(chain(a=node).compile())
+    call = asyncio.create_task(graphs[0].ainvoke({"log": [], "n": 100}))
+    await gated.started.wait()
+    call.cancel()
+    await asyncio.wait({call})
+    assert (gated.cancelled, gated.cleaned) == (1, 1)
+    gated.gate.set()
+    assert (await graphs[0].ainvoke({"log": [], "n": 100}))["log"] == ["end"]

@@ -360,3 +360,16 @@ async def test_a_door_inside_a_loop_can_be_used_while_async_runs_go_on() -> None
     assert chain(a=says("a")).compile().invoke({"log": []}) == {"log": ["a"]}
     gated.gate.set()
     assert await slow == {"log": ["gated"]}
+
+
+def test_an_async_node_may_invoke_a_graph_while_its_run_is_read_in_lockstep() -> None:
+    sub = chain(x=says("x"), y=saying("y")).compile()
+
+    async def node(state: Any) -> dict[str, Any]:
+        return sub.invoke({"log": []})
+
+    async def read() -> list[str]:
+        stream = chain(n=node).compile().astream({"log": []}, subgraphs=True)
+        return [next(iter(chunk)) async for _, chunk in stream]
+
+    assert in_thread(lambda: asyncio.run(read())) == ["x", "y", "n"]

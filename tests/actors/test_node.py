@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import threading
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any, TypedDict
 
 import pytest
@@ -281,3 +283,91 @@ async def test_a_pydantic_free_schema_class_reaches_the_node_as_an_instance() ->
     builder = StateGraph(State).add_node("a", node, input_schema=Narrow).add_edge(START, "a")
     await builder.compile().ainvoke({"log": ["x"], "n": 1, "text": "t"})
     assert seen == [{"n": 1}]
+
+
+# --- errors that are hard to handle -----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FrozenError(Exception):
+    """Refuses notes and tracebacks, as all its attributes."""
+
+    code: int
+
+
+class ShyError(Exception):
+    """Cannot be shown."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no repr")
+
+    def __str__(self) -> str:
+        raise RuntimeError("no str")
+
+
+@pytest.mark.parametrize("error", [FrozenError(1), ShyError()], ids=["frozen", "shy"])
+@pytest.mark.parametrize("saver", [None, MemorySaver()], ids=["stateless", "stored"])
+async def test_an_odd_error_reaches_the_caller_as_it_is(error: Exception, saver: Any) -> None:
+    async def node(state: Any) -> None:
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        await chain(a=node).compile(checkpointer=saver).ainvoke({"log": []}, on("t"))
+    assert caught.value is error
+
+
+async def test_a_stop_iteration_of_user_code_fails_its_task() -> None:
+    def sync_node(state: Any) -> Any:
+        return next(iter(()))
+
+    async def async_node(state: Any) -> Any:
+        return next(iter(()))
+
+    for node in (sync_node, async_node):
+        with pytest.raises(RuntimeError, match="StopIteration") as caught:
+            await run(node)
+        assert "During task with name 'n0'" in caught.value.__notes__[0]
+
+
+async def test_a_deadline_inside_a_node_is_an_error_of_the_node() -> None:
+    async def node(state: Any) -> None:
+        async with asyncio.timeout(0):
+            await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError) as caught:
+        await run(node)
+    assert "During task with name 'n0'" in caught.value.__notes__[0]
+
+
+async def test_an_exception_group_reaches_the_caller_whole() -> None:
+    async def node(state: Any) -> None:
+        raise ExceptionGroup("several", [LookupError("a"), ValueError("b")])
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await run(node)
+    assert [type(error) for error in caught.value.exceptions] == [LookupError, ValueError]
+
+
+async def test_a_hundred_failures_at_once_leave_nothing_unheard(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def work(state: Any) -> None:
+        raise LookupError(state)
+
+    builder = StateGraph(State).add_node("work", work)
+    builder.add_conditional_edges(START, lambda s: [Send("work", n) for n in range(100)])
+    with pytest.raises(LookupError):
+        await builder.compile(checkpointer=MemorySaver()).ainvoke({"log": []}, on("t"))
+    gc.collect()
+    await asyncio.sleep(0)
+    assert caplog.text == ""
+
+
+async def test_a_node_may_look_at_its_own_thread() -> None:
+    graphs: list[Any] = []
+
+    async def node(state: Any) -> dict[str, Any]:
+        return {"log": [(await graphs[0].aget_state(on("t"))).next]}
+
+    graphs.append(chain(a=node).compile(checkpointer=MemorySaver()))
+    assert await graphs[0].ainvoke({"log": []}, on("t")) == {"log": [("a",)]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from actors import GraphStream, get_stream_writer
 from checkpoint import MemorySaver
-from streaming import UnknownStreamModeError
+from streaming import SubscriberBusyError, UnknownStreamModeError
 from tests.actors.engine import (
     DEADLINE,
     Blocked,
@@ -320,3 +321,42 @@ async def test_two_streams_of_one_graph_do_not_see_each_other() -> None:
     assert await anext(second) == {"log": [2]}
     assert [chunk async for chunk in first] == [{"b": {"log": ["b"]}}]
     assert [chunk["log"] async for chunk in second] == [[2, "a"], [2, "a", "b"]]
+
+
+async def test_no_modes_show_nothing_and_run_all_the_same() -> None:
+    count = Counting()
+    stream = chain(a=count.a, b=count.b).compile().astream({"log": []}, stream_mode=[])
+    assert [chunk async for chunk in stream] == []
+    assert count.ran == ["a", "b"]
+
+
+async def test_a_sync_writer_waits_for_its_reader_and_goes_on_when_that_has_left() -> None:
+    written, ended = [], threading.Event()
+
+    def node(state: Any, writer: Any) -> None:
+        try:
+            for n in range(10_000):
+                writer(n)
+                written.append(n)
+        finally:
+            ended.set()
+
+    stream = chain(a=node).compile().astream({"log": []}, stream_mode="custom")
+    assert [await anext(stream) for _ in range(3)] == [0, 1, 2]
+    await until(lambda: len(written) > 1000)
+    assert not ended.is_set()
+    await stream.aclose()
+    await set_in_thread(ended)
+    assert others() == set()
+
+
+async def test_a_second_reader_of_one_stream_is_told_so() -> None:
+    gated = Gated()
+    stream = chain(a=gated).compile().astream({"log": []})
+    first = asyncio.create_task(anext(stream))
+    await gated.started.wait()
+    with pytest.raises(SubscriberBusyError):
+        await anext(stream)
+    gated.gate.set()
+    assert await first == {"a": {"log": ["gated"]}}
+    await stream.aclose()

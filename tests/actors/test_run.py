@@ -566,3 +566,31 @@ async def test_a_run_says_what_it_is(system: ActorSystem) -> None:
     stateless = await system.start(graph, {"log": []}, on("t"), stateless=True)
     await stateless.result()
     assert stateless.thread_id is None
+
+
+async def test_what_a_node_gives_back_after_its_cancel_does_not_count(system: ActorSystem) -> None:
+    started = asyncio.Event()
+
+    async def swallows(state: Any) -> dict[str, Any]:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return {"log": ["swallowed"]}
+        return {}
+
+    graph = chain(a=swallows, b=saying("b")).compile(checkpointer=MemorySaver())
+    run = await system.start(graph, {"log": []}, on("t"))
+    await started.wait()
+    await run.cancel()
+    assert run.status == "cancelled"
+    state = await graph.aget_state(on("t"))
+    assert (state.values, state.next) == ({"log": []}, ("a",))
+
+
+async def test_ended_runs_are_let_go(system: ActorSystem) -> None:
+    graph = chain(a=saying("a")).compile(checkpointer=MemorySaver())
+    run = await system.start(graph, {"log": []}, on("t"))
+    await run.result()
+    stats = system.supervisor.stats()
+    assert (stats.tasks, stats.actors, stats.children) == (0, 0, 0)
