@@ -284,6 +284,7 @@ def test_two_writers_of_a_last_value_name_the_key(saver: Any) -> None:
     with pytest.raises(InvalidUpdateError, match="At key 'v': Can receive only one value") as error:
         graph.invoke({"log": ["in"]}, THREAD)
     says(error, "Annotated")
+    assert error.value.__notes__ == ["While channel 'v' took the updates of 'a', 'b'"]
     assert graph.get_state(THREAD).values == {"log": ["in"]}
     assert set(graph.get_state(THREAD).next) == {"a", "b"}
 

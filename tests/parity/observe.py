@@ -98,7 +98,12 @@ class Watcher:
             return None
         if self.scenario.says:
             assert self.scenario.says in str(error), f"{error!r} does not say it"
-        notes = tuple(self.normal.note(note) for note in getattr(error, "__notes__", ()))
+        # ours also notes which channel took whose updates, where LangGraph notes nothing
+        notes = tuple(
+            self.normal.note(note)
+            for note in getattr(error, "__notes__", ())
+            if not note.startswith("While channel ")
+        )
         return (*error_text(error), notes)
 
 
