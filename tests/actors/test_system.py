@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from actors import ActorSystem, ConfigError, SystemClosedError, get_stream_writer
+from actors import (
+    ActorSystem,
+    ConfigError,
+    RunUnknownError,
+    SystemClosedError,
+    get_stream_writer,
+)
 from checkpoint import MemorySaver
 from streaming import LogFailedError, RunLogExistsError
 from tests.actors.engine import DEADLINE, Gated, chain, on, saying, says
@@ -241,6 +247,34 @@ async def test_a_reader_in_a_new_system_gets_what_the_first_one_streamed() -> No
         for chunk in (whole[0], whole[len(whole) // 2], whole[-1]):
             rest = await all_of(log.subscribe(MODES, after=chunk.id))
             assert [c.id for c in rest] == [c.id for c in whole if c.id > chunk.id]
+
+
+async def test_a_log_is_found_by_the_id_of_its_run_wherever_it_is() -> None:
+    saver, gated = MemorySaver(), Gated()
+    graph = chain(a=gated).compile(checkpointer=saver)
+    async with ActorSystem(event_log=saver.events) as first:
+        run = await first.start(graph, {"log": []}, on("t"))
+        assert await first.find_log(graph, run.run_id) is run.log
+        gated.gate.set()
+        await run.result()
+        assert await first.find_log(graph, run.run_id) is run.log
+    async with ActorSystem(event_log=saver.events) as second:
+        found = [await second.find_log(graph, run.run_id, on("t")) for _ in range(2)]
+        assert found[0] is found[1]
+        assert [c.data for c in await all_of(found[0].subscribe("updates"))] == [
+            {"a": {"log": ["gated"]}}
+        ]
+
+
+@pytest.mark.parametrize("durable", [True, False])
+async def test_a_run_that_nobody_knows_is_named(durable: bool) -> None:
+    saver = MemorySaver()
+    graph = chain(a=saying("a")).compile(checkpointer=saver)
+    async with ActorSystem(event_log=saver.events if durable else None) as system:
+        with pytest.raises(RunUnknownError, match="'nobody'") as caught:
+            await system.find_log(graph, "nobody", on("t"))
+        assert isinstance(caught.value, LookupError)
+        assert system.stats().live == 0
 
 
 async def test_rows_are_gapless_and_committed_before_they_are_seen() -> None:
