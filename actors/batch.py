@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from typing import Any
@@ -50,8 +51,12 @@ async def completed(
         for index, (value, config) in jobs:  # shared: each worker takes the next one
             try:
                 await ended.put((index, await invoke(value, config), None))
-            except Exception as error:  # noqa: BLE001 - whatever ends a run is its result
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:  # whatever ends a run is its result
                 await ended.put((index, None, error))
+                if isinstance(error, KeyboardInterrupt | SystemExit):
+                    raise
 
     async with Supervisor("batch") as supervisor:
         for _ in range(min(concurrency, len(inputs))):

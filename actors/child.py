@@ -19,6 +19,7 @@ from .config import inherited
 from .context import TaskContext
 from .errors import RunCancelledError
 from .layout import Layout
+from .patience import see_through
 from .private import GraphStream, Look
 from .recorder import Recorder
 from .report import Facts, Watch
@@ -69,6 +70,7 @@ class Child:
         setting = replace(
             parent.setting,
             config=self._config,
+            inline=parent.setting.inline and self._is_alone(),
             user_context=self._request.context or parent.setting.user_context,
         )
         scheduler = Scheduler(
@@ -86,6 +88,11 @@ class Child:
         finally:
             self._parent.release(scheduler)
         return scheduler.machine.output()
+
+    def _is_alone(self) -> bool:
+        """True if its task does nothing but run it, and no other task runs."""
+        scheduler, task = self._parent.scheduler, self._parent.task
+        return task.node.name in scheduler.layout.graphs and scheduler.may_inline()
 
     def stream(self, look: Look) -> GraphStream:
         """Its chunks, for the task that called it; they go to the run's own readers as well."""
@@ -106,7 +113,8 @@ class Child:
             output_keys=look.output_keys,
         )
         watch = watch_of(look.modes).union(parent.child_watch)
-        return _Nested(self.run(watch), subscriber), _Inner(subscriber, look, depth)
+        nested = _Nested(self.run(watch), subscriber, _supervisor(self._parent.scheduler))
+        return nested, _Inner(subscriber, look, depth)
 
     async def _open(
         self, parent: Recorder, facts: Facts, thread_id: str
@@ -150,8 +158,10 @@ class Child:
 class _Nested:
     """A child that runs beside the code of its task, which reads it."""
 
-    def __init__(self, run: Coroutine[Any, Any, Any], subscriber: Subscriber) -> None:
-        self._supervisor = Supervisor("nested")
+    def __init__(
+        self, run: Coroutine[Any, Any, Any], subscriber: Subscriber, supervisor: Supervisor
+    ) -> None:
+        self._supervisor = supervisor
         self._subscriber = subscriber
         self._task = self._supervisor.spawn(run, name="nested", on_done=self._over)
 
@@ -164,9 +174,10 @@ class _Nested:
         """What it gave."""
         return await self._task
 
-    async def ended(self) -> None:
-        """Wait until nothing of it is alive."""
-        await self._supervisor.stop()
+    async def end(self) -> None:
+        """Stop it; nothing of it is alive when this returns, or is cancelled."""
+        self.cancel_nowait()
+        await see_through(self._task)
 
     def cancel_nowait(self) -> None:
         """Ask it to stop."""

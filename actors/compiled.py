@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from typing_extensions import Unpack
 
@@ -23,9 +23,17 @@ from .doors import call, iterate
 from .errors import CheckpointerTypeError, ConfigError
 from .layout import Layout
 from .private import Call, GraphStream, Look, run_privately, stream_privately
-from .request import InvokeOptions, Modes, Request, StreamOptions, parse_look
+from .request import (
+    InvokeOptions,
+    Modes,
+    Request,
+    StreamOptions,
+    check_keys,
+    narrowed,
+    parse_look,
+)
 from .snapshots import Scope, before_id, history_of, scope_of, state_of
-from .spec import ROOT, ROOT_ONLY, GraphSpec
+from .spec import GraphSpec
 from .traces import show_user_frames
 from .updates import update_thread
 from .values import Interrupt, Overwrite, Send, StateSnapshot
@@ -41,11 +49,11 @@ class CompiledGraph:
         self,
         spec: GraphSpec,
         *,
-        checkpointer: Saver | bool | None = None,
+        checkpointer: Saver | Literal[False] | None = None,
         bound: Config | None = None,
     ) -> None:
         self.spec = spec
-        self.checkpointer = _checked(checkpointer)
+        self.checkpointer: Saver | Literal[False] | None = _checked(checkpointer)
         self.bound = bound
         """Config that `with_config` put under every call's."""
         called = {name: _graphs_of(node.call) for name, node in spec.nodes.items()}
@@ -134,29 +142,28 @@ class CompiledGraph:
     async def _invoke(
         self, value: Any, config: Config | None, options: InvokeOptions, *, inline: bool
     ) -> Any:
-        mode = options.get("stream_mode") or "values"
+        mode = _or_default(options.get("stream_mode"), "values")
         if mode != "values":
             stream = self._stream(value, config, {**options, "stream_mode": mode}, inline=inline)
             return [chunk async for chunk in stream]
-        request = Request.parse(config, self.bound, options)
+        request = Request.parse(config, self.bound, options, known=InvokeOptions)
+        keys = check_keys(self.spec, request.output_keys)
         caller = self._caller(request)
         if caller is None:
-            values = await run_privately(self._call(value, request, inline=inline))
-        else:
-            values = await self._child(value, request, caller).run()
-        return self._narrowed(values, options.get("output_keys"))
+            return await run_privately(self._call(value, request, inline=inline))
+        return narrowed(self.spec, await self._child(value, request, caller).run(), keys)
 
     def _stream(
         self, value: Any, config: Config | None, options: StreamOptions, *, inline: bool
     ) -> GraphStream:
-        modes: Modes = options.get("stream_mode") or "updates"
+        modes = _or_default(options.get("stream_mode"), "updates")
         look = Look(
             modes=parse_look(modes),
             single=isinstance(modes, str),
             subgraphs=bool(options.get("subgraphs")),
-            output_keys=self._checked_keys(options.get("output_keys")),
+            output_keys=check_keys(self.spec, options.get("output_keys")),
         )
-        request = Request.parse(config, self.bound, options)
+        request = Request.parse(config, self.bound, options, known=StreamOptions)
         caller = self._caller(request)
         if caller is None:
             return stream_privately(self._call(value, request, inline=inline), look)
@@ -180,24 +187,6 @@ class CompiledGraph:
     def _child(self, value: Any, request: Request, caller: TaskContext) -> Child:
         stored = self.checkpointer is not False and not request.stateless
         return Child(self.layout, value, request, caller, stored=stored)
-
-    def _narrowed(self, values: dict[str, Any], keys: str | Sequence[str] | None) -> Any:
-        keys = self._checked_keys(keys)
-        if keys is None:
-            return values.get(ROOT) if self.spec.state_keys == ROOT_ONLY else values
-        if isinstance(keys, str):
-            return values.get(keys)
-        return {key: values[key] for key in keys if key in values}
-
-    def _checked_keys(self, keys: str | Sequence[str] | None) -> str | Sequence[str] | None:
-        asked = (keys,) if isinstance(keys, str) else (keys or ())
-        unknown = [key for key in asked if key not in self.layout.state]
-        if unknown:
-            raise ConfigError(
-                f"output_keys={keys!r}: {unknown[0]!r} is no key of the state; "
-                f"give some of {list(self.spec.state_keys)}"
-            )
-        return keys
 
     # --- many inputs -----------------------------------------------------------------------------
 
@@ -344,6 +333,10 @@ class CompiledGraph:
         return saver
 
 
+def _or_default(modes: Modes | None, default: Modes) -> Modes:
+    return default if modes is None else modes
+
+
 def _graphs_of(code: Any) -> list[CompiledGraph]:
     """The graph that a node is, or those that its function mentions: it may call them."""
     if isinstance(code, CompiledGraph):
@@ -359,10 +352,11 @@ def _graphs_of(code: Any) -> list[CompiledGraph]:
     return [value for value in mentioned if isinstance(value, CompiledGraph)]
 
 
-def _checked(checkpointer: Any) -> Saver | bool | None:
+def _checked(checkpointer: Any) -> Saver | Literal[False] | None:
     if checkpointer is None or checkpointer is False:
         return checkpointer
-    if all(callable(getattr(checkpointer, name, None)) for name in _SAVER_METHODS):
+    methods = (getattr(checkpointer, name, None) for name in _SAVER_METHODS)
+    if not isinstance(checkpointer, type) and all(map(callable, methods)):
         return checkpointer
     raise CheckpointerTypeError(
         f"checkpointer={checkpointer!r} is no saver; give a MemorySaver, a SqliteSaver, "
@@ -370,4 +364,4 @@ def _checked(checkpointer: Any) -> Saver | bool | None:
     )
 
 
-_SAVER_METHODS = ("claim", "release", "commit", "synced", "load", "history")
+_SAVER_METHODS = ("claim", "release", "commit", "synced", "load", "history", "rewind")

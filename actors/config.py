@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, TypeAlias, cast, get_args
 
 from .errors import ConfigError
@@ -82,17 +81,18 @@ def inherited(parent: RunConfig, own: RunConfig) -> RunConfig:
 
 def checkpoint_extra(config: RunConfig) -> dict[str, Any]:
     """What a checkpoint's metadata keeps of the config: metadata and plain configurable keys."""
-    plain = {
+    plain = plain_configurable(config.configurable)
+    return {**config.metadata, **{k: v for k, v in plain.items() if k not in _RESERVED}}
+
+
+def plain_configurable(configurable: Mapping[str, Any]) -> dict[str, Any]:
+    """What may be stored of `configurable`: plain values under own keys, and what names a
+    checkpoint."""
+    return {
         key: value
-        for key, value in config.configurable.items()
-        if key not in _RESERVED and not key.startswith("__") and isinstance(value, _PLAIN)
+        for key, value in configurable.items()
+        if key in _RESERVED or (not key.startswith("__") and isinstance(value, _PLAIN))
     }
-    return {**config.metadata, **plain}
-
-
-def at_checkpoint(config: RunConfig, checkpoint_id: str | None) -> RunConfig:
-    """The same config, meaning another checkpoint."""
-    return replace(config, checkpoint_id=checkpoint_id)
 
 
 def check_seconds(name: str, value: Any) -> float | None:
@@ -123,11 +123,24 @@ def _mapping(config: Config, key: str) -> Mapping[str, Any]:
 
 def _text(configurable: Mapping[str, Any], key: str) -> str | None:
     value = configurable.get(key)
-    if value is None or isinstance(value, str):
-        return value
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return _checked_text(key, value)
     if isinstance(value, bool | float | bytes | Sequence | Mapping):
         raise ConfigError(f"config['configurable'][{key!r}]={value!r} names nothing; give a string")
     return str(value)  # ints and UUIDs are common
+
+
+def _checked_text(key: str, value: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(
+            f"config['configurable'][{key!r}]={value!r} holds half a surrogate pair, which cannot "
+            "be stored as text; give a proper string"
+        ) from None
+    return value
 
 
 def _positive(config: Config, key: str) -> int | None:

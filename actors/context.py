@@ -95,12 +95,14 @@ class TaskContext:
     def adopt(self, run: Scheduler) -> None:
         """A run that this task has started."""
         self._runs.append(run)
+        self.scheduler.adopt(run)
         if self.fenced:
             run.fence()
 
     def release(self, run: Scheduler) -> None:
         """A run that this task had started is over."""
         self._runs.remove(run)
+        self.scheduler.release(run)
 
     def child_namespace(self) -> tuple[str, ...]:
         """The namespace of the next graph this task calls."""

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import contextlib
 import contextvars
 import os
 import threading
@@ -25,6 +24,8 @@ from .traces import show_user_frames
 
 T = TypeVar("T")
 
+GRACE = 1.0
+"""Seconds that tasks left behind on a loop get to end."""
 MAX_IDLE = 16
 """Loops kept for later; a loop costs three file descriptors."""
 
@@ -77,7 +78,7 @@ def call(coro: Coroutine[Any, Any, T]) -> T:
     try:
         return _drive(runner, coro)
     finally:
-        _pool.give_back(runner)
+        _give_back(runner)
 
 
 def iterate(begin: Callable[[], AsyncIterator[T]]) -> Iterator[T]:
@@ -93,7 +94,15 @@ def iterate(begin: Callable[[], AsyncIterator[T]]) -> Iterator[T]:
             if closing is not None:
                 _drive(runner, closing())
     finally:
-        _pool.give_back(runner)
+        _give_back(runner)
+
+
+def _give_back(runner: asyncio.Runner) -> None:
+    """Hand a loop on clean: tasks that user code left behind end here, as under asyncio.run."""
+    left = asyncio.all_tasks(runner.get_loop())
+    if left:
+        _drive(runner, _ended(*left))
+    _pool.give_back(runner)
 
 
 def _drive(runner: asyncio.Runner, coro: Coroutine[Any, Any, T]) -> T:
@@ -128,10 +137,10 @@ async def _known(coro: Coroutine[Any, Any, T], main: list[asyncio.Task[Any]]) ->
     return await coro
 
 
-async def _ended(task: asyncio.Task[Any]) -> None:
-    task.cancel()
-    with contextlib.suppress(BaseException):
-        await task
+async def _ended(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks, timeout=GRACE)
 
 
 async def _next_or_end(items: AsyncIterator[Any]) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Self, TypeAlias, cast, get_origin
+from typing import Any, Literal, Self, TypeAlias, cast, get_origin
 
 from checkpoint import Saver
 
@@ -193,7 +193,7 @@ class StateGraph:
         return self
 
     def compile(
-        self, checkpointer: Saver | bool | None = None, *, name: str | None = None
+        self, checkpointer: Saver | Literal[False] | None = None, *, name: str | None = None
     ) -> CompiledGraph:
         """A graph that can run; what is added to the builder afterwards does not change it.
 

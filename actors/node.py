@@ -8,6 +8,7 @@ to the scheduler is the task's writes, branches decided, or its error.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import inspect
 from collections.abc import Callable, Mapping
@@ -75,7 +76,8 @@ class NodeActor(Dispatcher[Task, None]):
         context = self._scheduler.running[message]
         task_id = self._scheduler.machine.identify(message)
         show_user_frames(error)
-        error.add_note(f"During task with name '{self._node.name}' and id '{task_id}'")
+        with contextlib.suppress(Exception):  # an exception may refuse attributes
+            error.add_note(f"During task with name '{self._node.name}' and id '{task_id}'")
         self._scheduler.reply(context, TaskFailed(message, error))
 
     async def _call(self, task: Task, context: TaskContext) -> Any:

@@ -50,8 +50,8 @@ class Ending(Protocol):
         """Wait for its end; raises what it raised."""
         ...
 
-    async def ended(self) -> None:
-        """Wait for its end, however it comes."""
+    async def end(self) -> None:
+        """Stop it; nothing of it is alive when this returns, or is cancelled."""
         ...
 
     def cancel_nowait(self) -> None:
@@ -109,7 +109,7 @@ class GraphStream(AsyncIterator[Any]):
         if self._run is not None and self._chunks is not None:
             self._run.cancel_nowait()
             await self._chunks.aclose()
-            await self._run.ended()
+            await self._run.end()
 
     async def __aenter__(self) -> Self:
         return self
@@ -123,14 +123,14 @@ class GraphStream(AsyncIterator[Any]):
             loop.call_soon_threadsafe(run.cancel_nowait)
 
 
-async def run_privately(call: Call) -> dict[str, Any]:
+async def run_privately(call: Call) -> Any:
     """Run to the end; cancelled meanwhile, cancel the run first."""
     run = Run(_plan(call, None), Supervisor("call"), _log(call))
     try:
         return await run.result()
     finally:
         if not run.log.closed:
-            await run.cancel()
+            await run.end()
 
 
 def stream_privately(call: Call, look: Look) -> GraphStream:

@@ -11,10 +11,12 @@ from streaming import StreamMode, parse_modes
 from .config import Config, check_durability, check_seconds, merge_configs, parse_config
 from .errors import ConfigError, OptionError
 from .report import Watch
+from .spec import ROOT, ROOT_ONLY, GraphSpec
 from .values import Durability, RunConfig
 
 OnBusy: TypeAlias = Literal["wait", "reject"]
 Modes: TypeAlias = StreamMode | Sequence[StreamMode]
+OutputKeys: TypeAlias = str | Sequence[str] | None
 
 
 class RunOptions(TypedDict, total=False):
@@ -22,7 +24,7 @@ class RunOptions(TypedDict, total=False):
 
     context: Any
     """What nodes find as `runtime.context`: things of this call that are no state."""
-    output_keys: str | Sequence[str] | None
+    output_keys: OutputKeys
     """State keys to show in `values`, `updates` and the result; None: the output schema's."""
     durability: Durability
     """When a step counts as done: "async" (default), "sync" or "exit"."""
@@ -32,6 +34,13 @@ class RunOptions(TypedDict, total=False):
     """When another run holds the thread: "wait" (default) for it, or "reject"."""
     busy_timeout: float | None
     """Seconds to wait for a busy thread (default 30; None: for ever)."""
+
+
+class StartOptions(RunOptions, total=False):
+    """Keyword arguments of `ActorSystem.start`."""
+
+    stream_mode: Modes
+    """What `Run.stream` shows when it is not told otherwise.  Default "updates"."""
 
 
 class StreamOptions(RunOptions, total=False):
@@ -50,9 +59,6 @@ class InvokeOptions(RunOptions, total=False):
     """"values" (default) gives the last state; any other mode the list of its chunks."""
 
 
-_KEYWORDS = frozenset(StreamOptions.__annotations__) | frozenset(RunOptions.__annotations__)
-
-
 @dataclass(frozen=True, slots=True)
 class Request:
     """One run that was asked for."""
@@ -63,20 +69,30 @@ class Request:
     stateless: bool = False
     on_busy: OnBusy = "wait"
     busy_timeout: float | None = 30.0
+    output_keys: OutputKeys = None
+    stream_mode: Modes = "updates"
 
     @classmethod
-    def parse(cls, config: Config | None, bound: Config | None, options: RunOptions) -> Request:
+    def parse(
+        cls,
+        config: Config | None,
+        bound: Config | None,
+        options: RunOptions,
+        *,
+        known: type[RunOptions] = RunOptions,
+    ) -> Request:
         """Check everything that can be checked without touching anything.
 
         Raises ConfigError (a ValueError) that says what was given and what can be, OptionError (a
         TypeError) for a keyword argument that there is not.
         """
         given = {name: value for name, value in options.items() if value is not None}
-        unknown = sorted(given.keys() - _KEYWORDS)
+        keywords = known.__annotations__.keys()
+        unknown = sorted(given.keys() - keywords)
         if unknown:
             raise OptionError(
                 f"unexpected keyword argument {unknown[0]!r}; there are "
-                f"{', '.join(sorted(_KEYWORDS))}"
+                f"{', '.join(sorted(keywords))}"
             )
         on_busy = given.get("on_busy", "wait")
         if on_busy not in ("wait", "reject"):
@@ -87,6 +103,7 @@ class Request:
             durability=check_durability(options.get("durability") or "async"),
             stateless=bool(given.get("stateless", False)),
             on_busy=on_busy,
+            output_keys=options.get("output_keys"),
             busy_timeout=check_seconds("busy_timeout", options.get("busy_timeout", 30.0)),
         )
 
@@ -94,6 +111,27 @@ class Request:
     def claim_timeout(self) -> float | None:
         """Seconds to wait for the thread."""
         return 0.0 if self.on_busy == "reject" else self.busy_timeout
+
+
+def check_keys(spec: GraphSpec, keys: OutputKeys) -> OutputKeys:
+    """Keys of the state, as given.  Raises ConfigError for any other."""
+    asked = (keys,) if isinstance(keys, str) else (keys or ())
+    unknown = [key for key in asked if key not in spec.state_keys]
+    if unknown:
+        raise ConfigError(
+            f"output_keys={keys!r}: {unknown[0]!r} is no key of the state; "
+            f"give some of {list(spec.state_keys)}"
+        )
+    return keys
+
+
+def narrowed(spec: GraphSpec, values: dict[str, Any], keys: OutputKeys) -> Any:
+    """A run's final values as the caller wants them: all, some, or one of them bare."""
+    if keys is None:
+        return values.get(ROOT) if spec.state_keys == ROOT_ONLY else values
+    if isinstance(keys, str):
+        return values.get(keys)
+    return {key: values[key] for key in keys if key in values}
 
 
 def parse_look(modes: Modes) -> tuple[StreamMode, ...]:

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
 from checkpoint import CheckpointMetadata, Claim, Decoder, Loaded, Saver, new_id
 from streaming import (
-    Chunk,
-    Gap,
     LogFailedError,
     Overflow,
     RunFailed,
@@ -29,11 +27,13 @@ from .commands import Begin, Restored
 from .config import checkpoint_extra
 from .context import check_reentry
 from .errors import ConfigError, RunCancelledError, RunEndedError, ThreadStateError
+from .patience import see_through
 from .plan import Plan
 from .recorder import Recorder
 from .report import Facts
-from .request import Modes
+from .request import Modes, narrowed, parse_look
 from .restore import restored_from
+from .run_stream import RunStream
 from .scheduler import Scheduler, Setting
 from .supervisor import Supervisor
 from .traces import user_frames
@@ -65,7 +65,7 @@ class Run:
         self._scheduler: Scheduler | None = None
         self._error: BaseException | None = None
         self._traceback: TracebackType | None = None
-        self._values: dict[str, Any] = {}
+        self._values: Any = {}
         self._ended = asyncio.Event()
         self._cancelled = False
         self._rollback = False
@@ -98,11 +98,12 @@ class Run:
         """What ended the run, if it did not end well."""
         return self._error
 
-    async def result(self) -> dict[str, Any]:
+    async def result(self) -> Any:
         """Wait for the end; gives the final values, or raises what the run raised.
 
-        Raises RunCancelledError if it was cancelled.  A reader that is cancelled while it waits
-        leaves the run alone.
+        `output_keys`, if the run was started with them, narrow the values.  Raises
+        RunCancelledError if it was cancelled.  A reader that is cancelled while it waits leaves the
+        run alone.
         """
         await self._ended.wait()
         self.check()
@@ -112,6 +113,11 @@ class Run:
         """Wait for the end, however it comes."""
         await self._ended.wait()
 
+    async def end(self) -> None:
+        """Cancel it, and see it through to its end, also when the waiting is cancelled."""
+        self.cancel_nowait()
+        await see_through(self._task)
+
     def check(self) -> None:
         """Raise what ended the run, if it did not end well."""
         if self._error is not None:
@@ -119,23 +125,30 @@ class Run:
 
     def stream(
         self,
-        stream_mode: Modes = "updates",
+        stream_mode: Modes | None = None,
         *,
         after: int | None = None,
         overflow: Overflow = "gap",
         subgraphs: bool = False,
-    ) -> AsyncIterator[Chunk | Gap]:
+    ) -> RunStream:
         """The run's chunks, also those of before: all the log holds, or those after a chunk id.
 
-        Ends with the run, by raising what the run raised.  A reader that falls behind loses
-        chunks and is told so (`overflow`: "gap" gives a Gap with the number lost, "spill" reads
-        on from the durable log, "disconnect" ends the reader).  Raises UnknownStreamModeError.
+        `stream_mode`: default what the run was started with, or "updates".  Ends with the run, and
+        raises what a run that failed raised (after a cancel it just ends; see `status`).  A reader
+        that falls behind loses chunks and is told so (`overflow`: "gap" gives a Gap with the
+        number lost, "spill" reads on from the durable log, "disconnect" ends the reader).
+        Raises UnknownStreamModeError.
 
             async for chunk in run.stream(["updates", "custom"]):
                 print(chunk.mode, chunk.data)
         """
+        request = self._plan.request
         subscriber = self.log.subscribe(
-            stream_mode, after=after, overflow=overflow, subgraphs=subgraphs
+            parse_look(request.stream_mode if stream_mode is None else stream_mode),
+            after=after,
+            overflow=overflow,
+            subgraphs=subgraphs,
+            output_keys=request.output_keys,
         )
         return RunStream(self, subscriber)
 
@@ -234,7 +247,8 @@ class Run:
                 await self._settle(recorder)
         if self._rolled_back:
             raise RunCancelledError(_ROLLED_BACK.format(self.run_id))
-        self._values = scheduler.machine.output()
+        values = scheduler.machine.output()
+        self._values = narrowed(self._plan.layout.spec, values, self._plan.request.output_keys)
 
     async def _settle(self, recorder: Recorder) -> None:
         """Wait until what the run stored is on the disk, or forgotten if that is asked for."""
@@ -352,23 +366,6 @@ class Run:
             else:
                 self.log.publish(RunFinished(status=self._status))
         self.log.close()
-
-
-class RunStream(AsyncIterator["Chunk | Gap"]):
-    """A reader of a run, which ends as the run ends."""
-
-    def __init__(self, run: Run, subscriber: AsyncIterator[Chunk | Gap]) -> None:
-        self._run = run
-        self._subscriber = subscriber
-
-    async def __anext__(self) -> Chunk | Gap:
-        try:
-            return await anext(self._subscriber)
-        except StopAsyncIteration:
-            await self._run.ended()
-            if self._run.status == "error":
-                self._run.check()
-            raise
 
 
 _CANCELLED = "run {!r} was cancelled, so it has no result; read its thread's state or run it again"

@@ -13,6 +13,7 @@ node's task and ends with it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from collections import deque
 from contextvars import Context
@@ -41,6 +42,7 @@ from .context import TaskContext
 from .layout import Layout
 from .mailbox import Mailbox
 from .node import NodeActor
+from .patience import see_through, seen
 from .recorder import Recorder
 from .ref import ActorRef
 from .report import Facts, Watch
@@ -79,9 +81,11 @@ class Scheduler:
     __slots__ = (
         "_actors",
         "_cancelling",
+        "_children",
         "_grace",
         "_loop",
         "_mailbox",
+        "_over",
         "_queue",
         "_recorder",
         "_slots",
@@ -124,6 +128,8 @@ class Scheduler:
         self._actors: dict[str, ActorRef[Task, None]] = {}
         self._slots = setting.config.max_concurrency or math.inf
         self._threads: CapacityLimiter | None = None
+        self._children: set[Scheduler] = set()
+        self._over = asyncio.Event()
         self._grace = 1.0
         self._cancelling = False
 
@@ -147,7 +153,10 @@ class Scheduler:
                     error.add_note(f"During task with name {name!r}, whose writes are not stored")
             raise
         finally:
-            await self._end()
+            try:
+                await self._end()
+            finally:
+                self._over.set()
 
     def cancel_nowait(self, grace: float) -> None:
         """Ask the run to stop; what has finished is kept.  User code gets `grace` seconds."""
@@ -178,6 +187,14 @@ class Scheduler:
         self._mailbox.put_nowait(event)
         if self._queue:
             self._hand_out()
+
+    def adopt(self, run: Scheduler) -> None:
+        """A run that one of its tasks has started."""
+        self._children.add(run)
+
+    def release(self, run: Scheduler) -> None:
+        """Such a run is over."""
+        self._children.discard(run)
 
     def writer_for(self, task: Task) -> StreamWriter:
         """A writer of `custom` chunks for one task."""
@@ -247,7 +264,8 @@ class Scheduler:
                 self.setting.log.publish(event)
         if not isinstance(last, RunTasks):
             return last
-        await self.setting.log.caught_up()
+        if self._in_lockstep():
+            await self.setting.log.caught_up()
         if not self._cancelling:
             self._queue.extend(last.tasks)
             self._hand_out()
@@ -258,8 +276,10 @@ class Scheduler:
 
         In a supervised task of its own: a cancelled run still learns how its commit ended.
         """
-        task = self._supervisor.spawn(self._commit_and_publish(recorder, events), name="commit")
-        await _whole(task)
+        work = self._commit_and_publish(recorder, events)
+        task = self._supervisor.spawn(work, name="commit", on_done=seen)
+        await see_through(task)
+        task.result()
         if sync and recorder.durability == "sync":
             await recorder.synced()
 
@@ -278,6 +298,11 @@ class Scheduler:
             await log.withdraw(staged)
             raise
         log.release(staged)
+
+    def _in_lockstep(self) -> bool:
+        """False for a run that its task drives from a thread of its own: the task may have stopped
+        the very loop that the reader is on."""
+        return self.caller is None or self.caller.scheduler.loop is self._loop
 
     def _hand_out(self) -> None:
         queue, running = self._queue, self.running
@@ -298,9 +323,20 @@ class Scheduler:
         self._queue.clear()
         for context in list(self.running.values()):
             context.fence()
+        children = [run for run in self._children if run.loop is self._loop]
+        for run in children:  # started by a task that did not wait for it
+            run.cancel_nowait(self._grace)
         await self._supervisor.stop(self._grace)
+        for run in children:
+            await run.over(self._grace)
         if self._recorder is not None:
             await self._recorder.flush()
+
+    async def over(self, grace: float) -> None:
+        """Wait up to `grace` seconds until the run is over."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                await self._over.wait()
 
 
 def _record(recorder: Recorder, command: SaveWrites | SaveCheckpoint) -> None:
@@ -308,13 +344,3 @@ def _record(recorder: Recorder, command: SaveWrites | SaveCheckpoint) -> None:
         recorder.save(command.snapshot)
     else:
         recorder.keep(command.task, command.checkpoint_id)
-
-
-async def _whole(task: asyncio.Task[None]) -> None:
-    """Wait for a task; cancelled meanwhile, wait for its end all the same, then be cancelled."""
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        if not task.done():
-            await asyncio.wait({task})
-        raise

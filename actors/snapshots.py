@@ -222,12 +222,16 @@ def _empty(scope: Scope) -> StateSnapshot:
     )
 
 
+def _item(mapping: Any, key: str) -> Any:
+    return cast("Mapping[str, Any]", mapping).get(key) if isinstance(mapping, Mapping) else None
+
+
 def before_id(before: Mapping[str, Any] | str | None) -> str | None:
     """A checkpoint id from what `before` may be: an id, a config, or None."""
     if before is None or isinstance(before, str):
         return before
-    configurable: Any = before.get("configurable", before)
-    found = cast("Mapping[str, Any]", configurable).get("checkpoint_id")
+    configurable: Any = _item(before, "configurable") or before
+    found = _item(configurable, "checkpoint_id")
     if not isinstance(found, str):
         raise ConfigError(
             f"before={before!r} names no checkpoint; give a snapshot's config or a checkpoint id"

@@ -23,8 +23,9 @@ from .config import Config, check_seconds
 from .context import current
 from .errors import ConfigError, RunUnknownError, SystemClosedError
 from .layout import Layout
+from .patience import see_through, seen
 from .plan import Plan
-from .request import WATCH_ALL, Request, RunOptions
+from .request import WATCH_ALL, Request, StartOptions, check_keys, parse_look
 from .run import Run
 from .supervisor import Supervisor
 
@@ -64,6 +65,9 @@ class ActorSystem:
         self._runs: dict[str, Run] = {}
         self._finished: deque[str] = deque()
         self._closing = False
+        self._close_task: asyncio.Task[None] | None = None
+        self._hurry = asyncio.Event()
+        """Set when the closing is cancelled: no more draining."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -90,16 +94,18 @@ class ActorSystem:
         graph: CompiledGraph,
         input: Any,  # noqa: A002 - the name users know
         config: Config | None = None,
-        **options: Unpack[RunOptions],
+        **options: Unpack[StartOptions],
     ) -> Run:
         """Start a run that goes on by itself, whoever reads it.
 
-        Takes the keyword arguments of `ainvoke` (durability, stateless, on_busy, busy_timeout, …).
+        `options`: see `StartOptions` (stream_mode, output_keys, durability, stateless, …).
         Raises SystemClosedError, ConfigError; what goes wrong later is the run's result.
         """
         self._check_open()
         _check_compiled(graph)
-        request = Request.parse(config, graph.bound, options)
+        request = Request.parse(config, graph.bound, options, known=StartOptions)
+        parse_look(request.stream_mode)
+        check_keys(graph.spec, request.output_keys)
         saver = graph.saver_for(request)
         run_id = request.config.run_id or new_id()
         options_of_log = await self._log_options(graph, request, run_id)
@@ -115,7 +121,12 @@ class ActorSystem:
             context=contextvars.copy_context(),
             caller=current(),
         )
-        run = self._runs[run_id] = Run(plan, self.supervisor, log, on_end=self._retire)
+        try:
+            run = self._runs[run_id] = Run(plan, self.supervisor, log, on_end=self._retire)
+        except BaseException:  # started from a foreign loop: the id stays free
+            log.close()
+            self.hub.drop(run_id)
+            raise
         return run
 
     async def find_log(
@@ -164,12 +175,27 @@ class ActorSystem:
             )
 
     async def aclose(self) -> None:
-        """Take nothing new, wait for runs until the drain deadline, cancel what is left."""
+        """Take nothing new, wait for runs until the drain deadline, cancel what is left.
+
+        Cancelled while it waits, it cancels the runs at once, and still sees them to their end.
+        """
         self._closing = True
+        if self._close_task is None:
+            self._close_task = Supervisor("close").spawn(self._close(), name="close", on_done=seen)
+        await see_through(self._close_task, on_cancel=self._hurry.set)
+        self._close_task.result()
+
+    async def _close(self) -> None:
         live = [run for run in self._runs.values() if not run.log.closed]
-        if live:
-            waiting = [self.supervisor.spawn(run.ended(), name="drain") for run in live]
-            await asyncio.wait(waiting, timeout=self._drain_timeout)
+        ends = [self.supervisor.spawn(run.ended(), name="drain") for run in live]
+        hurry = self.supervisor.spawn(self._hurry.wait(), name="hurry")
+        if ends:
+            drained = self.supervisor.spawn(asyncio.wait(ends), name="drain")
+            await asyncio.wait(
+                {drained, hurry},
+                timeout=self._drain_timeout,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
         for run in live:
             run.cancel_nowait()
         for run in live:

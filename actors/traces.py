@@ -51,7 +51,7 @@ def show_user_frames(error: BaseException) -> None:
     if isinstance(error, _TYPED) and shown is not None and _is_machinery(shown.tb_frame):
         while shown.tb_next is not None:
             shown = shown.tb_next
-    error.__traceback__ = shown
+    error.with_traceback(shown)  # not by assignment: an exception may be a frozen dataclass
 
 
 def _is_machinery(frame: FrameType) -> bool:

@@ -1,0 +1,44 @@
+"""A reader of a run."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Self
+
+from streaming import Chunk, Gap, Subscriber
+
+if TYPE_CHECKING:
+    from .run import Run
+
+
+class RunStream(AsyncIterator["Chunk | Gap"]):
+    """A run's chunks, which end as the run ends; made by `Run.stream`.
+
+    Leave it, close it, or use it as an async context manager: the run goes on.
+    """
+
+    def __init__(self, run: Run, subscriber: Subscriber) -> None:
+        self._run = run
+        self._subscriber = subscriber
+        self._closed = False
+
+    async def __anext__(self) -> Chunk | Gap:
+        try:
+            return await anext(self._subscriber)
+        except StopAsyncIteration:
+            if not self._closed:
+                await self._run.ended()
+                if self._run.status == "error":
+                    self._run.check()
+            raise
+
+    async def aclose(self) -> None:
+        """Read no more."""
+        self._closed = True
+        self._subscriber.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
