@@ -10,9 +10,8 @@ import pytest
 import streaming
 from actors import CompiledGraph
 from actors.codec import SavedValues, SerializedEvents
-from actors.errors import ThreadStateError
 from checkpoint import MemorySaver, SerializationError
-from streaming import CheckpointSaved, Custom, Event, StepCommitted
+from streaming import CheckpointSaved, Custom, Event, StepCommitted, Withdrawn
 from tests.actors.engine import chain, on, saying, says
 
 GRAPH = chain(a=says("a"), b=saying("b")).compile()
@@ -115,12 +114,13 @@ async def test_the_state_is_filled_in_from_the_checkpoint_of_the_step() -> None:
         assert event.values is None
 
 
-async def test_a_checkpoint_that_is_gone_is_named() -> None:
+async def test_a_step_whose_checkpoint_is_gone_is_withdrawn_in_its_place() -> None:
     graph, saver, history = await finished_thread()
     event = StepCommitted(values=None, wrote=True, checkpoint=saved(config=history[0].config))
-    resolve = SavedValues(saver, "other", graph.layout)
-    with pytest.raises(ThreadStateError, match="is gone"):
-        await resolve(event)
+    event.id, event.step = 7, 2
+    found = await SavedValues(saver, "other", graph.layout)(event)
+    assert isinstance(found, Withdrawn)
+    assert (found.id, found.step) == (7, 2)
 
 
 @pytest.mark.parametrize(
