@@ -27,7 +27,7 @@ Writes = list[tuple[str, Any]]
 """(channel, value) in the order written."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class BranchSpec:
     """A conditional edge: where to go is asked of user code after the node has run."""
 
@@ -44,7 +44,7 @@ class BranchSpec:
     """Makes the schema instance `path` gets from a dict; None when it gets the dict."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class NodeSpec:
     """One node: the user's code, when it runs, what it reads and where control goes after it."""
 
@@ -72,7 +72,7 @@ class NodeSpec:
     """Tagged with TAG_HIDDEN: left out of `updates`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class GraphSpec:
     """A whole graph; immutable, shared by all its runs."""
 

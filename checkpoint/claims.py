@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from .errors import ThreadBusyError
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _Waiter:
     loop: asyncio.AbstractEventLoop
     woken: asyncio.Event
@@ -28,7 +28,7 @@ class _Waiter:
     """Set when the claim is handed over."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _Held:
     owner: str
     turn: int

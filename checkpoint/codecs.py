@@ -31,7 +31,7 @@ BYTEARRAY = -4
 ZONE = -5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Codec:
     """How the values of one type become an extension's payload, and back."""
 

@@ -30,7 +30,7 @@ MAX_SPANS = 32
 """A list in more pieces than this is written anew, as one run."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Encoded:
     """What one call of `encode` found: entries of the written channels, and rows to store."""
 
@@ -38,7 +38,7 @@ class Encoded:
     rows: tuple[BlobRow, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class EncodedWrites:
     """What one call of `encode_writes` found: entries in the order written, and rows to store."""
 
@@ -46,7 +46,7 @@ class EncodedWrites:
     rows: tuple[BlobRow, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class _Stored:
     """How the last version of a channel is stored: digests of the whole value or of its items."""
 
@@ -54,7 +54,7 @@ class _Stored:
     digests: list[int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class _Appended:
     """Items that the last call added to a channel's list, and where they went."""
 
@@ -62,7 +62,7 @@ class _Appended:
     spans: Spans
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _Changes:
     """State that is not accepted yet, laid over the accepted one."""
 

@@ -19,7 +19,7 @@ _PLAIN = frozenset({type(None), bool, int, float, str, bytes, bytearray, list, d
 _LONGEST_NAME = 255  # its length is one byte
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Registration:
     """A class, the name that stands for it in bytes, and how its instances travel."""
 

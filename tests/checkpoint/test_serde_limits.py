@@ -321,7 +321,7 @@ def test_a_zone_in_a_process_without_zoneinfo_is_an_error_that_says_what_to_do()
 import sys
 from checkpoint.errors import DeserializationError
 from checkpoint.serde import MsgpackSerializer
-from checkpoint.zones import load_zones
+from checkpoint import load_zones
 try:
     MsgpackSerializer().loads(bytes.fromhex(sys.argv[1]))
 except DeserializationError as error:
