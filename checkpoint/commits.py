@@ -29,7 +29,7 @@ _ADD_RUN = "INSERT INTO run (name) VALUES (?) RETURNING id"
 _LAST_EVENT = "SELECT id FROM event WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1"
 _ADD_EVENT = "INSERT INTO event (id, crc, data) VALUES (?, ?, ?)"
 
-_ORIGINS = 4096
+_ORIGINS = 1024
 
 EVENT_BITS = 32
 """Low bits of an event row's id that hold its id in the run."""

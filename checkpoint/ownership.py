@@ -24,7 +24,7 @@ from .rows import stale
 
 _TURN_BITS = 32
 _TURN = (1 << _TURN_BITS) - 1
-_KNOWN_THREADS = 10_000
+_KNOWN_THREADS = 1024
 _FIRST_PAUSE = 0.001
 _LONGEST_PAUSE = 0.05
 
