@@ -1,7 +1,8 @@
 """Stream events as bytes, for the durable log of a run that is kept in the thread's own database.
 
-An event is stored as its kind and its fields.  The state that a step left is not stored again: the
-checkpoint holds it, and `resolve` takes it from there when a reader asks for it.
+An event is stored as its kind and its fields, without what is never stored (`storable.py`).  The
+state that a step left is not stored again: the checkpoint holds it, and `resolve` takes it from
+there when a reader asks for it.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ from dataclasses import fields, replace
 from typing import Any
 
 import streaming
-from checkpoint import Decoder, Saver, Serializer
-from streaming import CheckpointSaved, Event, EventLog, LogOptions, StepCommitted
+from checkpoint import Decoder, Saver, SerializationError, Serializer
+from streaming import CheckpointSaved, Event, EventLog, LogOptions, StepCommitted, Withdrawn
 
 from .channelset import ChannelSet
-from .errors import ThreadStateError
 from .layout import Layout
 from .restore import restored_from
+from .storable import place_of, storable
 from .views import namespace_text
 
 _KINDS: tuple[type[Event], ...] = (
@@ -35,7 +36,7 @@ _KINDS: tuple[type[Event], ...] = (
 """Stored by position: add new kinds at the end."""
 _NUMBERS: dict[type[Event], int] = {kind: number for number, kind in enumerate(_KINDS)}
 _FIELDS: dict[type[Event], tuple[str, ...]] = {
-    kind: tuple(field.name for field in fields(kind)) for kind in _KINDS
+    kind: tuple(field.name for field in fields(kind) if field.name != "unstored") for kind in _KINDS
 }
 _SAVED = tuple(field.name for field in fields(CheckpointSaved))
 
@@ -55,15 +56,20 @@ class SerializedEvents:
         self._with_values = with_values
 
     def encode(self, event: Event) -> bytes:
-        """The event as bytes; raises SerializationError for what cannot be stored."""
+        """The event as bytes; raises SerializationError, which says where, for what cannot be."""
         kind = type(event)
-        values = [getattr(event, name) for name in _FIELDS[kind]]
-        if isinstance(event, StepCommitted):
-            if not self._with_values and self._is_saved(event):
+        kept = storable(event)
+        values = [getattr(kept, name) for name in _FIELDS[kind]]
+        if isinstance(kept, StepCommitted):
+            if not self._with_values and self._is_saved(kept):
                 values[_FIELDS[kind].index("values")] = None
-            values[_FIELDS[kind].index("checkpoint")] = _plain(event.checkpoint)
-            values[_FIELDS[kind].index("changed")] = event.changed and sorted(event.changed)
-        return self._serializer.dumps([_NUMBERS[kind], values])
+            values[_FIELDS[kind].index("checkpoint")] = _plain(kept.checkpoint)
+            values[_FIELDS[kind].index("changed")] = kept.changed and sorted(kept.changed)
+        try:
+            return self._serializer.dumps([_NUMBERS[kind], values])
+        except SerializationError as error:
+            error.args = (f"{place_of(event)}: {error}",)
+            raise
 
     def _is_saved(self, event: StepCommitted) -> bool:
         """True if the event's checkpoint holds just what the event shows."""
@@ -96,7 +102,7 @@ class SavedValues:
         self._layout = layout
 
     async def __call__(self, event: Event) -> Event:
-        """The event with its values; raises ThreadStateError when its checkpoint is gone."""
+        """The event with its values; Withdrawn when its checkpoint is gone, and so they are."""
         layout = self._layout.at(event.ns)
         if not isinstance(event, StepCommitted) or event.checkpoint is None or layout is None:
             return event
@@ -104,11 +110,7 @@ class SavedValues:
         ns = namespace_text(event.ns)
         loaded = await self._saver.load(self._thread_id, ns, checkpoint_id)
         if loaded is None:
-            raise ThreadStateError(
-                f"the state after event {event.id} is in checkpoint {checkpoint_id!r} of thread "
-                f"{self._thread_id!r}, which is gone; read a mode that shows no state, "
-                "such as 'updates'"
-            )
+            return Withdrawn(id=event.id, ns=event.ns, step=event.step, time=event.time)
         restored = restored_from(loaded, Decoder(self._saver.serializer))
         return replace(event, values=ChannelSet(layout, restored).state())
 

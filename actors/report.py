@@ -99,6 +99,7 @@ class Reporter:
             triggers=task.triggers,
             metadata=metadata or None,
             hidden=task.node.hidden,
+            unstored=self._layout.unstored,
         )
 
     def finished(self, task: Task) -> TaskFinishedEvent:
@@ -113,6 +114,7 @@ class Reporter:
             result=result_of(writes, self._layout.state) if self._facts.watch.tasks else {},
             cached=task.cached,
             hidden=task.node.hidden,
+            unstored=self._layout.unstored,
         )
 
     def failed(self, task: Task, error: BaseException) -> TaskFailedEvent:
@@ -145,6 +147,7 @@ class Reporter:
             wrote=changed is None or not changed.isdisjoint(self._shown),
             changed=changed,
             checkpoint=None if saved is None else self._checkpoint(saved, planned, state),
+            unstored=self._layout.unstored,
         )
 
     def _checkpoint(self, saved: Snapshot, planned: Sequence[Task], state: Any) -> CheckpointSaved:

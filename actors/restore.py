@@ -28,6 +28,7 @@ def restored_from(loaded: Loaded, decoder: Decoder, *, replayed: bool = False) -
         versions={name: entry.version for name, entry in record.entries.items()},
         pending=pending,
         replayed=replayed,
+        newest_id=loaded.newest_id,
         created_at=record.created_at,
         source=record.metadata.source,
     )

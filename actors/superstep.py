@@ -14,8 +14,9 @@ The rules:
    looked at, so a step costs what it changed, not what the graph holds.
 3. When no task is left, deferred nodes that were triggered open; when there are none, the run is
    finished.
-4. The input is a step of its own: checkpoint -1 holds it, step 0 applies it.  A new input on a
-   thread that had tasks left drops those tasks.  Steps count on over the runs of a thread.
+4. The input is a step of its own: checkpoint -1 holds it (but for keys that are never stored),
+   step 0 applies it.  A new input on a thread that had tasks left drops those tasks.  Steps count
+   on over the runs of a thread.
 5. Going on without an input plans again from the checkpoint.  Tasks whose writes were kept do not
    run again; their updates are reported as cached.
 6. A task that fails ends the run.  The writes of siblings that finished are kept, the error too.
@@ -61,9 +62,11 @@ class Machine:
     """One run of one graph (a subgraph's run is a machine of its own)."""
 
     __slots__ = (
+        "_aside",
         "_done",
         "_facts",
         "_layout",
+        "_newest",
         "_open",
         "_report",
         "_restored",
@@ -82,11 +85,15 @@ class Machine:
         self._restored = restored
         self.channels = ChannelSet(layout, restored)
         self.checkpoint_id: str | None = restored.checkpoint_id if restored else None
+        self._newest = restored.newest_id if restored else ""
+        """The scope's newest checkpoint when the run came; ids of a scope only grow."""
         self._report = Reporter(layout, facts, self.channels)
         self._step = restored.step if restored else -2
         """The super-step that the last checkpoint closed."""
         self._stop = self._step + facts.recursion_limit + 2
         self._tasks: list[Task] = []
+        self._aside: Mapping[str, Any] = {}
+        """Keys of the input that are never stored: only this run's step 0 has them."""
         self._open = 0
         """Tasks of this step that have not finished."""
         self._done = False
@@ -128,7 +135,7 @@ class Machine:
 
     def start_writes(self) -> Writes:
         """What the input writes in step 0: its state keys."""
-        data: Mapping[str, Any] = self.channels.channel(INPUT).get()
+        data: Mapping[str, Any] = {**self.channels.channel(INPUT).get(), **self._aside}
         return [(key, data[key]) for key in self._layout.spec.input_keys if key in data]
 
     def identify(self, task: Task) -> str:
@@ -142,6 +149,9 @@ class Machine:
     def _begin(self, value: Any) -> list[Command]:
         spec = self._layout.spec
         data = value if spec.coerce_input is None else spec.coerce_input(value)
+        if not self._layout.unstored.isdisjoint(data):
+            self._aside = {k: v for k, v in data.items() if k in self._layout.unstored}
+            data = {k: v for k, v in data.items() if k not in self._layout.unstored}
         dropped = self.channels.consume(self.channels.plan())  # what was left to run
         self.channels.write({INPUT: [data]})
         self.channels.updated |= dropped
@@ -267,7 +277,7 @@ class Machine:
         if not self._facts.persist:
             return []
         parent = self.checkpoint_id
-        self.checkpoint_id = self._facts.new_id(parent)
+        self.checkpoint_id = self._facts.new_id(parent and max(parent, self._newest))
         self._saved = Snapshot(
             id=self.checkpoint_id,
             parent_id=parent,

@@ -163,7 +163,7 @@ class _Update:
         changed |= channels.updated
         parent = restored.checkpoint_id if restored else None
         return Snapshot(
-            id=new_id(parent),
+            id=new_id(restored and max(restored.checkpoint_id, restored.newest_id)),
             parent_id=parent,
             created_at=time.time(),
             source="update",

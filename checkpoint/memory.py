@@ -15,6 +15,7 @@ from .record import Batch, BlobRow, CheckpointRecord, Claim, Loaded, TaskWrites
 from .rewind import RewindPoint
 from .rows import (
     blob_taken,
+    encode_extra,
     id_bytes,
     id_taken,
     matches,
@@ -26,14 +27,14 @@ from .rows import (
 from .serde import MsgpackSerializer, Serializer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class _Stored:
     record: CheckpointRecord
     extra: bytes
     """The metadata's `extra`, encoded: the caller's dict may change later."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _Scope:
     ids: list[str] = field(default_factory=list[str])
     """Ascending."""
@@ -80,7 +81,7 @@ class MemorySaver:
         Raises StaleClaimError, CheckpointConflictError, InvalidIdError or SerializationError;
         nothing is changed then.
         """
-        extras = [self._serializer.dumps(dict(c.metadata.extra)) for c in batch.checkpoints]
+        extras = [encode_extra(self._serializer, c.metadata.extra) for c in batch.checkpoints]
         with self._lock:
             if self._claims.writer(batch.thread_id) != batch.epoch:
                 raise stale(batch)
@@ -154,18 +155,19 @@ class MemorySaver:
         scope.checkpoints[record.id] = _Stored(replace(record, entries=dict(record.entries)), extra)
 
     def _record(self, stored: _Stored) -> CheckpointRecord:
-        extra = self._serializer.loads(stored.extra)
+        extra: dict[str, Any] = self._serializer.loads(stored.extra) if stored.extra else {}
         return replace(stored.record, metadata=replace(stored.record.metadata, extra=extra))
 
     def _loaded(self, scope: _Scope, record: CheckpointRecord) -> Loaded:
         tasks = scope.writes.get(record.id, {})
         writes = tuple(tasks[task_id] for task_id in sorted(tasks))
-        newest = record.id == scope.ids[-1]
+        newest_id = scope.ids[-1]
+        newest = record.id == newest_id
         blobs: dict[int, tuple[BlobRow, ...]] = {}
         for key, stop in used_blobs(record, writes).items():
             rows = sorted(scope.blobs.get(key, {}).items())
             blobs[key] = tuple(row for start, row in rows if newest or start < stop)
-        return Loaded(record, blobs, writes, newest, max(scope.blobs, default=-1) + 1)
+        return Loaded(record, blobs, writes, newest_id, max(scope.blobs, default=-1) + 1)
 
     def _check(self, batch: Batch) -> None:
         """Refuse a batch that does not fit what is stored, before anything is changed."""

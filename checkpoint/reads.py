@@ -28,7 +28,7 @@ NEWEST = _CHECKPOINT + " ORDER BY c.id DESC LIMIT 1"
 BY_ID = _CHECKPOINT + " AND c.id=?"
 OLDER = _CHECKPOINT + " AND c.id<? ORDER BY c.id DESC"
 PARENT = "SELECT seq, id, parent, NULL, depth, crc, data FROM checkpoint WHERE seq=?"
-NEWER = "SELECT 1 FROM checkpoint WHERE scope=? AND id>? LIMIT 1"
+NEWEST_ID = "SELECT id FROM checkpoint WHERE scope=? ORDER BY id DESC LIMIT 1"
 WRITES = "SELECT task, crc, data FROM pending WHERE checkpoint=? ORDER BY task"
 BLOB = "SELECT start, count, crc, data FROM blob WHERE scope=? AND key=? AND start<? ORDER BY start"
 NEXT_KEY = "SELECT key FROM blob WHERE scope=? ORDER BY key DESC LIMIT 1"
@@ -58,8 +58,7 @@ class LoadOne:
         if scope is None or row is None:
             return None
         rows = ScopeRows(connection, scope, self.thread_id, self.ns, self.serializer)
-        newer = connection.execute(NEWER, (scope, row[1])).fetchone()
-        return rows.loaded([rows.record(row)], newest=newer is None)[0]
+        return rows.loaded([rows.record(row)])[0]
 
     def _row(self, connection: sqlite3.Connection, scope: int) -> CheckpointRow | None:
         if self.checkpoint_id is None:
@@ -93,8 +92,7 @@ class LoadHistory:
                     break
         if not found:
             return []
-        newer = connection.execute(NEWER, (scope, id_bytes(found[0].record.id))).fetchone()
-        return rows.loaded(found, newest=newer is None)
+        return rows.loaded(found)
 
     def _newest_first(self, connection: sqlite3.Connection, scope: int) -> Iterator[CheckpointRow]:
         below = _LAST_ID if self.before is None else id_bytes(self.before)
@@ -161,13 +159,16 @@ class ScopeRows:
         )
         return _Record(unpacked.seq, record)
 
-    def loaded(self, records: Sequence[_Record], *, newest: bool) -> list[Loaded]:
-        """The records with their writes and blobs; `newest` says whether the first one is."""
+    def loaded(self, records: Sequence[_Record]) -> list[Loaded]:
+        """The records, newest first, with their writes and blobs."""
+        newest_id = self._newest_id()
         writes = [self._writes(found) for found in records]
         used = [
             used_blobs(found.record, tasks) for found, tasks in zip(records, writes, strict=True)
         ]
-        stops: dict[int, int] = dict.fromkeys(used[0], _NO_STOP) if newest else {}
+        stops: dict[int, int] = (
+            dict.fromkeys(used[0], _NO_STOP) if records[0].record.id == newest_id else {}
+        )
         for blobs in used:
             for key, stop in blobs.items():
                 stops[key] = max(stop, stops.get(key, 0))
@@ -179,11 +180,14 @@ class ScopeRows:
                 record=found.record,
                 blobs={key: rows[key] for key in blobs},
                 writes=tasks,
-                newest=newest and at == 0,
+                newest_id=newest_id,
                 next_key=next_key,
             )
-            for at, (found, tasks, blobs) in enumerate(zip(records, writes, used, strict=True))
+            for found, tasks, blobs in zip(records, writes, used, strict=True)
         ]
+
+    def _newest_id(self) -> str:
+        return id_from_bytes(self._connection.execute(NEWEST_ID, (self._scope,)).fetchone()[0])
 
     def _all_entries(self, row: _Row) -> Mapping[str, Entry]:
         """The full map of a row: its changes laid over its parent's map."""

@@ -158,10 +158,16 @@ class Loaded:
     blobs: Mapping[int, tuple[BlobRow, ...]]
     """Rows of every key that the record's entries or the writes point to, by start."""
     writes: tuple[TaskWrites, ...]
-    newest: bool
-    """True if no checkpoint of the scope is newer; only then may item runs be extended in place."""
+    newest_id: str
+    """The newest checkpoint of the scope; the id of the next one must be greater."""
     next_key: int
     """First blob key of the scope that no row uses yet."""
+
+    @property
+    def newest(self) -> bool:
+        """True if no checkpoint of the scope is newer; only then may item runs be extended in
+        place."""
+        return self.record.id == self.newest_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from .errors import SaverClosedError
 from .events import Row
 from .record import Batch, Claim, Loaded
 from .rewind import RewindPoint
-from .rows import id_bytes
+from .rows import encode_extra, id_bytes
 from .serde import MsgpackSerializer, Serializer
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class SqliteSaver:
         DatabaseError; nothing is changed then.
         """
         lease = self.lease
-        extras = [_encode_extra(self._serializer, c.metadata.extra) for c in batch.checkpoints]
+        extras = [encode_extra(self._serializer, c.metadata.extra) for c in batch.checkpoints]
         await lease.commit(batch, extras)
 
     async def rewind(self, claim: Claim, points: Mapping[str, RewindPoint | None]) -> None:
@@ -203,10 +203,6 @@ def _open(path: str) -> Lease:
 
 def _close(lease: Lease) -> None:
     lease.close()
-
-
-def _encode_extra(serializer: Serializer, extra: Mapping[str, Any]) -> bytes:
-    return serializer.dumps(dict(extra)) if extra else b""
 
 
 async def _in_thread(call: Callable[[], T], undo: Callable[[T], None] | None = None) -> T:

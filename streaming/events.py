@@ -71,6 +71,8 @@ class TaskStarted(Event):
     metadata: Mapping[str, Any] | None = None
     hidden: bool = False
     """Tagged as hidden: left out of every mode."""
+    unstored: Collection[str] = field(default=(), compare=False, repr=False)
+    """State keys that are shown live but that no durable log keeps."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -86,6 +88,8 @@ class TaskFinished(Event):
     cached: bool = False
     hidden: bool = False
     """Tagged as hidden: left out of every mode."""
+    unstored: Collection[str] = field(default=(), compare=False, repr=False)
+    """State keys that are shown live but that no durable log keeps."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -122,6 +126,8 @@ class StepCommitted(Event):
     checkpoint: CheckpointSaved | None = None
     changed: Collection[str] | None = None
     """State keys this step wrote, for readers of a few keys only; None: not known."""
+    unstored: Collection[str] = field(default=(), compare=False, repr=False)
+    """State keys that are shown live but that no durable log keeps."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -65,7 +65,8 @@ class Disk:
             key: tuple(sorted((r for r in self.rows if r.key == key), key=lambda r: r.start))
             for key in keys
         }
-        return Loaded(record, blobs, writes, newest, max(keys, default=-1) + 1)
+        newest_id = record.id if newest else "newer"
+        return Loaded(record, blobs, writes, newest_id, max(keys, default=-1) + 1)
 
     def value(self, name: str = "c") -> Any:
         return Decoder(SERIALIZER).values(self.load())[name]
