@@ -30,7 +30,8 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Stands where events were lost because the reader fell behind the ring."""
+    """Stands where events were lost: the reader fell behind the ring, or the checkpoint that held
+    a step's state is gone (its run was rolled back)."""
 
     id: int
     """Give it as `after` to read on behind the gap."""

@@ -31,7 +31,8 @@ class LogOptions(TypedDict, total=False):
     event_log: EventLog | None
     codec: EventCodec | None
     resolve: Resolve | None
-    """Gives an event whose values are held by its checkpoint only together with them."""
+    """Gives an event whose values are held by its checkpoint only together with them; Withdrawn in
+    its place if that checkpoint is gone: readers get a Gap."""
 
 
 @dataclass(frozen=True, slots=True)

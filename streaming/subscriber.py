@@ -6,6 +6,7 @@ thread while another one waits for the next chunk, and a cancelled wait loses no
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Final, Literal, NoReturn, Protocol, Self, get_args
 
@@ -18,7 +19,7 @@ from .errors import (
     SubscriberLagged,
     ValuesMissingError,
 )
-from .events import Event
+from .events import Event, Withdrawn
 from .options import Resolve
 from .view import View
 
@@ -70,7 +71,8 @@ class Source(Protocol):
 class Subscriber:
     """A reader with its own place in the log; made by `log.subscribe`.
 
-    Iterating gives Chunk, and Gap where events were lost.  `overflow` is about falling behind
+    Iterating gives Chunk, and Gap where events were lost, or the checkpoint is gone that held the
+    state of a step.  `overflow` is about falling behind
     later: what was published before the reader came is read from the durable log if there is one.
     """
 
@@ -125,29 +127,34 @@ class Subscriber:
             await self._go_on_behind()
         elif not isinstance(taken, Reading):
             self._catching_up = False
-            if self._view.shows_state:
-                await self._add_values(taken)
-            self._show(taken)
+            gone = await self._add_values(taken) if self._view.shows_state else ()
+            self._show(taken, gone)
 
     async def _go_on_behind(self) -> None:
         if self._catching_up or self._overflow == "spill":
             events = await self._source.spill(self._cursor)
-            await self._add_values(events)
-            self._show(events)
+            gone = await self._add_values(events)
+            self._show(events, gone)
         else:
             self._lose()
 
-    def _show(self, events: list[Event]) -> None:
-        chunks = self._view.chunks(events, self._after)
+    def _show(self, events: list[Event], gone: Sequence[Gap] = ()) -> None:
+        chunks: Sequence[Chunk | Gap] = self._view.chunks(events, self._after)
+        if gone:
+            chunks = sorted((*chunks, *gone), key=_id)
         if not self._cursor.closed:  # closed while we waited: the chunks are no one's
             self._cursor.position = events[-1].id
             self._chunks.extend(chunks)
 
-    async def _add_values(self, events: list[Event]) -> None:
-        lacks_values = self._view.lacks_values
+    async def _add_values(self, events: list[Event]) -> list[Gap]:
+        """Put the state into the events that lack it; gives gaps for those whose state is gone."""
+        view, gone = self._view, list[Gap]()
         for at, event in enumerate(events):
-            if lacks_values(event):
+            if view.lacks_values(event, self._after):
                 events[at] = await self._with_values(event)
+                if isinstance(events[at], Withdrawn) and (view.where is None or view.where(event)):
+                    gone.append(gap_after(event.id, 1))
+        return gone
 
     async def _with_values(self, event: Event) -> Event:
         resolve = self._source.resolve
@@ -224,8 +231,8 @@ class OwnerSubscriber(Subscriber):
         if isinstance(chunk, Gap):
             raise SubscriberLagged(
                 f"{chunk.lost} events of run {self._source.run_id!r} are lost: one step published "
-                "more than its log holds before they were read; use `await writer.drain()` in "
-                "nodes that write much",
+                "more than its log holds before they were read, or a step's checkpoint is gone; "
+                "use `await writer.drain()` in nodes that write much",
                 lost=chunk.lost,
             )
         return chunk
@@ -249,8 +256,9 @@ class BareSubscriber:
         chunk = await self._source.__anext__()
         if isinstance(chunk, Gap):
             raise SubscriberLagged(
-                f"{chunk.lost} events were lost because this reader was too slow; go on reading "
-                "after them, or subscribe with overflow='spill' to a durable log",
+                f"{chunk.lost} events were lost: this reader was too slow, or a step's checkpoint "
+                "is gone; go on reading after them, or, if it was too slow, subscribe with "
+                "overflow='spill' to a durable log",
                 lost=chunk.lost,
             )
         return shape(chunk, single_mode=self._single_mode, subgraphs=self._subgraphs)
@@ -269,3 +277,7 @@ class BareSubscriber:
         traceback: TracebackType | None,
     ) -> None:
         self._source.close()
+
+
+def _id(chunk: Chunk | Gap) -> int:
+    return chunk.id

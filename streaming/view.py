@@ -54,12 +54,15 @@ class View:
                     shown.append(Chunk(first + ordinal, event.ns, mode, data))
         return shown
 
-    def lacks_values(self, event: Event) -> bool:
-        """True if the view shows the event's state, and the event does not hold it."""
-        return (
-            type(event) is StepCommitted
-            and event.values is None
-            and (event.wrote or event.checkpoint is not None)
-            and (not event.ns or self.subgraphs)
-            and self.shows_state
+    def lacks_values(self, event: Event, after: int) -> bool:
+        """True if chunks behind `after` show the event's state, and the event does not hold it."""
+        if type(event) is not StepCommitted or event.values is not None:
+            return False
+        if event.ns and not self.subgraphs:
+            return False
+        first = event.id * MODES_PER_EVENT
+        return any(
+            (event.wrote if mode == "values" else event.checkpoint is not None)
+            for ordinal, mode, _ in self._plan[StepCommitted]
+            if first + ordinal > after
         )
