@@ -76,8 +76,6 @@ class Restored:
     """Not the thread's newest: going on from it makes a new branch."""
     newest_id: str = ""
     """Newest checkpoint of the scope, whose branch it may be: new ids are greater than that."""
-    newest_id: str = ""
-    """Newest checkpoint of the scope, whose branch it may be: new ids are greater than that."""
 
 
 # --- events in -------------------------------------------------------------------------

@@ -44,6 +44,7 @@ class SaverSuite:
         assert loaded is not None
         assert loaded.record == record
         assert (loaded.newest, loaded.writes) == (True, ())
+        assert loaded.newest_id == record.id
         assert Decoder(saver.serializer).values(loaded) == {"a": 2, "c": [LONG, LONG]}
 
     async def test_a_long_line_of_checkpoints_comes_back_one_by_one(
@@ -69,6 +70,13 @@ class SaverSuite:
         assert loaded is not None
         assert loaded.record.metadata.extra == {"tags": ["a"]}
         assert Decoder(saver.serializer).values(loaded) == {"messages": [{"text": LONG}]}
+
+    async def test_metadata_that_cannot_be_stored_is_named(self, saver: SaverWithEvents) -> None:
+        story = await Story.begin(saver)
+        batch = story.batch({"a": 1}, extra={"fine": 1, "client": object()})
+        with refused(SerializationError, "config['metadata']['client']: "):
+            await saver.commit(batch)
+        assert await saver.load("thread") is None
 
     async def test_scopes_of_a_thread_are_apart(self, saver: SaverWithEvents) -> None:
         story = await Story.begin(saver)
@@ -141,6 +149,7 @@ class SaverSuite:
         rest = await saver.history("thread", before=page[-1].record.id, limit=100)
         assert [h.record.id for h in (*page, *rest)] == ids
         assert [h.newest for h in (*page, *rest)] == [True] + [False] * 24
+        assert {h.newest_id for h in (*page, *rest)} == {ids[0]}
         assert await saver.history("thread", limit=0) == []
         assert await saver.history("thread", before=ids[-1]) == []
 

@@ -262,6 +262,28 @@ async def test_the_events_of_a_rolled_back_run_stay(saver: SaverWithEvents) -> N
     assert await stored(saver) == {"": []}
 
 
+async def test_the_log_of_a_rolled_back_run_is_read_back_with_gaps_for_its_states(
+    saver: SaverWithEvents,
+) -> None:
+    gated = Gated()
+    graph = chain(a=saying("a"), b=gated).compile(checkpointer=saver)
+    async with asyncio.timeout(DEADLINE), ActorSystem(event_log=saver.events) as system:
+        run = await started(system, graph, {"log": []}, gated)
+        await run.cancel(action="rollback")
+    async with asyncio.timeout(DEADLINE), ActorSystem(event_log=saver.events) as system:
+        log = await system.find_log(graph, run.run_id, on("t"))
+        found = [item async for item in log.subscribe(["values", "updates"])]
+        again = [item async for item in log.subscribe(["values", "updates"], after=found[0].id)]
+    assert [getattr(item, "data", "gone") for item in found] == [
+        "gone",
+        {"a": {"log": ["a"]}},
+        "gone",
+    ]
+    assert all(item.lost == 1 for item in found if isinstance(item, Gap))
+    assert [item.id for item in found] == sorted({item.id for item in found})
+    assert again == found[1:]
+
+
 # --- when it is asked for ---------------------------------------------------------------------
 
 

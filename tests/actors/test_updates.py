@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from actors import END, START, ConfigError, InvalidUpdateError, Overwrite, StateGraph
 from actors.errors import ThreadStateError
-from checkpoint import MemorySaver, ThreadBusyError
+from checkpoint import Batch, MemorySaver, ThreadBusyError
+from checkpoint.ids import uuid7
 from tests.actors.engine import DEADLINE, Gated, State, chain, fan, on, saying
 from tests.actors.kernel import until
 
@@ -140,6 +143,44 @@ async def test_an_update_of_an_old_checkpoint_makes_a_branch() -> None:
     assert (await graph.ainvoke(None, on("t")))["log"] == ["a", "x", "b", "c"]
     after = [s async for s in graph.aget_state_history(on("t"))]
     assert after[-len(before) :] == before
+
+
+async def with_newest_of_a_clock_ahead(graph: Any, saver: MemorySaver) -> tuple[Any, str]:
+    """Run a thread, then store a checkpoint with an id of a clock ten years ahead; gives an
+    older snapshot to fork from, and that id."""
+    await graph.ainvoke({"log": []}, on("t"))
+    old = [s async for s in graph.aget_state_history(on("t"))][1]
+    loaded = await saver.load("t")
+    assert loaded is not None
+    ahead = uuid7(time.time_ns() + 10 * 365 * 86_400 * 10**9, 7)
+    record = replace(loaded.record, id=ahead, parent_id=loaded.record.id)
+    claim = await saver.claim("t", "a clock ahead", timeout=1)
+    await saver.commit(Batch("t", claim.epoch, (record,)))
+    saver.release(claim)
+    return old, ahead
+
+
+@pytest.mark.parametrize("value", [None, {"log": ["new"]}])
+@pytest.mark.parametrize("durability", ["async", "exit"])
+async def test_a_fork_from_an_old_checkpoint_goes_beyond_ids_of_a_clock_ahead(
+    value: Any, durability: Any
+) -> None:
+    saver = MemorySaver()
+    graph = chain(**{name: saying(name) for name in "abc"}).compile(checkpointer=saver)
+    old, ahead = await with_newest_of_a_clock_ahead(graph, saver)
+    values = await graph.ainvoke(value, old.config, durability=durability)
+    newest = await graph.aget_state(on("t"))
+    assert newest.values == values
+    assert newest.config["configurable"]["checkpoint_id"] > ahead
+
+
+async def test_an_update_of_an_old_checkpoint_goes_beyond_ids_of_a_clock_ahead() -> None:
+    saver = MemorySaver()
+    graph = chain(**{name: saying(name) for name in "abc"}).compile(checkpointer=saver)
+    old, ahead = await with_newest_of_a_clock_ahead(graph, saver)
+    config = await graph.aupdate_state(old.config, {"n": 1})
+    assert (await graph.aget_state(on("t"))).config == config
+    assert config["configurable"]["checkpoint_id"] > ahead
 
 
 async def test_an_update_of_an_unknown_checkpoint_is_refused() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from streaming import (
+    CheckpointSaved,
     Chunk,
     CursorError,
     Custom,
@@ -24,10 +25,13 @@ from streaming import (
     TaskStarted,
     UnknownStreamModeError,
     ValuesMissingError,
+    Withdrawn,
     chunk_id,
 )
 from streaming.testing import JsonCodec, MemoryEventLog
 from tests.streaming.lib import data_of, publish, take, turns
+
+SAVED = CheckpointSaved(config={}, parent_config=None, metadata={}, next=[], tasks=[])
 
 
 def finished(name: str = "n", ns: tuple[str, ...] = ()) -> TaskFinished:
@@ -267,6 +271,22 @@ async def with_values(event: Event) -> Event:
     return StepCommitted(id=event.id, step=event.step, values={"step": event.step}, wrote=True)
 
 
+async def with_states_gone(event: Event) -> RunLog:
+    """A log read back from its rows: a step, whose state no one has any more, and more after it."""
+    log, event_log = await durable_log()
+    log.publish(event)
+    publish(log, "after")
+    await log.flush()
+    log.close()
+
+    async def gone(event: Event) -> Event:
+        return Withdrawn(id=event.id, ns=event.ns, step=event.step, time=event.time)
+
+    again = RunLog("run", start=2, event_log=event_log, codec=JsonCodec(), resolve=gone)
+    again.close()
+    return again
+
+
 class TestFallingBehind:
     async def test_gap_marks_how_many_events_are_lost_and_goes_on(self) -> None:
         log = RunLog("run", max_events=4)
@@ -381,6 +401,45 @@ class TestSpilling:
         again.close()
         assert await data_of(log.subscribe("values")) == [{"live": True}]
         assert await data_of(again.subscribe("values")) == [{"step": 7}]
+
+    @pytest.mark.parametrize("modes", [["values"], ["values", "checkpoints", "custom"]])
+    async def test_a_state_that_is_gone_is_a_gap_in_its_place_and_reading_goes_on(
+        self, modes: list[Any]
+    ) -> None:
+        log = await with_states_gone(StepCommitted(step=7, values={}, wrote=True))
+        found = [item async for item in log.subscribe(modes)]
+        assert found[0] == Gap(id=1 * 8 + 7, lost=1)
+        assert [item.data for item in found[1:] if isinstance(item, Chunk)] == (
+            ["after"] if "custom" in modes else []
+        )
+        assert len(found) == 1 + ("custom" in modes)
+        assert await data_of(log.subscribe(modes, after=found[0].id)) == (
+            ["after"] if "custom" in modes else []
+        )
+
+    @pytest.mark.parametrize(
+        ("event", "look"),
+        [
+            (StepCommitted(values={}, wrote=False, checkpoint=SAVED), {}),
+            (StepCommitted(values={}, wrote=True, ns=("sub:1",)), {}),
+            (StepCommitted(values={}, wrote=True), {"after": 1 * 8}),
+            (StepCommitted(values={}, wrote=True), {"where": lambda event: event.step == 9}),
+        ],
+        ids=["nothing written", "of a subgraph", "already read", "filtered out"],
+    )
+    async def test_a_state_that_would_not_be_shown_is_no_gap(
+        self, event: Event, look: dict[str, Any]
+    ) -> None:
+        log = await with_states_gone(event)
+        assert await data_of(log.subscribe("values", **look)) == []
+
+    async def test_a_bare_reader_is_told_of_a_state_that_is_gone_and_reads_on(self) -> None:
+        log = await with_states_gone(StepCommitted(values={}, wrote=True))
+        reader = log.subscribe(["values", "custom"]).bare(single_mode=False)
+        with pytest.raises(SubscriberLagged, match="checkpoint is gone") as caught:
+            await anext(reader)
+        assert caught.value.lost == 1
+        assert [item async for item in reader] == [("custom", "after")]
 
     async def test_values_that_no_one_can_resolve_are_an_error_for_those_who_want_them(
         self,
