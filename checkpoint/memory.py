@@ -15,7 +15,6 @@ from .record import Batch, BlobRow, CheckpointRecord, Claim, Loaded, TaskWrites
 from .rewind import RewindPoint
 from .rows import (
     blob_taken,
-    encode_extra,
     id_bytes,
     id_taken,
     matches,
@@ -24,7 +23,7 @@ from .rows import (
     stale,
     used_blobs,
 )
-from .serde import MsgpackSerializer, Serializer
+from .serde import MsgpackSerializer, Serializer, encode_extra
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .errors import CheckpointConflictError, InvalidIdError, SerializationError, StaleClaimError
+from .errors import CheckpointConflictError, InvalidIdError, StaleClaimError
 from .record import (
     Batch,
     CheckpointMetadata,
@@ -17,7 +17,6 @@ from .record import (
     TaskWrites,
     Whole,
 )
-from .serde import Serializer
 
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -49,23 +48,6 @@ def _has(metadata: CheckpointMetadata, key: str, value: Any) -> bool:
     if key in {"source", "step", "run_id"}:
         return bool(getattr(metadata, key) == value)
     return key in metadata.extra and bool(metadata.extra[key] == value)
-
-
-def encode_extra(serializer: Serializer, extra: Mapping[str, Any]) -> bytes:
-    """The `extra` of a checkpoint's metadata as bytes, b"" if it is empty.
-
-    Raises SerializationError (or its subclass) naming the key.
-    """
-    try:
-        return serializer.dumps(dict(extra)) if extra else b""
-    except SerializationError:
-        for key, value in extra.items():
-            try:
-                serializer.dumps(value)
-            except SerializationError as error:
-                error.args = (f"config['metadata'][{key!r}]: {error}",)
-                raise error from None
-        raise
 
 
 def used_blobs(record: CheckpointRecord, writes: Iterable[TaskWrites]) -> dict[int, int]:

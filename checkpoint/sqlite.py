@@ -13,8 +13,8 @@ from .errors import SaverClosedError
 from .events import Row
 from .record import Batch, Claim, Loaded
 from .rewind import RewindPoint
-from .rows import encode_extra, id_bytes
-from .serde import MsgpackSerializer, Serializer
+from .rows import id_bytes
+from .serde import MsgpackSerializer, Serializer, encode_extra
 
 if TYPE_CHECKING:
     from .lease import Lease
