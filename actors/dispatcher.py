@@ -1,18 +1,19 @@
 """Dispatchers: actors that handle several messages at a time.
 
 There is no loop task. A message that arrives while fewer than `slots` are being handled gets
-a supervised task at once; otherwise it waits in the mailbox, and the task that ends first makes
-room for the message that waited longest. One message's failure touches no other: it goes to
-the asker and to `on_failure`. A handler that is cancelled has not handled its message: the asker
-gets an error, a told message becomes a dead letter.
+a supervised task at once, past the mailbox; otherwise it waits there, and the task that ends
+first makes room for the message that waited longest. One message's failure touches no other: it
+goes to the asker and to `on_failure`. A handler that is cancelled has not handled its message:
+the asker gets an error, a told message becomes a dead letter.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
+import math
 from abc import ABC, abstractmethod
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from .errors import ConfigError
 from .mailbox import Overflow
@@ -74,10 +75,15 @@ class DispatcherCell(Cell[M, R]):
                 " give 1 or more, or None for no limit"
             )
         super().__init__(
-            name, owner, capacity=capacity, overflow=overflow, on_arrival=self._start_waiting
+            name,
+            owner,
+            capacity=capacity,
+            overflow=overflow,
+            on_arrival=self._start_waiting,
+            take=self._take,
         )
         self.dispatcher = dispatcher
-        self._slots = slots
+        self._slots = math.inf if slots is None else slots
         self._busy = 0
         self._running: dict[asyncio.Task[None], M | Question | Nothing] = {}
         dispatcher.started_as(self.ref)
@@ -97,16 +103,23 @@ class DispatcherCell(Cell[M, R]):
                 self._running[task] = NOTHING
                 self.undelivered(item, "stopped")
 
-    def _start_waiting(self) -> None:
-        mailbox, slots = self.mailbox, self._slots
-        while mailbox and (slots is None or self._busy < slots):
-            item = mailbox.get_nowait()
-            if not isinstance(item, Question):
-                self._start(item, item, None)
-            elif not item.reply.done():
-                self._start(item, item.message, item)
+    def _take(self, item: M | Question) -> bool:
+        if self._busy >= self._slots:
+            return False
+        self._start(item)
+        return True
 
-    def _start(self, item: M | Question, message: M, question: Question | None) -> None:
+    def _start_waiting(self) -> None:
+        mailbox = self.mailbox
+        while mailbox and self._busy < self._slots:
+            item = mailbox.get_nowait()
+            if not isinstance(item, Question) or not item.reply.done():
+                self._start(item)
+
+    def _start(self, item: M | Question) -> None:
+        question, message = (
+            (item, item.message) if isinstance(item, Question) else (None, cast("M", item))
+        )
         try:
             context = self.dispatcher.context_for(message)
             coro = self._handle(message, question)

@@ -55,8 +55,10 @@ class MailboxStats:
 class Mailbox(Generic[T]):
     """A bounded queue with one reader; belongs to one event loop.
 
-    `on_arrival` is called in place after each message, instead of waking a `get`; `on_drop` gets
-    what "drop_oldest" throws out. Raises ConfigError for a capacity below 1 or an unknown policy.
+    `on_arrival` is called in place after each message, instead of waking a `get`. `take` is offered
+    each message that has none in front of it: True says that it was taken, and need not wait here.
+    `on_drop` gets what "drop_oldest" throws out. Raises ConfigError for a capacity below 1 or an
+    unknown policy.
 
         box = Mailbox[str](100, "drop_oldest")
         box.put_nowait("hello")
@@ -74,6 +76,7 @@ class Mailbox(Generic[T]):
         "_received",
         "_refused",
         "_reserved",
+        "_take",
         "_writers",
         "capacity",
         "name",
@@ -87,6 +90,7 @@ class Mailbox(Generic[T]):
         *,
         name: str = "mailbox",
         on_arrival: Callable[[], None] | None = None,
+        take: Callable[[T], bool] | None = None,
         on_drop: Callable[[T], None] | None = None,
     ) -> None:
         if capacity < 1:
@@ -102,10 +106,11 @@ class Mailbox(Generic[T]):
         self.capacity = capacity
         self.overflow: Overflow = overflow
         self.name = name
-        self._items: deque[T] = deque()
-        self._writers: deque[asyncio.Future[None]] = deque()
+        self._items: deque[T] | tuple[()] = ()  # no deque before one waits: 0.3 µs
+        self._writers: deque[asyncio.Future[None]] | None = None  # few mailboxes are ever full
         self._reader: asyncio.Future[None] | None = None
         self._on_arrival = on_arrival
+        self._take = take
         self._on_drop = on_drop
         self._reserved = 0
         self._closed = False
@@ -132,8 +137,12 @@ class Mailbox(Generic[T]):
         items = self._items
         if len(items) + self._reserved >= self.capacity:
             self._make_room(item)
-        items.append(item)
         self._received += 1
+        if self._take is not None and not items and self._take(item):
+            return  # 0.3 µs less than in at one end and out at the other
+        if not isinstance(items, deque):
+            items = self._items = deque()
+        items.append(item)
         if len(items) > self._high_water:  # noqa: PLR1730  # a call of max() costs 60 ns more
             self._high_water = len(items)
         if self._on_arrival is not None:
@@ -178,14 +187,13 @@ class Mailbox(Generic[T]):
         """
         if self._closed:
             raise self._closed_error(item)
-        self._items.appendleft(item)
+        self._items = deque((item, *self._items))
         self._wake_reader()
 
     def close(self) -> list[T]:
         """Let nothing in any more and hand over what waits, oldest first; [] the second time."""
         self._closed = True
-        left = list(self._items)
-        self._items.clear()
+        left, self._items = list(self._items), ()
         self._wake_reader()
         while self._writers:
             self._give_room(self._writers.popleft())
@@ -210,7 +218,7 @@ class Mailbox(Generic[T]):
                 f" all {self.capacity} places are taken;"
                 ' wait for room with the policy "wait" and `tell`, or raise its capacity'
             )
-        oldest = self._items.popleft()
+        oldest = self.get_nowait()
         self._dropped += 1
         if self._on_drop is not None:
             self._on_drop(oldest)
@@ -242,6 +250,8 @@ class Mailbox(Generic[T]):
     async def _wait_for_room(self) -> None:
         """Returns holding one reserved place."""
         room = asyncio.get_running_loop().create_future()
+        if self._writers is None:
+            self._writers = deque()
         self._writers.append(room)
         try:
             await room
@@ -254,7 +264,7 @@ class Mailbox(Generic[T]):
             raise
 
     def _forget(self, room: asyncio.Future[None]) -> None:
-        if room in self._writers:
+        if self._writers and room in self._writers:
             self._writers.remove(room)
 
     def _wake_writers(self) -> None:

@@ -131,12 +131,13 @@ class Cell(Generic[M, R]):
         capacity: int,
         overflow: Overflow,
         on_arrival: Callable[[], None] | None = None,
+        take: Callable[[M | Question], bool] | None = None,
     ) -> None:
         self.name = name
         self.owner = owner
         self.halted = False
         self.mailbox: Mailbox[M | Question] = Mailbox(
-            capacity, overflow, name=name, on_arrival=on_arrival, on_drop=self._dropped
+            capacity, overflow, name=name, on_arrival=on_arrival, take=take, on_drop=self._dropped
         )
         self.ref: ActorRef[M, R] = ActorRef(self)
 

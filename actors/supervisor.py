@@ -226,7 +226,9 @@ class Supervisor:
         for actors: a dispatcher has nothing to restart. Raises ConfigError,
         SupervisorClosedError, WrongLoopError.
         """
-        self._check_open()
+        loop = self._open_loop
+        if loop is None or running_loop() is not loop:
+            self._check_open()
         cell: ActorCell[M, R] | DispatcherCell[M, R]
         if isinstance(actor, Dispatcher):
             cell = DispatcherCell(actor, name, self, capacity=capacity, overflow=overflow)

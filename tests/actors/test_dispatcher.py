@@ -109,6 +109,18 @@ async def test_never_more_than_its_slots_run_and_the_longest_waiting_is_next(
     assert gated.most == 3
 
 
+async def test_a_message_that_finds_a_free_slot_passes_by_the_mailbox(
+    supervisor: Supervisor,
+) -> None:
+    gated, ref = started(supervisor, slots=1)
+    ref.tell_nowait("at once")
+    assert (ref.stats().length, ref.stats().high_water) == (0, 0)
+    ref.tell_nowait("later")
+    assert (ref.stats().length, ref.stats().received) == (1, 2)
+    await gated.open("at once", "later")
+    assert gated.started == ["at once", "later"]
+
+
 async def test_its_mailbox_is_bounded_behind_the_slots(supervisor: Supervisor) -> None:
     gated, ref = started(supervisor, slots=1, capacity=2)
     for number in range(3):

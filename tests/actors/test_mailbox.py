@@ -134,6 +134,33 @@ async def test_an_arrival_hook_is_called_in_place_after_each_message() -> None:
     assert lengths == [1, 2]
 
 
+async def test_a_taken_message_never_waits_and_counts_as_received() -> None:
+    taken: list[int] = []
+
+    def take(message: int) -> bool:
+        if message == 3:
+            return False
+        taken.append(message)
+        return True
+
+    box = Mailbox[int](2, take=take)
+    for message in (1, 2, 3, 4):  # 4 is not offered: 3 waits in front of it
+        box.put_nowait(message)
+    assert taken == [1, 2]
+    assert [box.get_nowait(), box.get_nowait()] == [3, 4]
+    assert (box.stats().received, box.stats().high_water) == (4, 2)
+
+
+async def test_a_message_whose_taker_raises_stays_with_its_sender() -> None:
+    def take(_: int) -> bool:
+        raise RuntimeError("no")
+
+    box = Mailbox[int](2, take=take)
+    with pytest.raises(RuntimeError, match="no"):
+        box.put_nowait(1)
+    assert len(box) == 0
+
+
 class TestClose:
     async def test_it_hands_over_what_waits_once(self) -> None:
         box = Mailbox[int](5)
