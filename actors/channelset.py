@@ -19,10 +19,20 @@ from .spec import INPUT, ROOT, ROOT_ONLY, TASKS, Writes
 class ChannelSet:
     """The run's channels, their common version, and what the last step updated."""
 
-    __slots__ = ("_channels", "_deferred", "_expiring", "_layout", "_values", "updated", "version")
+    __slots__ = (
+        "_channels",
+        "_deferred",
+        "_expiring",
+        "_layout",
+        "_spec",
+        "_values",
+        "updated",
+        "version",
+    )
 
     def __init__(self, layout: Layout, restored: Restored | None = None) -> None:
         self._layout = layout
+        self._spec = layout.spec
         self._channels: dict[str, Channel] = {}
         self._values: dict[str, Any] = {}
         self._expiring: set[str] = set()
@@ -57,7 +67,7 @@ class ChannelSet:
     def select(self, keys: Sequence[str]) -> dict[str, Any]:
         """A new dict of those keys that hold a value, in the order of `keys`."""
         values = self._values
-        if keys is self._layout.spec.state_keys:
+        if keys is self._spec.state_keys:
             return values.copy()
         return {key: values[key] for key in keys if key in values}
 
@@ -95,7 +105,7 @@ class ChannelSet:
         Raises what a channel or a reducer raises; the set is of no further use then.
         """
         ordered = done if len(done) == 1 else sorted(done, key=_path)
-        consumed = self.consume(ordered)
+        consumed = self.consume(ordered) if self._layout.consumed else ()
         written: dict[str, list[Any]] = {}
         for task in ordered:
             for name, value in task.writes or ():
@@ -104,14 +114,13 @@ class ChannelSet:
                 else:
                     written[name] = [value]
         self.write(written, ordered)
-        self.updated |= consumed
+        if consumed:
+            self.updated |= consumed
         return set(written)
 
     def consume(self, tasks: Sequence[Task]) -> set[str]:
         """Tell barriers and deferred triggers that what they triggered has run."""
         told = self._layout.consumed
-        if not told:
-            return set()
         names = {name for task in tasks for name in task.node.triggers if name in told}
         return {name for name in names if name in self._channels and self._channels[name].consume()}
 
@@ -122,18 +131,22 @@ class ChannelSet:
         """
         self.version += 1
         changed: set[str] = set()
+        channels, deferred = self._channels, self._layout.deferred
         expiring, self._expiring = self._expiring, set()
         for name, values in written.items():
-            channel = self.channel(name)
+            channel = channels.get(name)
+            if channel is None:
+                channel = self.channel(name)
             try:
                 if channel.update(values):
                     changed.add(name)
             except Exception as error:
                 error.add_note(f"While channel {name!r} took the updates of {_writers(name, by)}")
                 raise
-            self._mark(name, channel)
+            if channel.expires or name in deferred:
+                self._mark(name, channel)
         for name in expiring:
-            if name not in written and self._channels[name].update(()):
+            if name not in written and channels[name].update(()):
                 changed.add(name)
         self.updated = changed
         self._refresh(changed)
@@ -149,16 +162,19 @@ class ChannelSet:
         """The next step's tasks, Sends by index, then nodes by name."""
         tasks: list[Task] = []
         names: set[str] = set()
-        spec = self._layout.spec
+        spec, state = self._spec, self._layout.state
+        triggers = spec.triggers
         for channel_name in self.updated:
-            woken = spec.triggers.get(channel_name)
+            if channel_name in state:
+                continue
+            woken = triggers.get(channel_name)
             if woken and self._channels[channel_name].is_available():
                 names.update(woken)
             elif channel_name == TASKS and self._channels[TASKS].is_available():
                 tasks = self._sent()
             elif channel_name == INPUT and self._channels[INPUT].is_available():
                 return [Task(spec.start, (PULL, INPUT), (INPUT,))]
-        for name in sorted(names):
+        for name in sorted(names) if len(names) > 1 else names:
             node = spec.nodes[name]
             tasks.append(Task(node, (PULL, name), node.triggers))
         return tasks
