@@ -12,7 +12,7 @@ _CONSUMED = (NamedBarrierValue, NamedBarrierValueAfterFinish, LastValueAfterFini
 _DEFERRED = (NamedBarrierValueAfterFinish, LastValueAfterFinish)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Layout:
     """A graph spec with the sets that make a step's cost independent of the graph's size."""
 

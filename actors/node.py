@@ -16,8 +16,6 @@ from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from anyio import CapacityLimiter, to_thread
-
 from streaming import current_task
 
 from .commands import Task, TaskFailed, TaskFinished
@@ -29,6 +27,8 @@ from .traces import show_user_frames
 from .writes import route_writes, writes_of
 
 if TYPE_CHECKING:
+    from anyio import CapacityLimiter
+
     from .scheduler import Scheduler
 
 
@@ -141,5 +141,7 @@ async def in_thread(limiter: CapacityLimiter, call: Any, *args: Any, **kwargs: A
 
     Cancelled, it lets go of the thread, which Python cannot stop; the task is fenced by then.
     """
+    from anyio import to_thread
+
     job = partial(call, *args, **kwargs)
     return await to_thread.run_sync(job, limiter=limiter, abandon_on_cancel=True)

@@ -13,7 +13,7 @@ from .spec import ROOT
 from .state import Schema, schema_of
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class NodePart:
     """A node as it was added."""
 
@@ -27,7 +27,7 @@ class NodePart:
     """Where its Commands may go, as it was declared, with labels for drawing."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class BranchPart:
     """A conditional edge as it was added."""
 
@@ -38,7 +38,7 @@ class BranchPart:
     """What its path reads; None: what its source node reads."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Parts:
     """Everything added so far; dicts with None stand for ordered sets."""
 

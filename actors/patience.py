@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from anyio import CancelScope
-
 
 async def see_through(
     task: asyncio.Task[Any], on_cancel: Callable[[], object] | None = None
@@ -18,6 +16,8 @@ async def see_through(
     The scope is for anyio, which repeats a cancel at every turn of the loop; the loop is for
     asyncio, where each further cancel interrupts the wait once more.
     """
+    from anyio import CancelScope
+
     cancelled = False
     with CancelScope(shield=True):
         while not task.done():

@@ -14,7 +14,7 @@ from .report import Watch
 from .request import Request
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Plan:
     """What a run is to do."""
 

@@ -20,7 +20,7 @@ from .supervisor import Supervisor
 from .traces import show_user_frames
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Call:
     """One call of a graph."""
 
@@ -32,7 +32,7 @@ class Call:
     inline: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Look:
     """What the reader of a call wants to see."""
 

@@ -18,9 +18,7 @@ import math
 from collections import deque
 from contextvars import Context
 from dataclasses import dataclass, field
-from typing import Any
-
-from anyio import CapacityLimiter
+from typing import TYPE_CHECKING, Any
 
 from checkpoint import EventRow, SerializationError
 from streaming import Event, RunLog, StreamWriter
@@ -51,13 +49,16 @@ from .superstep import Machine
 from .supervisor import Supervisor
 from .values import Durability, RunConfig
 
+if TYPE_CHECKING:
+    from anyio import CapacityLimiter
+
 MAX_THREADS = 64
 """Worker threads that run sync nodes of one run at a time; the other tasks wait their turn."""
 _REPLIES = 1 << 30
 """Bound of the mailbox: one reply per running task, and slots bound those."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Setting:
     """What a run shares with the runs that its nodes start."""
 
@@ -235,6 +236,8 @@ class Scheduler:
         """Bounds the worker threads of this run.  Shared with no other run, so that sync nodes
         which wait for graphs they call cannot starve those of threads."""
         if self._threads is None:
+            from anyio import CapacityLimiter
+
             self._threads = CapacityLimiter(MAX_THREADS)
         return self._threads
 

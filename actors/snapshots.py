@@ -25,7 +25,7 @@ from .views import config_view, iso_utc, namespace_text, result_of
 PAGE = 100
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Scope:
     """One graph's part of a thread."""
 

@@ -27,7 +27,7 @@ RESERVED_KEYS = frozenset({START, END, ROOT, "__interrupt__", "__metadata__"})
 RESERVED_PREFIXES = ("__pregel_", "branch:", "join:")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Schema:
     """One schema, read: of the state, the input, the output, or what a node reads."""
 
