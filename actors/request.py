@@ -59,7 +59,7 @@ class InvokeOptions(RunOptions, total=False):
     """"values" (default) gives the last state; any other mode the list of its chunks."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Request:
     """One run that was asked for."""
 
@@ -86,7 +86,7 @@ class Request:
         Raises ConfigError (a ValueError) that says what was given and what can be, OptionError (a
         TypeError) for a keyword argument that there is not.
         """
-        given = {name: value for name, value in options.items() if value is not None}
+        given: dict[str, Any] = {n: value for n, value in options.items() if value is not None}
         keywords = known.__annotations__.keys()
         unknown = sorted(given.keys() - keywords)
         if unknown:
@@ -104,6 +104,7 @@ class Request:
             stateless=bool(given.get("stateless", False)),
             on_busy=on_busy,
             output_keys=options.get("output_keys"),
+            stream_mode=given.get("stream_mode", "updates"),
             busy_timeout=check_seconds("busy_timeout", options.get("busy_timeout", 30.0)),
         )
 
