@@ -27,6 +27,8 @@ class Plan:
     child_watch: Watch
     context: Context
     """The caller's context variables."""
+    owned: bool = False
+    """See Setting.owned."""
     inline: bool = False
     """See Setting.inline."""
     caller: TaskContext | None = None

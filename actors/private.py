@@ -159,6 +159,7 @@ def _plan(call: Call, look: Look | None) -> Plan:
         watch=watch,
         child_watch=watch if look is not None and look.subgraphs else WATCH_NONE,
         context=contextvars.copy_context(),
+        owned=look is not None,
         inline=call.inline and (look is None or _LIVE.isdisjoint(look.modes)),
         caller=call.caller,
     )

@@ -304,6 +304,7 @@ class Run:
             child_watch=plan.child_watch,
             user_context=plan.request.context,
             durability=plan.request.durability,
+            owned=plan.owned,
             inline=plan.inline,
         )
 

@@ -71,6 +71,8 @@ class Setting:
     durability: Durability = "async"
     child_watch: Watch = field(default_factory=Watch)
     """What anyone may see of runs that nodes start."""
+    owned: bool = False
+    """The run's log has an owner, which steps wait for."""
     inline: bool = False
     """The caller's own thread drives the loop and nobody listens inside a step: a lone sync node
     runs right there instead of in a worker thread."""
@@ -84,6 +86,7 @@ class Scheduler:
         "_cancelling",
         "_children",
         "_grace",
+        "_lockstep",
         "_loop",
         "_mailbox",
         "_over",
@@ -122,6 +125,9 @@ class Scheduler:
         self.caller = caller
         """The task that started this run, if one did."""
         self._loop = asyncio.get_running_loop()
+        self._lockstep = setting.owned and (caller is None or caller.scheduler.loop is self._loop)
+        """Not for a run that its task drives from a thread of its own: the task may have stopped
+        the very loop that the reader is on."""
         self._supervisor = supervisor
         self._recorder = recorder
         self._mailbox: Mailbox[MachineEvent] = Mailbox(_REPLIES, name="scheduler")
@@ -250,24 +256,23 @@ class Scheduler:
         return commands
 
     async def _carry_out(self, commands: list[Command]) -> Finish | None:
-        recorder, events, last = self._recorder, list[Event](), None
-        for command in commands:
-            match command:
-                case Emit(event):
-                    events.append(event)
-                case RunTasks() | Finish():
-                    last = command
-                case _:
-                    if recorder is not None:
-                        _record(recorder, command)
+        recorder = self._recorder
+        events: list[Event] = []
+        last = commands[-1] if commands else None
+        if len(commands) > 1 or not isinstance(last, RunTasks):  # else: nothing stored or watched
+            for command in commands:
+                if isinstance(command, Emit):
+                    events.append(command.event)
+                elif recorder is not None:
+                    _record(recorder, command)
         if recorder is not None and recorder.pending:
-            await self._commit(recorder, events, sync=last is not None)
+            await self._commit(recorder, events, sync=isinstance(last, RunTasks | Finish))
         else:
             for event in events:
                 self.setting.log.publish(event)
         if not isinstance(last, RunTasks):
-            return last
-        if self._in_lockstep():
+            return last if isinstance(last, Finish) else None
+        if self._lockstep:
             await self.setting.log.caught_up()
         if not self._cancelling:
             self._queue.extend(last.tasks)
@@ -301,11 +306,6 @@ class Scheduler:
             await log.withdraw(staged)
             raise
         log.release(staged)
-
-    def _in_lockstep(self) -> bool:
-        """False for a run that its task drives from a thread of its own: the task may have stopped
-        the very loop that the reader is on."""
-        return self.caller is None or self.caller.scheduler.loop is self._loop
 
     def _hand_out(self) -> None:
         queue, running = self._queue, self.running
@@ -342,8 +342,11 @@ class Scheduler:
                 await self._over.wait()
 
 
-def _record(recorder: Recorder, command: SaveWrites | SaveCheckpoint) -> None:
-    if isinstance(command, SaveCheckpoint):
-        recorder.save(command.snapshot)
-    else:
-        recorder.keep(command.task, command.checkpoint_id)
+def _record(recorder: Recorder, command: Command) -> None:
+    match command:
+        case SaveCheckpoint(snapshot):
+            recorder.save(snapshot)
+        case SaveWrites(task, checkpoint_id):
+            recorder.keep(task, checkpoint_id)
+        case _:
+            pass

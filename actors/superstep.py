@@ -106,9 +106,9 @@ class Machine:
         """What to do about an event; nothing once the run is over."""
         if self._done:
             return []
+        if isinstance(event, TaskFinished):  # by far the most frequent; a pattern costs 0.4 µs
+            return self._task_finished(event.task, event.writes)
         match event:
-            case TaskFinished(task, writes):
-                return self._task_finished(task, writes)
             case TaskFailed(task, error):
                 return self._task_failed(task, error)
             case Begin(value):
@@ -222,7 +222,8 @@ class Machine:
                 commands += self._show(task)
         todo = [task for task in tasks if not task.cached]
         if todo:
-            return [*commands, self._run(todo)]
+            commands.append(self._run(todo))
+            return commands
         return commands + self._end_step()
 
     def _run(self, tasks: list[Task]) -> RunTasks:
@@ -255,9 +256,13 @@ class Machine:
         planned = self.channels.plan()
         if not planned and self.channels.open_deferred():
             planned = self.channels.plan()
-        commands = self._save("loop", tuple(sorted({task.node.name for task in done})))
+        commands: list[Command] = []
+        if self._facts.persist:
+            commands = self._save("loop", tuple(sorted({task.node.name for task in done})))
         self._adopt(planned)
-        commands += self._show_step(written & self._layout.state, planned)
+        watch = self._facts.watch
+        if watch.values or watch.checkpoints:
+            commands += self._show_step(written & self._layout.state, planned)
         if self._step >= self._stop:
             return [*commands, self._finish(self._out_of_steps())]
         return commands + self._start(planned)
