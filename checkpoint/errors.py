@@ -1,22 +1,22 @@
 """Errors of the storage packages: what was asked, why it cannot be, what to do.
 
-    CheckpointError
-    ├── SerializationError                 a value cannot become bytes
-    │   └── UnregisteredTypeError (TypeError)  its class is not registered
-    ├── DeserializationError               bytes cannot become a value
-    │   └── UnknownTypeTagError            they name a type this process has not registered
-    ├── TypeRegistrationError (TypeError)  a class cannot be registered, or not under this name
-    ├── RemoteError                        stands for a stored exception whose class is unknown
-    ├── InvalidIdError (ValueError)        a text is no id, or no id can come after it
-    ├── SaverClosedError                   the saver is not open
-    ├── ThreadBusyError                    another scheduler holds the thread
-    ├── StaleClaimError                    the thread was taken over since
-    ├── CheckpointConflictError            a checkpoint, blob or event with this id is there already
-    └── DatabaseError                      the file
-        ├── NotADatabaseError
-        ├── NewerSchemaError
-        ├── DatabaseUnwritableError        read-only folder, disk full, I/O error
-        └── CorruptDataError               a checksum does not match
+CheckpointError
+├── SerializationError                 a value cannot become bytes
+│   └── UnregisteredTypeError (TypeError)  its class is not registered
+├── DeserializationError               bytes cannot become a value
+│   └── UnknownTypeTagError            they name a type this process has not registered
+├── TypeRegistrationError (TypeError)  a class cannot be registered, or not under this name
+├── RemoteError                        stands for a stored exception whose class is unknown
+├── InvalidIdError (ValueError)        a text is no id, or no id can come after it
+├── SaverClosedError                   the saver is not open
+├── ThreadBusyError                    another scheduler holds the thread
+├── StaleClaimError                    the thread was taken over since
+├── CheckpointConflictError            a checkpoint, blob or event with this id is there already
+└── DatabaseError                      the file
+    ├── NotADatabaseError
+    ├── NewerSchemaError
+    ├── DatabaseUnwritableError        read-only folder, disk full, I/O error
+    └── CorruptDataError               a checksum does not match
 """
 
 
