@@ -297,13 +297,20 @@ def test_a_value_of_an_unregistered_class_names_channel_and_class(
         v: Any
         text: str
 
-    graph = one_node(lambda state: {"v": Stranger()}, Loose).compile(checkpointer=saver)
-    graph.invoke({"text": "kept"}, {"configurable": {"thread_id": "other"}}, stateless=True)
+    def work(state: Loose) -> Loose:
+        return {"v": Stranger() if state["text"] == "bad" else 1}
+
+    graph = one_node(work, Loose).compile(checkpointer=saver)
+    graph.invoke({"text": "good"}, THREAD)
+    stored = checkpoints(graph)
     with pytest.raises(UnregisteredTypeError) as error:
-        graph.invoke({"text": "in"}, THREAD, durability=durability)
+        graph.invoke({"text": "bad"}, THREAD, durability=durability)
     assert isinstance(error.value, TypeError)
     says(error, "'v'", "Stranger", "register_type")
-    assert all("v" not in values for _, values, _ in checkpoints(graph))
+    after = checkpoints(graph)
+    assert stored
+    assert after[-len(stored) :] == stored
+    assert all(values["v"] == 1 for _, values, _ in after[: -len(stored)])
 
 
 # --- savers ---------------------------------------------------------------------------------------
