@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -13,22 +14,32 @@ async def see_through(
     """Wait until a task has ended, however it ends.
 
     A cancel of the waiting calls `on_cancel` (to make the task hurry) and is raised at the end.
+    """
+    if task.done():
+        return
+    ended = asyncio.get_running_loop().create_future()
+    task.add_done_callback(lambda _: None if ended.done() else ended.set_result(None))
+    try:
+        await ended
+    except asyncio.CancelledError:
+        await _shielded(task, on_cancel)
+        raise
+
+
+async def _shielded(task: asyncio.Task[Any], on_cancel: Callable[[], object] | None) -> None:
+    """The rest of the wait, once it was cancelled.
+
     The scope is for anyio, which repeats a cancel at every turn of the loop; the loop is for
     asyncio, where each further cancel interrupts the wait once more.
     """
     from anyio import CancelScope
 
-    cancelled = False
     with CancelScope(shield=True):
         while not task.done():
-            try:
+            if on_cancel is not None:
+                on_cancel()
+            with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait({task})
-            except asyncio.CancelledError:
-                cancelled = True
-                if on_cancel is not None:
-                    on_cancel()
-    if cancelled:
-        raise asyncio.CancelledError
 
 
 def seen(task: asyncio.Task[Any]) -> None:
