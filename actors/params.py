@@ -177,13 +177,13 @@ def _class_kind(p: Parameter) -> str | None:
     return next((_KIND_OF_CLASS[name] for name in names if name in _KIND_OF_CLASS), None)
 
 
-_CLASS_IN_TEXT = re.compile(r"(?:(?:\w+\.)*(?:Optional|Annotated)\[)?\s*(?:\w+\.)*(\w+)")
+_CLASS_IN_TEXT = r"(?:(?:\w+\.)*(?:Optional|Annotated)\[)?\s*(?:\w+\.)*(\w+)"
 
 
 def _class_names(annotation: Any) -> list[str]:
     """Names of the class, or of a union's classes, without their own parameters."""
     if isinstance(annotation, str):
-        matches = (_CLASS_IN_TEXT.match(part.strip()) for part in annotation.split("|"))
+        matches = (re.match(_CLASS_IN_TEXT, part.strip()) for part in annotation.split("|"))
         return [match[1] for match in matches if match]
     origin = get_origin(annotation)
     if origin is Union or origin is UnionType:

@@ -13,7 +13,7 @@ from typing import Any
 from .errors import DeserializationError, SerializationError
 
 # Kinds with items of a fixed size, and the unit of datetimes; nothing that numpy would interpret.
-_DTYPE = re.compile(r"[<>|=][biufcSUVmM][0-9]{1,9}(\[[0-9]{0,9}[a-zA-Zμ]{1,7}\])?")
+_DTYPE = r"[<>|=][biufcSUVmM][0-9]{1,9}(\[[0-9]{0,9}[a-zA-Zμ]{1,7}\])?"
 
 
 def array_kind(cls: type[Any]) -> str | None:
@@ -63,7 +63,7 @@ def scalar_from(stored: Any) -> Any:
 
 def _dtype_to(value: Any) -> str:
     text: str = value.dtype.str
-    if _DTYPE.fullmatch(text) is None or value.dtype.names or value.dtype.metadata:
+    if re.fullmatch(_DTYPE, text) is None or value.dtype.names or value.dtype.metadata:
         raise SerializationError(
             f"a numpy value of dtype {value.dtype!r:.200} cannot be stored: only numbers, "
             "booleans, fixed-size strings, bytes and times are; convert it with astype()"
@@ -72,7 +72,7 @@ def _dtype_to(value: Any) -> str:
 
 
 def _dtype_from(text: Any) -> Any:
-    if not isinstance(text, str) or _DTYPE.fullmatch(text) is None:
+    if not isinstance(text, str) or re.fullmatch(_DTYPE, text) is None:
         raise DeserializationError(
             f"{text!r:.80} is no dtype of a stored array: the bytes are damaged; "
             "restore them from a backup"

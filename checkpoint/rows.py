@@ -18,7 +18,7 @@ from .record import (
     Whole,
 )
 
-_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 def id_bytes(checkpoint_id: str) -> bytes:
@@ -36,7 +36,7 @@ def id_bytes(checkpoint_id: str) -> bytes:
 
 def uuid_bytes(text: str) -> bytes | None:
     """The 16 bytes of a UUID in its usual form; None for any other text."""
-    return bytes.fromhex(text.replace("-", "")) if _UUID.fullmatch(text) else None
+    return bytes.fromhex(text.replace("-", "")) if re.fullmatch(_UUID, text) else None
 
 
 def matches(metadata: CheckpointMetadata, match: Mapping[str, Any] | None) -> bool:
