@@ -17,7 +17,13 @@ Source = Literal["input", "loop", "update", "fork"]
 PULL = "__pregel_pull"
 PUSH = "__pregel_push"
 ERROR = "__error__"
-"""Channel name under which a failed task's exception is kept as a pending write."""
+"""Channel name under which a failed task's exception is kept as a pending write (its repr)."""
+INTERRUPT = "__interrupt__"
+"""Channel name under which a task's pending interrupts are kept: a tuple of `Interrupt`."""
+RESUME = "__resume__"
+"""Channel name under which the answers to a task's interrupts are kept: a list, by position."""
+NULL_TASK = "00000000-0000-0000-0000-000000000000"
+"""Task id of the writes that came with a `Command` as input: no task made them."""
 
 TaskPath: TypeAlias = tuple[str, str] | tuple[str, int, bool]
 
@@ -151,4 +157,4 @@ class Finish:
     error: BaseException | None = None
 
 
-Command: TypeAlias = SaveWrites | SaveCheckpoint | Emit | RunTasks | Finish
+MachineCommand: TypeAlias = SaveWrites | SaveCheckpoint | Emit | RunTasks | Finish

@@ -26,9 +26,9 @@ from streaming import Event, RunLog, StreamWriter
 from .commands import (
     Begin,
     Cancelled,
-    Command,
     Emit,
     Finish,
+    MachineCommand,
     MachineEvent,
     Restored,
     RunTasks,
@@ -249,13 +249,13 @@ class Scheduler:
 
     # --- carrying out ------------------------------------------------------------------------
 
-    def _feed(self, event: MachineEvent) -> list[Command]:
+    def _feed(self, event: MachineEvent) -> list[MachineCommand]:
         commands = self.machine.feed(event)
         while len(self._mailbox):
             commands += self.machine.feed(self._mailbox.get_nowait())
         return commands
 
-    async def _carry_out(self, commands: list[Command]) -> Finish | None:
+    async def _carry_out(self, commands: list[MachineCommand]) -> Finish | None:
         recorder = self._recorder
         events: list[Event] = []
         last = commands[-1] if commands else None
@@ -342,7 +342,7 @@ class Scheduler:
                 await self._over.wait()
 
 
-def _record(recorder: Recorder, command: Command) -> None:
+def _record(recorder: Recorder, command: MachineCommand) -> None:
     match command:
         case SaveCheckpoint(snapshot):
             recorder.save(snapshot)

@@ -37,9 +37,9 @@ from .commands import (
     PULL,
     Begin,
     Cancelled,
-    Command,
     Emit,
     Finish,
+    MachineCommand,
     MachineEvent,
     Restored,
     RunTasks,
@@ -102,7 +102,7 @@ class Machine:
 
     # --- in and out --------------------------------------------------------------------
 
-    def feed(self, event: MachineEvent) -> list[Command]:
+    def feed(self, event: MachineEvent) -> list[MachineCommand]:
         """What to do about an event; nothing once the run is over."""
         if self._done:
             return []
@@ -146,7 +146,7 @@ class Machine:
 
     # --- beginning ---------------------------------------------------------------------
 
-    def _begin(self, value: Any) -> list[Command]:
+    def _begin(self, value: Any) -> list[MachineCommand]:
         spec = self._layout.spec
         data = value if spec.coerce_input is None else spec.coerce_input(value)
         if not self._layout.unstored.isdisjoint(data):
@@ -169,13 +169,13 @@ class Machine:
         self._open = 1
         return commands + self._task_finished(start[0], writes)
 
-    def _resume(self) -> list[Command]:
+    def _resume(self) -> list[MachineCommand]:
         restored = self._restored
         if restored is None:
             return [self._finish(EmptyInputError(_NO_INPUT))]
         self._saved = _again(restored)
         tasks = self.channels.plan()
-        commands: list[Command] = []
+        commands: list[MachineCommand] = []
         if restored.replayed and tasks:
             self._step += 1
             commands = self._save("fork", (), changed=())
@@ -208,12 +208,12 @@ class Machine:
         self._tasks = tasks
         return tasks
 
-    def _start(self, tasks: list[Task]) -> list[Command]:
+    def _start(self, tasks: list[Task]) -> list[MachineCommand]:
         """Announce a step's tasks, then run those that have not finished already."""
         if not tasks:
             return [self._finish()]
         self._step += 1
-        commands: list[Command] = []
+        commands: list[MachineCommand] = []
         if self._facts.watch.tasks:
             commands += [self._announce(task) for task in tasks if not is_start(task)]
         for task in tasks:
@@ -230,7 +230,7 @@ class Machine:
         self._open = len(tasks)
         return RunTasks(tasks)
 
-    def _task_finished(self, task: Task, writes: Writes) -> list[Command]:
+    def _task_finished(self, task: Task, writes: Writes) -> list[MachineCommand]:
         task.writes = writes
         self._open -= 1
         commands = self._keep(task)
@@ -240,14 +240,14 @@ class Machine:
             commands += self._end_step()
         return commands
 
-    def _task_failed(self, task: Task, error: BaseException) -> list[Command]:
+    def _task_failed(self, task: Task, error: BaseException) -> list[MachineCommand]:
         task.error = error_text(error)
         commands = self._keep(task)
         if self._facts.watch.tasks and not is_start(task):
             commands.append(Emit(self._report.failed(task, error)))
         return [*commands, self._finish(error)]
 
-    def _end_step(self) -> list[Command]:
+    def _end_step(self) -> list[MachineCommand]:
         done = self._tasks
         try:
             written = self.channels.apply(done)
@@ -256,7 +256,7 @@ class Machine:
         planned = self.channels.plan()
         if not planned and self.channels.open_deferred():
             planned = self.channels.plan()
-        commands: list[Command] = []
+        commands: list[MachineCommand] = []
         if self._facts.persist:
             commands = self._save("loop", tuple(sorted({task.node.name for task in done})))
         self._adopt(planned)
@@ -278,7 +278,7 @@ class Machine:
 
     def _save(
         self, source: Source, wrote: tuple[str, ...], changed: Iterable[str] | None = None
-    ) -> list[Command]:
+    ) -> list[MachineCommand]:
         if not self._facts.persist:
             return []
         parent = self.checkpoint_id
@@ -295,7 +295,7 @@ class Machine:
         )
         return [SaveCheckpoint(self._saved)]
 
-    def _keep(self, task: Task) -> list[Command]:
+    def _keep(self, task: Task) -> list[MachineCommand]:
         if is_start(task) or self.checkpoint_id is None:
             return []
         return [SaveWrites(task, self.checkpoint_id)]
@@ -307,13 +307,15 @@ class Machine:
             value = self.channels.select(task.node.reads)
         return Emit(self._report.started(task, value))
 
-    def _show(self, task: Task) -> list[Command]:
+    def _show(self, task: Task) -> list[MachineCommand]:
         watch = self._facts.watch
         if (watch.updates or watch.tasks) and not is_start(task):
             return [Emit(self._report.finished(task))]
         return []
 
-    def _show_step(self, written: AbstractSet[str], planned: Sequence[Task]) -> list[Command]:
+    def _show_step(
+        self, written: AbstractSet[str], planned: Sequence[Task]
+    ) -> list[MachineCommand]:
         watch = self._facts.watch
         saved = self._saved if watch.checkpoints else None
         if (watch.values and written) or saved is not None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Generic, Literal, get_args
+
+from typing_extensions import TypeVar
 
 START = sys.intern("__start__")
 """The virtual node before the first: edges from it say where a run begins."""
@@ -22,6 +24,8 @@ CancelAction = Literal["interrupt", "rollback"]
 CANCEL_ACTIONS: tuple[CancelAction, ...] = get_args(CancelAction)
 
 DEFAULT_RECURSION_LIMIT = 10_007
+
+NodeName = TypeVar("NodeName", default=str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,40 @@ class Interrupt:
 
     value: Any
     id: str
+    """32 hex digits, the same in any process; a resume map's keys are such ids."""
+    response_schema: Any = None
+    """JSON Schema of the answer it wants, if the node gave one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command(Generic[NodeName]):
+    """What a node may return, or a caller give as input: an update and where to go next.
+
+    `update`: a dict of state keys (or an instance of a schema, or (key, value) pairs).  `goto`: a
+    node's name, a Send, or a sequence of those; static edges are followed as well.  `graph`: None
+    for this graph, `Command.PARENT` for the one that called it.  `resume` (as input only): the
+    answer to the pending interrupt, or a dict of interrupt id -> answer.
+
+    Example:
+        >>> def triage(state) -> Command[Literal["bot", "human"]]:
+        ...     return Command(update={"seen": True}, goto="human" if state["angry"] else "bot")
+    """
+
+    graph: str | None = None
+    update: Any = None
+    resume: Any = None
+    goto: Send | NodeName | Sequence[Send | NodeName] = ()
+
+    PARENT: ClassVar[Literal["__parent__"]] = "__parent__"
+
+
+@dataclass(frozen=True, slots=True)
+class StateUpdate:
+    """One update of `bulk_update_state`."""
+
+    values: Any
+    as_node: str | None = None
+    task_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

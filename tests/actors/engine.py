@@ -12,9 +12,9 @@ from typing import Annotated, Any, TypedDict
 from actors import END, START, CompiledGraph, StateGraph
 from actors.commands import (
     Begin,
-    Command,
     Emit,
     Finish,
+    MachineCommand,
     Restored,
     RunTasks,
     SaveCheckpoint,
@@ -162,13 +162,13 @@ def writes_for(task: Task, *updates: dict[str, Any]) -> Writes:
 
 
 def finish(
-    target: Machine, commands: list[Command], order: Iterable[str] = (), **updates: Any
-) -> list[Command]:
+    target: Machine, commands: list[MachineCommand], order: Iterable[str] = (), **updates: Any
+) -> list[MachineCommand]:
     """Finish the tasks that `commands` run, in the named order, each with `{"log": [name]}` or the
     update given for it; gives the commands of all answers."""
     tasks = ran(commands)
     wanted = list(order) or [task.node.name for task in tasks]
-    given: list[Command] = []
+    given: list[MachineCommand] = []
     for name in wanted:
         task = next(task for task in tasks if task.node.name == name and task.writes is None)
         update = updates.get(name, {"log": [name]})
@@ -176,38 +176,38 @@ def finish(
     return given
 
 
-def ran(commands: list[Command]) -> list[Task]:
+def ran(commands: list[MachineCommand]) -> list[Task]:
     """The tasks that are to run."""
     return [task for command in commands if isinstance(command, RunTasks) for task in command.tasks]
 
 
-def names(commands: list[Command]) -> list[str]:
+def names(commands: list[MachineCommand]) -> list[str]:
     """The nodes that are to run, in order."""
     return [task.node.name for task in ran(commands)]
 
 
-def emitted(commands: list[Command]) -> list[Any]:
+def emitted(commands: list[MachineCommand]) -> list[Any]:
     """The events."""
     return [command.event for command in commands if isinstance(command, Emit)]
 
 
-def saved(commands: list[Command]) -> list[Any]:
+def saved(commands: list[MachineCommand]) -> list[Any]:
     """The snapshots of checkpoints to store."""
     return [command.snapshot for command in commands if isinstance(command, SaveCheckpoint)]
 
 
-def kept(commands: list[Command]) -> list[Task]:
+def kept(commands: list[MachineCommand]) -> list[Task]:
     """The tasks whose writes are to be kept."""
     return [command.task for command in commands if isinstance(command, SaveWrites)]
 
 
-def ending(commands: list[Command]) -> Finish:
+def ending(commands: list[MachineCommand]) -> Finish:
     """The end, which must be the last command."""
     assert isinstance(commands[-1], Finish), commands
     return commands[-1]
 
 
-def run_through(target: Machine, value: Any, **updates: Any) -> list[Command]:
+def run_through(target: Machine, value: Any, **updates: Any) -> list[MachineCommand]:
     """Feed a machine to its end; gives every command."""
     every = commands = target.feed(Begin(value))
     while ran(commands):
@@ -216,7 +216,7 @@ def run_through(target: Machine, value: Any, **updates: Any) -> list[Command]:
     return every
 
 
-def restored_of(commands: list[Command], upto: int | None = None) -> Restored:
+def restored_of(commands: list[MachineCommand], upto: int | None = None) -> Restored:
     """What a saver would give back after these commands (up to the n-th checkpoint)."""
     snapshots = saved(commands)[:upto]
     values: dict[str, Any] = {}

@@ -11,9 +11,9 @@ from actors import START, GraphRecursionError, InvalidUpdateError, Send, StateGr
 from actors.commands import (
     Begin,
     Cancelled,
-    Command,
     Emit,
     Finish,
+    MachineCommand,
     RunTasks,
     SaveCheckpoint,
     SaveWrites,
@@ -438,7 +438,7 @@ def test_a_thread_whose_steps_ran_out_goes_on_with_as_many_again() -> None:
 # --- rule 7: the order of commands, and what is left out ---------------------------------------
 
 
-def _rank(command: Command) -> int:
+def _rank(command: MachineCommand) -> int:
     match command:
         case SaveWrites() | SaveCheckpoint():
             return 0
@@ -448,7 +448,7 @@ def _rank(command: Command) -> int:
             return 2
 
 
-def answers(target: Any, value: Any) -> list[list[Command]]:
+def answers(target: Any, value: Any) -> list[list[MachineCommand]]:
     """Each answer of a machine until its end."""
     given = [target.feed(Begin(value))]
     while tasks := ran(given[-1]):
