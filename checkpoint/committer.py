@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 
 from .errors import SaverClosedError
 from .locks import Locks
-from .parked import Answers, park
+from .parked import Answers, Waiting, park
 from .schema import typed_error
 
 Apply: TypeAlias = Callable[[sqlite3.Connection], Any]
@@ -35,8 +35,7 @@ LOG_PAGES = 2000
 @dataclass(frozen=True, slots=True)
 class _Unit:
     apply: Apply
-    future: asyncio.Future[Any] | Future[None]
-    """Of a caller in an event loop, or of a thread that waits."""
+    future: Waiting
 
 
 class Committer:
@@ -70,13 +69,14 @@ class Committer:
         Raises SaverClosedError.
         """
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        with self._submitting:
-            if self._closed:
-                raise SaverClosedError(
-                    f"the saver of {self._database!r} is closed; use it inside its `with` block"
-                )
-            self._units.put(_Unit(apply, future))
+        self._put(_Unit(apply, future))
         return future
+
+    def run(self, apply: Apply) -> Any:
+        """A unit's result; this thread waits until it is committed.  Raises SaverClosedError."""
+        future: Future[Any] = Future()
+        self._put(_Unit(apply, future))
+        return future.result()
 
     def settle(self) -> None:
         """Wait, in this thread, until everything submitted before is committed."""
@@ -94,6 +94,14 @@ class Committer:
                 self._closed = True
                 self._units.put(None)
         self._ended.result()
+
+    def _put(self, unit: _Unit) -> None:
+        with self._submitting:
+            if self._closed:
+                raise SaverClosedError(
+                    f"the saver of {self._database!r} is closed; use it inside its `with` block"
+                )
+            self._units.put(unit)
 
     def _end(self, error: Exception | None) -> None:
         self._closed = True
@@ -127,10 +135,7 @@ class Committer:
     def _answer(self, group: list[_Unit], results: list[Any]) -> None:
         answers = Answers()
         for unit, result in zip(group, results, strict=True):
-            if isinstance(unit.future, Future):
-                unit.future.set_result(None)
-            else:
-                answers.add(unit.future, result)
+            answers.add(unit.future, result)
         answers.send()
 
     def _transaction(self, connection: sqlite3.Connection, group: list[_Unit]) -> list[Any]:

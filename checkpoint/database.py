@@ -35,6 +35,10 @@ class Database(Protocol):
         """Queue a read; the future gives its result."""
         ...
 
+    def run_read(self, read: Read) -> Any:
+        """A read's result; this thread waits for it."""
+        ...
+
     async def synced(self) -> None:
         """Wait until everything committed so far is flushed to the disk."""
         ...
@@ -56,6 +60,10 @@ class PrivateDatabase:
     def read(self, read: Read) -> asyncio.Future[Any]:
         """Queue a read behind the writes: there is one connection."""
         return self.committer.submit(read)
+
+    def run_read(self, read: Read) -> Any:
+        """A read's result, after the writes that are queued."""
+        return self.committer.run(read)
 
     async def synced(self) -> None:
         """Nothing to wait for: memory has no disk."""
@@ -85,6 +93,10 @@ class FileDatabase:
     def read(self, read: Read) -> asyncio.Future[Any]:
         """Queue a read; it never waits for a write."""
         return self._reads.submit(read)
+
+    def run_read(self, read: Read) -> Any:
+        """A read's result; this thread waits for it, never for a write."""
+        return self._reads.run(read)
 
     async def synced(self) -> None:
         """Wait for a flush of the log."""

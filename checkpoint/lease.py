@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from .commits import AppendEvents, CommitBatch
+from .committer import Apply
 from .database import Database, PrivateDatabase, Registry
 from .errors import SaverClosedError
 from .events import Row
 from .forget import Forget
+from .read_pool import Read
 from .reads import LastEvent, LoadHistory, LoadOne, ReadEvents
 from .record import Batch, Claim, Loaded
 from .rewind import RewindPoint
@@ -101,6 +103,22 @@ class Lease:
     async def last_event(self, run_id: str) -> int:
         """The highest event id of a run."""
         return await self._open().read(LastEvent(run_id).read)
+
+    async def write(self, apply: Apply) -> Any:
+        """A unit's result, once it is committed."""
+        return await self._open().committer.submit(apply)
+
+    async def read(self, read: Read) -> Any:
+        """What a read gives, in one consistent view."""
+        return await self._open().read(read)
+
+    def run_write(self, apply: Apply) -> Any:
+        """`write` for a thread that waits."""
+        return self._open().committer.run(apply)
+
+    def run_read(self, read: Read) -> Any:
+        """`read` for a thread that waits."""
+        return self._open().run_read(read)
 
     def close(self) -> None:
         """Finish what was asked, then give the database back; harmless when repeated."""

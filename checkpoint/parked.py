@@ -13,12 +13,15 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any, TypeAlias, cast
 
 import aiosqlite
 
 Serve: TypeAlias = Callable[[sqlite3.Connection], None]
 Ended: TypeAlias = Callable[[Exception | None], None]
+Waiting: TypeAlias = "asyncio.Future[Any] | Future[Any]"
+"""Of a caller in an event loop, or of a thread that waits."""
 
 
 def park(database: str, serve: Serve, ended: Ended) -> None:
@@ -66,15 +69,20 @@ async def _connect(database: str, factory: type[sqlite3.Connection]) -> aiosqlit
 
 
 class Answers:
-    """Results for callers on any event loops, sent with one wake-up per loop."""
+    """Results for callers on any event loops, sent with one wake-up per loop, and for threads."""
 
     def __init__(self) -> None:
         self._ready: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
 
-    def add(self, future: asyncio.Future[Any], result: Any) -> None:
-        """Answer with a result, or with an error if that is what it is."""
+    def add(self, future: Waiting, result: Any) -> None:
+        """Answer with a result, or with an error if that is what it is; a thread hears it now."""
         error = result if isinstance(result, BaseException) else None
-        self._ready.append((future, result, error))
+        if not isinstance(future, Future):
+            self._ready.append((future, result, error))
+        elif error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
 
     def send(self) -> None:
         """Wake the callers; one that was cancelled or whose loop is closed is passed over."""

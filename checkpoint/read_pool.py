@@ -7,11 +7,12 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from .errors import SaverClosedError
-from .parked import Answers, park
+from .parked import Answers, Waiting, park
 from .schema import set_up_reader, typed_error
 
 Read: TypeAlias = Callable[[sqlite3.Connection], Any]
@@ -23,7 +24,7 @@ READERS = 4
 @dataclass(frozen=True, slots=True)
 class _Job:
     read: Read
-    future: asyncio.Future[Any]
+    future: Waiting
 
 
 class ReadPool:
@@ -42,7 +43,17 @@ class ReadPool:
 
     def submit(self, read: Read) -> asyncio.Future[Any]:
         """Queue a read; the future gives its result.  Raises SaverClosedError."""
-        job = _Job(read, asyncio.get_running_loop().create_future())
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._put(_Job(read, future))
+        return future
+
+    def run(self, read: Read) -> Any:
+        """A read's result; this thread waits for it.  Raises SaverClosedError."""
+        future: Future[Any] = Future()
+        self._put(_Job(read, future))
+        return future.result()
+
+    def _put(self, job: _Job) -> None:
         with self._changed:
             if self._closed:
                 raise SaverClosedError(
@@ -57,7 +68,6 @@ class ReadPool:
                 park(self._database, self._serve, self._end)
             except RuntimeError as error:  # no thread can be started
                 self._end(error)
-        return job.future
 
     def close(self) -> None:
         """Finish what is queued, then close the connections."""
