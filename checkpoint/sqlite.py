@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
-from .errors import SaverClosedError
 from .events import Row
+from .handle import DatabaseHandle
 from .record import Batch, Claim, Loaded
 from .rewind import RewindPoint
 from .rows import id_bytes
 from .serde import MsgpackSerializer, Serializer, encode_extra
 
-if TYPE_CHECKING:
-    from .lease import Lease
 
-T = TypeVar("T")
-
-
-class SqliteSaver:
+class SqliteSaver(DatabaseHandle):
     """Keeps checkpoints in an SQLite file (or, for ":memory:", in a private database).
 
     One class for sync and async code; any event loop in any thread may use it while it is open::
@@ -37,9 +29,8 @@ class SqliteSaver:
     def __init__(
         self, path: str | os.PathLike[str], *, serializer: Serializer | None = None
     ) -> None:
-        self._path = os.fspath(path)
+        super().__init__(path)
         self._serializer = serializer or MsgpackSerializer()
-        self._lease: Lease | None = None
         self.events = SqliteEvents(self)
 
     @classmethod
@@ -53,56 +44,6 @@ class SqliteSaver:
     def serializer(self) -> Serializer:
         """Turns channel values into bytes and back."""
         return self._serializer
-
-    def open(self) -> Self:
-        """Open the database, waiting for the disk; harmless when it is open."""
-        if self._lease is None:
-            self._lease = _open(self._path)
-        return self
-
-    def close(self) -> None:
-        """Wait for what is being committed, then close; harmless when repeated."""
-        lease, self._lease = self._lease, None
-        if lease is not None:
-            lease.close()
-
-    async def aopen(self) -> Self:
-        """`open`, without holding up the event loop."""
-        if self._lease is None:
-            lease = await _in_thread(partial(_open, self._path), undo=_close)
-            if self._lease is None:
-                self._lease = lease
-            else:  # somebody else was faster
-                lease.close()
-        return self
-
-    async def aclose(self) -> None:
-        """`close`, without holding up the event loop."""
-        lease, self._lease = self._lease, None
-        if lease is not None:
-            await _in_thread(lease.close)
-
-    def __enter__(self) -> Self:
-        return self.open()
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return await self.aopen()
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
     async def claim(self, thread_id: str, owner: str, *, timeout: float | None) -> Claim:
         """Take the right to write to a thread; raises ThreadBusyError, which names the owner.
@@ -164,16 +105,6 @@ class SqliteSaver:
         lease = self.lease
         return await lease.history(self._serializer, thread_id, ns, before, limit, match)
 
-    @property
-    def lease(self) -> Lease:
-        """The open database.  Raises SaverClosedError."""
-        if self._lease is None:
-            raise SaverClosedError(
-                f"the saver of {self._path!r} is not open; use it inside its `with` or "
-                "`async with` block"
-            )
-        return self._lease
-
 
 class SqliteEvents:
     """The event table of a SqliteSaver."""
@@ -193,24 +124,3 @@ class SqliteEvents:
     async def last(self, run_id: str) -> int:
         """The highest id stored for the run, 0 when there is none."""
         return await self._saver.lease.last_event(run_id)
-
-
-def _open(path: str) -> Lease:
-    from .lease import open_lease  # with SQLite and its threads, only for who uses them
-
-    return open_lease(path)
-
-
-def _close(lease: Lease) -> None:
-    lease.close()
-
-
-async def _in_thread(call: Callable[[], T], undo: Callable[[T], None] | None = None) -> T:
-    """The result of a blocking call; if the caller is cancelled, the call is undone at its end."""
-    future = asyncio.get_running_loop().run_in_executor(None, call)
-    try:
-        return await asyncio.shield(future)
-    except asyncio.CancelledError:
-        if undo is not None:
-            future.add_done_callback(lambda done: undo(done.result()))
-        raise

@@ -30,8 +30,8 @@ OWNERS: Mapping[str, tuple[frozenset[str], str]] = {
     "actors/node.py": (frozenset({"run_sync"}), "sync nodes run in worker threads, within a limit"),
     "actors/supervisor.py": (frozenset({"create_task"}), "the one place where tasks are made"),
     "checkpoint/flush.py": (frozenset({"Thread"}), "one flush of the log serves all who wait"),
+    "checkpoint/handle.py": (frozenset({"run_in_executor"}), "opening a file waits for its locks"),
     "checkpoint/parked.py": (frozenset({"Thread"}), "a connection has a thread and no event loop"),
-    "checkpoint/sqlite.py": (frozenset({"run_in_executor"}), "opening a file waits for its locks"),
     "checkpoint/testing_concurrency.py": (
         frozenset({"create_task", "gather", "to_thread"}),
         "a suite acts as users do: they start tasks and threads of their own",

@@ -1,0 +1,121 @@
+"""Opening and closing one's use of a database file: by hand, by `with`, or by `async with`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
+
+from .errors import SaverClosedError
+
+if TYPE_CHECKING:
+    from .lease import Lease
+
+T = TypeVar("T")
+
+
+class DatabaseHandle:
+    """What a saver, a store and a cache in a file (or, for ":memory:", in private) have in common.
+
+    Opening raises NotADatabaseError, NewerSchemaError, CorruptDataError or DatabaseUnwritableError;
+    using it while it is not open raises SaverClosedError.
+    """
+
+    noun: ClassVar[str] = "saver"
+    tables: ClassVar[tuple[str, ...]] = ()
+    """Statements that make what this use needs beyond the tables every file has."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = os.fspath(path)
+        self._lease: Lease | None = None
+
+    def open(self) -> Self:
+        """Open the database, waiting for the disk; harmless when it is open."""
+        if self._lease is None:
+            self._lease = _open(self._path, self.tables)
+        return self
+
+    def close(self) -> None:
+        """Wait for what is being committed, then close; harmless when repeated."""
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            lease.close()
+
+    async def aopen(self) -> Self:
+        """`open`, without holding up the event loop."""
+        if self._lease is None:
+            lease = await _in_thread(partial(_open, self._path, self.tables), undo=_close)
+            if self._lease is None:
+                self._lease = lease
+            else:  # somebody else was faster
+                lease.close()
+        return self
+
+    async def aclose(self) -> None:
+        """`close`, without holding up the event loop."""
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            await _in_thread(lease.close)
+
+    def __enter__(self) -> Self:
+        return self.open()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return await self.aopen()
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    @property
+    def lease(self) -> Lease:
+        """The open database.  Raises SaverClosedError."""
+        if self._lease is None:
+            raise SaverClosedError(
+                f"the {self.noun} of {self._path!r} is not open; use it inside its `with` or "
+                "`async with` block"
+            )
+        return self._lease
+
+
+def _open(path: str, tables: tuple[str, ...]) -> Lease:
+    from .lease import open_lease  # with SQLite and its threads, only for who uses them
+
+    lease = open_lease(path)
+    if tables:
+        try:
+            lease.run_write(lambda connection: [connection.execute(table) for table in tables])
+        except BaseException:
+            lease.close()
+            raise
+    return lease
+
+
+def _close(lease: Lease) -> None:
+    lease.close()
+
+
+async def _in_thread(call: Callable[[], T], undo: Callable[[T], None] | None = None) -> T:
+    """The result of a blocking call; if the caller is cancelled, the call is undone at its end."""
+    future = asyncio.get_running_loop().run_in_executor(None, call)
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        if undo is not None:
+            future.add_done_callback(lambda done: done.exception() or undo(done.result()))
+        raise
