@@ -8,6 +8,11 @@ CheckpointError
 ├── TypeRegistrationError (TypeError)  a class cannot be registered, or not under this name
 ├── RemoteError                        stands for a stored exception whose class is unknown
 ├── InvalidIdError (ValueError)        a text is no id, or no id can come after it
+├── InvalidArgumentError (ValueError)  a store or a cache cannot do what was asked
+│   ├── InvalidNamespaceError              no namespace of a store
+│   └── InvalidFilterError                 no filter of a search
+├── EmbeddingError                     an embedding function gave no usable vectors
+├── VectorsUnavailableError (ImportError)  nothing is installed that compares vectors
 ├── SaverClosedError                   the saver is not open
 ├── ThreadBusyError                    another scheduler holds the thread
 ├── StaleClaimError                    the thread was taken over since
@@ -63,8 +68,28 @@ class InvalidIdError(CheckpointError, ValueError):
     """The text is no id in UUID form, or none can follow it; make ids with `new_id`."""
 
 
+class InvalidArgumentError(CheckpointError, ValueError):
+    """A store or a cache cannot do what was asked; the message says which argument to change."""
+
+
+class InvalidNamespaceError(InvalidArgumentError):
+    """Not a store's namespace; give a tuple of labels, texts without dots."""
+
+
+class InvalidFilterError(InvalidArgumentError):
+    """Not a search's filter; give values to equal, or operators such as {"$gte": 3}."""
+
+
+class EmbeddingError(CheckpointError):
+    """An embedding function gave no usable vectors; nothing was changed; mend the function."""
+
+
+class VectorsUnavailableError(CheckpointError, ImportError):
+    """Nothing is installed that compares vectors; install numpy."""
+
+
 class SaverClosedError(CheckpointError):
-    """The saver is not open; use it inside its `with` or `async with` block."""
+    """The saver (store, cache) is not open; use it inside its `with` or `async with` block."""
 
 
 class ThreadBusyError(CheckpointError):
