@@ -1,5 +1,6 @@
 """Checkpoints: records, the serializer, savers in memory and in SQLite, and a log of run events."""
 
+from .cache import Cache, CacheKey
 from .decoder import Decoder
 from .encoder import Encoded, EncodedWrites, ScopeEncoder
 from .errors import (
@@ -29,6 +30,7 @@ from .errors import (
 from .events import EventTable
 from .ids import new_id
 from .memory import MemorySaver
+from .memory_cache import MemoryCache
 from .record import (
     Batch,
     BlobRow,
@@ -53,11 +55,14 @@ from .rewind import RewindPoint, rewind_point
 from .saver import Saver
 from .serde import MsgpackSerializer, Serializer
 from .sqlite import SqliteSaver
+from .sqlite_cache import SqliteCache
 from .zones import load_zones
 
 __all__ = [
     "Batch",
     "BlobRow",
+    "Cache",
+    "CacheKey",
     "Checkpoint",
     "CheckpointConflictError",
     "CheckpointError",
@@ -82,6 +87,7 @@ __all__ = [
     "InvalidIdError",
     "InvalidNamespaceError",
     "Loaded",
+    "MemoryCache",
     "MemorySaver",
     "MsgpackSerializer",
     "NewerSchemaError",
@@ -98,6 +104,7 @@ __all__ = [
     "Source",
     "Span",
     "Spanned",
+    "SqliteCache",
     "SqliteSaver",
     "StaleClaimError",
     "TaskWrites",

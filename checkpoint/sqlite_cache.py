@@ -1,0 +1,173 @@
+"""A cache in the database file of the saver, or in one of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from .cache import CacheEntry, CacheKey, cache_entries, cache_keys, cache_namespace
+from .errors import CorruptDataError, SaverClosedError
+from .handle import DatabaseHandle
+from .packing import checksum
+from .serde import MsgpackSerializer, Serializer
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_TABLES = (
+    """
+    CREATE TABLE IF NOT EXISTS cache (id INTEGER PRIMARY KEY, ns BLOB NOT NULL, key BLOB NOT NULL,
+        expires REAL, crc INTEGER NOT NULL, data BLOB NOT NULL, UNIQUE (ns, key))
+    """,
+    """
+    CREATE INDEX IF NOT EXISTS cache_end ON cache (expires) WHERE expires IS NOT NULL
+    """,
+)
+_GET = "SELECT expires, crc, data FROM cache WHERE ns=? AND key=?"
+_SET = "INSERT OR REPLACE INTO cache (ns, key, expires, crc, data) VALUES (?, ?, ?, ?, ?)"
+_DROP = "DELETE FROM cache WHERE id IN (SELECT id FROM cache WHERE expires<=? LIMIT 100)"
+_CLEAR = "DELETE FROM cache WHERE ns=?"
+_CLEAR_ALL = "DELETE FROM cache"
+
+
+class SqliteCache(DatabaseHandle):
+    """Keeps values in an SQLite file, which may be that of a SqliteSaver or SqliteStore.
+
+    It opens at its first use; close it by hand, or use it inside `with` or `async with`::
+
+        graph = builder.compile(cache=SqliteCache(path="cache.db"))
+
+    A row that does not match its checksum raises CorruptDataError: a file that is damaged in one
+    place may be so in others, so it is reported, not passed over as a miss.  `clear` removes it.
+    Opening raises as a SqliteSaver does; using it once it is closed raises SaverClosedError.
+    """
+
+    noun: ClassVar[str] = "cache"
+    tables: ClassVar[tuple[str, ...]] = _TABLES
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        serializer: Serializer | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(path)
+        self._serializer = serializer or MsgpackSerializer()
+        self._clock = clock
+        self._closed = False
+
+    def open(self) -> Self:
+        """Open the database, waiting for the disk; harmless when it is open."""
+        self._closed = False
+        return super().open()
+
+    async def aopen(self) -> Self:
+        """`open`, without holding up the event loop."""
+        self._closed = False
+        return await super().aopen()
+
+    def close(self) -> None:
+        """Wait for what is being committed, then close; harmless when repeated."""
+        self._closed = True
+        super().close()
+
+    async def aclose(self) -> None:
+        """`close`, without holding up the event loop."""
+        self._closed = True
+        await super().aclose()
+
+    async def get(self, keys: Sequence[CacheKey]) -> dict[CacheKey, Any]:
+        """The values that are there, by key; a key that is missing or expired is left out.
+
+        Raises CorruptDataError, or DeserializationError for what the serializer cannot read.
+        """
+        wanted = cache_keys(keys)
+        await self._opened()
+        read = _GetEntries(wanted, self._clock(), self._serializer)
+        return await self.lease.read(read.read) if wanted else {}
+
+    async def set(self, pairs: Mapping[CacheKey, tuple[Any, float | None]]) -> None:
+        """Keep (value, time to live in seconds) under each key; None: until it is cleared.
+
+        Returns when it is committed.  Raises InvalidArgumentError or SerializationError; nothing
+        is changed then.
+        """
+        entries = cache_entries(pairs, self._serializer.dumps, now := self._clock())
+        await self._opened()
+        await self.lease.write(_SetEntries(entries, now).apply)
+
+    async def clear(self, namespaces: Sequence[tuple[str, ...]] | None = None) -> None:
+        """Forget the values of these very namespaces, or of all."""
+        gone = None if namespaces is None else [cache_namespace(ns) for ns in namespaces]
+        await self._opened()
+        await self.lease.write(_Clear(gone).apply)
+
+    async def _opened(self) -> None:
+        if self._closed:
+            raise SaverClosedError(
+                f"the cache of {self._path!r} is closed; use it before `close` or inside its "
+                "`with` or `async with` block"
+            )
+        if self._lease is None:
+            await self.aopen()
+
+
+@dataclass(frozen=True, slots=True)
+class _GetEntries:
+    keys: Sequence[CacheKey]
+    now: float
+    serializer: Serializer
+
+    def read(self, connection: sqlite3.Connection) -> dict[CacheKey, Any]:
+        found: dict[CacheKey, Any] = {}
+        for key in self.keys:
+            row = connection.execute(_GET, _packed(key)).fetchone()
+            if row is None or CacheEntry(row[2], row[0]).expired(self.now):
+                continue
+            if checksum(row[2]) != row[1]:
+                raise CorruptDataError(
+                    f"the cached value of {key!r} does not match its checksum; clear its "
+                    "namespace, and check the file: others may be damaged too"
+                )
+            found[key] = self.serializer.loads(row[2])
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _SetEntries:
+    entries: Mapping[CacheKey, CacheEntry]
+    now: float
+
+    def apply(self, connection: sqlite3.Connection) -> None:
+        connection.execute(_DROP, (self.now,))
+        connection.executemany(
+            _SET,
+            [
+                (*_packed(key), entry.expires, checksum(entry.data), entry.data)
+                for key, entry in self.entries.items()
+            ],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Clear:
+    namespaces: Sequence[tuple[str, ...]] | None
+
+    def apply(self, connection: sqlite3.Connection) -> None:
+        if self.namespaces is None:
+            connection.execute(_CLEAR_ALL)
+        else:
+            connection.executemany(_CLEAR, [(_packed_ns(ns),) for ns in self.namespaces])
+
+
+def _packed(key: CacheKey) -> tuple[bytes, bytes]:
+    return _packed_ns(key[0]), key[1].encode("utf-8", "surrogatepass")
+
+
+def _packed_ns(namespace: tuple[str, ...]) -> bytes:
+    return json.dumps(namespace).encode()
