@@ -25,7 +25,9 @@ from .errors import (
     ConfigError,
     EmptyChannelError,
     EmptyInputError,
+    GraphBubbleUp,
     GraphBuildError,
+    GraphInterrupt,
     GraphRecursionError,
     HandlerCancelledError,
     InvalidUpdateError,
@@ -34,6 +36,8 @@ from .errors import (
     NoTaskError,
     OptionError,
     OwnTaskError,
+    ParentCommand,
+    ResumeError,
     RunCancelledError,
     RunEndedError,
     RunUnknownError,
@@ -43,6 +47,7 @@ from .errors import (
     WrongLoopError,
 )
 from .graph import StateGraph
+from .interrupts import interrupt
 from .mailbox import Mailbox, MailboxStats
 from .private import GraphStream
 from .ref import ActorRef, DeadLetter
@@ -57,6 +62,7 @@ from .values import (
     TAG_HIDDEN,
     Command,
     Durability,
+    GraphOutput,
     Interrupt,
     Overwrite,
     RunConfig,
@@ -89,7 +95,10 @@ __all__ = [
     "EmptyInputError",
     "EphemeralValue",
     "ExecutionInfo",
+    "GraphBubbleUp",
     "GraphBuildError",
+    "GraphInterrupt",
+    "GraphOutput",
     "GraphRecursionError",
     "GraphStream",
     "HandlerCancelledError",
@@ -105,7 +114,9 @@ __all__ = [
     "OptionError",
     "Overwrite",
     "OwnTaskError",
+    "ParentCommand",
     "RestartPolicy",
+    "ResumeError",
     "Run",
     "RunCancelledError",
     "RunConfig",
@@ -130,4 +141,5 @@ __all__ = [
     "WrongLoopError",
     "get_config",
     "get_stream_writer",
+    "interrupt",
 ]

@@ -26,6 +26,7 @@ class ChannelSet:
         "_layout",
         "_spec",
         "_values",
+        "given",
         "updated",
         "version",
     )
@@ -40,6 +41,8 @@ class ChannelSet:
         self.version = 0
         self.updated: set[str] = set()
         """Channels that the last step changed."""
+        self.given: set[str] = set()
+        """Channels changed since by writes of no task; the next checkpoint has them too."""
         for key in layout.spec.state_keys:
             self._channels[key] = layout.spec.channels[key].fresh()
         if restored is not None:
@@ -70,6 +73,14 @@ class ChannelSet:
         if keys is self._spec.state_keys:
             return values.copy()
         return {key: values[key] for key in keys if key in values}
+
+    def input_of(self, task: Task) -> Any:
+        """What the task's node is called with: a Send's argument, or the state keys it reads
+        (as an instance of its schema, if that is a class of its own)."""
+        if task.path[0] != PULL:
+            return task.arg
+        state = self.select(task.node.reads)
+        return state if task.node.coerce is None else task.node.coerce(state)
 
     def state(self) -> Any:
         """What streams and snapshots show: all state keys that hold a value, or, of a graph whose
@@ -130,9 +141,32 @@ class ChannelSet:
         An error of a reducer gets a note that names the channel and the nodes that wrote to it.
         """
         self.version += 1
+        expiring, self._expiring = self._expiring, set()
+        changed = self._take(written, by)
+        for name in expiring:
+            if name not in written and self._channels[name].update(()):
+                changed.add(name)
+        self.updated = changed
+        self._refresh(changed)
+
+    def give(self, writes: Writes) -> None:
+        """Take writes of no task before a step: what they trigger runs beside what is planned."""
+        written = grouped(writes)
+        if TASKS in written and self.channel(TASKS).is_available():
+            written[TASKS] = [*self.channel(TASKS).get(), *written[TASKS]]
+        changed = self._take(written, ())
+        self.updated |= changed
+        self.given |= changed
+        self._refresh(changed)
+
+    def unsaved(self) -> set[str]:
+        """Channels that the next checkpoint must store anew."""
+        given, self.given = self.given, set()
+        return self.updated | given if given else self.updated
+
+    def _take(self, written: Mapping[str, list[Any]], by: Sequence[Task]) -> set[str]:
         changed: set[str] = set()
         channels, deferred = self._channels, self._layout.deferred
-        expiring, self._expiring = self._expiring, set()
         for name, values in written.items():
             channel = channels.get(name)
             if channel is None:
@@ -145,11 +179,7 @@ class ChannelSet:
                 raise
             if channel.expires or name in deferred:
                 self._mark(name, channel)
-        for name in expiring:
-            if name not in written and channels[name].update(()):
-                changed.add(name)
-        self.updated = changed
-        self._refresh(changed)
+        return changed
 
     def open_deferred(self) -> bool:
         """Open deferred triggers that were written; True if there were any."""
@@ -207,6 +237,14 @@ class ChannelSet:
                 values.pop(name, None)
         if grown:
             self._values = {k: values[k] for k in self._layout.spec.state_keys if k in values}
+
+
+def grouped(writes: Writes) -> dict[str, list[Any]]:
+    """Writes by channel, in the order written."""
+    written: dict[str, list[Any]] = {}
+    for name, value in writes:
+        written.setdefault(name, []).append(value)
+    return written
 
 
 def _writers(channel: str, tasks: Sequence[Task]) -> str:

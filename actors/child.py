@@ -149,6 +149,7 @@ class Child:
             recursion_limit=config.recursion_limit,
             persist=self._stored,
             watch=watch,
+            pauses=self._layout.pauses,
             ns=self.ns,
             parents=parents,
             shown_keys=None if spec.output_keys == spec.state_keys else spec.output_keys,

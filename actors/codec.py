@@ -32,6 +32,8 @@ _KINDS: tuple[type[Event], ...] = (
     streaming.Token,
     streaming.Custom,
     streaming.Withdrawn,
+    streaming.Paused,
+    streaming.TaskInterrupted,
 )
 """Stored by position: add new kinds at the end."""
 _NUMBERS: dict[type[Event], int] = {kind: number for number, kind in enumerate(_KINDS)}

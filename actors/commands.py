@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 from streaming import events as stream
 
 from .spec import NodeSpec, Writes
+from .values import Interrupt
 
 Source = Literal["input", "loop", "update", "fork"]
 PULL = "__pregel_pull"
@@ -43,6 +44,10 @@ class Task:
     """What it wrote, once it has finished."""
     error: str | None = None
     """repr of what it raised when it last ran."""
+    interrupts: tuple[Interrupt, ...] = ()
+    """What it waits for, since it last ran."""
+    answers: tuple[Any, ...] = ()
+    """Answers to its interrupts, in the order it asks."""
     cached: bool = False
     """Its writes were found among the pending writes: it does not run again."""
     id: str = ""
@@ -89,7 +94,7 @@ class Restored:
 
 @dataclass(slots=True)
 class Begin:
-    """Start: with an input, or with None to go on from what was restored."""
+    """Start: with an input, a `values.Command`, or None to go on from what was restored."""
 
     input: Any
 
@@ -111,11 +116,19 @@ class TaskFailed:
 
 
 @dataclass(slots=True)
+class TaskInterrupted:
+    """The task's node asked for a pause, or a graph it called paused (then maybe for nothing)."""
+
+    task: Task
+    interrupts: tuple[Interrupt, ...]
+
+
+@dataclass(slots=True)
 class Cancelled:
     """The run is to stop; nothing that runs now will be waited for."""
 
 
-MachineEvent: TypeAlias = Begin | TaskFinished | TaskFailed | Cancelled
+MachineEvent: TypeAlias = Begin | TaskFinished | TaskFailed | TaskInterrupted | Cancelled
 
 
 # --- commands out ----------------------------------------------------------------------

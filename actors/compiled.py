@@ -21,6 +21,7 @@ from .config import Config, merge_configs, parse_config
 from .context import TaskContext, current
 from .doors import call, iterate
 from .errors import CheckpointerTypeError, ConfigError
+from .fittings import Fittings
 from .layout import Layout
 from .private import Call, GraphStream, Look, run_privately, stream_privately
 from .request import (
@@ -29,6 +30,7 @@ from .request import (
     Request,
     StreamOptions,
     check_keys,
+    layout_for,
     narrowed,
     parse_look,
 )
@@ -36,9 +38,9 @@ from .snapshots import Scope, before_id, history_of, scope_of, state_of
 from .spec import GraphSpec
 from .traces import show_user_frames
 from .updates import update_thread
-from .values import Interrupt, Overwrite, Send, StateSnapshot
+from .values import Command, Interrupt, Overwrite, Send, StateSnapshot
 
-for _cls in (Send, Overwrite, Interrupt):
+for _cls in (Send, Overwrite, Interrupt, Command):
     register_type(_cls, name=f"understudy.{_cls.__name__}")
 
 
@@ -48,12 +50,14 @@ class CompiledGraph:
     def __init__(
         self,
         spec: GraphSpec,
+        fittings: Fittings,
         *,
-        checkpointer: Saver | Literal[False] | None = None,
         bound: Config | None = None,
     ) -> None:
         self.spec = spec
-        self.checkpointer: Saver | Literal[False] | None = _checked(checkpointer)
+        self.fittings = fittings
+        """What it was compiled with, beside its parts."""
+        self.checkpointer = _checked(fittings.checkpointer)
         self.bound = bound
         """Config that `with_config` put under every call's."""
         called = {name: _graphs_of(node.call) for name, node in spec.nodes.items()}
@@ -65,6 +69,7 @@ class CompiledGraph:
                 for name, graphs in called.items()
                 if graphs and graphs[0].checkpointer is not False
             },
+            pauses=fittings.pauses,
         )
         for cls in spec.types:
             register_type(cls)
@@ -81,7 +86,7 @@ class CompiledGraph:
         """The same graph with a config under that of every call.  Raises ConfigError."""
         bound = merge_configs(self.bound, {**(config or {}), **more})
         parse_config(bound)
-        return CompiledGraph(self.spec, checkpointer=self.checkpointer, bound=bound)
+        return CompiledGraph(self.spec, self.fittings, bound=bound)
 
     # --- running -------------------------------------------------------------------------------
 
@@ -170,7 +175,8 @@ class CompiledGraph:
         return self._child(value, request, caller).stream(look)
 
     def _call(self, value: Any, request: Request, *, inline: bool) -> Call:
-        return Call(self.layout, self.saver_for(request), value, request, current(), inline)
+        layout = layout_for(self.layout, request)
+        return Call(layout, self.saver_for(request), value, request, current(), inline)
 
     def _caller(self, request: Request) -> TaskContext | None:
         """The task whose run this call becomes part of, if it is made inside one."""
@@ -186,7 +192,7 @@ class CompiledGraph:
 
     def _child(self, value: Any, request: Request, caller: TaskContext) -> Child:
         stored = self.checkpointer is not False and not request.stateless
-        return Child(self.layout, value, request, caller, stored=stored)
+        return Child(layout_for(self.layout, request), value, request, caller, stored=stored)
 
     # --- many inputs -----------------------------------------------------------------------------
 

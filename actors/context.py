@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from checkpoint import ThreadBusyError
 from streaming import StreamWriter, current_task
 
+from .answers import interrupt_id
 from .errors import NoTaskError
 from .runtime import ExecutionInfo, Runtime
 from .views import namespace_text
@@ -20,18 +21,21 @@ if TYPE_CHECKING:
 
     from .commands import Task
     from .scheduler import Scheduler
+    from .values import Interrupt
 
 
 class TaskContext:
     """One task's view of its run."""
 
-    __slots__ = ("_runs", "_writer", "children", "fenced", "over", "scheduler", "task")
+    __slots__ = ("_runs", "_writer", "asked", "children", "fenced", "over", "scheduler", "task")
 
     def __init__(self, scheduler: Scheduler, task: Task) -> None:
         self.scheduler = scheduler
         self.task = task
         self.children = 0
         """Graphs this task has called; the second and later ones get a namespace of their own."""
+        self.asked = 0
+        """Interrupts this task has asked for, answered ones too."""
         self.fenced = False
         self.over = False
         """True when the task has reported: code it left behind runs on its own account."""
@@ -72,7 +76,7 @@ class TaskContext:
             thread_id=scheduler.facts.thread_id,
             checkpoint_id=scheduler.machine.checkpoint_id,
             checkpoint_ns=namespace_text(self.namespace()),
-            task_id=scheduler.machine.identify(task),
+            task_id=scheduler.machine.trail.identify(task),
             node=task.node.name,
             step=task.step,
         )
@@ -80,9 +84,7 @@ class TaskContext:
 
     def namespace(self) -> tuple[str, ...]:
         """The task's own namespace, which the first graph it calls has too."""
-        task = self.task
-        task_id = self.scheduler.machine.identify(task)
-        return (*self.scheduler.facts.ns, f"{task.node.name}:{task_id}")
+        return self.scheduler.machine.trail.namespace(self.task)
 
     def fence(self) -> None:
         """Refuse what this task still writes or streams: it was given up."""
@@ -109,6 +111,23 @@ class TaskContext:
         ns = self.namespace()
         self.children += 1
         return ns if self.children == 1 else (*ns, str(self.children - 1))
+
+    def next_interrupt(self) -> tuple[int, str]:
+        """Place and id of the next interrupt this task asks for."""
+        place = self.asked
+        self.asked += 1
+        return place, interrupt_id(self.namespace(), place)
+
+    def refuse(self, interrupt: Interrupt) -> None:
+        """The last answer given to the task was refused: its interrupt waits again."""
+        task, answers = self.task, self.scheduler.facts.answers
+        task.answers, task.interrupts = task.answers[: self.asked - 1], (interrupt,)
+        if answers is not None:
+            answers.open(interrupt.id)
+
+    def restart(self) -> None:
+        """The node runs again from its top, in the same task."""
+        self.asked = self.children = 0
 
     def config(self) -> dict[str, Any]:
         """The config a node is given: the caller's, with what is known of the task."""

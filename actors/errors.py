@@ -28,6 +28,14 @@ ActorsError
     └── WrongLoopError (RuntimeError)   a kernel object was used outside its event loop
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .values import Command, Interrupt
+
 
 class ActorsError(Exception):
     """Root of the engine's errors; never raised itself."""
@@ -47,6 +55,30 @@ class CheckpointerTypeError(ActorsError, TypeError):
 
 class InvalidUpdateError(ActorsError):
     """A node or a caller gave something that is no update; return a dict of state keys."""
+
+
+class GraphBubbleUp(ActorsError):  # noqa: N818 - the name users know; no error, a signal
+    """Root of what passes through a node on its way to the graph that handles it; never raised."""
+
+
+class GraphInterrupt(GraphBubbleUp):
+    """A node asked for a pause: let it pass; the run ends as interrupted and can be resumed."""
+
+    def __init__(self, interrupts: Sequence[Interrupt] = ()) -> None:
+        super().__init__(tuple(interrupts))
+        self.interrupts = tuple(interrupts)
+
+
+class ParentCommand(GraphBubbleUp):
+    """A node addressed the graph that called its own; raised to the caller if there is none."""
+
+    def __init__(self, command: Command[Any]) -> None:
+        super().__init__(command)
+        self.command = command
+
+
+class ResumeError(ActorsError, RuntimeError):
+    """A resume does not say, or cannot know, what it answers; the message says which it lacks."""
 
 
 class EmptyInputError(ActorsError):

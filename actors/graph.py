@@ -13,9 +13,12 @@ from .checks import check_edge, check_graph, check_interrupts, check_join, check
 from .compiled import CompiledGraph
 from .ends import branch_name, command_ends, labelled, literal_ends, mapped_ends
 from .errors import GraphBuildError
+from .fittings import Fittings
 from .hints import is_schema_class
+from .layout import Pauses
 from .params import Callee, callee_of
 from .parts import BranchPart, NodePart, Parts
+from .request import nodes_of
 from .state import Schema
 from .values import END, START
 
@@ -193,21 +196,30 @@ class StateGraph:
         return self
 
     def compile(
-        self, checkpointer: Saver | Literal[False] | None = None, *, name: str | None = None
+        self,
+        checkpointer: Saver | Literal[False] | None = None,
+        *,
+        interrupt_before: Literal["*"] | Sequence[str] | None = None,
+        interrupt_after: Literal["*"] | Sequence[str] | None = None,
+        name: str | None = None,
     ) -> CompiledGraph:
         """A graph that can run; what is added to the builder afterwards does not change it.
 
         Args:
             checkpointer: A saver; None (none of its own: a subgraph uses its parent's), or False
                 (never any).
+            interrupt_before: Nodes before which runs pause; "*" means all.
+            interrupt_after: Nodes after which runs pause, likewise.
             name: Shown in events, and the node's name if the graph is added as one.
 
         Raises:
             GraphBuildError: See `validate`.
             CheckpointerTypeError: `checkpointer` is none of the above.
         """
-        self.validate()
-        return CompiledGraph(spec_of(self.parts, name or "Graph"), checkpointer=checkpointer)
+        self.validate([*_names(interrupt_before), *_names(interrupt_after)])
+        spec = spec_of(self.parts, name or "Graph")
+        pauses = Pauses(nodes_of(spec, interrupt_before), nodes_of(spec, interrupt_after))
+        return CompiledGraph(spec, Fittings(checkpointer=checkpointer, pauses=pauses))
 
     def _callee(self, code: Any, role: str) -> Callee:
         known = {getattr(s.source, "__name__", ""): s.source for s in self.parts.schemas}
@@ -230,6 +242,12 @@ class StateGraph:
         if name is None:
             raise GraphBuildError(f"{node!r} has no name to go by: give it as ('name', function)")
         return name, node
+
+
+def _names(nodes: str | Sequence[str] | None) -> Sequence[str]:
+    if nodes is None or nodes == "*":
+        return ()
+    return (nodes,) if isinstance(nodes, str) else nodes
 
 
 def _mapping(metadata: Any, name: str) -> Mapping[str, Any] | None:

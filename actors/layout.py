@@ -12,6 +12,17 @@ _CONSUMED = (NamedBarrierValue, NamedBarrierValueAfterFinish, LastValueAfterFini
 _DEFERRED = (NamedBarrierValueAfterFinish, LastValueAfterFinish)
 
 
+@dataclass(frozen=True, slots=True)
+class Pauses:
+    """Names of nodes before and after which a run pauses."""
+
+    before: frozenset[str] = frozenset()
+    after: frozenset[str] = frozenset()
+
+
+NO_PAUSES = Pauses()
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Layout:
     """A graph spec with the sets that make a step's cost independent of the graph's size."""
@@ -31,6 +42,8 @@ class Layout:
     """Nodes that are compiled graphs."""
     subgraphs: Mapping[str, Layout]
     """Nodes that are, or call, a compiled graph which keeps checkpoints -> that graph's layout."""
+    pauses: Pauses = NO_PAUSES
+    """Where runs pause, unless a call says otherwise."""
 
     def at(self, ns: Sequence[str]) -> Layout | None:
         """The layout of the subgraph at a namespace; None if no node is known to lead there."""
@@ -46,6 +59,7 @@ class Layout:
         spec: GraphSpec,
         graphs: frozenset[str] = frozenset(),
         subgraphs: Mapping[str, Layout] | None = None,
+        pauses: Pauses | None = None,
     ) -> Layout:
         """The layout of a spec."""
         channels = spec.channels.items()
@@ -58,4 +72,5 @@ class Layout:
             position={name: place for place, name in enumerate(spec.nodes)},
             graphs=graphs,
             subgraphs=subgraphs or {},
+            pauses=pauses or NO_PAUSES,
         )

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from streaming import current_task
 
-from .commands import Task, TaskFailed, TaskFinished
+from .commands import Task, TaskFailed, TaskFinished, TaskInterrupted
 from .context import TaskContext
 from .dispatcher import Dispatcher
+from .errors import GraphInterrupt, ParentCommand
 from .report import is_start
 from .spec import BranchSpec, NodeSpec, Writes
 from .traces import show_user_frames
@@ -37,6 +38,7 @@ class NodeActor(Dispatcher[Task, None]):
 
     def __init__(self, node: NodeSpec, scheduler: Scheduler) -> None:
         self._node = node
+        self._nodes = scheduler.layout.spec.nodes
         self._scheduler = scheduler
         graphs = scheduler.layout.graphs
         self._plain = node.is_async and not node.params and node.name not in graphs
@@ -57,15 +59,26 @@ class NodeActor(Dispatcher[Task, None]):
         node = self._node
         try:
             if self._plain:
-                value = self._scheduler.machine.input_of(message)
-                writes = writes_of(node, await node.call(value))
+                value = self._scheduler.machine.channels.input_of(message)
+                try:
+                    result = await node.call(value)
+                except ParentCommand as addressed:
+                    result = addressed.command
+                writes = writes_of(node, result, self._nodes)
             elif is_start(message):
                 writes = self._scheduler.machine.start_writes()
             else:
-                writes = writes_of(node, await self._call(message, context))
+                result = await self._result(message, context)
+                writes = writes_of(node, result, self._nodes)
             writes += await decide(node, writes, context) if node.branches else node.targets
         except asyncio.CancelledError:
             raise
+        except GraphInterrupt as pause:
+            self._scheduler.reply(context, TaskInterrupted(message, pause.interrupts))
+            return
+        except ParentCommand as addressed:
+            self._scheduler.reply(context, TaskFailed(message, addressed))
+            return
         except BaseException as error:  # the edge of user code: it may raise anything
             self._report(error, message)
             if isinstance(error, KeyboardInterrupt | SystemExit):
@@ -80,15 +93,22 @@ class NodeActor(Dispatcher[Task, None]):
     def _report(self, error: BaseException, message: Task) -> None:
         """Tell the scheduler, and whoever reads the traceback which task it was."""
         context = self._scheduler.running[message]
-        task_id = self._scheduler.machine.identify(message)
+        task_id = self._scheduler.machine.trail.identify(message)
         show_user_frames(error)
         with contextlib.suppress(Exception):  # an exception may refuse attributes
             error.add_note(f"During task with name '{self._node.name}' and id '{task_id}'")
         self._scheduler.reply(context, TaskFailed(message, error))
 
+    async def _result(self, task: Task, context: TaskContext) -> Any:
+        """What the node gives; a Command that a graph it called addresses to this one counts."""
+        try:
+            return await self._call(task, context)
+        except ParentCommand as addressed:
+            return addressed.command
+
     async def _call(self, task: Task, context: TaskContext) -> Any:
         node, scheduler = self._node, self._scheduler
-        value = scheduler.machine.input_of(task)
+        value = scheduler.machine.channels.input_of(task)
         if node.name in scheduler.layout.graphs:
             return await node.call.ainvoke(value)
         injected = injections(node.params, context) if node.params else {}

@@ -29,8 +29,8 @@ from checkpoint import (
 )
 
 from .channels import MISSING
-from .commands import ERROR, Snapshot, Task
-from .spec import Writes
+from .commands import Snapshot, Task
+from .kept import kept_of
 from .values import Durability
 from .views import error_text
 
@@ -164,7 +164,7 @@ class Recorder:
         for task, _ in self._writes:
             if task.error is None:
                 try:
-                    self._encoder.encode_writes(self._kept_of(task))
+                    self._encoder.encode_writes(kept_of(task, self._unstored))
                 except SerializationError as error:
                     task.error = error_text(error)
                     refused.append(task.node.name)
@@ -207,19 +207,10 @@ class Recorder:
 
     def _encode_writes(self) -> None:
         for task, checkpoint_id in self._writes:
-            encoded = self._encoder.encode_writes(self._kept_of(task))
+            encoded = self._encoder.encode_writes(kept_of(task, self._unstored))
             self._batch.blobs += encoded.rows
             self._batch.writes.append(TaskWrites(self._ns, checkpoint_id, task.id, encoded.writes))
         self._writes.clear()
-
-    def _kept_of(self, task: Task) -> Writes:
-        """What is kept of a task: its error, or its writes to channels that are stored."""
-        if task.error is not None:
-            return [(ERROR, task.error)]
-        writes = task.writes or []
-        if not self._unstored:
-            return writes
-        return [(name, value) for name, value in writes if name not in self._unstored]
 
 
 class _Parts:

@@ -5,20 +5,23 @@ Only what someone may see is made (`Watch`): a run that nobody watches pays noth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
-from streaming import CheckpointSaved, StepCommitted, TaskStarted
+from streaming import CheckpointSaved, Paused, StepCommitted, TaskStarted
 from streaming import TaskFailed as TaskFailedEvent
 from streaming import TaskFinished as TaskFinishedEvent
+from streaming import TaskInterrupted as TaskInterruptedEvent
 
+from .answers import Answers
 from .channelset import ChannelSet
-from .commands import Snapshot, Task
-from .layout import Layout
+from .commands import Emit, MachineCommand, Snapshot, Task
+from .layout import NO_PAUSES, Layout, Pauses
 from .spec import INPUT
+from .values import Interrupt
 from .views import config_view, namespace_text, result_of, task_view, update_of
 
 
@@ -66,6 +69,10 @@ class Facts:
     """What a checkpoint's metadata shows beside source, step and parents."""
     task_metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """What `tasks` shows as metadata of every task."""
+    pauses: Pauses = NO_PAUSES
+    """Nodes before and after which the run pauses."""
+    answers: Answers | None = None
+    """What the run was resumed with; one for all graphs of a run."""
 
 
 def task_id(seed: str, ns: Sequence[str], task: Task) -> str:
@@ -76,20 +83,105 @@ def task_id(seed: str, ns: Sequence[str], task: Task) -> str:
 
 
 class Reporter:
-    """Makes the events of one machine."""
+    """Says what happens in one machine, to whom it may concern."""
 
-    __slots__ = ("_channels", "_facts", "_layout", "_ns_text", "_shown")
+    __slots__ = ("_channels", "_facts", "_layout", "_ns_text", "_shown", "_watch")
 
     def __init__(self, layout: Layout, facts: Facts, channels: ChannelSet) -> None:
         self._layout = layout
         self._facts = facts
+        self._watch = facts.watch
         self._channels = channels
         self._ns_text = namespace_text(facts.ns)
         self._shown = layout.state if facts.shown_keys is None else frozenset(facts.shown_keys)
 
-    def started(self, task: Task, value: Any) -> TaskStarted:
-        """A task is about to run with `value` as its input."""
+    # --- what someone watches, as commands ---------------------------------------------------
+
+    def starting(self, tasks: Iterable[Task]) -> list[MachineCommand]:
+        """Tasks are about to run."""
+        if not self._watch.tasks:
+            return []
+        return [Emit(self._started(task)) for task in tasks if not is_start(task)]
+
+    def finished(self, task: Task) -> list[MachineCommand]:
+        """A task's writes are kept."""
+        watch = self._watch
+        if (watch.updates or watch.tasks) and not is_start(task):
+            return [Emit(self._finished(task))]
+        return []
+
+    def failed(self, task: Task, error: BaseException) -> list[MachineCommand]:
+        """A task raised."""
+        if not self._watch.tasks or is_start(task):
+            return []
+        event = TaskFailedEvent(
+            ns=self._facts.ns,
+            step=task.step,
+            task_id=task.id,
+            name=task.node.name,
+            error=error,
+        )
+        return [Emit(event)]
+
+    def interrupted(self, task: Task) -> list[MachineCommand]:
+        """A task waits for answers, which are kept."""
+        watch, hidden = self._watch, task.node.hidden
+        if not task.interrupts or is_start(task):
+            return []
+        said = self.paused(task.step, task.interrupts, hidden=hidden)
+        if watch.values or watch.tasks:
+            event = TaskInterruptedEvent(
+                ns=self._facts.ns,
+                step=task.step,
+                task_id=task.id,
+                name=task.node.name,
+                interrupts=task.interrupts,
+                values=self._state(),
+                hidden=hidden,
+                unstored=self._layout.unstored,
+            )
+            said.append(Emit(event))
+        return said
+
+    def paused(
+        self, step: int, interrupts: Sequence[Interrupt] = (), *, hidden: bool = False
+    ) -> list[MachineCommand]:
+        """The graph pauses: for a task's interrupts, or before or after a node."""
+        if not self._watch.updates:
+            return []
+        return [Emit(Paused(ns=self._facts.ns, step=step, interrupts=interrupts, hidden=hidden))]
+
+    def stepped(
+        self,
+        step: int,
+        written: AbstractSet[str],
+        saved: Snapshot | None,
+        planned: Sequence[Task],
+    ) -> list[MachineCommand]:
+        """A step's writes are applied; it wrote these state keys, `planned` come next."""
+        watch = self._watch
+        saved = saved if watch.checkpoints else None
+        if (watch.values and written) or saved is not None:
+            return [Emit(self._committed(step, written, saved, planned))]
+        return []
+
+    def restored(
+        self, step: int, saved: Snapshot | None, planned: Sequence[Task]
+    ) -> list[MachineCommand]:
+        """The run goes on from a checkpoint."""
+        watch = self._watch
+        if not (watch.values or watch.checkpoints):
+            return []
+        return [Emit(self._committed(step, None, saved if watch.checkpoints else None, planned))]
+
+    # --- events --------------------------------------------------------------------------------
+
+    def _started(self, task: Task) -> TaskStarted:
         metadata = {**self._facts.task_metadata, **(task.node.metadata or {})}
+        try:
+            value = self._channels.input_of(task)
+        except Exception:  # noqa: BLE001 - a schema refused the state; the task will fail with that
+            value = self._channels.select(task.node.reads)
         return TaskStarted(
             ns=self._facts.ns,
             step=task.step,
@@ -102,8 +194,7 @@ class Reporter:
             unstored=self._layout.unstored,
         )
 
-    def finished(self, task: Task) -> TaskFinishedEvent:
-        """A task's writes are kept."""
+    def _finished(self, task: Task) -> TaskFinishedEvent:
         writes = task.writes or []
         return TaskFinishedEvent(
             ns=self._facts.ns,
@@ -111,53 +202,43 @@ class Reporter:
             task_id=task.id,
             name=task.node.name,
             update=update_of(writes, self._shown),
-            result=result_of(writes, self._layout.state) if self._facts.watch.tasks else {},
+            result=result_of(writes, self._layout.state) if self._watch.tasks else {},
             cached=task.cached,
             hidden=task.node.hidden,
             unstored=self._layout.unstored,
         )
 
-    def failed(self, task: Task, error: BaseException) -> TaskFailedEvent:
-        """A task raised."""
-        return TaskFailedEvent(
-            ns=self._facts.ns,
-            step=task.step,
-            task_id=task.id,
-            name=task.node.name,
-            error=error,
-        )
-
-    def committed(
+    def _committed(
         self,
         step: int,
         changed: AbstractSet[str] | None,
         saved: Snapshot | None,
         planned: Sequence[Task],
     ) -> StepCommitted:
-        """A step's writes are applied.
-
-        `changed`: output keys it wrote, None for a restored state; `saved`: its checkpoint, if
-        anyone is to see it, with the tasks `planned` from it.
-        """
-        keys, state = self._facts.shown_keys, self._channels.state()
+        """`changed`: state keys the step wrote, None for a restored state; `saved`: its checkpoint,
+        if anyone is to see it."""
         return StepCommitted(
             ns=self._facts.ns,
             step=step,
-            values=state if keys is None else self._channels.select(keys),
+            values=self._state(),
             wrote=changed is None or not changed.isdisjoint(self._shown),
             changed=changed,
-            checkpoint=None if saved is None else self._checkpoint(saved, planned, state),
+            checkpoint=None if saved is None else self._checkpoint(saved, planned),
             unstored=self._layout.unstored,
         )
 
-    def _checkpoint(self, saved: Snapshot, planned: Sequence[Task], state: Any) -> CheckpointSaved:
+    def _state(self) -> Any:
+        keys = self._facts.shown_keys
+        return self._channels.state() if keys is None else self._channels.select(keys)
+
+    def _checkpoint(self, saved: Snapshot, planned: Sequence[Task]) -> CheckpointSaved:
         facts = self._facts
         parent = saved.parent_id
         return CheckpointSaved(
             config=self._config(saved.id),
             parent_config=None if parent is None else self._config(parent),
             metadata={"source": saved.source, "step": saved.step, "parents": dict(facts.parents)},
-            values=None if facts.shown_keys is None else state,
+            values=None if facts.shown_keys is None else self._channels.state(),
             next=[task.node.name for task in planned],
             tasks=[
                 task_view(task, self._child_config(task), self._layout.state) for task in planned

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, TypedDict
 
 from streaming import StreamMode, parse_modes
 
 from .config import Config, check_durability, check_seconds, merge_configs, parse_config
 from .errors import ConfigError, OptionError
+from .layout import Layout, Pauses
 from .report import Watch
 from .spec import ROOT, ROOT_ONLY, GraphSpec
 from .values import Durability, RunConfig
@@ -17,6 +18,7 @@ from .values import Durability, RunConfig
 OnBusy: TypeAlias = Literal["wait", "reject"]
 Modes: TypeAlias = StreamMode | Sequence[StreamMode]
 OutputKeys: TypeAlias = str | Sequence[str] | None
+Nodes: TypeAlias = Literal["*"] | Sequence[str] | None
 
 
 class RunOptions(TypedDict, total=False):
@@ -28,6 +30,10 @@ class RunOptions(TypedDict, total=False):
     """State keys to show in `values`, `updates` and the result; None: the output schema's."""
     durability: Durability
     """When a step counts as done: "async" (default), "sync" or "exit"."""
+    interrupt_before: Nodes
+    """Nodes before which to pause ("*": all); None: what the graph was compiled with."""
+    interrupt_after: Nodes
+    """Nodes after which to pause, likewise."""
     stateless: bool
     """True: no thread and nothing stored, even when the graph was compiled with a saver."""
     on_busy: OnBusy
@@ -71,6 +77,8 @@ class Request:
     busy_timeout: float | None = 30.0
     output_keys: OutputKeys = None
     stream_mode: Modes = "updates"
+    interrupt_before: Nodes = None
+    interrupt_after: Nodes = None
 
     @classmethod
     def parse(
@@ -105,6 +113,8 @@ class Request:
             on_busy=on_busy,
             output_keys=options.get("output_keys"),
             stream_mode=given.get("stream_mode", "updates"),
+            interrupt_before=given.get("interrupt_before"),
+            interrupt_after=given.get("interrupt_after"),
             busy_timeout=check_seconds("busy_timeout", options.get("busy_timeout", 30.0)),
         )
 
@@ -112,6 +122,31 @@ class Request:
     def claim_timeout(self) -> float | None:
         """Seconds to wait for the thread."""
         return 0.0 if self.on_busy == "reject" else self.busy_timeout
+
+
+def layout_for(layout: Layout, request: Request) -> Layout:
+    """A graph's layout with the pauses that a call asks for.  Raises ConfigError."""
+    before, after = request.interrupt_before, request.interrupt_after
+    if before is None and after is None:
+        return layout
+    pauses = Pauses(
+        before=layout.pauses.before if before is None else nodes_of(layout.spec, before),
+        after=layout.pauses.after if after is None else nodes_of(layout.spec, after),
+    )
+    return replace(layout, pauses=pauses)
+
+
+def nodes_of(spec: GraphSpec, names: Nodes) -> frozenset[str]:
+    """Names of nodes; "*" means all that are not hidden.  Raises ConfigError for an unknown one."""
+    if names == "*":
+        return frozenset(name for name, node in spec.nodes.items() if not node.hidden)
+    for name in (wanted := (names,) if isinstance(names, str) else names or ()):
+        if name not in spec.nodes:
+            raise ConfigError(
+                f"Interrupt node `{name}` not found: there is no such node to pause at; give some "
+                f"of {sorted(spec.nodes)}, or '*' for all"
+            )
+    return frozenset(wanted)
 
 
 def check_keys(spec: GraphSpec, keys: OutputKeys) -> OutputKeys:

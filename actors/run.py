@@ -21,12 +21,14 @@ from streaming import (
     RunLog,
     RunStarted,
     RunStatus,
+    with_interrupts,
 )
 
+from .answers import answers_of
 from .commands import Begin, Restored
 from .config import checkpoint_extra
 from .context import check_reentry
-from .errors import ConfigError, RunCancelledError, RunEndedError, ThreadStateError
+from .errors import ConfigError, GraphInterrupt, RunCancelledError, RunEndedError, ThreadStateError
 from .patience import see_through
 from .plan import Plan
 from .recorder import Recorder
@@ -37,7 +39,7 @@ from .run_stream import RunStream
 from .scheduler import Scheduler, Setting
 from .supervisor import Supervisor
 from .traces import user_frames
-from .values import CANCEL_ACTIONS, CancelAction
+from .values import CANCEL_ACTIONS, CancelAction, GraphOutput, Interrupt
 from .views import message_text
 
 
@@ -66,6 +68,8 @@ class Run:
         self._error: BaseException | None = None
         self._traceback: TracebackType | None = None
         self._values: Any = {}
+        self.interrupts: tuple[Interrupt, ...] = ()
+        """What the run waits for, if it was interrupted."""
         self._ended = asyncio.Event()
         self._cancelled = False
         self._rollback = False
@@ -101,13 +105,23 @@ class Run:
     async def result(self) -> Any:
         """Wait for the end; gives the final values, or raises what the run raised.
 
-        `output_keys`, if the run was started with them, narrow the values.  Raises
-        RunCancelledError if it was cancelled.  A reader that is cancelled while it waits leaves the
-        run alone.
+        A run that waits for answers gives its values so far, with the interrupts as a list under
+        "__interrupt__".  `output_keys`, if the run was started with them, narrow the values.
+
+        Raises RunCancelledError if it was cancelled.  A reader that is cancelled while it waits
+        leaves the run alone.
         """
         await self._ended.wait()
         self.check()
-        return self._values
+        if not self.interrupts:
+            return self._values
+        return with_interrupts(self._values, list(self.interrupts))
+
+    async def output(self) -> GraphOutput:
+        """The same, with values and interrupts apart."""
+        await self._ended.wait()
+        self.check()
+        return GraphOutput(self._values, self.interrupts)
 
     async def ended(self) -> None:
         """Wait for the end, however it comes."""
@@ -202,8 +216,7 @@ class Run:
             if saver is not None:
                 claim = await self._claim(saver)
             self._status = "running"
-            await self._drive(saver, claim)
-            self._status = "success"
+            self._status = await self._drive(saver, claim)
         except asyncio.CancelledError:
             self._fail(RunCancelledError(_CANCELLED.format(self.run_id)))
         except BaseException as error:  # the run's edge: whatever ended it is its result
@@ -221,7 +234,8 @@ class Run:
         timeout = self._plan.request.claim_timeout
         return await saver.claim(thread_id, f"run {self.run_id}", timeout=timeout)
 
-    async def _drive(self, saver: Saver | None, claim: Claim | None) -> None:
+    async def _drive(self, saver: Saver | None, claim: Claim | None) -> RunStatus:
+        status: RunStatus = "success"
         loaded = await self._load(saver)
         restored = None
         recorder = None
@@ -242,6 +256,8 @@ class Run:
         self._scheduler = scheduler
         try:
             await scheduler.drive(Begin(self._plan.input))
+        except GraphInterrupt as pause:
+            status, self.interrupts = "interrupted", pause.interrupts
         finally:
             if recorder is not None:
                 await self._settle(recorder)
@@ -249,6 +265,7 @@ class Run:
             raise RunCancelledError(_ROLLED_BACK.format(self.run_id))
         values = scheduler.machine.output()
         self._values = narrowed(self._plan.layout.spec, values, self._plan.request.output_keys)
+        return status
 
     async def _settle(self, recorder: Recorder) -> None:
         """Wait until what the run stored is on the disk, or forgotten if that is asked for."""
@@ -293,6 +310,8 @@ class Run:
             thread_id=self.thread_id,
             configurable=config.configurable,
             task_metadata=metadata,
+            pauses=plan.layout.pauses,
+            answers=answers_of(plan.input),
         )
 
     def _setting(self) -> Setting:

@@ -13,8 +13,9 @@ from typing import Any, cast
 from checkpoint import Decoder, Loaded, Saver
 
 from .channelset import ChannelSet
-from .commands import ERROR, PULL, Restored, Task
+from .commands import PULL, Restored, Task
 from .errors import ConfigError
+from .kept import recall
 from .layout import Layout
 from .report import task_id
 from .restore import restored_from
@@ -143,6 +144,7 @@ class _Snapshot:
             created_at=iso_utc(record.created_at),
             parent_config=None if parent is None else self._config(parent),
             tasks=tuple(shown),
+            interrupts=tuple(i for task in shown for i in task.interrupts),
         )
 
     def _with(self, done: list[Task]) -> ChannelSet | None:
@@ -167,6 +169,7 @@ class _Snapshot:
             name=task.node.name,
             path=task.path,
             error=task.error,
+            interrupts=task.interrupts,
             state=self._child(task),
             result=None if writes is None else _bare(result_of(writes, state)),
         )
@@ -200,10 +203,8 @@ def planned(scope: Scope, channels: ChannelSet, restored: Restored) -> list[Task
     for task in tasks:
         task.step = restored.step + 1
         task.id = task_id(restored.checkpoint_id, scope.ns, task)
-        kept = restored.pending.get(task.id)
-        if kept is not None:
-            task.error = next((value for name, value in kept if name == ERROR), None)
-            task.writes = kept if task.error is None else None
+        if task.id in restored.pending:
+            recall(task, restored.pending[task.id])
     return tasks
 
 

@@ -11,7 +11,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
-from streaming import CheckpointSaved, Event, StepCommitted, TaskFailed, TaskFinished, TaskStarted
+from streaming import (
+    CheckpointSaved,
+    Event,
+    StepCommitted,
+    TaskFailed,
+    TaskFinished,
+    TaskInterrupted,
+    TaskStarted,
+)
 
 from .config import plain_configurable
 from .instances import updates_of
@@ -26,6 +34,8 @@ def storable(event: Event) -> Event:
         case TaskFinished(unstored=keys) if keys:
             result = {k: v for k, v in event.result.items() if k not in keys}
             return replace(event, update=_update_without(event.update, keys), result=result)
+        case TaskInterrupted(unstored=keys) if keys:
+            return replace(event, values=without(event.values, keys))
         case StepCommitted(unstored=keys, checkpoint=saved) if keys or saved is not None:
             return replace(
                 event,
@@ -60,10 +70,13 @@ def _update_without(update: Any, keys: Collection[str]) -> Any:
     return without(update, keys) or None
 
 
+_OF_TASKS = (TaskStarted, TaskFinished, TaskFailed, TaskInterrupted)
+
+
 def place_of(event: Event) -> str:
     """What an error about the event calls it."""
     kind = type(event).__name__
-    name = event.name if isinstance(event, TaskStarted | TaskFinished | TaskFailed) else ""
+    name = event.name if isinstance(event, _OF_TASKS) else ""
     name = name or getattr(event, "node", "")
     return f"event {kind} of node {name!r}" if name else f"event {kind} of step {event.step}"
 

@@ -1,8 +1,8 @@
 """The super-step machine: all rules of a run, as a pure object.
 
-Events go in (`commands.py`: Begin, TaskFinished, TaskFailed, Cancelled), commands come out
-(SaveWrites, SaveCheckpoint, Emit, RunTasks, Finish).  Nothing here waits, reads a clock or makes
-an id by itself; clock and ids come in through `Facts`.
+Events go in (`commands.py`: Begin, TaskFinished, TaskFailed, TaskInterrupted, Cancelled), commands
+come out (SaveWrites, SaveCheckpoint, Emit, RunTasks, Finish).  Nothing here waits, reads a clock or
+makes an id by itself; clock and ids come in through `Facts`.
 
 The rules:
 
@@ -20,41 +20,55 @@ The rules:
 5. Going on without an input plans again from the checkpoint.  Tasks whose writes were kept do not
    run again; their updates are reported as cached.
 6. A task that fails ends the run.  The writes of siblings that finished are kept, the error too.
-7. The commands of one answer are in order: what an Emit reports is saved by the commands before
+7. A task that is interrupted waits; its siblings run to the end and their writes are kept, then the
+   run ends as interrupted.  Going on runs it again with the answers given so far.  Before or after
+   a node where the graph is to pause, the run ends too, its step saved; going on passes there.
+8. A Command as input adds its writes to what is planned; no task made them, so they are kept under
+   an id of their own until the next checkpoint has them.
+9. The commands of one answer are in order: what an Emit reports is saved by the commands before
    it, and RunTasks or Finish comes last, so that the shell can commit, publish, wait for its
    reader, and then go on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from typing import Any
+from typing import Any, cast
 
+from .answers import interrupt_id
+from .channels import MISSING
 from .channelset import ChannelSet
 from .commands import (
-    ERROR,
+    NULL_TASK,
     PULL,
     Begin,
     Cancelled,
-    Emit,
     Finish,
     MachineCommand,
     MachineEvent,
     Restored,
     RunTasks,
-    SaveCheckpoint,
     SaveWrites,
-    Snapshot,
-    Source,
     Task,
     TaskFailed,
     TaskFinished,
+    TaskInterrupted,
 )
-from .errors import EmptyInputError, GraphRecursionError, RunCancelledError
+from .errors import (
+    EmptyInputError,
+    GraphBubbleUp,
+    GraphInterrupt,
+    GraphRecursionError,
+    RunCancelledError,
+)
+from .given import given_writes
+from .kept import recall
 from .layout import Layout
-from .report import Facts, Reporter, is_start, task_id
+from .report import Facts, Reporter, is_start
 from .spec import INPUT, Writes
+from .trail import Trail
+from .values import Command, Interrupt
 from .views import error_text
 
 
@@ -65,18 +79,19 @@ class Machine:
         "_aside",
         "_done",
         "_facts",
+        "_first_written",
+        "_given",
         "_layout",
-        "_newest",
         "_open",
+        "_paused",
         "_report",
         "_restored",
-        "_saved",
         "_step",
         "_stop",
         "_tasks",
         "_with_ids",
         "channels",
-        "checkpoint_id",
+        "trail",
     )
 
     def __init__(self, layout: Layout, facts: Facts, restored: Restored | None = None) -> None:
@@ -84,20 +99,22 @@ class Machine:
         self._facts = facts
         self._restored = restored
         self.channels = ChannelSet(layout, restored)
-        self.checkpoint_id: str | None = restored.checkpoint_id if restored else None
-        self._newest = restored.newest_id if restored else ""
-        """The scope's newest checkpoint when the run came; ids of a scope only grow."""
+        self.trail = Trail(facts, restored)
         self._report = Reporter(layout, facts, self.channels)
         self._step = restored.step if restored else -2
         """The super-step that the last checkpoint closed."""
         self._stop = self._step + facts.recursion_limit + 2
         self._tasks: list[Task] = []
+        self._given: Writes = []
+        """Control that a Command as input gives on a new thread, beside the graph's own start."""
+        self._first_written: AbstractSet[str] = frozenset()
+        self._paused: tuple[Interrupt, ...] | None = None
+        """Interrupts of this step's tasks; None: no task is interrupted."""
         self._aside: Mapping[str, Any] = {}
         """Keys of the input that are never stored: only this run's step 0 has them."""
         self._open = 0
         """Tasks of this step that have not finished."""
         self._done = False
-        self._saved: Snapshot | None = None
         self._with_ids = facts.persist or facts.watch.tasks
 
     # --- in and out --------------------------------------------------------------------
@@ -111,8 +128,10 @@ class Machine:
         match event:
             case TaskFailed(task, error):
                 return self._task_failed(task, error)
+            case TaskInterrupted(task, interrupts):
+                return self._task_interrupted(task, interrupts)
             case Begin(value):
-                return self._resume() if value is None else self._begin(value)
+                return self._enter(value)
             case Cancelled():
                 return [self._finish(RunCancelledError(_CANCELLED.format(self._facts.seed)))]
 
@@ -125,43 +144,60 @@ class Machine:
         """The output keys that hold a value."""
         return self.channels.select(self._layout.spec.output_keys)
 
-    def input_of(self, task: Task) -> Any:
-        """What the task's node is called with: a Send's argument, or the state keys it reads
-        (as an instance of its schema, if that is a class of its own)."""
-        if task.path[0] != PULL:
-            return task.arg
-        state = self.channels.select(task.node.reads)
-        return state if task.node.coerce is None else task.node.coerce(state)
-
     def start_writes(self) -> Writes:
         """What the input writes in step 0: its state keys."""
         data: Mapping[str, Any] = {**self.channels.channel(INPUT).get(), **self._aside}
         return [(key, data[key]) for key in self._layout.spec.input_keys if key in data]
 
-    def identify(self, task: Task) -> str:
-        """The task's id, made when first asked for."""
-        if not task.id:
-            task.id = task_id(self.checkpoint_id or self._facts.seed, self._facts.ns, task)
-        return task.id
+    @property
+    def checkpoint_id(self) -> str | None:
+        """The checkpoint that the tasks of this step start from; None in a stateless run."""
+        return self.trail.checkpoint_id
 
     # --- beginning ---------------------------------------------------------------------
 
-    def _begin(self, value: Any) -> list[MachineCommand]:
+    def _enter(self, value: Any) -> list[MachineCommand]:
+        restored = self._restored
+        if restored is not None and NULL_TASK in restored.pending:
+            self.channels.give(restored.pending[NULL_TASK])
+        if isinstance(value, Command):
+            return self._command(cast("Command[Any]", value))
+        if value is None:
+            return self._resume()
+        coerce = self._layout.spec.coerce_input
+        return self._begin(value if coerce is None else coerce(value))
+
+    def _command(self, command: Command[Any]) -> list[MachineCommand]:
+        writes = given_writes(command, self._layout.spec, self._facts, self._restored)
+        restored = self._restored
+        if restored is None:
+            state = [(name, value) for name, value in writes if name in self._layout.state]
+            self.channels.give(state)
+            self._given = [write for write in writes if write[0] not in self._layout.state]
+            return self._begin({}, {name for name, _ in state})
+        self.channels.give(writes)
+        commands = self._resume()
+        if writes and not restored.replayed:
+            kept = [*restored.pending.get(NULL_TASK, ()), *writes]
+            task = Task(self._layout.spec.start, (PULL, INPUT), (), writes=kept, id=NULL_TASK)
+            commands.insert(0, SaveWrites(task, restored.checkpoint_id))
+        return commands
+
+    def _begin(self, data: Any, given: AbstractSet[str] = frozenset()) -> list[MachineCommand]:
+        """Start with an input; `given`: state keys that a Command has already written."""
         spec = self._layout.spec
-        data = value if spec.coerce_input is None else spec.coerce_input(value)
         if not self._layout.unstored.isdisjoint(data):
             self._aside = {k: v for k, v in data.items() if k in self._layout.unstored}
             data = {k: v for k, v in data.items() if k not in self._layout.unstored}
         dropped = self.channels.consume(self.channels.plan())  # what was left to run
         self.channels.write({INPUT: [data]})
         self.channels.updated |= dropped
+        self._first_written = given
         self._step += 1
-        commands = self._save("input", ())
+        commands = self.trail.save("input", self._step, self.channels)
         start = self._adopt(self.channels.plan())
-        if self._facts.persist and self._facts.watch.checkpoints:
-            commands.append(
-                Emit(self._report.committed(self._step, frozenset(), self._saved, start))
-            )
+        if self._facts.persist:
+            commands += self._report.stepped(self._step, frozenset(), self.trail.saved, start)
         self._step += 1
         if spec.start.branches:  # user code says where to begin
             return [*commands, self._run(start)]
@@ -173,29 +209,38 @@ class Machine:
         restored = self._restored
         if restored is None:
             return [self._finish(EmptyInputError(_NO_INPUT))]
-        self._saved = _again(restored)
         tasks = self.channels.plan()
         commands: list[MachineCommand] = []
         if restored.replayed and tasks:
             self._step += 1
-            commands = self._save("fork", (), changed=())
+            commands = self.trail.save(
+                "fork", self._step, self.channels, changed=self.channels.given
+            )
         self._adopt(tasks)
-        self._match(tasks, restored.pending)
-        watch = self._facts.watch
-        if watch.values or watch.checkpoints:
-            saved = self._saved if watch.checkpoints else None
-            commands.append(Emit(self._report.committed(self._step, None, saved, tasks)))
-        return commands + self._start(tasks)
-
-    def _match(self, tasks: Sequence[Task], pending: Mapping[str, Writes]) -> None:
-        """Give tasks what was kept of them when they last ran."""
         for task in tasks:
-            kept = pending.get(task.id)
-            if kept is None:
-                continue
-            task.error = next((value for name, value in kept if name == ERROR), None)
-            if task.error is None:
-                task.writes, task.cached = kept, True
+            if task.id in restored.pending:
+                recall(task, restored.pending[task.id])
+                task.cached = task.writes is not None
+        if self._facts.answers is not None and not self._facts.ns:
+            self._facts.answers.address({i.id for task in tasks for i in task.interrupts})
+        commands += self._report.restored(self._step, self.trail.saved, tasks)
+        return commands + self._answer(tasks) + self._start(tasks, passing=True)
+
+    def _answer(self, tasks: Iterable[Task]) -> list[MachineCommand]:
+        """Give tasks the answers that were brought for what they wait for, and keep them."""
+        answers = self._facts.answers
+        commands: list[MachineCommand] = []
+        if answers is None:
+            return commands
+        for task in tasks:
+            name = interrupt_id(self.trail.namespace(task), len(task.answers))
+            if all(name != interrupt.id for interrupt in task.interrupts):
+                continue  # what a graph it calls waits for, if anything
+            answer = answers.take(name)
+            if answer is not MISSING:
+                task.answers, task.interrupts = (*task.answers, answer), ()
+                commands += self.trail.keep(task)
+        return commands
 
     # --- a step ------------------------------------------------------------------------
 
@@ -204,23 +249,29 @@ class Machine:
         for task in tasks:
             task.step = self._step + 1
             if self._with_ids:
-                self.identify(task)
+                self.trail.identify(task)
         self._tasks = tasks
         return tasks
 
-    def _start(self, tasks: list[Task]) -> list[MachineCommand]:
-        """Announce a step's tasks, then run those that have not finished already."""
+    def _start(self, tasks: list[Task], *, passing: bool = False) -> list[MachineCommand]:
+        """Announce a step's tasks, then run those that have not finished already.
+
+        `passing`: the run was told to go on here, so it does not pause.
+        """
         if not tasks:
             return [self._finish()]
+        before = self._facts.pauses.before
+        if before and not passing and any(task.node.name in before for task in tasks):
+            return self._pause()
         self._step += 1
-        commands: list[MachineCommand] = []
-        if self._facts.watch.tasks:
-            commands += [self._announce(task) for task in tasks if not is_start(task)]
+        commands = self._report.starting(tasks)
+        todo: list[Task] = []
         for task in tasks:
             task.error = None
             if task.cached:
-                commands += self._show(task)
-        todo = [task for task in tasks if not task.cached]
+                commands += self._report.finished(task)
+            else:
+                todo.append(task)
         if todo:
             commands.append(self._run(todo))
             return commands
@@ -231,24 +282,44 @@ class Machine:
         return RunTasks(tasks)
 
     def _task_finished(self, task: Task, writes: Writes) -> list[MachineCommand]:
-        task.writes = writes
+        task.writes, task.interrupts = writes, ()
         self._open -= 1
-        commands = self._keep(task)
-        if not is_start(task):
-            commands += self._show(task)
+        commands = self.trail.keep(task)
+        commands += self._report.finished(task)
         if not self._open:
             commands += self._end_step()
         return commands
 
     def _task_failed(self, task: Task, error: BaseException) -> list[MachineCommand]:
+        if isinstance(error, GraphBubbleUp):  # not the task's: it is for whoever called the graph
+            return [self._finish(error)]
         task.error = error_text(error)
-        commands = self._keep(task)
-        if self._facts.watch.tasks and not is_start(task):
-            commands.append(Emit(self._report.failed(task, error)))
-        return [*commands, self._finish(error)]
+        if self._facts.answers is not None:
+            taken = self._facts.answers.taken
+            task.interrupts = tuple(i for i in task.interrupts if i.id not in taken)
+        commands = self.trail.keep(task)
+        return [*commands, *self._report.failed(task, error), self._finish(error)]
+
+    def _task_interrupted(
+        self, task: Task, interrupts: tuple[Interrupt, ...]
+    ) -> list[MachineCommand]:
+        task.interrupts = interrupts
+        self._paused = (*(self._paused or ()), *interrupts)
+        self._open -= 1
+        commands = self.trail.keep(task) if interrupts or task.answers else []
+        commands += self._report.interrupted(task)
+        if not self._open:
+            commands += self._end_step()
+        return commands
 
     def _end_step(self) -> list[MachineCommand]:
         done = self._tasks
+        if self._facts.answers is not None and not self._facts.ns:
+            self._facts.answers.end_step()
+        if self._paused is not None:
+            return self._end_interrupted(self._paused)
+        if self._given and is_start(done[0]):
+            done[0].writes = [*(done[0].writes or ()), *self._given]
         try:
             written = self.channels.apply(done)
         except Exception as error:  # noqa: BLE001 - reducers are user code: they may raise anything
@@ -258,14 +329,39 @@ class Machine:
             planned = self.channels.plan()
         commands: list[MachineCommand] = []
         if self._facts.persist:
-            commands = self._save("loop", tuple(sorted({task.node.name for task in done})))
+            wrote = tuple(sorted({task.node.name for task in done}))
+            commands = self.trail.save("loop", self._step, self.channels, wrote)
         self._adopt(planned)
-        watch = self._facts.watch
-        if watch.values or watch.checkpoints:
-            commands += self._show_step(written & self._layout.state, planned)
+        if self._first_written:
+            written, self._first_written = written | self._first_written, frozenset()
+        commands += self._report.stepped(
+            self._step, written & self._layout.state, self.trail.saved, planned
+        )
+        after = self._facts.pauses.after
+        if after and any(task.node.name in after for task in done):
+            return commands + self._pause()
         if self._step >= self._stop:
             return [*commands, self._finish(self._out_of_steps())]
         return commands + self._start(planned)
+
+    def _end_interrupted(self, interrupts: tuple[Interrupt, ...]) -> list[MachineCommand]:
+        """End a step in which tasks wait; the caller sees what the others wrote."""
+        commands: list[MachineCommand] = []
+        done = [task for task in self._tasks if task.writes]
+        if done and not self._facts.ns:
+            try:
+                written = self.channels.apply(done)
+            except Exception as error:  # noqa: BLE001 - reducers are user code
+                return [self._finish(error)]
+            commands = self._report.stepped(self._step, written & self._layout.state, None, ())
+        if interrupts:
+            return [*commands, self._finish(GraphInterrupt(interrupts))]
+        return commands + self._pause()
+
+    def _pause(self) -> list[MachineCommand]:
+        """Pause before or after a node; of a graph that a task called, only the root tells."""
+        commands = [] if self._facts.ns else self._report.paused(self._step)
+        return [*commands, self._finish(GraphInterrupt())]
 
     def _finish(self, error: BaseException | None = None) -> Finish:
         self._done = True
@@ -273,68 +369,6 @@ class Machine:
 
     def _out_of_steps(self) -> GraphRecursionError:
         return GraphRecursionError(_OUT_OF_STEPS.format(self._facts.recursion_limit))
-
-    # --- what leaves the machine -------------------------------------------------------
-
-    def _save(
-        self, source: Source, wrote: tuple[str, ...], changed: Iterable[str] | None = None
-    ) -> list[MachineCommand]:
-        if not self._facts.persist:
-            return []
-        parent = self.checkpoint_id
-        self.checkpoint_id = self._facts.new_id(parent and max(parent, self._newest))
-        self._saved = Snapshot(
-            id=self.checkpoint_id,
-            parent_id=parent,
-            created_at=self._facts.now(),
-            source=source,
-            step=self._step,
-            version=self.channels.version,
-            changed=self.channels.stored(self.channels.updated if changed is None else changed),
-            wrote=wrote,
-        )
-        return [SaveCheckpoint(self._saved)]
-
-    def _keep(self, task: Task) -> list[MachineCommand]:
-        if is_start(task) or self.checkpoint_id is None:
-            return []
-        return [SaveWrites(task, self.checkpoint_id)]
-
-    def _announce(self, task: Task) -> Emit:
-        try:
-            value = self.input_of(task)
-        except Exception:  # noqa: BLE001 - a schema refused the state; the task will fail with that
-            value = self.channels.select(task.node.reads)
-        return Emit(self._report.started(task, value))
-
-    def _show(self, task: Task) -> list[MachineCommand]:
-        watch = self._facts.watch
-        if (watch.updates or watch.tasks) and not is_start(task):
-            return [Emit(self._report.finished(task))]
-        return []
-
-    def _show_step(
-        self, written: AbstractSet[str], planned: Sequence[Task]
-    ) -> list[MachineCommand]:
-        watch = self._facts.watch
-        saved = self._saved if watch.checkpoints else None
-        if (watch.values and written) or saved is not None:
-            return [Emit(self._report.committed(self._step, written, saved, planned))]
-        return []
-
-
-def _again(restored: Restored) -> Snapshot:
-    """A restored checkpoint as it was when it was saved, to be shown again."""
-    return Snapshot(
-        id=restored.checkpoint_id,
-        parent_id=restored.parent_id,
-        created_at=restored.created_at,
-        source=restored.source,
-        step=restored.step,
-        version=restored.version,
-        changed={},
-        wrote=(),
-    )
 
 
 _NO_INPUT = (

@@ -25,7 +25,7 @@ from .errors import ConfigError, RunUnknownError, SystemClosedError
 from .layout import Layout
 from .patience import see_through, seen
 from .plan import Plan
-from .request import WATCH_ALL, Request, StartOptions, check_keys, parse_look
+from .request import WATCH_ALL, Request, StartOptions, check_keys, layout_for, parse_look
 from .run import Run
 from .supervisor import Supervisor
 
@@ -106,13 +106,14 @@ class ActorSystem:
         request = Request.parse(config, graph.bound, options, known=StartOptions)
         parse_look(request.stream_mode)
         check_keys(graph.spec, request.output_keys)
+        layout = layout_for(graph.layout, request)
         saver = graph.saver_for(request)
         run_id = request.config.run_id or new_id()
         options_of_log = await self._log_options(graph, request, run_id)
         self._check_open()  # it may have begun to close while we looked
         log = self.hub.open(run_id, **options_of_log)
         plan = Plan(
-            layout=graph.layout,
+            layout=layout,
             input=input,
             request=request,
             saver=saver,

@@ -138,7 +138,9 @@ class _Update:
 
     async def _writes(self, scheduler: Scheduler, node: NodeSpec, values: Any) -> Writes:
         context = TaskContext(scheduler, Task(node, (PULL, node.name), ()))
-        writes = writes_of(replace(node, name="update_state"), values)
+        writes = writes_of(
+            replace(node, name="update_state"), values, self._scope.layout.spec.nodes
+        )
         token = current_task.set(context)
         try:
             return writes + await decide(node, writes, context)

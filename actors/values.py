@@ -62,7 +62,7 @@ class Interrupt:
     """JSON Schema of the answer it wants, if the node gave one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Command(Generic[NodeName]):
     """What a node may return, or a caller give as input: an update and where to go next.
 
@@ -82,6 +82,21 @@ class Command(Generic[NodeName]):
     goto: Send | NodeName | Sequence[Send | NodeName] = ()
 
     PARENT: ClassVar[Literal["__parent__"]] = "__parent__"
+
+    def __repr__(self) -> str:
+        parts = {"graph": self.graph, "update": self.update, "resume": self.resume}
+        shown = [f"{name}={value!r}" for name, value in parts.items() if value is not None]
+        if self.goto != ():
+            shown.append(f"goto={self.goto!r}")
+        return f"Command({', '.join(shown)})"
+
+
+@dataclass(frozen=True, slots=True)
+class GraphOutput:
+    """What `invoke(version="v2")` gives: the final values, and what the run waits for."""
+
+    value: Any
+    interrupts: tuple[Interrupt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from typing import Any
 
+from streaming import plain_interrupt
+
 from .commands import Task
 from .spec import ROOT, Writes
 
@@ -96,8 +98,7 @@ def task_view(task: Task, state: Any, keys: AbstractSet[str]) -> dict[str, Any]:
         view["error"] = task.error
     elif task.writes is not None:
         view["result"] = result_of(task.writes, keys)
-        view["interrupts"] = ()
-    else:
-        view["interrupts"] = ()
+    if task.error is None:
+        view["interrupts"] = tuple(plain_interrupt(interrupt) for interrupt in task.interrupts)
     view["state"] = state
     return view

@@ -2,46 +2,103 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from reprlib import repr as shortened
 from typing import Any, cast
 
-from .errors import InvalidUpdateError
+from .errors import InvalidUpdateError, ParentCommand
 from .instances import updates_of
 from .spec import ROOT, TASKS, BranchSpec, GraphSpec, NodeSpec, Writes
-from .values import END, START, Send
+from .values import END, START, Command, Send
 
 _ROOT_ONLY = frozenset({ROOT})
 
 
-def writes_of(node: NodeSpec, result: Any) -> Writes:
-    """The state writes that a node's result asks for: (key, value) in the order given.
+def writes_of(node: NodeSpec, result: Any, nodes: Collection[str]) -> Writes:
+    """The writes that a node's result asks for: (channel, value) in the order given.
 
-    `result` is a dict of updates, an instance of a schema, a list of those, or None.  Raises
-    InvalidUpdateError for anything else, and for a key that the graph does not have.  What a
-    subgraph gave is filtered instead: its state may have keys that its parent has not.
+    `result` is a dict of updates, an instance of a schema, a Command, a list of those, or None;
+    `nodes` are the graph's.  Raises InvalidUpdateError for anything else, for a key that the graph
+    does not have, and for a `goto` that leads nowhere; ParentCommand when it is for the graph that
+    called this one.  What a subgraph gave is filtered instead: its state may have keys that its
+    parent has not.
     """
     known = node.writes
-    if known == _ROOT_ONLY:
-        return [] if result is None else [(ROOT, result)]
-    if result.__class__ is dict and result.keys() <= known:
-        return list(result.items())
     if result is None:
         return []
+    if known == _ROOT_ONLY:
+        return _root_writes(node, result, nodes)
+    if result.__class__ is dict and result.keys() <= known:
+        return list(result.items())
     if isinstance(result, list) and result:
         items = cast("list[Any]", result)
-        return [write for item in items for write in _writes_of_one(node, item, result)]
-    return _writes_of_one(node, result, result)
+        return [write for item in items for write in _writes_of_one(node, item, result, nodes)]
+    return _writes_of_one(node, result, result, nodes)
 
 
-def _writes_of_one(node: NodeSpec, item: Any, result: Any) -> Writes:
+def command_writes(command: Command[Any], node: NodeSpec, nodes: Collection[str]) -> Writes:
+    """The writes of a command for this graph: its update as if `node` had made it, then its goto.
+
+    Raises as `writes_of` does.
+    """
+    who = f"Node {node.name!r}"
+    if command.graph == Command.PARENT:
+        raise ParentCommand(replace(command, graph=None))
+    if command.graph is not None:
+        raise InvalidUpdateError(
+            f"{who} gave {shortened(command)}, whose graph={command.graph!r} names none: leave it "
+            "out for this graph, or give Command.PARENT for the one that called it"
+        )
+    writes: Writes = []
+    if node.writes == _ROOT_ONLY and command.update is not None:
+        writes.append((ROOT, command.update))
+    elif command.update is not None:
+        for update in _parts(command.update):
+            writes += _state_writes(node, update, command)
+    goto: Any = command.goto
+    targets = cast("Sequence[Any]", goto) if isinstance(goto, list | tuple) else [goto]
+    for target in targets:
+        writes += goto_writes(target, who, nodes)
+    return writes
+
+
+def _parts(update: Any) -> list[Any]:
+    """An update, or, if it is a list of (key, value) pairs, each of them as an update."""
+    if not isinstance(update, list | tuple):
+        return [update]
+    items = cast("Sequence[Any]", update)
+    if all(isinstance(item, tuple) and len(cast("tuple[Any]", item)) == 2 for item in items):
+        return [{key: value} for key, value in items]
+    return [update]
+
+
+def _root_writes(node: NodeSpec, result: Any, nodes: Collection[str]) -> Writes:
+    """The writes of a graph whose whole state is one value: any value, but for Commands."""
+    if isinstance(result, Command):
+        return command_writes(cast("Command[Any]", result), node, nodes)
+    if not isinstance(result, list):
+        return [(ROOT, result)]
+    items = cast("list[Any]", result)
+    if not any(isinstance(item, Command) for item in items):
+        return [(ROOT, items)]
+    return [write for item in items for write in _root_writes(node, item, nodes)]
+
+
+def _writes_of_one(node: NodeSpec, item: Any, result: Any, nodes: Collection[str]) -> Writes:
     if item is None:
         return []
+    if isinstance(item, Command):
+        return command_writes(cast("Command[Any]", item), node, nodes)
+    return _state_writes(node, item, result)
+
+
+def _state_writes(node: NodeSpec, item: Any, result: Any) -> Writes:
     updates = cast("Mapping[Any, Any]", item) if isinstance(item, Mapping) else updates_of(item)
     if updates is None:
         raise InvalidUpdateError(
             f"Expected dict, got {shortened(result)} from node {node.name!r}. Return a dict of "
-            "state keys, an instance of a state schema, a list of those, or None"
+            "state keys, an instance of a state schema, a Command, a list of those, or None"
         )
     known = node.writes
     unknown = [key for key in updates if key not in known]

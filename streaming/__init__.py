@@ -29,6 +29,7 @@ from .events import (
     Custom,
     Event,
     Namespace,
+    Paused,
     RunFailed,
     RunFinished,
     RunStarted,
@@ -36,6 +37,7 @@ from .events import (
     StepCommitted,
     TaskFailed,
     TaskFinished,
+    TaskInterrupted,
     TaskStarted,
     Token,
     Withdrawn,
@@ -43,7 +45,7 @@ from .events import (
 from .fence import Fence
 from .hub import Hub, HubStats
 from .log import RunLog
-from .modes import MODES, SKIP, StreamMode, parse_modes, project
+from .modes import MODES, SKIP, StreamMode, parse_modes, plain_interrupt, project, with_interrupts
 from .options import LogOptions, LogStats, Resolve
 from .ports import EventCodec, EventLog, Row
 from .staged import Staged
@@ -79,6 +81,7 @@ __all__ = [
     "OverflowPolicyError",
     "OwnerPresentError",
     "OwnerSubscriber",
+    "Paused",
     "Resolve",
     "Row",
     "RunFailed",
@@ -104,6 +107,7 @@ __all__ = [
     "SubscriberLagged",
     "TaskFailed",
     "TaskFinished",
+    "TaskInterrupted",
     "TaskScope",
     "TaskStarted",
     "Token",
@@ -116,6 +120,8 @@ __all__ = [
     "event_id_of",
     "get_stream_writer",
     "parse_modes",
+    "plain_interrupt",
     "project",
     "shape",
+    "with_interrupts",
 ]

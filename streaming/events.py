@@ -103,6 +103,29 @@ class TaskFailed(Event):
 
 
 @dataclass(slots=True, kw_only=True)
+class Paused(Event):
+    """The graph pauses here: for the interrupts of one task, or (none) before or after a node."""
+
+    interrupts: Sequence[Any] = ()
+    hidden: bool = False
+    """The task is tagged as hidden: left out of every mode."""
+
+
+@dataclass(slots=True, kw_only=True)
+class TaskInterrupted(Event):
+    """A task asked for a pause, with the state as the step found it; follows its `Paused`."""
+
+    task_id: str
+    name: str
+    interrupts: Sequence[Any]
+    values: Any
+    hidden: bool = False
+    """Tagged as hidden: left out of every mode."""
+    unstored: Collection[str] = field(default=(), compare=False, repr=False)
+    """State keys that are shown live but that no durable log keeps."""
+
+
+@dataclass(slots=True, kw_only=True)
 class CheckpointSaved:
     """What a committed step's checkpoint says of itself (part of StepCommitted, no event)."""
 

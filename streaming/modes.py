@@ -4,6 +4,8 @@
     TaskStarted    tasks (start), debug (task)
     TaskFinished   updates, tasks (end), debug (task_result); from a cache: updates only
     TaskFailed     tasks (end), debug (task_result)
+    Paused         updates
+    TaskInterrupted  values (state and interrupts), tasks (end), debug (task_result)
     StepCommitted  values if an output key was written; checkpoints and debug (checkpoint) if saved
     Token          messages
     Custom         custom
@@ -20,7 +22,17 @@ from enum import Enum
 from typing import Any, Final, Literal, TypeAlias, cast, get_args
 
 from .errors import UnknownStreamModeError
-from .events import Custom, Event, StepCommitted, TaskFailed, TaskFinished, TaskStarted, Token
+from .events import (
+    Custom,
+    Event,
+    Paused,
+    StepCommitted,
+    TaskFailed,
+    TaskFinished,
+    TaskInterrupted,
+    TaskStarted,
+    Token,
+)
 
 StreamMode = Literal[
     "values", "updates", "messages", "custom", "checkpoints", "tasks", "debug", "events"
@@ -37,6 +49,9 @@ class Skip(Enum):
 
 SKIP: Final = Skip.SKIP
 """What `project` gives when a mode does not show an event."""
+
+INTERRUPTS: Final = "__interrupt__"
+"""The key under which `values` and `updates` show interrupts."""
 
 Show: TypeAlias = Callable[[Any], Any]
 """Event -> data of its chunk, or SKIP."""
@@ -71,6 +86,10 @@ def narrow(mode: StreamMode, show: Show, keys: OutputKeys) -> Show:
         return show
     bare = isinstance(keys, str)
     wanted = (keys,) if isinstance(keys, str) else tuple(keys)
+    if show is _paused:
+        return show
+    if show is _interrupted_values:
+        return lambda event: _narrow_interrupted(event, wanted)
     if mode == "values":
         return lambda event: _narrow_values(event, wanted, bare=bare)
     return lambda event: _narrow_updates(event, wanted, bare=bare)
@@ -92,6 +111,30 @@ def _narrow_values(event: StepCommitted, wanted: Sequence[str], *, bare: bool) -
     if bare:
         return values.get(wanted[0], SKIP)
     return {key: values[key] for key in wanted if key in values}
+
+
+def _interrupted_values(event: TaskInterrupted) -> Any:
+    if event.hidden or not event.interrupts:
+        return SKIP
+    return with_interrupts(event.values, tuple(event.interrupts))
+
+
+def with_interrupts(values: object, interrupts: Sequence[Any]) -> dict[str, Any]:
+    """State with the interrupts it waits for, as `values` shows it; of a state that is no dict,
+    only those."""
+    state = cast("dict[str, Any]", values) if isinstance(values, dict) else {}
+    return {**state, INTERRUPTS: interrupts}
+
+
+def _narrow_interrupted(event: TaskInterrupted, wanted: Sequence[str]) -> Any:
+    shown = _interrupted_values(event)
+    if shown is SKIP:
+        return SKIP
+    return {key: shown[key] for key in (*wanted, INTERRUPTS) if key in shown}
+
+
+def _paused(event: Paused) -> Any:
+    return SKIP if event.hidden else {INTERRUPTS: tuple(event.interrupts)}
 
 
 def _updates(event: TaskFinished) -> Any:
@@ -154,9 +197,22 @@ def _task_error(event: TaskFailed) -> Any:
     return _ended(event.task_id, event.name, event.error, {})
 
 
+def _task_interrupted(event: TaskInterrupted) -> Any:
+    if event.hidden:
+        return SKIP
+    shown = _ended(event.task_id, event.name, None, {})
+    shown["interrupts"] = [plain_interrupt(interrupt) for interrupt in event.interrupts]
+    return shown
+
+
+def plain_interrupt(interrupt: Any) -> dict[str, Any]:
+    """An interrupt as `tasks` and `checkpoints` show it: a dict."""
+    return {name: getattr(interrupt, name) for name in ("value", "id", "response_schema")}
+
+
 def _ended(
     task_id: str, name: str, error: BaseException | str | None, result: Mapping[str, Any]
-) -> Any:
+) -> dict[str, Any]:
     return {"id": task_id, "name": name, "error": error, "result": result, "interrupts": []}
 
 
@@ -211,6 +267,12 @@ VIEWS: Final[Mapping[type[Event], tuple[tuple[StreamMode, Show], ...]]] = {
         ("debug", _debug("task_result", _task_result)),
     ),
     TaskFailed: (("tasks", _task_error), ("debug", _debug("task_result", _task_error))),
+    Paused: (("updates", _paused),),
+    TaskInterrupted: (
+        ("values", _interrupted_values),
+        ("tasks", _task_interrupted),
+        ("debug", _debug("task_result", _task_interrupted)),
+    ),
     Token: (("messages", _token),),
     Custom: (("custom", _custom),),
 }

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import streaming
-from actors import CompiledGraph
+from actors import CompiledGraph, Interrupt
 from actors.codec import SavedValues, SerializedEvents
 from checkpoint import MemorySaver, SerializationError
 from streaming import CheckpointSaved, Custom, Event, StepCommitted, Withdrawn
@@ -45,6 +45,10 @@ SAMPLES: list[Event] = [
     streaming.Token(chunk="word", metadata={"langgraph_node": "a"}),
     streaming.Custom(data={"any": [1, 2.5, None, b"x", "\ud800"]}, node="a"),
     streaming.Withdrawn(),
+    streaming.Paused(interrupts=(Interrupt("q", "0" * 32),)),
+    streaming.TaskInterrupted(
+        task_id="1", name="a", interrupts=(Interrupt({"ask": 1}, "0" * 32),), values={"n": 1}
+    ),
 ]
 
 

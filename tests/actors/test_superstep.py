@@ -104,9 +104,9 @@ def test_ten_and_more_sends_keep_their_numeric_order() -> None:
 def test_all_tasks_of_a_step_see_the_state_as_the_step_found_it() -> None:
     target = machine(fan(a=noop, b=noop))
     first, second = ran(target.feed(Begin({"log": ["in"], "n": 1})))
-    before = target.input_of(second)
+    before = target.channels.input_of(second)
     target.feed(TaskFinished(first, [("log", ["a"]), ("n", 2)]))
-    assert target.input_of(second) == before == {"log": ["in"], "n": 1}
+    assert target.channels.input_of(second) == before == {"log": ["in"], "n": 1}
 
 
 def test_the_next_step_starts_when_the_last_task_has_finished() -> None:
@@ -121,7 +121,7 @@ def test_a_send_gets_its_argument_as_its_input_and_not_the_state() -> None:
     target = machine(sends())
     spread = ran(target.feed(Begin({"log": ["in"]})))[0]
     [work] = ran(target.feed(TaskFinished(spread, send_writes(spread, {"own": 1}))))
-    assert target.input_of(work) == {"own": 1}
+    assert target.channels.input_of(work) == {"own": 1}
 
 
 # --- rule 2: planning --------------------------------------------------------------------------
@@ -529,7 +529,7 @@ def test_an_id_is_made_when_it_is_asked_for_and_stays() -> None:
     target = machine(chain(a=noop))
     [task] = ran(target.feed(Begin({})))
     assert task.id == ""
-    assert target.identify(task) == target.identify(task) == task.id != ""
+    assert target.trail.identify(task) == target.trail.identify(task) == task.id != ""
 
 
 def test_starts_are_announced_before_the_tasks_run() -> None:

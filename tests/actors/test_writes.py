@@ -72,7 +72,7 @@ NODES = ("x", "y")
     ],
 )
 def test_an_update_becomes_writes_in_its_order(result: Any, writes: list[Any]) -> None:
-    assert writes_of(NODE, result) == writes
+    assert writes_of(NODE, result, NODES) == writes
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_an_update_becomes_writes_in_its_order(result: Any, writes: list[Any]) -
 )
 def test_what_is_no_update_is_refused(result: Any) -> None:
     with pytest.raises(InvalidUpdateError) as caught:
-        writes_of(NODE, result)
+        writes_of(NODE, result, NODES)
 
     message = str(caught.value)
     assert message.startswith("Expected dict, got ")
@@ -90,16 +90,16 @@ def test_what_is_no_update_is_refused(result: Any) -> None:
 
 def test_the_refusal_shows_what_was_returned_in_short() -> None:
     with pytest.raises(InvalidUpdateError, match=r"^Expected dict, got 5 from node 'n'"):
-        writes_of(NODE, 5)
+        writes_of(NODE, 5, NODES)
     with pytest.raises(InvalidUpdateError) as caught:
-        writes_of(NODE, "long" * 1000)
+        writes_of(NODE, "long" * 1000, NODES)
     assert len(str(caught.value)) < 250
 
 
 @pytest.mark.parametrize("result", [{"a": 1, "zz": 2}, {"zz": 1}, Wider(1), [{"zz": 1}], {5: 1}])
 def test_an_unknown_key_is_refused_with_the_known_ones(result: Any) -> None:
     with pytest.raises(InvalidUpdateError) as caught:
-        writes_of(NODE, result)
+        writes_of(NODE, result, NODES)
 
     message = str(caught.value)
     assert message.startswith("Node 'n' updates ")
@@ -121,16 +121,16 @@ def test_keys_of_a_subgraph_that_its_parent_has_not_are_left_out() -> None:
 
     parent = node("a", call=Graph())
 
-    assert writes_of(parent, {"a": 1, "child only": 2}) == [("a", 1)]
+    assert writes_of(parent, {"a": 1, "child only": 2}, NODES) == [("a", 1)]
 
 
 @pytest.mark.parametrize("result", [5, {}, {"a": 1}, [], [1], "text", Card(1)])
 def test_any_result_is_the_update_of_a_state_of_one_value(result: Any) -> None:
-    assert writes_of(node("__root__"), result) == [("__root__", result)]
+    assert writes_of(node("__root__"), result, NODES) == [("__root__", result)]
 
 
 def test_nothing_is_no_update_of_a_state_of_one_value() -> None:
-    assert writes_of(node("__root__"), None) == []
+    assert writes_of(node("__root__"), None, NODES) == []
 
 
 SEND = Send("y", {"a": 1})

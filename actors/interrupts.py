@@ -1,0 +1,74 @@
+"""`interrupt`: a node asks for something from outside, and the run waits for the answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .channels import MISSING
+from .context import TaskContext, current
+from .errors import ConfigError, GraphInterrupt, NoTaskError
+from .values import Interrupt
+
+
+def interrupt(value: Any, *, response_schema: Any = None) -> Any:
+    """Pause the node with a question, and give the answer when the thread is resumed.
+
+    The run ends as interrupted and shows `value`; `Command(resume=answer)` as the next input runs
+    the node again from its top, and this call returns the answer.  Calls are matched by their
+    order in the node.  Needs a checkpointer to be resumed.
+
+    `response_schema`: a JSON Schema (a dict, only shown), or a pydantic model, TypedDict or
+    dataclass, to which the answer is validated (by pydantic); one that does not fit raises
+    pydantic's ValidationError out of the node, and the interrupt can be answered again.
+
+    Raises GraphInterrupt, which is to be let through, and NoTaskError outside of a task.
+
+        def review(state):
+            return {"approved": interrupt({"question": "Send it?", "text": state["draft"]})}
+    """
+    context = current()
+    if context is None:
+        raise NoTaskError(
+            "interrupt() was called outside of a task; call it from inside a node, or from a "
+            "function that a node calls"
+        )
+    adapter = _adapter(response_schema)
+    place, name = context.next_interrupt()
+    answer = _answer(context, place, name)
+    if answer is MISSING:
+        raise GraphInterrupt((_interrupt(value, name, adapter, response_schema),))
+    if adapter is None:
+        return answer
+    try:
+        return adapter.validate_python(answer)
+    except ValueError:  # pydantic's ValidationError is one
+        context.refuse(_interrupt(value, name, adapter, response_schema))
+        raise
+
+
+def _answer(context: TaskContext, place: int, name: str) -> Any:
+    answers = context.task.answers
+    if place < len(answers):
+        return answers[place]
+    brought = context.scheduler.facts.answers
+    answer = MISSING if brought is None else brought.take(name)
+    if answer is not MISSING:
+        context.task.answers = (*answers, answer)
+    return answer
+
+
+def _interrupt(value: Any, name: str, adapter: Any, schema: Any) -> Interrupt:
+    return Interrupt(value, name, schema if adapter is None else adapter.json_schema())
+
+
+def _adapter(schema: Any) -> Any:
+    if schema is None or isinstance(schema, dict):
+        return None
+    try:
+        from pydantic import TypeAdapter
+    except ImportError as error:
+        raise ConfigError(
+            f"response_schema={schema!r} needs pydantic to validate answers, which is not "
+            "installed; install it, or give a JSON Schema as a dict"
+        ) from error
+    return TypeAdapter(schema)

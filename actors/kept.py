@@ -1,0 +1,42 @@
+"""What is kept of a task between runs, as pending writes; pure.
+
+A task that finished keeps its writes.  One that did not keeps marks, under names that no channel
+has: its error, the interrupts it waits for, and the answers it has been given so far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from .commands import ERROR, INTERRUPT, RESUME, Task
+from .spec import Writes
+
+_MARKS = frozenset({ERROR, INTERRUPT, RESUME})
+
+
+def kept_of(task: Task, unstored: Collection[str]) -> Writes:
+    """What to keep of a task, without writes to channels that are never stored."""
+    marks: Writes = []
+    if task.error is not None:
+        marks.append((ERROR, task.error))
+    if task.interrupts:
+        marks.append((INTERRUPT, task.interrupts))
+    if task.answers and (marks or task.writes is None):
+        marks.append((RESUME, list(task.answers)))
+    if marks:
+        return marks
+    writes = task.writes or []
+    if not unstored:
+        return writes
+    return [(name, value) for name, value in writes if name not in unstored]
+
+
+def recall(task: Task, kept: Writes) -> None:
+    """Give a planned task what was kept of it: its writes if it had finished, else its marks."""
+    marks = {name: value for name, value in kept if name in _MARKS}
+    if not marks:
+        task.writes = kept
+        return
+    task.error = marks.get(ERROR)
+    task.interrupts = tuple(marks.get(INTERRUPT, ()))
+    task.answers = tuple(marks.get(RESUME, ()))

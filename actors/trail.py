@@ -1,0 +1,86 @@
+"""The checkpoints that a run adds to its thread, one after the other, and what is kept after each.
+
+Pure: ids and times come in through `Facts`.  A run that stores nothing has no checkpoint; its tasks
+have ids all the same, made when something needs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .channelset import ChannelSet
+from .commands import MachineCommand, Restored, SaveCheckpoint, SaveWrites, Snapshot, Source, Task
+from .report import Facts, is_start, task_id
+
+
+class Trail:
+    """One run's way from checkpoint to checkpoint."""
+
+    __slots__ = ("_facts", "_newest", "checkpoint_id", "saved")
+
+    def __init__(self, facts: Facts, restored: Restored | None) -> None:
+        self._facts = facts
+        self._newest = restored.newest_id if restored else ""
+        """The scope's newest checkpoint when the run came; ids of a scope only grow."""
+        self.checkpoint_id = restored.checkpoint_id if restored else None
+        """The checkpoint that the tasks of this step start from."""
+        self.saved = _again(restored) if restored else None
+        """The same as it was saved."""
+
+    def save(
+        self,
+        source: Source,
+        step: int,
+        channels: ChannelSet,
+        wrote: tuple[str, ...] = (),
+        *,
+        changed: Iterable[str] | None = None,
+    ) -> list[MachineCommand]:
+        """Add a checkpoint with the channels that changed since the last (or just those named)."""
+        facts = self._facts
+        if not facts.persist:
+            return []
+        names = channels.unsaved()
+        parent = self.checkpoint_id
+        self.checkpoint_id = facts.new_id(parent and max(parent, self._newest))
+        self.saved = Snapshot(
+            id=self.checkpoint_id,
+            parent_id=parent,
+            created_at=facts.now(),
+            source=source,
+            step=step,
+            version=channels.version,
+            changed=channels.stored(names if changed is None else changed),
+            wrote=wrote,
+        )
+        return [SaveCheckpoint(self.saved)]
+
+    def keep(self, task: Task) -> list[MachineCommand]:
+        """Keep what a task has come to, as pending writes of the step it belongs to."""
+        if self.checkpoint_id is None or is_start(task):
+            return []
+        return [SaveWrites(task, self.checkpoint_id)]
+
+    def identify(self, task: Task) -> str:
+        """The task's id, made when first asked for."""
+        if not task.id:
+            task.id = task_id(self.checkpoint_id or self._facts.seed, self._facts.ns, task)
+        return task.id
+
+    def namespace(self, task: Task) -> tuple[str, ...]:
+        """The task's own namespace, which the first graph it calls has too."""
+        return (*self._facts.ns, f"{task.node.name}:{self.identify(task)}")
+
+
+def _again(restored: Restored) -> Snapshot:
+    """A restored checkpoint as it was when it was saved, to be shown again."""
+    return Snapshot(
+        id=restored.checkpoint_id,
+        parent_id=restored.parent_id,
+        created_at=restored.created_at,
+        source=restored.source,
+        step=restored.step,
+        version=restored.version,
+        changed={},
+        wrote=(),
+    )
