@@ -2,6 +2,7 @@
 
 from .cache import Cache, CacheKey
 from .decoder import Decoder
+from .embedding import IndexConfig
 from .encoder import Encoded, EncodedWrites, ScopeEncoder
 from .errors import (
     CheckpointConflictError,
@@ -56,6 +57,24 @@ from .saver import Saver
 from .serde import MsgpackSerializer, Serializer
 from .sqlite import SqliteSaver
 from .sqlite_cache import SqliteCache
+from .store import Store
+from .store_memory import MemoryStore
+from .store_ops import (
+    NOT_GIVEN,
+    GetOp,
+    Item,
+    ListNamespacesOp,
+    MatchCondition,
+    Namespace,
+    NotGiven,
+    Op,
+    PutOp,
+    Result,
+    SearchItem,
+    SearchOp,
+)
+from .store_sqlite import SqliteStore
+from .store_ttl import TTLConfig
 from .zones import load_zones
 
 __all__ = [
@@ -81,24 +100,38 @@ __all__ = [
     "Entry",
     "EventRow",
     "EventTable",
+    "GetOp",
+    "IndexConfig",
     "Inline",
     "InvalidArgumentError",
     "InvalidFilterError",
     "InvalidIdError",
     "InvalidNamespaceError",
+    "Item",
+    "ListNamespacesOp",
     "Loaded",
+    "MatchCondition",
     "MemoryCache",
     "MemorySaver",
+    "MemoryStore",
     "MsgpackSerializer",
+    "NOT_GIVEN",
+    "Namespace",
     "NewerSchemaError",
     "NotADatabaseError",
+    "NotGiven",
+    "Op",
     "Opaque",
     "PendingWrite",
+    "PutOp",
     "RemoteError",
+    "Result",
     "RewindPoint",
     "Saver",
     "SaverClosedError",
     "ScopeEncoder",
+    "SearchItem",
+    "SearchOp",
     "SerializationError",
     "Serializer",
     "Source",
@@ -106,7 +139,10 @@ __all__ = [
     "Spanned",
     "SqliteCache",
     "SqliteSaver",
+    "SqliteStore",
     "StaleClaimError",
+    "Store",
+    "TTLConfig",
     "TaskWrites",
     "ThreadBusyError",
     "TypeRegistrationError",

@@ -29,9 +29,15 @@ OWNERS: Mapping[str, tuple[frozenset[str], str]] = {
     "actors/doors.py": (frozenset({"ThreadPoolExecutor"}), "a door inside a running loop"),
     "actors/node.py": (frozenset({"run_sync"}), "sync nodes run in worker threads, within a limit"),
     "actors/supervisor.py": (frozenset({"create_task"}), "the one place where tasks are made"),
+    "checkpoint/embedding.py": (
+        frozenset({"to_thread"}),
+        "an embedding function that is not async must not hold up the loop",
+    ),
     "checkpoint/flush.py": (frozenset({"Thread"}), "one flush of the log serves all who wait"),
     "checkpoint/handle.py": (frozenset({"run_in_executor"}), "opening a file waits for its locks"),
     "checkpoint/parked.py": (frozenset({"Thread"}), "a connection has a thread and no event loop"),
+    "checkpoint/store_sqlite.py": (frozenset({"to_thread"}), "a sweep may take a while to end"),
+    "checkpoint/store_ttl.py": (frozenset({"Thread"}), "a store that sweeps has one sweeper"),
     "checkpoint/testing_concurrency.py": (
         frozenset({"create_task", "gather", "to_thread"}),
         "a suite acts as users do: they start tasks and threads of their own",

@@ -1,0 +1,194 @@
+"""A batch of operations, checked and put in order: what is read, what is written, what to embed.
+
+All reads of a batch see the store as it was before the batch; of several puts of one key the last
+one counts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from .embedding import Index, Texts, parse_fields
+from .errors import InvalidArgumentError
+from .store_checks import (
+    checked_count,
+    checked_key,
+    checked_labels,
+    checked_listing,
+    checked_minutes,
+    checked_namespace,
+    checked_query,
+    json_of,
+)
+from .store_filters import Filter, parse_filter
+from .store_ops import GetOp, ListNamespacesOp, MatchCondition, Namespace, Op, PutOp, SearchOp
+
+
+@dataclass(frozen=True, slots=True)
+class Get:
+    """Reads one item."""
+
+    namespace: Namespace
+    key: str
+    refresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Reads items below a namespace."""
+
+    prefix: Namespace
+    filter: Filter | None
+    limit: int
+    offset: int
+    query: str | None
+    """None also when the store has no index."""
+    refresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Writes one item, or deletes it."""
+
+    namespace: Namespace
+    key: str
+    value: str | None
+    """JSON; None: delete."""
+    minutes: float | None
+    """Time to live."""
+    texts: tuple[str, ...]
+    """To embed."""
+
+
+Read: TypeAlias = Get | Search | ListNamespacesOp
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a batch does."""
+
+    size: int
+    """Number of results."""
+    reads: tuple[tuple[int, Read], ...]
+    """With the places of their results."""
+    puts: tuple[Put, ...]
+
+    @property
+    def texts(self) -> Texts:
+        """What must be embedded first, each text once."""
+        documents = dict.fromkeys(text for put in self.puts for text in put.texts)
+        searches = [read for _, read in self.reads if isinstance(read, Search)]
+        queries = dict.fromkeys(search.query for search in searches if search.query is not None)
+        return Texts(tuple(documents), tuple(queries))
+
+
+def plan(ops: Iterable[Op], index: Index | None) -> Plan:
+    """The batch, checked.
+
+    Raises InvalidArgumentError (or one of its children), or SerializationError for a value.
+    """
+    reads: list[tuple[int, Read]] = []
+    puts: dict[tuple[Namespace, str], Put] = {}
+    size = 0
+    for op in ops:
+        step = _step(op, index)
+        if isinstance(step, Put):
+            puts[step.namespace, step.key] = step
+        else:
+            reads.append((size, step))
+        size += 1
+    return Plan(size, tuple(reads), tuple(puts.values()))
+
+
+def _step(op: object, index: Index | None) -> Read | Put:
+    match op:
+        case GetOp():
+            return Get(checked_labels(op.namespace), checked_key(op.key), bool(op.refresh_ttl))
+        case SearchOp():
+            return _search(op, index)
+        case ListNamespacesOp():
+            checked_listing(op)
+            return op
+        case PutOp():
+            return _put(op, index)
+        case _:
+            raise InvalidArgumentError(
+                f"{op!r:.200} is no operation of a store; give a GetOp, SearchOp, PutOp or "
+                "ListNamespacesOp"
+            )
+
+
+def _search(op: SearchOp, index: Index | None) -> Search:
+    checked_count("limit", op.limit)
+    checked_count("offset", op.offset)
+    return Search(
+        checked_labels(op.namespace_prefix),
+        parse_filter(op.filter),
+        op.limit,
+        op.offset,
+        checked_query(op.query) if index is not None else None,
+        bool(op.refresh_ttl),
+    )
+
+
+def _put(op: PutOp, index: Index | None) -> Put:
+    key = checked_key(op.key)
+    if op.value is None:
+        return Put(checked_labels(op.namespace), key, None, None, ())
+    namespace = checked_namespace(op.namespace)
+    minutes = checked_minutes("ttl", op.ttl)
+    fields = () if op.index is False else None if op.index is None else parse_fields(op.index)
+    stored = json_of(op.value)
+    if index is None or fields == ():
+        return Put(namespace, key, stored, minutes, ())
+    value, paths = json.loads(stored), index.fields if fields is None else fields
+    texts = dict.fromkeys(text for path in paths for text in path.texts(value))
+    return Put(namespace, key, stored, minutes, tuple(texts))
+
+
+def listed_namespaces(op: ListNamespacesOp, ascending: Iterable[Namespace]) -> list[Namespace]:
+    """What a ListNamespacesOp gives, of all namespaces in ascending order."""
+    found: list[Namespace] = []
+    skip = op.offset
+    for namespace in _cut(op, ascending):
+        if len(found) == op.limit:
+            break
+        if skip:
+            skip -= 1
+        else:
+            found.append(namespace)
+    return found
+
+
+def _cut(op: ListNamespacesOp, ascending: Iterable[Namespace]) -> Iterator[Namespace]:
+    last: Namespace | None = None
+    for namespace in ascending:
+        if all(_fits(condition, namespace) for condition in op.match_conditions or ()):
+            cut = namespace[: op.max_depth]
+            if cut != last:  # those that become equal stand side by side
+                yield cut
+                last = cut
+
+
+def _fits(condition: MatchCondition, namespace: Namespace) -> bool:
+    path = condition.path
+    if len(path) > len(namespace):
+        return False
+    labels = namespace[: len(path)]
+    if condition.match_type == "suffix":
+        labels = namespace[len(namespace) - len(path) :]
+    return all(part in {"*", label} for part, label in zip(path, labels, strict=True))
+
+
+def literal_prefix(op: ListNamespacesOp) -> Namespace:
+    """Labels that every namespace a ListNamespacesOp gives begins with."""
+    longest: Namespace = ()
+    for condition in op.match_conditions or ():
+        if condition.match_type == "prefix":
+            path = condition.path
+            literal = path[: path.index("*")] if "*" in path else path
+            longest = max(longest, literal, key=len)
+    return longest

@@ -1,0 +1,211 @@
+"""Reads of a store's tables, for the pool: every row that is given back is checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from .embedding import Embedded
+from .errors import CorruptDataError
+from .packing import checksum
+from .store_ops import Item, ListNamespacesOp, Namespace, Result, SearchItem
+from .store_plan import Get, Plan, Read, Search, listed_namespaces, literal_prefix
+from .store_tables import Seen, pack_namespace, unpack_namespace
+from .vectors import Cosines, best_first
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_ALIVE = "(expires IS NULL OR expires>?)"
+_COLUMNS = "store_item.id, key, created, updated, ttl, store_item.crc, value"
+_GET = (
+    f"SELECT {_COLUMNS} FROM store_namespace JOIN store_item ON ns=store_namespace.id"  # noqa: S608
+    f" WHERE name=? AND key=? AND {_ALIVE}"
+)
+_BY_ID = f"SELECT {_COLUMNS} FROM store_item WHERE id=?"  # noqa: S608
+_NAMESPACES = "SELECT id, name FROM store_namespace ORDER BY id"
+_BELOW = (
+    "SELECT id, name FROM store_namespace WHERE name=?"
+    " UNION ALL SELECT id, name FROM store_namespace WHERE name>? AND name<? ORDER BY id"
+)
+_HOLDING = (
+    "SELECT name FROM store_namespace WHERE name>=? AND EXISTS"  # noqa: S608
+    f" (SELECT 1 FROM store_item WHERE ns=store_namespace.id AND {_ALIVE}) ORDER BY name"
+)
+_ITEMS = f"SELECT {_COLUMNS} FROM store_item"  # noqa: S608
+_VECTORS = (
+    "SELECT store_item.id, key, store_vector.crc, data FROM store_item"
+    " LEFT JOIN store_vector ON item=store_item.id"
+)
+_OF_ITEM = "SELECT crc, data FROM store_vector WHERE item=?"
+_IN_NAMESPACE = f" WHERE ns=? AND {_ALIVE}"
+_IN_ORDER = " ORDER BY store_item.id"
+
+_Row: TypeAlias = tuple[int, str, float, float, float | None, int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What the reads of a batch gave."""
+
+    results: list[Result]
+    refreshed: list[Seen]
+    """Items whose times to live are to begin anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadItems:
+    """The reads of a batch."""
+
+    asked: Plan
+    embedded: Embedded
+    cosines: Cosines | None
+    """None without an index; then nothing is searched by a query."""
+    now: float
+
+    def read(self, connection: sqlite3.Connection) -> Answers:
+        """Raises CorruptDataError."""
+        tables = _Tables(connection, self.embedded, self.cosines, self.now)
+        results: list[Result] = [None] * self.asked.size
+        for place, read in self.asked.reads:
+            results[place] = tables.answer(read)
+        return Answers(results, tables.refreshed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    namespace: Namespace
+    row: _Row
+    value: dict[str, Any]
+
+
+@dataclass(slots=True)
+class _Tables:
+    """The tables, during one read."""
+
+    connection: sqlite3.Connection
+    embedded: Embedded
+    cosines: Cosines | None
+    now: float
+    refreshed: list[Seen] = field(default_factory=list[Seen])
+
+    def answer(self, read: Read) -> Result:
+        match read:
+            case Get():
+                return self._get(read)
+            case Search():
+                return self._search(read)
+            case ListNamespacesOp():
+                return listed_namespaces(read, self._holding(literal_prefix(read)))
+
+    def _get(self, get: Get) -> Item | None:
+        where = (pack_namespace(get.namespace), get.key, self.now)
+        row = self.connection.execute(_GET, where).fetchone()
+        if row is None:
+            return None
+        found = _checked(get.namespace, row)
+        self._refresh(found, wanted=get.refresh)
+        return Item(**_facts(found))
+
+    def _search(self, search: Search) -> list[SearchItem]:
+        items: list[SearchItem] = []
+        for found, score in self._found(search):
+            self._refresh(found, wanted=search.refresh)
+            items.append(SearchItem(**_facts(found), score=score))
+        return items
+
+    def _found(self, search: Search) -> Iterator[tuple[_Found, float | None]]:
+        stop = search.offset + search.limit
+        if search.query is None or self.cosines is None:
+            for found in islice(self._matching(search), search.offset, stop):
+                yield found, None
+            return
+        query = self.embedded.queries[search.query]
+        best = best_first(self._candidates(search), query, self.cosines, stop)
+        for (namespace, item), score in best[search.offset :]:
+            row = self.connection.execute(_BY_ID, (item,)).fetchone()
+            yield _checked(namespace, row), score
+
+    def _matching(self, search: Search) -> Iterator[_Found]:
+        """What passes the filter, in order."""
+        conditions = search.filter.conditions() if search.filter else []
+        where = _IN_NAMESPACE + "".join(f" AND ({part.sql})" for part in conditions)
+        parameters = [parameter for part in conditions for parameter in part.parameters]
+        for ns, namespace in self._below(search.prefix):
+            bound = (ns, self.now, *parameters)
+            for row in self.connection.execute(_ITEMS + where + _IN_ORDER, bound):
+                found = _checked(namespace, row)
+                if search.filter is None or search.filter.matches(found.value):
+                    yield found
+
+    def _candidates(self, search: Search) -> Iterator[tuple[tuple[Namespace, int], bytes | None]]:
+        """The vectors of what passes the filter; values are read only if there is one."""
+        if search.filter is not None:
+            for found in self._matching(search):
+                item, key = found.row[:2]
+                rows = self.connection.execute(_OF_ITEM, (item,)).fetchall()
+                for crc, data in rows or [(None, None)]:
+                    yield (found.namespace, item), _sound(found.namespace, key, crc, data)
+            return
+        for ns, namespace in self._below(search.prefix):
+            rows = self.connection.execute(_VECTORS + _IN_NAMESPACE + _IN_ORDER, (ns, self.now))
+            for item, key, crc, data in rows:
+                yield (namespace, item), _sound(namespace, key, crc, data)
+
+    def _below(self, prefix: Namespace) -> Iterator[tuple[int, Namespace]]:
+        name = pack_namespace(prefix)
+        if prefix:
+            rows = self.connection.execute(_BELOW, (name, name + b"\0", name + b"\1"))
+        else:
+            rows = self.connection.execute(_NAMESPACES)
+        for ns, found in rows:
+            yield ns, unpack_namespace(found)
+
+    def _holding(self, prefix: Namespace) -> Iterator[Namespace]:
+        """Namespaces that hold items, ascending; none before the prefix, and none behind it."""
+        for (name,) in self.connection.execute(_HOLDING, (pack_namespace(prefix), self.now)):
+            namespace = unpack_namespace(name)
+            if namespace[: len(prefix)] != prefix:
+                return
+            yield namespace
+
+    def _refresh(self, found: _Found, *, wanted: bool) -> None:
+        item, _, _, updated, ttl, _, _ = found.row
+        if wanted and ttl is not None:
+            self.refreshed.append(Seen(item, updated))
+
+
+def _checked(namespace: Namespace, row: _Row) -> _Found:
+    value = row[6]
+    if checksum(value.encode()) != row[5]:
+        raise _damaged(namespace, row[1])
+    return _Found(namespace, row, json.loads(value))
+
+
+def _sound(namespace: Namespace, key: str, crc: int | None, data: bytes | None) -> bytes | None:
+    """The vector, if there is one."""
+    if data is not None and checksum(data) != crc:
+        raise _damaged(namespace, key)
+    return data
+
+
+def _facts(found: _Found) -> dict[str, Any]:
+    _, key, created, updated, _, _, _ = found.row
+    return {
+        "namespace": found.namespace,
+        "key": key,
+        "value": found.value,
+        "created_at": datetime.fromtimestamp(created, UTC),
+        "updated_at": datetime.fromtimestamp(updated, UTC),
+    }
+
+
+def _damaged(namespace: Namespace, key: str) -> CorruptDataError:
+    return CorruptDataError(
+        f"the stored item {key!r} of namespace {namespace!r} does not match its checksum; restore "
+        "the file from a backup, or delete the item"
+    )

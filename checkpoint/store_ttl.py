@@ -1,0 +1,88 @@
+"""Times to live of a store's items, and the thread that deletes what has expired."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypedDict, cast
+
+from .errors import CheckpointError, InvalidArgumentError
+from .store_checks import checked_keys, checked_minutes
+
+_log = logging.getLogger(__name__)
+
+
+class TTLConfig(TypedDict, total=False):
+    """What a store does about times to live, all in minutes."""
+
+    default_ttl: float | None
+    """Of an item that is put without `ttl=`; None: it does not expire."""
+    refresh_on_read: bool
+    """Whether a time to live begins anew when the item is read (True)."""
+    omit_expired: bool
+    """Always so here: an expired item is never shown.  May be left out or True."""
+    sweep_interval_minutes: float | None
+    """How often the sweeper deletes what has expired, once it is started."""
+
+
+@dataclass(frozen=True, slots=True)
+class TTL:
+    """A configuration that was checked."""
+
+    default: float | None = None
+    refresh_on_read: bool = True
+    sweep_interval: float | None = None
+
+
+def parse_ttl(config: TTLConfig | None) -> TTL:
+    """The settings.  Raises InvalidArgumentError."""
+    if config is None:
+        return TTL()
+    given = cast(Mapping[str, Any], config)
+    checked_keys("ttl", given, TTLConfig.__annotations__)
+    if given.get("omit_expired", True) is not True:
+        raise InvalidArgumentError(
+            f"omit_expired={given['omit_expired']!r} cannot be had: an expired item is never "
+            "shown; leave it out"
+        )
+    return TTL(
+        checked_minutes("default_ttl", given.get("default_ttl")),
+        bool(given.get("refresh_on_read", True)),
+        checked_minutes("sweep_interval_minutes", given.get("sweep_interval_minutes")),
+    )
+
+
+class Sweeper:
+    """A thread that sweeps now and then; owned by the store that started it.
+
+    `wait` waits so many seconds, and gives True as soon as it is to stop.
+    """
+
+    def __init__(
+        self,
+        sweep: Callable[[], int],
+        minutes: float,
+        wait: Callable[[float], bool] | None = None,
+    ) -> None:
+        self._sweep = sweep
+        self._seconds = minutes * 60
+        self._stopping = threading.Event()
+        self._wait = wait or self._stopping.wait
+        self._thread = threading.Thread(target=self._serve, name="store-sweeper", daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout: float | None = None) -> bool:
+        """Stop, after the sweep that is running; False if that takes longer than the timeout."""
+        self._stopping.set()
+        if self._thread is not threading.current_thread():
+            self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _serve(self) -> None:
+        while not self._wait(self._seconds):
+            try:
+                self._sweep()
+            except CheckpointError as error:  # a full disk, say: the next sweep may succeed
+                _log.warning("expired items could not be deleted: %s", error)
