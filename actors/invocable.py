@@ -1,0 +1,223 @@
+"""Every way to run a compiled graph.
+
+Sync methods are doors to the async ones (`doors.py`); the keyword arguments stand once, in
+`request.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any
+
+from typing_extensions import Unpack
+
+from checkpoint import Saver
+
+from .batch import Invoke, completed, concurrency_of, configs_for, gathered
+from .child import Child
+from .config import Config
+from .context import TaskContext, current
+from .doors import call, iterate
+from .errors import ConfigError
+from .inspection import Inspectable
+from .private import Call, GraphStream, Look, run_privately, stream_privately
+from .request import (
+    InvokeOptions,
+    Modes,
+    Request,
+    StreamOptions,
+    check_keys,
+    layout_for,
+    narrowed,
+    parse_look,
+)
+from .traces import show_user_frames
+
+
+class Invocable(Inspectable):
+    """A graph that can be run."""
+
+    # --- running -------------------------------------------------------------------------------
+
+    async def ainvoke(
+        self,
+        input: Any,  # noqa: A002 - the name users know
+        config: Config | None = None,
+        **options: Unpack[InvokeOptions],
+    ) -> Any:
+        """Run to the end; gives the last state, or, in another stream mode, its chunks as a list.
+
+        `input`: a dict of state keys, or None to go on with the thread where it stopped.  Raises
+        what a node raised, GraphRecursionError, EmptyInputError, InvalidUpdateError, ConfigError.
+
+            state = await graph.ainvoke({"topic": "cats"}, {"configurable": {"thread_id": "1"}})
+        """
+        try:
+            return await self._invoke(input, config, options, inline=False)
+        except BaseException as error:
+            show_user_frames(error)
+            raise
+
+    def invoke(
+        self,
+        input: Any,  # noqa: A002 - the name users know
+        config: Config | None = None,
+        **options: Unpack[InvokeOptions],
+    ) -> Any:
+        """The same as `ainvoke`, for sync code."""
+        return call(self._invoke(input, config, options, inline=True))
+
+    def astream(
+        self,
+        input: Any,  # noqa: A002 - the name users know
+        config: Config | None = None,
+        **options: Unpack[StreamOptions],
+    ) -> GraphStream:
+        """Run, and give what happens as it happens; see `StreamOptions` for what is shown.
+
+        The run is in lockstep with its reader, and leaving the loop cancels it.  Raises as
+        `ainvoke` does, wrong arguments at once.
+
+            async for chunk in graph.astream({"topic": "cats"}, stream_mode="updates"):
+                print(chunk)
+        """
+        return self._stream(input, config, options, inline=False)
+
+    def stream(
+        self,
+        input: Any,  # noqa: A002 - the name users know
+        config: Config | None = None,
+        **options: Unpack[StreamOptions],
+    ) -> Iterator[Any]:
+        """The same as `astream`, for sync code."""
+        stream = self._stream(input, config, options, inline=True)
+        return iterate(lambda: stream)
+
+    async def _invoke(
+        self, value: Any, config: Config | None, options: InvokeOptions, *, inline: bool
+    ) -> Any:
+        mode = _or_default(options.get("stream_mode"), "values")
+        if mode != "values":
+            stream = self._stream(value, config, {**options, "stream_mode": mode}, inline=inline)
+            return [chunk async for chunk in stream]
+        request = Request.parse(config, self.bound, options, known=InvokeOptions)
+        keys = check_keys(self.spec, request.output_keys)
+        caller = self._caller(request)
+        if caller is None:
+            return await run_privately(self._call(value, request, inline=inline))
+        return narrowed(self.spec, await self._child(value, request, caller).run(), keys)
+
+    def _stream(
+        self, value: Any, config: Config | None, options: StreamOptions, *, inline: bool
+    ) -> GraphStream:
+        modes = _or_default(options.get("stream_mode"), "updates")
+        look = Look(
+            modes=parse_look(modes),
+            single=isinstance(modes, str),
+            subgraphs=bool(options.get("subgraphs")),
+            output_keys=check_keys(self.spec, options.get("output_keys")),
+        )
+        request = Request.parse(config, self.bound, options, known=StreamOptions)
+        caller = self._caller(request)
+        if caller is None:
+            return stream_privately(self._call(value, request, inline=inline), look)
+        return self._child(value, request, caller).stream(look)
+
+    def _call(self, value: Any, request: Request, *, inline: bool) -> Call:
+        layout = layout_for(self.layout, request)
+        return Call(layout, self.saver_for(request), value, request, current(), inline)
+
+    def _caller(self, request: Request) -> TaskContext | None:
+        """The task whose run this call becomes part of, if it is made inside one."""
+        caller = current()
+        if caller is not None and caller.over:
+            return None
+        if caller is None or self.checkpointer is None or isinstance(self.checkpointer, bool):
+            return caller
+        thread_id = request.config.thread_id
+        if thread_id is None or thread_id == caller.scheduler.facts.thread_id:
+            return caller
+        return None  # a graph with a saver of its own, on a thread of its own
+
+    def _child(self, value: Any, request: Request, caller: TaskContext) -> Child:
+        stored = self.checkpointer is not False and not request.stateless
+        return Child(layout_for(self.layout, request), value, request, caller, stored=stored)
+
+    # --- many inputs -----------------------------------------------------------------------------
+
+    async def abatch(
+        self,
+        inputs: Sequence[Any],
+        config: Config | Sequence[Config] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **options: Unpack[InvokeOptions],
+    ) -> list[Any]:
+        """Run all inputs, as many at a time as config's max_concurrency says (default 64).
+
+        Gives the results in input order.  The first error cancels the rest and is raised, or,
+        with `return_exceptions`, stands in its result's place.
+        """
+        return await gathered(
+            self._with(options),
+            inputs,
+            configs_for(len(inputs), config),
+            concurrency_of(self.bound, config),
+            return_exceptions=return_exceptions,
+        )
+
+    def batch(
+        self,
+        inputs: Sequence[Any],
+        config: Config | Sequence[Config] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **options: Unpack[InvokeOptions],
+    ) -> list[Any]:
+        """The same as `abatch`, for sync code."""
+        return call(self.abatch(inputs, config, return_exceptions=return_exceptions, **options))
+
+    async def abatch_as_completed(
+        self,
+        inputs: Sequence[Any],
+        config: Config | Sequence[Config] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **options: Unpack[InvokeOptions],
+    ) -> AsyncIterator[tuple[int, Any]]:
+        """(index of the input, result) as runs end; keeps no more results than run at a time."""
+        configs = configs_for(len(inputs), config)
+        concurrency = concurrency_of(self.bound, config)
+        stream = completed(self._with(options), inputs, configs, concurrency)
+        async with contextlib.aclosing(stream):
+            async for index, result, error in stream:
+                if error is not None and not return_exceptions:
+                    raise error
+                yield index, result if error is None else error
+
+    def _with(self, options: InvokeOptions) -> Invoke:
+        async def invoke(value: Any, config: Config | None) -> Any:
+            return await self.ainvoke(value, config, **options)
+
+        return invoke
+
+    def saver_for(self, request: Request) -> Saver | None:
+        """Where a run of its own keeps its thread; None for a stateless run.
+
+        Raises ConfigError when there is a saver and no thread_id.
+        """
+        saver = self.checkpointer
+        if request.stateless or saver is None or isinstance(saver, bool):
+            return None
+        if request.config.thread_id is None:
+            raise ConfigError(
+                "Checkpointer requires one or more of the following 'configurable' keys: "
+                "thread_id. Without it a run has no thread to store: give "
+                '{"configurable": {"thread_id": "…"}}, or stateless=True to store nothing'
+            )
+        return saver
+
+
+def _or_default(modes: Modes | None, default: Modes) -> Modes:
+    return default if modes is None else modes
