@@ -2,7 +2,6 @@
 
 from .cache import Cache, CacheKey
 from .decoder import Decoder
-from .embedding import IndexConfig
 from .encoder import Encoded, EncodedWrites, ScopeEncoder
 from .errors import (
     CheckpointConflictError,
@@ -58,6 +57,7 @@ from .serde import MsgpackSerializer, Serializer
 from .sqlite import SqliteSaver
 from .sqlite_cache import SqliteCache
 from .store import Store
+from .store_config import IndexConfig, TTLConfig
 from .store_memory import MemoryStore
 from .store_ops import (
     NOT_GIVEN,
@@ -74,7 +74,6 @@ from .store_ops import (
     SearchOp,
 )
 from .store_sqlite import SqliteStore
-from .store_ttl import TTLConfig
 from .zones import load_zones
 
 __all__ = [

@@ -6,27 +6,16 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypedDict, cast
+from typing import Any, TypeAlias, cast
 
 from .errors import EmbeddingError, InvalidArgumentError
 from .store_checks import checked_count, checked_keys
+from .store_config import IndexConfig
 from .store_paths import Path, parse_path
 from .vectors import Cosines, available_cosines, pack_vector
 
 Embed: TypeAlias = Callable[[list[str]], Any]
 AsyncEmbed: TypeAlias = Callable[[list[str]], Awaitable[Any]]
-
-
-class IndexConfig(TypedDict, total=False):
-    """How a store indexes texts; `dims` and `embed` must be given."""
-
-    dims: int
-    """Numbers in a vector."""
-    embed: Any
-    """A function (async or not) from a list of texts to a list of vectors, or an object with
-    `embed_documents` and `embed_query`, or `aembed_documents` and `aembed_query`, or all four."""
-    fields: list[str] | None
-    """Paths of the texts to embed ("$", "title", "a.b", "tags[*]"); by default the whole value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +24,9 @@ class Texts:
 
     documents: tuple[str, ...]
     queries: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.documents or self.queries)
 
 
 @dataclass(frozen=True, slots=True)

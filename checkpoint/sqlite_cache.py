@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from .cache import CacheEntry, CacheKey, cache_entries, cache_keys, cache_namespace
@@ -30,8 +30,8 @@ _TABLES = (
 _GET = "SELECT expires, crc, data FROM cache WHERE ns=? AND key=?"
 _SET = "INSERT OR REPLACE INTO cache (ns, key, expires, crc, data) VALUES (?, ?, ?, ?, ?)"
 _DROP = "DELETE FROM cache WHERE id IN (SELECT id FROM cache WHERE expires<=? LIMIT 100)"
-_CLEAR = "DELETE FROM cache WHERE ns=?"
-_CLEAR_ALL = "DELETE FROM cache"
+_DELETE = "DELETE FROM cache WHERE ns=?"
+_DELETE_ALL = "DELETE FROM cache"
 
 
 class SqliteCache(DatabaseHandle):
@@ -88,8 +88,8 @@ class SqliteCache(DatabaseHandle):
         """
         wanted = cache_keys(keys)
         await self._opened()
-        read = _GetEntries(wanted, self._clock(), self._serializer)
-        return await self.lease.read(read.read) if wanted else {}
+        read = partial(_read, wanted, self._clock(), self._serializer)
+        return await self.lease.read(read) if wanted else {}
 
     async def set(self, pairs: Mapping[CacheKey, tuple[Any, float | None]]) -> None:
         """Keep (value, time to live in seconds) under each key; None: until it is cleared.
@@ -99,13 +99,13 @@ class SqliteCache(DatabaseHandle):
         """
         entries = cache_entries(pairs, self._serializer.dumps, now := self._clock())
         await self._opened()
-        await self.lease.write(_SetEntries(entries, now).apply)
+        await self.lease.write(partial(_write, entries, now))
 
     async def clear(self, namespaces: Sequence[tuple[str, ...]] | None = None) -> None:
         """Forget the values of these very namespaces, or of all."""
         gone = None if namespaces is None else [cache_namespace(ns) for ns in namespaces]
         await self._opened()
-        await self.lease.write(_Clear(gone).apply)
+        await self.lease.write(partial(_clear, gone))
 
     async def _opened(self) -> None:
         if self._closed:
@@ -117,52 +117,39 @@ class SqliteCache(DatabaseHandle):
             await self.aopen()
 
 
-@dataclass(frozen=True, slots=True)
-class _GetEntries:
-    keys: Sequence[CacheKey]
-    now: float
-    serializer: Serializer
-
-    def read(self, connection: sqlite3.Connection) -> dict[CacheKey, Any]:
-        found: dict[CacheKey, Any] = {}
-        for key in self.keys:
-            row = connection.execute(_GET, _packed(key)).fetchone()
-            if row is None or CacheEntry(row[2], row[0]).expired(self.now):
-                continue
-            if checksum(row[2]) != row[1]:
-                raise CorruptDataError(
-                    f"the cached value of {key!r} does not match its checksum; clear its "
-                    "namespace, and check the file: others may be damaged too"
-                )
-            found[key] = self.serializer.loads(row[2])
-        return found
+def _read(
+    keys: Sequence[CacheKey], now: float, serializer: Serializer, connection: sqlite3.Connection
+) -> dict[CacheKey, Any]:
+    found: dict[CacheKey, Any] = {}
+    for key in keys:
+        row = connection.execute(_GET, _packed(key)).fetchone()
+        if row is None or CacheEntry(row[2], row[0]).expired(now):
+            continue
+        if checksum(row[2]) != row[1]:
+            raise CorruptDataError(
+                f"the cached value of {key!r} does not match its checksum; clear its "
+                "namespace, and check the file: others may be damaged too"
+            )
+        found[key] = serializer.loads(row[2])
+    return found
 
 
-@dataclass(frozen=True, slots=True)
-class _SetEntries:
-    entries: Mapping[CacheKey, CacheEntry]
-    now: float
-
-    def apply(self, connection: sqlite3.Connection) -> None:
-        connection.execute(_DROP, (self.now,))
-        connection.executemany(
-            _SET,
-            [
-                (*_packed(key), entry.expires, checksum(entry.data), entry.data)
-                for key, entry in self.entries.items()
-            ],
-        )
+def _write(
+    entries: Mapping[CacheKey, CacheEntry], now: float, connection: sqlite3.Connection
+) -> None:
+    connection.execute(_DROP, (now,))
+    rows = [
+        (*_packed(key), entry.expires, checksum(entry.data), entry.data)
+        for key, entry in entries.items()
+    ]
+    connection.executemany(_SET, rows)
 
 
-@dataclass(frozen=True, slots=True)
-class _Clear:
-    namespaces: Sequence[tuple[str, ...]] | None
-
-    def apply(self, connection: sqlite3.Connection) -> None:
-        if self.namespaces is None:
-            connection.execute(_CLEAR_ALL)
-        else:
-            connection.executemany(_CLEAR, [(_packed_ns(ns),) for ns in self.namespaces])
+def _clear(namespaces: Sequence[tuple[str, ...]] | None, connection: sqlite3.Connection) -> None:
+    if namespaces is None:
+        connection.execute(_DELETE_ALL)
+    else:
+        connection.executemany(_DELETE, [(_packed_ns(ns),) for ns in namespaces])
 
 
 def _packed(key: CacheKey) -> tuple[bytes, bytes]:

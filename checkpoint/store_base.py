@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
-from .embedding import NOTHING_EMBEDDED, Embedded, Index, IndexConfig, Texts, parse_index
 from .store import Store
-from .store_checks import checked_minutes
+from .store_config import IndexConfig, TTLConfig
 from .store_ops import Op, Result
-from .store_plan import Plan, plan
-from .store_ttl import Sweeper, TTLConfig, parse_ttl
 
-_SWEEP_MINUTES = 5.0
+if TYPE_CHECKING:
+    from .embedding import Embedded
+    from .store_plan import Plan
+    from .store_ttl import Sweeper
 
 
 class PlannedStore(Store):
@@ -21,13 +22,15 @@ class PlannedStore(Store):
     def __init__(
         self, index: IndexConfig | None, ttl: TTLConfig | None, clock: Callable[[], float]
     ) -> None:
-        settings = parse_ttl(ttl)
-        self.default_ttl = settings.default
-        self.refresh_on_read = settings.refresh_on_read
-        self._sweep_interval = settings.sweep_interval or _SWEEP_MINUTES
-        self._sweeper: Sweeper | None = None
-        self._index: Index | None = parse_index(index)
+        from .store_plan import Planner  # not before somebody has a store: an import stays cheap
+        from .store_ttl import parse_ttl
+
+        self._ttl = parse_ttl(ttl)
+        self._planner = Planner(index)
         self._clock = clock
+        self._sweeper: Sweeper | None = None
+        self.default_ttl = self._ttl.default
+        self.refresh_on_read = self._ttl.refresh_on_read
 
     def batch(self, ops: Iterable[Op]) -> list[Result]:
         """The results of several operations, in their order; reads see the state before puts.
@@ -35,19 +38,15 @@ class PlannedStore(Store):
         Puts are all or nothing.  Raises InvalidArgumentError, SerializationError, EmbeddingError or
         what the embedding function raised; nothing is changed then.
         """
-        asked = plan(ops, self._index)
+        asked = self._planner.plan(ops)
         self._ready()
-        index, texts = self._index, asked.texts
-        embedded = index.embed(texts) if index and any_of(texts) else NOTHING_EMBEDDED
-        return self._run(asked, embedded)
+        return self._run(asked, self._planner.embed(asked))
 
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
         """`batch`, for async code; an embedding function that is not async runs in a thread."""
-        asked = plan(ops, self._index)
+        asked = self._planner.plan(ops)
         self._ready()
-        index, texts = self._index, asked.texts
-        embedded = await index.aembed(texts) if index and any_of(texts) else NOTHING_EMBEDDED
-        return await self._arun(asked, embedded)
+        return await self._arun(asked, await self._planner.aembed(asked))
 
     @abstractmethod
     def sweep_ttl(self) -> int:
@@ -63,10 +62,12 @@ class PlannedStore(Store):
         The interval is by default that of the store's `ttl`, or 5 minutes.  Who starts it stops it;
         closing the store does so, too.  Raises InvalidArgumentError.
         """
-        minutes = checked_minutes("sweep_interval_minutes", sweep_interval_minutes)
+        from .store_ttl import Sweeper, sweep_interval
+
+        minutes = sweep_interval(sweep_interval_minutes, self._ttl)
         self._ready()
         if self._sweeper is None:
-            self._sweeper = Sweeper(self.sweep_ttl, minutes or self._sweep_interval)
+            self._sweeper = Sweeper(self.sweep_ttl, minutes)
 
     def stop_ttl_sweeper(self, timeout: float | None = None) -> bool:
         """Stop the thread, after the sweep that is running; True when it has ended."""
@@ -86,8 +87,3 @@ class PlannedStore(Store):
 
     @abstractmethod
     async def _arun(self, asked: Plan, embedded: Embedded) -> list[Result]: ...
-
-
-def any_of(texts: Texts) -> bool:
-    """True if there is something to embed."""
-    return bool(texts.documents or texts.queries)

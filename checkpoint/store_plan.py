@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from .embedding import Index, Texts, parse_fields
+from .embedding import NOTHING_EMBEDDED, Embedded, Index, Texts, parse_fields, parse_index
 from .errors import InvalidArgumentError
 from .store_checks import (
     checked_count,
@@ -23,8 +23,10 @@ from .store_checks import (
     checked_query,
     json_of,
 )
+from .store_config import IndexConfig
 from .store_filters import Filter, parse_filter
 from .store_ops import GetOp, ListNamespacesOp, MatchCondition, Namespace, Op, PutOp, SearchOp
+from .vectors import Cosines
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,22 +87,45 @@ class Plan:
         return Texts(tuple(documents), tuple(queries))
 
 
-def plan(ops: Iterable[Op], index: Index | None) -> Plan:
-    """The batch, checked.
+class Planner:
+    """Plans the batches of a store with this index.  Raises as `parse_index`."""
 
-    Raises InvalidArgumentError (or one of its children), or SerializationError for a value.
-    """
-    reads: list[tuple[int, Read]] = []
-    puts: dict[tuple[Namespace, str], Put] = {}
-    size = 0
-    for op in ops:
-        step = _step(op, index)
-        if isinstance(step, Put):
-            puts[step.namespace, step.key] = step
-        else:
-            reads.append((size, step))
-        size += 1
-    return Plan(size, tuple(reads), tuple(puts.values()))
+    def __init__(self, index: IndexConfig | None) -> None:
+        self._index = parse_index(index)
+
+    @property
+    def cosines(self) -> Cosines | None:
+        """What compares vectors; None without an index, when no plan searches by a query."""
+        return None if self._index is None else self._index.cosines
+
+    def plan(self, ops: Iterable[Op]) -> Plan:
+        """The batch, checked.
+
+        Raises InvalidArgumentError (or one of its children), or SerializationError for a value.
+        """
+        reads: list[tuple[int, Read]] = []
+        puts: dict[tuple[Namespace, str], Put] = {}
+        size = 0
+        for op in ops:
+            step = _step(op, self._index)
+            if isinstance(step, Put):
+                puts[step.namespace, step.key] = step
+            else:
+                reads.append((size, step))
+            size += 1
+        return Plan(size, tuple(reads), tuple(puts.values()))
+
+    def embed(self, plan: Plan) -> Embedded:
+        """Vectors of a plan's texts.  Raises EmbeddingError, or what the function raised."""
+        if self._index is None or not (texts := plan.texts):
+            return NOTHING_EMBEDDED
+        return self._index.embed(texts)
+
+    async def aembed(self, plan: Plan) -> Embedded:
+        """Vectors of a plan's texts.  Raises EmbeddingError, or what the function raised."""
+        if self._index is None or not (texts := plan.texts):
+            return NOTHING_EMBEDDED
+        return await self._index.aembed(texts)
 
 
 def _step(op: object, index: Index | None) -> Read | Put:

@@ -6,16 +6,17 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
-from .embedding import Embedded, IndexConfig
 from .handle import DatabaseHandle
 from .store_base import PlannedStore
+from .store_config import IndexConfig, TTLConfig
 from .store_ops import Result
-from .store_plan import Plan
-from .store_reads import Answers, ReadItems
-from .store_tables import STORE_TABLES, SWEPT, SweepItems, WriteItems
-from .store_ttl import TTLConfig
+from .store_schema import STORE_TABLES
+
+if TYPE_CHECKING:
+    from .embedding import Embedded
+    from .store_plan import Plan
 
 
 class SqliteStore(DatabaseHandle, PlannedStore):
@@ -46,8 +47,11 @@ class SqliteStore(DatabaseHandle, PlannedStore):
         ttl: TTLConfig | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        from .store_units import StoreUnits  # not before somebody has a store
+
         DatabaseHandle.__init__(self, path)
         PlannedStore.__init__(self, index, ttl, clock)
+        self._units = StoreUnits(self._planner.cosines)
 
     @classmethod
     def from_conn_string(
@@ -77,18 +81,18 @@ class SqliteStore(DatabaseHandle, PlannedStore):
 
     def sweep_ttl(self) -> int:
         """Delete what has expired; gives the number of items."""
-        sweep = SweepItems(self._clock())
+        sweep = self._units.sweep(self._clock())
         total = portion = self.lease.run_write(sweep.apply)
-        while portion == SWEPT:
+        while portion == self._units.swept:
             portion = self.lease.run_write(sweep.apply)
             total += portion
         return total
 
     async def asweep_ttl(self) -> int:
         """Delete what has expired; gives the number of items."""
-        sweep = SweepItems(self._clock())
+        sweep = self._units.sweep(self._clock())
         total = portion = await self.lease.write(sweep.apply)
-        while portion == SWEPT:
+        while portion == self._units.swept:
             portion = await self.lease.write(sweep.apply)
             total += portion
         return total
@@ -97,30 +101,19 @@ class SqliteStore(DatabaseHandle, PlannedStore):
         _ = self.lease
 
     def _run(self, asked: Plan, embedded: Embedded) -> list[Result]:
-        now = self._clock()
-        answers = _no_answers(asked)
+        units, now = self._units, self._clock()
+        answers = units.unread(asked)
         if asked.reads:
-            answers = self.lease.run_read(self._reads(asked, embedded, now).read)
+            answers = self.lease.run_read(units.read(asked, embedded, now).read)
         if asked.puts or answers.refreshed:
-            self.lease.run_write(_writes(asked, answers, embedded, now).apply)
+            self.lease.run_write(units.write(asked, answers, embedded, now).apply)
         return answers.results
 
     async def _arun(self, asked: Plan, embedded: Embedded) -> list[Result]:
-        now = self._clock()
-        answers = _no_answers(asked)
+        units, now = self._units, self._clock()
+        answers = units.unread(asked)
         if asked.reads:
-            answers = await self.lease.read(self._reads(asked, embedded, now).read)
+            answers = await self.lease.read(units.read(asked, embedded, now).read)
         if asked.puts or answers.refreshed:
-            await self.lease.write(_writes(asked, answers, embedded, now).apply)
+            await self.lease.write(units.write(asked, answers, embedded, now).apply)
         return answers.results
-
-    def _reads(self, asked: Plan, embedded: Embedded, now: float) -> ReadItems:
-        return ReadItems(asked, embedded, self._index.cosines if self._index else None, now)
-
-
-def _no_answers(asked: Plan) -> Answers:
-    return Answers([None] * asked.size, [])
-
-
-def _writes(asked: Plan, answers: Answers, embedded: Embedded, now: float) -> WriteItems:
-    return WriteItems(asked.puts, answers.refreshed, embedded, now)

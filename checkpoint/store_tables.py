@@ -1,11 +1,4 @@
-"""The tables of a store, and the units of work that write them.
-
-store_namespace  `name`: the labels in UTF-8 with a NUL between them, so that names sort as
-                 tuples do; `id` tells which was first
-store_item       `id` tells which was first in its namespace; `value` is JSON in ASCII; times
-                 are seconds since the epoch, `ttl` is in seconds
-store_vector     packed vectors (`vectors.py`) of an item, numbered
-"""
+"""Units of work that write a store's tables."""
 
 from __future__ import annotations
 
@@ -20,25 +13,6 @@ from .store_plan import Put
 
 if TYPE_CHECKING:
     import sqlite3
-
-STORE_TABLES = (
-    """
-    CREATE TABLE IF NOT EXISTS store_namespace (id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE)
-    """,
-    """
-    CREATE TABLE IF NOT EXISTS store_item (id INTEGER PRIMARY KEY, ns INTEGER NOT NULL,
-        key TEXT NOT NULL, created REAL NOT NULL, updated REAL NOT NULL, ttl REAL, expires REAL,
-        crc INTEGER NOT NULL, value TEXT NOT NULL, UNIQUE (ns, key))
-    """,
-    "CREATE INDEX IF NOT EXISTS store_item_ns ON store_item (ns)",
-    """
-    CREATE INDEX IF NOT EXISTS store_item_end ON store_item (expires) WHERE expires IS NOT NULL
-    """,
-    """
-    CREATE TABLE IF NOT EXISTS store_vector (item INTEGER NOT NULL, number INTEGER NOT NULL,
-        crc INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (item, number)) WITHOUT ROWID
-    """,
-)
 
 _NAMESPACE = "SELECT id FROM store_namespace WHERE name=?"
 _ADD_NAMESPACE = "INSERT INTO store_namespace (name) VALUES (?) RETURNING id"

@@ -6,25 +6,15 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypedDict, cast
+from typing import Any, cast
 
 from .errors import CheckpointError, InvalidArgumentError
 from .store_checks import checked_keys, checked_minutes
+from .store_config import TTLConfig
 
 _log = logging.getLogger(__name__)
 
-
-class TTLConfig(TypedDict, total=False):
-    """What a store does about times to live, all in minutes."""
-
-    default_ttl: float | None
-    """Of an item that is put without `ttl=`; None: it does not expire."""
-    refresh_on_read: bool
-    """Whether a time to live begins anew when the item is read (True)."""
-    omit_expired: bool
-    """Always so here: an expired item is never shown.  May be left out or True."""
-    sweep_interval_minutes: float | None
-    """How often the sweeper deletes what has expired, once it is started."""
+SWEEP_MINUTES = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +42,12 @@ def parse_ttl(config: TTLConfig | None) -> TTL:
         bool(given.get("refresh_on_read", True)),
         checked_minutes("sweep_interval_minutes", given.get("sweep_interval_minutes")),
     )
+
+
+def sweep_interval(minutes: float | None, ttl: TTL) -> float:
+    """Minutes between two sweeps.  Raises InvalidArgumentError."""
+    given = checked_minutes("sweep_interval_minutes", minutes)
+    return given or ttl.sweep_interval or SWEEP_MINUTES
 
 
 class Sweeper:
