@@ -67,6 +67,7 @@ class Snapshot:
     changed: Mapping[str, Any]
     """Channel -> what to store (`channels.MISSING`: the channel is empty now)."""
     wrote: tuple[str, ...]
+    """Names of the nodes that ran last, sorted; nodes that a Send ran do not count."""
 
 
 @dataclass(slots=True)
@@ -85,6 +86,8 @@ class Restored:
     source: Source = "loop"
     replayed: bool = False
     """Not the thread's newest: going on from it makes a new branch."""
+    wrote: tuple[str, ...] = ()
+    """See `Snapshot.wrote`."""
     newest_id: str = ""
     """Newest checkpoint of the scope, whose branch it may be: new ids are greater than that."""
 

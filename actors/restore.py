@@ -31,4 +31,5 @@ def restored_from(loaded: Loaded, decoder: Decoder, *, replayed: bool = False) -
         newest_id=loaded.newest_id,
         created_at=record.created_at,
         source=record.metadata.source,
+        wrote=record.wrote,
     )

@@ -189,12 +189,13 @@ class Machine:
         if not self._layout.unstored.isdisjoint(data):
             self._aside = {k: v for k, v in data.items() if k in self._layout.unstored}
             data = {k: v for k, v in data.items() if k not in self._layout.unstored}
-        dropped = self.channels.consume(self.channels.plan())  # what was left to run
+        left = self.channels.plan()
+        dropped = self.channels.consume(left)
         self.channels.write({INPUT: [data]})
         self.channels.updated |= dropped
         self._first_written = given
         self._step += 1
-        commands = self.trail.save("input", self._step, self.channels)
+        commands = self.trail.save("input", self._step, self.channels, left)
         start = self._adopt(self.channels.plan())
         if self._facts.persist:
             commands += self._report.stepped(self._step, frozenset(), self.trail.saved, start)
@@ -211,7 +212,7 @@ class Machine:
             return [self._finish(EmptyInputError(_NO_INPUT))]
         tasks = self.channels.plan()
         commands: list[MachineCommand] = []
-        if restored.replayed and tasks:
+        if restored.replayed:
             self._step += 1
             commands = self.trail.save(
                 "fork", self._step, self.channels, changed=self.channels.given
@@ -329,8 +330,7 @@ class Machine:
             planned = self.channels.plan()
         commands: list[MachineCommand] = []
         if self._facts.persist:
-            wrote = tuple(sorted({task.node.name for task in done}))
-            commands = self.trail.save("loop", self._step, self.channels, wrote)
+            commands = self.trail.save("loop", self._step, self.channels, done)
         self._adopt(planned)
         if self._first_written:
             written, self._first_written = written | self._first_written, frozenset()

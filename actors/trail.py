@@ -6,17 +6,26 @@ have ids all the same, made when something needs them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from .channelset import ChannelSet
-from .commands import MachineCommand, Restored, SaveCheckpoint, SaveWrites, Snapshot, Source, Task
+from .commands import (
+    PULL,
+    MachineCommand,
+    Restored,
+    SaveCheckpoint,
+    SaveWrites,
+    Snapshot,
+    Source,
+    Task,
+)
 from .report import Facts, is_start, task_id
 
 
 class Trail:
     """One run's way from checkpoint to checkpoint."""
 
-    __slots__ = ("_facts", "_newest", "checkpoint_id", "saved")
+    __slots__ = ("_facts", "_newest", "checkpoint_id", "saved", "wrote")
 
     def __init__(self, facts: Facts, restored: Restored | None) -> None:
         self._facts = facts
@@ -26,23 +35,30 @@ class Trail:
         """The checkpoint that the tasks of this step start from."""
         self.saved = _again(restored) if restored else None
         """The same as it was saved."""
+        self.wrote = restored.wrote if restored else ()
+        """Names of the nodes that ran last, sorted; nodes that a Send ran do not count."""
 
     def save(
         self,
         source: Source,
         step: int,
         channels: ChannelSet,
-        wrote: tuple[str, ...] = (),
+        ran: Sequence[Task] = (),
         *,
         changed: Iterable[str] | None = None,
     ) -> list[MachineCommand]:
-        """Add a checkpoint with the channels that changed since the last (or just those named)."""
+        """Add a checkpoint with the channels that changed since the last (or just those named).
+
+        `ran`: tasks that are over with it.
+        """
         facts = self._facts
         if not facts.persist:
             return []
         names = channels.unsaved()
+        self.wrote = _nodes(ran) or self.wrote
         parent = self.checkpoint_id
-        self.checkpoint_id = facts.new_id(parent and max(parent, self._newest))
+        after = max(parent or "", self._newest)
+        self._newest = self.checkpoint_id = facts.new_id(after or None)
         self.saved = Snapshot(
             id=self.checkpoint_id,
             parent_id=parent,
@@ -51,9 +67,13 @@ class Trail:
             step=step,
             version=channels.version,
             changed=channels.stored(names if changed is None else changed),
-            wrote=wrote,
+            wrote=self.wrote,
         )
         return [SaveCheckpoint(self.saved)]
+
+    def step_aside(self) -> None:
+        """Let the next checkpoint stand beside the last one, not after it."""
+        self.checkpoint_id = self.saved.parent_id if self.saved else None
 
     def keep(self, task: Task) -> list[MachineCommand]:
         """Keep what a task has come to, as pending writes of the step it belongs to."""
@@ -72,6 +92,11 @@ class Trail:
         return (*self._facts.ns, f"{task.node.name}:{self.identify(task)}")
 
 
+def _nodes(ran: Sequence[Task]) -> tuple[str, ...]:
+    names = {task.node.name for task in ran if task.path[0] == PULL}
+    return tuple(sorted(names)) if len(names) > 1 else tuple(names)
+
+
 def _again(restored: Restored) -> Snapshot:
     """A restored checkpoint as it was when it was saved, to be shown again."""
     return Snapshot(
@@ -82,5 +107,5 @@ def _again(restored: Restored) -> Snapshot:
         step=restored.step,
         version=restored.version,
         changed={},
-        wrote=(),
+        wrote=restored.wrote,
     )

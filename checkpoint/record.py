@@ -105,7 +105,7 @@ class CheckpointRecord:
     version: int
     """The channel version of this step: channels whose entry has it were updated by it."""
     wrote: tuple[str, ...] = ()
-    """Names of the nodes whose writes made this checkpoint, sorted."""
+    """Names of the nodes that ran last when it was made, sorted."""
 
 
 @dataclass(frozen=True, slots=True)
