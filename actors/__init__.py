@@ -23,6 +23,8 @@ from .errors import (
     AskTimeoutError,
     CheckpointerTypeError,
     ConfigError,
+    DrawingError,
+    DrawingUnavailableError,
     EmptyChannelError,
     EmptyInputError,
     GraphBubbleUp,
@@ -31,6 +33,8 @@ from .errors import (
     GraphRecursionError,
     HandlerCancelledError,
     InvalidUpdateError,
+    JsonSchemaError,
+    JsonSchemaUnavailableError,
     MailboxClosedError,
     MailboxFullError,
     NoTaskError,
@@ -49,6 +53,7 @@ from .errors import (
 from .graph import StateGraph
 from .interrupts import interrupt
 from .mailbox import Mailbox, MailboxStats
+from .pregel import ChannelWriteEntry, NodeBuilder, Pregel
 from .private import GraphStream
 from .ref import ActorRef, DeadLetter
 from .restart import RestartPolicy
@@ -82,6 +87,7 @@ __all__ = [
     "AskTimeoutError",
     "BinaryOperatorAggregate",
     "Channel",
+    "ChannelWriteEntry",
     "CheckpointerTypeError",
     "Command",
     "CompiledGraph",
@@ -89,6 +95,8 @@ __all__ = [
     "ConfigError",
     "DeadLetter",
     "Dispatcher",
+    "DrawingError",
+    "DrawingUnavailableError",
     "Durability",
     "END",
     "EmptyChannelError",
@@ -104,6 +112,8 @@ __all__ = [
     "HandlerCancelledError",
     "Interrupt",
     "InvalidUpdateError",
+    "JsonSchemaError",
+    "JsonSchemaUnavailableError",
     "LastValue",
     "Mailbox",
     "MailboxClosedError",
@@ -111,10 +121,12 @@ __all__ = [
     "MailboxStats",
     "NamedBarrierValue",
     "NoTaskError",
+    "NodeBuilder",
     "OptionError",
     "Overwrite",
     "OwnTaskError",
     "ParentCommand",
+    "Pregel",
     "RestartPolicy",
     "ResumeError",
     "Run",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from .channels import (
@@ -14,8 +15,21 @@ from .channels import (
     Topic,
 )
 from .errors import GraphBuildError
-from .parts import BranchPart, NodePart, Parts
-from .spec import INPUT, TASKS, BranchSpec, GraphSpec, NodeSpec, Writes
+from .fingerprint import cache_namespace
+from .parts import BranchPart, NodePart, NodePolicies, Parts
+from .spec import (
+    DEFAULT_HANDLER,
+    HANDLER_PREFIX,
+    INPUT,
+    ROOT,
+    ROOT_ONLY,
+    TASKS,
+    BranchSpec,
+    GraphSpec,
+    NodeSpec,
+    Sources,
+    Writes,
+)
 from .state import Schema
 from .values import END, START, TAG_HIDDEN, Send
 
@@ -24,6 +38,7 @@ def spec_of(parts: Parts, name: str) -> GraphSpec:
     """The spec of checked parts; later additions to the parts do not reach it."""
     assembly = _Assembly(parts)
     nodes = {node.name: assembly.node(node) for node in parts.nodes.values()}
+    handlers = (assembly.handler(node) for node in parts.nodes.values())
     triggers: dict[str, list[str]] = {}
     for node in nodes.values():
         for channel in node.triggers:
@@ -35,10 +50,13 @@ def spec_of(parts: Parts, name: str) -> GraphSpec:
         start=assembly.start(),
         triggers={channel: tuple(sorted(names)) for channel, names in triggers.items()},
         input_keys=assembly.keys(parts.input),
+        bare=ROOT if assembly.state_keys == ROOT_ONLY else None,
         output_keys=assembly.keys(parts.output),
         state_keys=assembly.state_keys,
         coerce_input=parts.input.read_input(),
         types=tuple(dict.fromkeys(cls for schema in parts.schemas for cls in schema.types)),
+        sources=Sources(parts.input.source, parts.output.source, parts.context),
+        handlers={handler.name: handler for handler in handlers if handler is not None},
     )
 
 
@@ -89,7 +107,8 @@ class _Assembly:
     def node(self, part: NodePart) -> NodeSpec:
         """One node's spec."""
         callee, metadata = part.callee, part.metadata
-        return NodeSpec(
+        policies = part.policies.over(self.parts.defaults)
+        node = NodeSpec(
             name=part.name,
             call=callee.call,
             is_async=callee.is_async,
@@ -103,6 +122,34 @@ class _Assembly:
             defer=part.defer,
             metadata=metadata,
             hidden=metadata is not None and TAG_HIDDEN in metadata.get("tags", ()),
+            ends=part.ends,
+            retry=policies.retry or (),
+            timeout=policies.timeout,
+            cache=policies.cache,
+            error_handler=_handler_name(part, self.parts.defaults),
+        )
+        return node if node.cache is None else replace(node, cache_ns=cache_namespace(node))
+
+    def handler(self, part: NodePart) -> NodeSpec | None:
+        """The error handler of a node, if it has one.  Nothing triggers it, and only a Command it
+        returns says where to go next; the graph's own retries and limits hold for it too."""
+        defaults = self.parts.defaults
+        callee = part.policies.handler or defaults.handler
+        if callee is None:
+            return None
+        return NodeSpec(
+            name=_handler_name(part, defaults) or part.name,
+            call=callee.call,
+            is_async=callee.is_async,
+            params=callee.params,
+            triggers=(),
+            reads=self.keys(part.schema),
+            coerce=part.schema.coerce,
+            writes=self._writes,
+            targets=(),
+            branches=(),
+            retry=defaults.retry or (),
+            timeout=defaults.timeout,
         )
 
     def start(self) -> NodeSpec:
@@ -134,6 +181,12 @@ class _Assembly:
             reads=self.keys(schema),
             coerce=schema.coerce,
         )
+
+
+def _handler_name(part: NodePart, defaults: NodePolicies) -> str | None:
+    if part.policies.handler is not None:
+        return f"{HANDLER_PREFIX}{part.name}"
+    return None if defaults.handler is None else DEFAULT_HANDLER
 
 
 def _one_step() -> EphemeralValue[Any]:

@@ -23,6 +23,7 @@ class ChannelSet:
         "_channels",
         "_deferred",
         "_expiring",
+        "_last",
         "_layout",
         "_spec",
         "_values",
@@ -38,6 +39,8 @@ class ChannelSet:
         self._values: dict[str, Any] = {}
         self._expiring: set[str] = set()
         self._deferred: set[str] = set()
+        self._last: dict[str, Any] | None = None
+        """Of state that holds for one step only: as the last step that wrote any left it."""
         self.version = 0
         self.updated: set[str] = set()
         """Channels that the last step changed."""
@@ -73,6 +76,12 @@ class ChannelSet:
         if keys is self._spec.state_keys:
             return values.copy()
         return {key: values[key] for key in keys if key in values}
+
+    def output(self) -> dict[str, Any]:
+        """The output keys, as the last step that wrote state left them."""
+        if self._last is None:
+            return self.select(self._spec.output_keys)
+        return {key: self._last[key] for key in self._spec.output_keys if key in self._last}
 
     def input_of(self, task: Task) -> Any:
         """What the task's node is called with: a Send's argument, or the state keys it reads
@@ -148,6 +157,8 @@ class ChannelSet:
                 changed.add(name)
         self.updated = changed
         self._refresh(changed)
+        if self._layout.fleeting and not self._layout.state.isdisjoint(written):
+            self._last = self._values.copy()
 
     def give(self, writes: Writes) -> None:
         """Take writes of no task before a step: what they trigger runs beside what is planned."""
@@ -192,11 +203,9 @@ class ChannelSet:
         """The next step's tasks, Sends by index, then nodes by name."""
         tasks: list[Task] = []
         names: set[str] = set()
-        spec, state = self._spec, self._layout.state
+        spec = self._spec
         triggers = spec.triggers
         for channel_name in self.updated:
-            if channel_name in state:
-                continue
             woken = triggers.get(channel_name)
             if woken and self._channels[channel_name].is_available():
                 names.update(woken)

@@ -7,9 +7,12 @@ from typing import Any
 
 from .errors import GraphBuildError
 from .parts import NodePart, Parts
+from .spec import DEFAULT_HANDLER, HANDLER_PREFIX
 from .values import END, START
 
-RESERVED_NAMES = frozenset({START, END, "__interrupt__", "__metadata__", "__input__", "__copy__"})
+RESERVED_NAMES = frozenset(
+    {START, END, "__interrupt__", "__metadata__", "__input__", "__copy__", DEFAULT_HANDLER}
+)
 
 
 def check_name(name: Any, nodes: Collection[str]) -> None:
@@ -18,7 +21,7 @@ def check_name(name: Any, nodes: Collection[str]) -> None:
         raise GraphBuildError(f"A node cannot be named {name!r}: give it a string")
     if name in nodes:
         raise GraphBuildError(f"Node `{name}` already present. Give the second one another name")
-    if name in RESERVED_NAMES or name.startswith("__pregel_"):
+    if name in RESERVED_NAMES or name.startswith(("__pregel_", HANDLER_PREFIX)):
         raise GraphBuildError(f"Node `{name}` is reserved. Give your node another name")
     for character in "|:":
         if character in name:

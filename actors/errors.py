@@ -5,6 +5,14 @@ ActorsError
 ├── ConfigError (ValueError)            a call's arguments or config cannot be
 │   └── CheckpointerTypeError (TypeError)
 ├── InvalidUpdateError                  a node or caller gave something that is no update
+├── NodeTimeoutError                    an attempt of a node took too long
+├── NodeCancelledError                  a node cancelled itself
+├── StepTimeoutError (TimeoutError)     a super-step took longer than `step_timeout`
+├── CacheKeyError (TypeError)           a key function gave something that is no key
+├── GraphBubbleUp                       passes through nodes
+│   ├── GraphInterrupt                  the run waits for answers
+│   ├── ParentCommand                   a command for the graph that called this one
+│   └── GraphDrained                    the run was asked to stop, and did between two steps
 ├── EmptyInputError                     there is nothing to run
 ├── EmptyChannelError                   a channel that holds no value was read
 ├── GraphRecursionError (RecursionError)  the steps ran out
@@ -15,6 +23,10 @@ ActorsError
 ├── SystemClosedError                   the actor system takes nothing new
 ├── NoTaskError (RuntimeError)          this is no code of a node
 ├── OptionError (TypeError)             there is no such keyword argument
+├── DrawingError (ValueError)           the graph cannot be drawn so
+├── DrawingUnavailableError (ImportError)  nothing is installed that draws so
+├── JsonSchemaError (ValueError)        a schema has no JSON schema
+├── JsonSchemaUnavailableError (ImportError)  nothing is installed that makes it
 └── kernel
     ├── MailboxFullError
     ├── MailboxClosedError
@@ -31,7 +43,7 @@ ActorsError
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from .values import Command, Interrupt
@@ -77,6 +89,62 @@ class ParentCommand(GraphBubbleUp):
         self.command = command
 
 
+class GraphDrained(GraphBubbleUp):
+    """The run was asked to stop and is saved: run the thread again with None as input.
+
+    `reason`: what `RunControl.request_drain` was given.
+    """
+
+    def __init__(self, reason: str = "shutdown") -> None:
+        super().__init__(f"Graph drained: {reason}")
+        self.reason = reason
+
+
+class NodeTimeoutError(ActorsError):
+    """An attempt of a node took longer than its policy allows; allow more, or have it retried.
+
+    `kind` says which limit was passed and `timeout` how many seconds that is; `elapsed` seconds had
+    gone by.  No TimeoutError, so that the default retry policy covers it.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        elapsed: float,
+        *,
+        kind: Literal["idle", "run"],
+        idle_timeout: float | None = None,
+        run_timeout: float | None = None,
+    ) -> None:
+        self.node = node
+        self.elapsed = elapsed
+        self.kind: Literal["idle", "run"] = kind
+        self.idle_timeout = idle_timeout
+        self.run_timeout = run_timeout
+        self.timeout = (idle_timeout if kind == "idle" else run_timeout) or 0.0
+        without = " without making progress" if kind == "idle" else ""
+        super().__init__(
+            f"Node '{node}' exceeded its {kind} timeout of {self.timeout:.3f}s{without} "
+            f"(elapsed: {elapsed:.3f}s)."
+        )
+
+
+class NodeCancelledError(ActorsError):
+    """A node raised CancelledError though nobody cancelled it; let it raise another exception."""
+
+    def __init__(self, node: str, message: str | None = None) -> None:
+        super().__init__(message or f"Node {node!r} raised asyncio.CancelledError")
+        self.node = node
+
+
+class CacheKeyError(ActorsError, TypeError):
+    """A key function of a cache policy gave something that is no key; return a str or bytes."""
+
+
+class StepTimeoutError(ActorsError, TimeoutError):
+    """A super-step took longer than `step_timeout`; raise it, or run the thread again."""
+
+
 class ResumeError(ActorsError, RuntimeError):
     """A resume does not say, or cannot know, what it answers; the message says which it lacks."""
 
@@ -119,6 +187,22 @@ class NoTaskError(ActorsError, RuntimeError):
 
 class OptionError(ActorsError, TypeError):
     """There is no such keyword argument; give one of those that the message lists."""
+
+
+class DrawingError(ActorsError, ValueError):
+    """The graph cannot be drawn so; the message says why, and what can be drawn instead."""
+
+
+class DrawingUnavailableError(ActorsError, ImportError):
+    """Nothing is installed that draws so; install understudy[draw]."""
+
+
+class JsonSchemaError(ActorsError, ValueError):
+    """A type in a graph's schema has no JSON schema; give it one, or another type."""
+
+
+class JsonSchemaUnavailableError(ActorsError, ImportError):
+    """Nothing is installed that makes JSON schemas; install understudy[pydantic]."""
 
 
 class MailboxFullError(ActorsError):

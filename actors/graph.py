@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import pairwise
 from typing import Any, Literal, Self, TypeAlias, cast, get_origin
 
@@ -16,8 +17,16 @@ from .errors import GraphBuildError
 from .fittings import Fittings
 from .hints import is_schema_class
 from .layout import Pauses
-from .params import Callee, callee_of
-from .parts import BranchPart, NodePart, Parts
+from .params import HANDLER_KINDS, KINDS, Callee, callee_of
+from .parts import BranchPart, NodePart, NodePolicies, Parts
+from .policies import (
+    CachePolicy,
+    RetryOption,
+    TimeoutOption,
+    caching_of,
+    limits_of,
+    retries_of,
+)
 from .request import nodes_of
 from .state import Schema
 from .values import END, START
@@ -46,7 +55,7 @@ class StateGraph:
         input_schema: Any = None,
         output_schema: Any = None,
     ) -> None:
-        self.parts = Parts.of(state_schema, input_schema, output_schema)
+        self.parts = Parts.of(state_schema, input_schema, output_schema, context_schema)
         self.context_schema = context_schema
 
     @property
@@ -68,6 +77,10 @@ class StateGraph:
         metadata: Mapping[str, Any] | None = None,
         input_schema: Any = None,
         destinations: Mapping[str, str] | Sequence[str] | None = None,
+        retry_policy: RetryOption = None,
+        cache_policy: CachePolicy | None = None,
+        error_handler: Node | None = None,
+        timeout: TimeoutOption = None,
     ) -> Self:
         """Add a node: `add_node("name", function)`, or `add_node(function)` to use its name.
 
@@ -79,9 +92,15 @@ class StateGraph:
             input_schema: What it reads; by default what its state parameter is annotated with,
                 else the graph's state.
             destinations: Where its Commands may go (with labels, as a dict), for drawings.
+            retry_policy: When it runs again after an error; of several the first that covers it.
+            cache_policy: Whether its result is given again for the same input.
+            error_handler: Called with the state and a NodeError instead of failing the run; what
+                it returns counts as an update, and its Command says where to go next.
+            timeout: Seconds (or a timedelta) one attempt may take, or a TimeoutPolicy.
 
         Raises:
-            GraphBuildError: The name is taken or reserved, or the code cannot be called so.
+            GraphBuildError: The name is taken or reserved, the code cannot be called so, or a
+                policy cannot be.
         """
         name, code = (node, action) if isinstance(node, str) else (None, node)
         if code is None or (name is None and action is not None):
@@ -96,9 +115,32 @@ class StateGraph:
         check_name(name, self.nodes)
         ends = command_ends(callee.returns) if destinations is None else labelled(destinations)
         schema = self._schema(callee, input_schema, name) or self.parts.state
-        part = NodePart(name, callee, schema, defer, _mapping(metadata, name), ends)
+        policies = self._policies(
+            f"Node {name!r}", retry_policy, cache_policy, error_handler, timeout
+        )
+        metadata = _mapping(metadata, name)
+        part = NodePart(name, callee, schema, defer, metadata, ends, policies)
         self.parts.adopt(schema)
         self.parts.nodes[name] = part
+        return self
+
+    def set_node_defaults(
+        self,
+        *,
+        retry_policy: RetryOption = None,
+        cache_policy: CachePolicy | None = None,
+        error_handler: Node | None = None,
+        timeout: TimeoutOption = None,
+    ) -> Self:
+        """Policies of all nodes, added before or after, that say nothing themselves.
+
+        Retries and limits hold for error handlers too; nothing holds for graphs that are nodes.
+
+        Raises:
+            GraphBuildError: A policy cannot be.
+        """
+        given = self._policies("Every node", retry_policy, cache_policy, error_handler, timeout)
+        self.parts.defaults = given.over(self.parts.defaults)
         return self
 
     def add_edge(self, start_key: str | Sequence[str], end_key: str) -> Self:
@@ -221,9 +263,23 @@ class StateGraph:
         pauses = Pauses(nodes_of(spec, interrupt_before), nodes_of(spec, interrupt_after))
         return CompiledGraph(spec, Fittings(checkpointer=checkpointer, pauses=pauses))
 
-    def _callee(self, code: Any, role: str) -> Callee:
+    def _callee(self, code: Any, role: str, kinds: AbstractSet[str] = KINDS) -> Callee:
         known = {getattr(s.source, "__name__", ""): s.source for s in self.parts.schemas}
-        return callee_of(code, role, known)
+        return callee_of(code, role, known, kinds)
+
+    def _policies(
+        self, who: str, retry: RetryOption, cache: Any, handler: Any, timeout: TimeoutOption
+    ) -> NodePolicies:
+        return NodePolicies(
+            retry=None if retry is None else retries_of(retry, who),
+            cache=caching_of(cache, who),
+            timeout=limits_of(timeout, who),
+            handler=(
+                None
+                if handler is None
+                else self._callee(handler, f"The error handler of {who.lower()}", HANDLER_KINDS)
+            ),
+        )
 
     def _schema(self, callee: Callee, given: Any, where: str) -> Schema | None:
         if given is not None:

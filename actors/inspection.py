@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Mapping
-from typing import Any, Literal, Self
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from checkpoint import Saver, register_type
 
@@ -14,6 +14,12 @@ from .errors import CheckpointerTypeError
 from .fittings import Fittings
 from .layout import Layout
 from .spec import GraphSpec
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from .compiled import CompiledGraph
+    from .draw import Graph
 
 
 class Inspectable:
@@ -32,15 +38,11 @@ class Inspectable:
         self.checkpointer = _checked(fittings.checkpointer)
         self.bound = bound
         """Config that `with_config` put under every call's."""
-        called = {name: _graphs_of(node.call) for name, node in spec.nodes.items()}
+        self._subgraphs = dict(_subgraphs_of(spec))
         self.layout = Layout.of(
             spec,
             graphs=frozenset(n for n, d in spec.nodes.items() if isinstance(d.call, Inspectable)),
-            subgraphs={
-                name: graphs[0].layout
-                for name, graphs in called.items()
-                if graphs and graphs[0].checkpointer is not False
-            },
+            subgraphs={name: graph.layout for name, graph in self._subgraphs.items()},
             pauses=fittings.pauses,
         )
         for cls in spec.types:
@@ -60,11 +62,66 @@ class Inspectable:
         parse_config(bound)
         return type(self)(self.spec, self.fittings, bound=bound)
 
+    # --- the graphs inside it, and its drawing -------------------------------------------------
 
-def _graphs_of(code: Any) -> list[Inspectable]:
+    def get_subgraphs(
+        self, *, namespace: str | None = None, recurse: bool = False
+    ) -> Iterator[tuple[str, CompiledGraph]]:
+        """(name of the node, graph) of the graphs that nodes are or call and that keep checkpoints.
+
+        `recurse`: those inside them too, as "node|inner"; `namespace`: the one of this name only.
+        """
+        for name, graph in self._subgraphs.items():
+            if namespace in (None, name):
+                yield name, graph
+            if recurse and namespace != name and (namespace or name).startswith(name):
+                rest = None if namespace is None else namespace.removeprefix(f"{name}|")
+                if rest != namespace or rest is None:
+                    for inner, child in graph.get_subgraphs(namespace=rest, recurse=True):
+                        yield f"{name}|{inner}", child
+
+    async def aget_subgraphs(
+        self, *, namespace: str | None = None, recurse: bool = False
+    ) -> AsyncIterator[tuple[str, CompiledGraph]]:
+        """The same as `get_subgraphs`, for async code."""
+        for name, graph in self.get_subgraphs(namespace=namespace, recurse=recurse):
+            yield name, graph
+
+    def get_graph(self, config: Config | None = None, *, xray: bool | int = False) -> Graph:
+        """A drawing of the graph, to show with `draw_mermaid`, `draw_ascii` or `to_json`.
+
+        `xray` draws subgraphs whole instead of as one node: True at any depth, a number as deep as
+        it says.  A conditional edge without a path_map or a Literal leads nowhere that is known.
+
+            print(graph.get_graph(xray=True).draw_mermaid())
+        """
+        from .drawing import drawing_of
+
+        parse_config(config)
+        depth = xray if isinstance(xray, bool) or xray <= 0 else xray - 1
+        inner = dict(self.get_subgraphs()) if xray else {}
+        return drawing_of(
+            self.layout, {name: graph.get_graph(xray=depth) for name, graph in inner.items()}
+        )
+
+    async def aget_graph(self, config: Config | None = None, *, xray: bool | int = False) -> Graph:
+        """The same as `get_graph`, for async code."""
+        return self.get_graph(config, xray=xray)
+
+
+def _subgraphs_of(spec: GraphSpec) -> Iterator[tuple[str, CompiledGraph]]:
+    """The nodes that are, or whose function mentions, a graph that keeps checkpoints."""
+    for name, node in spec.nodes.items():
+        for graph in _graphs_of(node.call):
+            if graph.checkpointer is not False:
+                yield name, graph
+                break
+
+
+def _graphs_of(code: Any) -> list[CompiledGraph]:
     """The graph that a node is, or those that its function mentions: it may call them."""
     if isinstance(code, Inspectable):
-        return [code]
+        return [cast("CompiledGraph", code)]
     function = inspect.unwrap(getattr(code, "__func__", code))
     names = getattr(getattr(function, "__code__", None), "co_names", ())
     module: Mapping[str, Any] = getattr(function, "__globals__", {})
@@ -73,7 +130,7 @@ def _graphs_of(code: Any) -> list[Inspectable]:
     for cell in cells:
         with contextlib.suppress(ValueError):  # a variable that is not bound yet
             mentioned.append(cell.cell_contents)
-    return [value for value in mentioned if isinstance(value, Inspectable)]
+    return [cast("CompiledGraph", value) for value in mentioned if isinstance(value, Inspectable)]
 
 
 def _checked(checkpointer: Any) -> Saver | Literal[False] | None:

@@ -111,7 +111,7 @@ class Invocable(Inspectable):
     def _stream(
         self, value: Any, config: Config | None, options: StreamOptions, *, inline: bool
     ) -> GraphStream:
-        modes = _or_default(options.get("stream_mode"), "updates")
+        modes = _or_default(options.get("stream_mode"), self.spec.shows)
         look = Look(
             modes=parse_look(modes),
             single=isinstance(modes, str),

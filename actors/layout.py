@@ -34,6 +34,8 @@ class Layout:
     """Channels that no checkpoint keeps."""
     consumed: frozenset[str]
     """Channels that are told when a task they triggered has run."""
+    fleeting: bool
+    """Some state key holds its value for one step only."""
     deferred: frozenset[str]
     """Channels that open when nothing else is left to run."""
     position: Mapping[str, int]
@@ -68,6 +70,7 @@ class Layout:
             state=frozenset(spec.state_keys),
             unstored=frozenset(name for name, c in channels if not c.persisted),
             consumed=frozenset(name for name, c in channels if isinstance(c, _CONSUMED)),
+            fleeting=any(spec.channels[name].expires for name in spec.state_keys),
             deferred=frozenset(name for name, c in channels if isinstance(c, _DEFERRED)),
             position={name: place for place, name in enumerate(spec.nodes)},
             graphs=graphs,

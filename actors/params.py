@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import partial
 from inspect import Parameter
@@ -21,6 +22,8 @@ from .hints import function_of, parameter_hint
 from .spec import GraphSpec
 
 KINDS = frozenset({"config", "writer", "store", "runtime", "previous"})
+HANDLER_KINDS = KINDS | {"error"}
+"""What an error handler may ask for."""
 _KIND_OF_CLASS = {
     "RunnableConfig": "config",
     "StreamWriter": "writer",
@@ -30,6 +33,7 @@ _KIND_OF_CLASS = {
     "InMemoryStore": "store",
     "MemoryStore": "store",
     "SqliteStore": "store",
+    "NodeError": "error",
 }
 _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 _VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
@@ -51,8 +55,11 @@ class Callee:
     """What the result is annotated with, likewise."""
 
 
-def callee_of(code: Any, role: str, known: Mapping[str, Any]) -> Callee:
-    """Inspect user code.  `role` says in errors what it is, `known` resolves names in annotations.
+def callee_of(
+    code: Any, role: str, known: Mapping[str, Any], kinds: AbstractSet[str] = KINDS
+) -> Callee:
+    """Inspect user code.  `role` says in errors what it is, `known` resolves names in annotations,
+    `kinds` is what it may ask for.
 
     Raises GraphBuildError when it cannot be called with a state, or needs more than can be given.
     """
@@ -65,7 +72,7 @@ def callee_of(code: Any, role: str, known: Mapping[str, Any]) -> Callee:
             f"{role} is {code!r}, which cannot be called. Give a function, an async function, a "
             "callable object or a compiled graph"
         )
-    return _function(code, role, known)
+    return _function(code, role, known, kinds)
 
 
 def _runnable(code: Any) -> Callee:
@@ -79,7 +86,7 @@ def _runnable(code: Any) -> Callee:
     return Callee(run, is_async=True, name=name, params={"config": "config"})
 
 
-def _function(code: Any, role: str, known: Mapping[str, Any]) -> Callee:
+def _function(code: Any, role: str, known: Mapping[str, Any], kinds: AbstractSet[str]) -> Callee:
     call = code if _is_plain(code) else code.__call__
     if inspect.isgeneratorfunction(call) or inspect.isasyncgenfunction(call):
         raise GraphBuildError(
@@ -92,7 +99,7 @@ def _function(code: Any, role: str, known: Mapping[str, Any]) -> Callee:
     except ValueError:  # a builtin that tells nothing of its parameters
         return Callee(call, is_async=is_async, name=name, params={})
     parameters = [p for p in signature.parameters.values() if p.name not in _bound_by(code)]
-    state, params = _split(parameters, f"{role} ({name or repr(code)})")
+    state, params = _split(parameters, f"{role} ({name or repr(code)})", kinds)
     if state.kind is Parameter.KEYWORD_ONLY or (
         state.kind in _POSITIONAL and state is not parameters[0]
     ):
@@ -123,9 +130,11 @@ def _name_of(code: Any) -> str | None:
     return None if name == "<lambda>" else name
 
 
-def _split(parameters: list[Parameter], who: str) -> tuple[Parameter, dict[str, str]]:
+def _split(
+    parameters: list[Parameter], who: str, known: AbstractSet[str]
+) -> tuple[Parameter, dict[str, str]]:
     """The state's parameter, and the kinds of the injected ones."""
-    kinds = {p.name: kind for p in parameters if (kind := _kind_of(p)) is not None}
+    kinds = {p.name: kind for p in parameters if (kind := _kind_of(p, known)) is not None}
     state = _state_parameter(parameters, kinds)
     if state is None:
         raise GraphBuildError(
@@ -139,7 +148,7 @@ def _split(parameters: list[Parameter], who: str) -> tuple[Parameter, dict[str, 
         if p.name not in kinds and p.default is Parameter.empty:
             raise GraphBuildError(
                 f"{who} needs a parameter {p.name!r} that nothing fills: it is called with the "
-                f"state and, by name, any of {sorted(KINDS)}. Rename it, give it a default, or "
+                f"state and, by name, any of {sorted(known)}. Rename it, give it a default, or "
                 "bind it with functools.partial"
             )
         if p.name in kinds and p.kind is Parameter.POSITIONAL_ONLY:
@@ -163,11 +172,13 @@ def _state_parameter(parameters: list[Parameter], kinds: Mapping[str, str]) -> P
     return next(iter(rest + named), None)
 
 
-def _kind_of(p: Parameter) -> str | None:
+def _kind_of(p: Parameter, known: AbstractSet[str]) -> str | None:
     if p.kind in _VARIADIC:
         return None
     kind = _class_kind(p)
-    if kind is None and p.name in KINDS and p.default in (Parameter.empty, None):
+    if kind is not None and kind not in known:
+        return None
+    if kind is None and p.name in known and p.default in (Parameter.empty, None):
         return p.name
     return kind
 

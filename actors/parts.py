@@ -9,8 +9,32 @@ from typing import Any
 from .channels import Channel, LastValue
 from .errors import GraphBuildError
 from .params import Callee
+from .policies import CachePolicy, RetryPolicy, TimeoutPolicy
 from .spec import ROOT
 from .state import Schema, schema_of
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class NodePolicies:
+    """What is done about a node that fails, hangs, or has run before; None: what the graph says."""
+
+    retry: tuple[RetryPolicy, ...] | None = None
+    cache: CachePolicy | None = None
+    timeout: TimeoutPolicy | None = None
+    handler: Callee | None = None
+    """Called when the node failed for good."""
+
+    def over(self, defaults: NodePolicies) -> NodePolicies:
+        """These, and the defaults where these say nothing."""
+        return NodePolicies(
+            retry=defaults.retry if self.retry is None else self.retry,
+            cache=self.cache or defaults.cache,
+            timeout=self.timeout or defaults.timeout,
+            handler=self.handler or defaults.handler,
+        )
+
+
+NO_POLICIES = NodePolicies()
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -25,6 +49,7 @@ class NodePart:
     metadata: Mapping[str, Any] | None
     ends: Mapping[str, str | None]
     """Where its Commands may go, as it was declared, with labels for drawing."""
+    policies: NodePolicies
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -45,6 +70,10 @@ class Parts:
     state: Schema
     input: Schema
     output: Schema
+    context: Any = None
+    """The context schema, as given."""
+    defaults: NodePolicies = NO_POLICIES
+    """Policies of the nodes that have none of their own."""
     channels: dict[str, Channel] = field(default_factory=dict[str, Channel])
     """State channels of all schemas met so far, in that order."""
     schemas: list[Schema] = field(default_factory=list[Schema])
@@ -58,10 +87,12 @@ class Parts:
     )
 
     @classmethod
-    def of(cls, state: Any, input_schema: Any, output_schema: Any) -> Parts:
+    def of(
+        cls, state: Any, input_schema: Any, output_schema: Any, context_schema: Any = None
+    ) -> Parts:
         """No nodes yet, and the channels of the graph's own schemas."""
         first = schema_of(state, "state_schema")
-        parts = cls(first, first, first)
+        parts = cls(first, first, first, context_schema)
         parts.adopt(first)
         if input_schema is not None:
             parts.input = parts.schema(input_schema, "input_schema")

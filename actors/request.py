@@ -12,7 +12,7 @@ from .config import Config, check_durability, check_seconds, merge_configs, pars
 from .errors import ConfigError, OptionError
 from .layout import Layout, Pauses
 from .report import Watch
-from .spec import ROOT, ROOT_ONLY, GraphSpec
+from .spec import GraphSpec
 from .values import Durability, RunConfig
 
 OnBusy: TypeAlias = Literal["wait", "reject"]
@@ -31,7 +31,7 @@ class RunOptions(TypedDict, total=False):
     durability: Durability
     """When a step counts as done: "async" (default), "sync" or "exit"."""
     interrupt_before: Nodes
-    """Nodes before which to pause ("*": all); None: what the graph was compiled with."""
+    """Nodes before which to pause ("*": all); none: those that the graph was compiled with."""
     interrupt_after: Nodes
     """Nodes after which to pause, likewise."""
     stateless: bool
@@ -127,11 +127,11 @@ class Request:
 def layout_for(layout: Layout, request: Request) -> Layout:
     """A graph's layout with the pauses that a call asks for.  Raises ConfigError."""
     before, after = request.interrupt_before, request.interrupt_after
-    if before is None and after is None:
+    if not before and not after:
         return layout
     pauses = Pauses(
-        before=layout.pauses.before if before is None else nodes_of(layout.spec, before),
-        after=layout.pauses.after if after is None else nodes_of(layout.spec, after),
+        before=nodes_of(layout.spec, before) if before else layout.pauses.before,
+        after=nodes_of(layout.spec, after) if after else layout.pauses.after,
     )
     return replace(layout, pauses=pauses)
 
@@ -164,7 +164,7 @@ def check_keys(spec: GraphSpec, keys: OutputKeys) -> OutputKeys:
 def narrowed(spec: GraphSpec, values: dict[str, Any], keys: OutputKeys) -> Any:
     """A run's final values as the caller wants them: all, some, or one of them bare."""
     if keys is None:
-        return values.get(ROOT) if spec.state_keys == ROOT_ONLY else values
+        return values if spec.bare is None else values.get(spec.bare)
     if isinstance(keys, str):
         return values.get(keys)
     return {key: values[key] for key in keys if key in values}

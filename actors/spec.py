@@ -13,15 +13,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from .channels import Channel
+from .policies import CachePolicy, RetryPolicy, TimeoutPolicy
 
 INPUT = "__start__"
 TASKS = "__pregel_tasks"
 ROOT = "__root__"
 """The one state key of a graph whose whole state is a single value."""
 ROOT_ONLY = (ROOT,)
+
+HANDLER_PREFIX = "__error_handler__"
+DEFAULT_HANDLER = "__default_error_handler__"
+"""Names of error handlers: one node's own, and that of all nodes without one."""
 
 Writes = list[tuple[str, Any]]
 """(channel, value) in the order written."""
@@ -70,6 +75,29 @@ class NodeSpec:
     metadata: Mapping[str, Any] | None = None
     hidden: bool = False
     """Tagged with TAG_HIDDEN: left out of `updates`."""
+    retry: tuple[RetryPolicy, ...] = ()
+    """Whether it runs again when it raised: the first policy that covers the error decides."""
+    timeout: TimeoutPolicy | None = None
+    """How long one attempt may take."""
+    cache: CachePolicy | None = None
+    cache_ns: tuple[str, ...] = ()
+    """Where its results are cached."""
+    error_handler: str | None = None
+    """The handler that is called when it failed for good."""
+    put: Callable[[Any], Writes] | None = None
+    """Of a raw graph: the writes that a result stands for; None: it is an update of the state."""
+    ends: Mapping[str, str | None] = field(default_factory=dict[str, "str | None"])
+    """Where its Commands may go, as declared, with labels for drawings; empty: nothing was said."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sources:
+    """A graph's schemas as they were given: classes, or types like `Annotated[list, add]`."""
+
+    input: Any = None
+    output: Any = None
+    context: Any = None
+    """None: the graph takes no context, or says nothing of it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,3 +121,12 @@ class GraphSpec:
     schema's own error before anything is changed."""
     types: tuple[type, ...] = field(default=())
     """Classes found in the schemas, registered with the serializer at compile time."""
+    sources: Sources = Sources()
+    handlers: Mapping[str, NodeSpec] = field(default_factory=dict[str, NodeSpec])
+    """Error handlers by name: nodes that nothing triggers."""
+    direct: bool = False
+    """Of a raw graph: the input is written right into its channels, no step of its own maps it."""
+    bare: str | None = None
+    """The one key whose bare value is the result of a run; None: the result is a dict."""
+    shows: Literal["updates", "values"] = "updates"
+    """What streams show unless told otherwise."""

@@ -142,7 +142,7 @@ class Machine:
 
     def output(self) -> dict[str, Any]:
         """The output keys that hold a value."""
-        return self.channels.select(self._layout.spec.output_keys)
+        return self.channels.output()
 
     def start_writes(self) -> Writes:
         """What the input writes in step 0: its state keys."""
@@ -191,14 +191,17 @@ class Machine:
             data = {k: v for k, v in data.items() if k not in self._layout.unstored}
         left = self.channels.plan()
         dropped = self.channels.consume(left)
-        self.channels.write({INPUT: [data]})
-        self.channels.updated |= dropped
+        written = {key: [data[key]] for key in data} if spec.direct else {INPUT: [data]}
+        self.channels.write(written)
+        self.channels.updated |= dropped | given
         self._first_written = given
         self._step += 1
         commands = self.trail.save("input", self._step, self.channels, left)
         start = self._adopt(self.channels.plan())
         if self._facts.persist:
             commands += self._report.stepped(self._step, frozenset(), self.trail.saved, start)
+        if spec.direct:
+            return commands + self._start(start)
         self._step += 1
         if spec.start.branches:  # user code says where to begin
             return [*commands, self._run(start)]

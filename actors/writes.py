@@ -25,6 +25,8 @@ def writes_of(node: NodeSpec, result: Any, nodes: Collection[str]) -> Writes:
     parent has not.
     """
     known = node.writes
+    if node.put is not None:
+        return node.put(result)
     if result is None:
         return []
     if known == _ROOT_ONLY:
