@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeAlias
 
 from .embedding import NOTHING_EMBEDDED, Embedded, Index, Texts, parse_fields, parse_index
@@ -176,16 +177,7 @@ def _put(op: PutOp, index: Index | None) -> Put:
 
 def listed_namespaces(op: ListNamespacesOp, ascending: Iterable[Namespace]) -> list[Namespace]:
     """What a ListNamespacesOp gives, of all namespaces in ascending order."""
-    found: list[Namespace] = []
-    skip = op.offset
-    for namespace in _cut(op, ascending):
-        if len(found) == op.limit:
-            break
-        if skip:
-            skip -= 1
-        else:
-            found.append(namespace)
-    return found
+    return list(islice(_cut(op, ascending), op.offset, op.offset + op.limit))
 
 
 def _cut(op: ListNamespacesOp, ascending: Iterable[Namespace]) -> Iterator[Namespace]:

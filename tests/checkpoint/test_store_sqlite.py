@@ -1,0 +1,253 @@
+"""What only the store in a file does: it opens and closes, shares the file, and can be damaged."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from checkpoint import (
+    CorruptDataError,
+    InvalidArgumentError,
+    NewerSchemaError,
+    NotADatabaseError,
+    SaverClosedError,
+    SqliteCache,
+    SqliteSaver,
+    SqliteStore,
+)
+from checkpoint.story import LONG, Story, values_of
+from checkpoint.testing_cache import ManualClock
+from checkpoint.testing_store import keys
+
+NS = ("a", "b")
+INDEX = {"dims": 2, "embed": lambda texts: [[float(len(text)), 1.0] for text in texts]}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "threads.db"
+
+
+def change(path: Path, sql: str, *parameters: object) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(sql, parameters)
+
+
+async def test_values_outlive_the_store(path: Path) -> None:
+    async with SqliteStore.from_conn_string(str(path), index=INDEX) as store:
+        await store.aput(NS, "k", {"n": 1}, ttl=60)
+        item = await store.aget(NS, "k")
+    with SqliteStore.from_conn_string(path, index=INDEX) as store:
+        store.setup()
+        assert store.get(NS, "k") == item
+        assert store.search((), query="q")[0].score is not None
+
+
+async def test_savers_stores_and_caches_share_a_file(path: Path) -> None:
+    async with SqliteSaver(path) as saver, SqliteStore(path) as one, SqliteStore(path) as two:
+        await (await Story.begin(saver)).step({"a": LONG})
+        await one.aput(NS, "k", {"n": 1})
+        async with SqliteCache(path) as cache:
+            await cache.set({(NS, "k"): (1, None)})
+        assert two.get(NS, "k") == one.get(NS, "k") is not None
+        assert await values_of(saver) == {"a": LONG}
+    assert sorted(p.name for p in path.parent.iterdir()) == ["threads.db", "threads.db-claims"]
+
+
+async def test_a_file_that_a_saver_made_gets_the_tables(path: Path) -> None:
+    async with SqliteSaver(path) as saver:
+        await (await Story.begin(saver)).step({"a": LONG})
+    async with SqliteStore(path) as store:
+        await store.aput(NS, "k", {})
+    async with SqliteSaver(path) as saver:
+        assert await values_of(saver) == {"a": LONG}
+
+
+async def test_a_store_that_is_not_open_says_so(path: Path) -> None:
+    store = SqliteStore(path)
+    for call in (store.sweep_ttl, store.setup, lambda: store.get(NS, "k")):
+        with pytest.raises(
+            SaverClosedError, match=r"the store of '.*threads\.db' is not open; use"
+        ):
+            call()
+    await store.aopen()
+    await store.aclose()
+    store.close()
+    for call in (store.aget(NS, "k"), store.aput(NS, "k", {}), store.asweep_ttl()):
+        with pytest.raises(SaverClosedError, match="is not open"):
+            await call
+
+
+def test_a_closed_store_does_not_ask_for_embeddings() -> None:
+    asked: list[str] = []
+    store = SqliteStore(":memory:", index={"dims": 1, "embed": asked.extend})
+    with pytest.raises(SaverClosedError):
+        store.put(NS, "k", {})
+    assert asked == []
+
+
+def test_a_wrong_file_is_refused_and_left_alone(path: Path) -> None:
+    path.write_bytes(b"no database, only some text\n" * 50)
+    with pytest.raises(NotADatabaseError, match="another path"), SqliteStore(path):
+        pass
+    assert path.read_bytes() == b"no database, only some text\n" * 50
+
+
+def test_a_newer_file_is_refused_and_left_alone(path: Path) -> None:
+    with SqliteSaver(path):
+        pass
+    change(path, "PRAGMA user_version=99")
+    content = path.read_bytes()
+    with pytest.raises(NewerSchemaError), SqliteStore(path):
+        pass
+    assert path.read_bytes() == content
+
+
+def test_a_damaged_value_is_reported_whoever_reads_it(path: Path) -> None:
+    with SqliteStore(path) as store:
+        store.put(NS, "k", {"n": 1})
+        store.put(NS, "sound", {"n": 1})
+    change(path, """UPDATE store_item SET value='{"n": 2}' WHERE key='k'""")
+    with SqliteStore(path) as store:
+        for read in (
+            lambda: store.get(NS, "k"),
+            lambda: store.search(()),
+            lambda: store.search((), filter={"n": 2}),
+        ):
+            with pytest.raises(
+                CorruptDataError, match=r"item 'k' of namespace .* checksum; restore"
+            ):
+                read()
+        assert store.get(NS, "sound") is not None
+        store.delete(NS, "k")
+        assert keys(store.search(())) == ["sound"]
+
+
+@pytest.mark.parametrize("filtered", [None, {"n": 1}])
+def test_a_damaged_vector_is_reported(path: Path, filtered: dict[str, int] | None) -> None:
+    with SqliteStore(path, index=INDEX) as store:
+        store.put(NS, "k", {"n": 1})
+    change(path, "UPDATE store_vector SET data=?", b"\0" * 8)
+    with SqliteStore(path, index=INDEX) as store:
+        assert store.get(NS, "k") is not None
+        with pytest.raises(CorruptDataError, match="item 'k'"):
+            store.search((), query="q", filter=filtered)
+
+
+def test_vectors_of_an_index_with_other_dims_are_reported(path: Path) -> None:
+    with SqliteStore(path, index=INDEX) as store:
+        store.put(NS, "k", {"n": 1})
+    other = {"dims": 3, "embed": lambda texts: [[1.0, 2.0, 3.0] for _ in texts]}
+    with SqliteStore(path, index=other) as store:
+        with pytest.raises(InvalidArgumentError, match=r"has 2 numbers, the query has 3"):
+            store.search((), query="q")
+        store.put(NS, "k", {"n": 1})
+        assert store.search((), query="q")[0].score == pytest.approx(1.0)
+
+
+def test_a_put_that_returned_survives_a_kill(path: Path) -> None:
+    script = """
+        import os, signal, sys
+        from checkpoint import SqliteStore
+        store = SqliteStore(sys.argv[1]).open()
+        for number in range(50):
+            store.put(("n",), str(number), {"n": number})
+            print(number, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script), str(path)]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=root)
+    assert (done.returncode, done.stdout.split()[-1]) == (-9, "49"), done.stderr
+    with SqliteStore(path) as store:
+        assert keys(store.search((), limit=100)) == [str(number) for number in range(50)]
+
+
+def test_a_batch_that_a_kill_cuts_short_leaves_all_or_nothing(path: Path) -> None:
+    script = """
+        import os, signal, sys, threading
+        from checkpoint import PutOp, SqliteStore
+        store = SqliteStore(sys.argv[1]).open()
+        begun = threading.Barrier(2)
+        def work():
+            begun.wait()
+            for batch in range(1000):
+                store.batch([PutOp(("n",), str(number), {"n": batch}) for number in range(20)])
+        threading.Thread(target=work, daemon=True).start()
+        begun.wait()
+        while store.get(("n",), "0") is None:
+            pass
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script), str(path)]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=root)
+    assert done.returncode == -9, done.stderr
+    with SqliteStore(path) as store:
+        values = [item.value["n"] for item in store.search((), limit=100)]
+        assert len(values) == 20
+        assert len(set(values)) == 1
+
+
+def test_a_fork_must_open_a_store_of_its_own(path: Path) -> None:
+    script = """
+        import os, sys
+        from checkpoint import SaverClosedError, SqliteStore
+        store = SqliteStore(sys.argv[1]).open()
+        store.put(("n",), "k", {})
+        if os.fork() == 0:
+            try:
+                store.get(("n",), "k")
+            except SaverClosedError as error:
+                os._exit(0 if "parent" in str(error) else 2)
+            os._exit(1)
+        _, status = os.wait()
+        assert store.get(("n",), "k") is not None
+        store.close()
+        sys.exit(os.waitstatus_to_exitcode(status))
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script), str(path)]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=root)
+    assert done.returncode == 0, done.stderr
+
+
+async def test_a_put_whose_caller_is_cancelled_happened_wholly_or_not_at_all(path: Path) -> None:
+    async with SqliteStore(path) as store:
+        for turns in range(6):
+            task = asyncio.create_task(store.aput(NS, str(turns), {"n": turns}))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        await store.aput(NS, "last", {})
+        found = await store.asearch(NS)
+        assert keys(found)[-1] == "last"
+        assert all(item.value == {"n": int(item.key)} for item in found[:-1])
+
+
+async def test_a_time_to_live_goes_on_after_a_restart(path: Path) -> None:
+    clock = ManualClock()
+    async with SqliteStore(path, clock=clock) as store:
+        await store.aput(NS, "k", {}, ttl=2)
+    clock.now += 60
+    async with SqliteStore(path, clock=clock) as store:
+        assert await store.aget(NS, "k") is not None
+        clock.now += 119
+        assert await store.aget(NS, "k", refresh_ttl=False) is not None
+        clock.now += 1
+        assert await store.aget(NS, "k") is None
+
+
+def test_making_a_store_touches_no_file(path: Path) -> None:
+    SqliteStore(path)
+    assert not path.exists()
+    assert os.listdir(path.parent) == []  # noqa: PTH208
