@@ -3,6 +3,7 @@
 from streaming import StreamWriter, get_stream_writer
 
 from .actor import Actor
+from .cache_keys import default_cache_key
 from .channels import (
     AnyValue,
     BinaryOperatorAggregate,
@@ -16,11 +17,13 @@ from .channels import (
 from .compiled import CompiledGraph
 from .config import Config
 from .context import get_config
+from .control import RunControl
 from .dispatcher import Dispatcher
 from .errors import (
     ActorFailedError,
     ActorsError,
     AskTimeoutError,
+    CacheKeyError,
     CheckpointerTypeError,
     ConfigError,
     DrawingError,
@@ -29,6 +32,7 @@ from .errors import (
     EmptyInputError,
     GraphBubbleUp,
     GraphBuildError,
+    GraphDrained,
     GraphInterrupt,
     GraphRecursionError,
     HandlerCancelledError,
@@ -37,6 +41,8 @@ from .errors import (
     JsonSchemaUnavailableError,
     MailboxClosedError,
     MailboxFullError,
+    NodeCancelledError,
+    NodeTimeoutError,
     NoTaskError,
     OptionError,
     OwnTaskError,
@@ -45,6 +51,7 @@ from .errors import (
     RunCancelledError,
     RunEndedError,
     RunUnknownError,
+    StepTimeoutError,
     SupervisorClosedError,
     SystemClosedError,
     ThreadStateError,
@@ -53,10 +60,12 @@ from .errors import (
 from .graph import StateGraph
 from .interrupts import interrupt
 from .mailbox import Mailbox, MailboxStats
+from .policies import CachePolicy, NodeError, RetryPolicy, TimeoutPolicy
 from .pregel import ChannelWriteEntry, NodeBuilder, Pregel
 from .private import GraphStream
 from .ref import ActorRef, DeadLetter
 from .restart import RestartPolicy
+from .retry import default_retry_on
 from .run import Run
 from .runtime import ExecutionInfo, Runtime
 from .supervisor import Supervisor, SupervisorStats
@@ -86,6 +95,8 @@ __all__ = [
     "AnyValue",
     "AskTimeoutError",
     "BinaryOperatorAggregate",
+    "CacheKeyError",
+    "CachePolicy",
     "Channel",
     "ChannelWriteEntry",
     "CheckpointerTypeError",
@@ -105,6 +116,7 @@ __all__ = [
     "ExecutionInfo",
     "GraphBubbleUp",
     "GraphBuildError",
+    "GraphDrained",
     "GraphInterrupt",
     "GraphOutput",
     "GraphRecursionError",
@@ -122,6 +134,9 @@ __all__ = [
     "NamedBarrierValue",
     "NoTaskError",
     "NodeBuilder",
+    "NodeCancelledError",
+    "NodeError",
+    "NodeTimeoutError",
     "OptionError",
     "Overwrite",
     "OwnTaskError",
@@ -129,9 +144,11 @@ __all__ = [
     "Pregel",
     "RestartPolicy",
     "ResumeError",
+    "RetryPolicy",
     "Run",
     "RunCancelledError",
     "RunConfig",
+    "RunControl",
     "RunEndedError",
     "RunUnknownError",
     "Runtime",
@@ -140,6 +157,7 @@ __all__ = [
     "StateGraph",
     "StateSnapshot",
     "StateUpdate",
+    "StepTimeoutError",
     "StreamWriter",
     "Supervisor",
     "SupervisorClosedError",
@@ -148,9 +166,12 @@ __all__ = [
     "TAG_HIDDEN",
     "TaskSnapshot",
     "ThreadStateError",
+    "TimeoutPolicy",
     "Topic",
     "UntrackedValue",
     "WrongLoopError",
+    "default_cache_key",
+    "default_retry_on",
     "get_config",
     "get_stream_writer",
     "interrupt",

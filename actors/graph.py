@@ -277,7 +277,7 @@ class StateGraph:
             handler=(
                 None
                 if handler is None
-                else self._callee(handler, f"The error handler of {who.lower()}", HANDLER_KINDS)
+                else self._callee(handler, f"{who}: its error handler", HANDLER_KINDS)
             ),
         )
 
