@@ -5,7 +5,7 @@ Slotted, not frozen: several of these are made per task, on the hot path.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -23,6 +23,8 @@ INTERRUPT = "__interrupt__"
 """Channel name under which a task's pending interrupts are kept: a tuple of `Interrupt`."""
 RESUME = "__resume__"
 """Channel name under which the answers to a task's interrupts are kept: a list, by position."""
+ONCE = "__once__"
+"""Channel name under which what is known of a task's effects is kept (see `once.py`)."""
 NULL_TASK = "00000000-0000-0000-0000-000000000000"
 """Task id of the writes that came with a `Command` as input: no task made them."""
 
@@ -82,6 +84,8 @@ class Restored:
     versions: Mapping[str, int]
     pending: Mapping[str, Writes] = field(default_factory=dict[str, Writes])
     """Task id -> its kept writes."""
+    notes: Mapping[str, Callable[[], Any]] = field(default_factory=dict[str, Callable[[], Any]])
+    """Effect id -> reads what was noted of the effect."""
     created_at: float = 0.0
     source: Source = "loop"
     replayed: bool = False

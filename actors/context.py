@@ -6,6 +6,7 @@ everything else is looked up through it, and made only when asked for.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from checkpoint import ThreadBusyError
@@ -13,13 +14,14 @@ from streaming import StreamWriter, current_task
 
 from .answers import interrupt_id
 from .errors import NoTaskError
-from .runtime import ExecutionInfo, Runtime
+from .runtime import ContextT, ExecutionInfo, Runtime
 from .views import namespace_text
 
 if TYPE_CHECKING:
-    from checkpoint import Saver
+    from checkpoint import Saver, Store
 
     from .commands import Task
+    from .once import Book
     from .scheduler import Scheduler
     from .values import Interrupt
 
@@ -27,7 +29,21 @@ if TYPE_CHECKING:
 class TaskContext:
     """One task's view of its run."""
 
-    __slots__ = ("_runs", "_writer", "asked", "children", "fenced", "over", "scheduler", "task")
+    __slots__ = (
+        "_runs",
+        "_runtime",
+        "_writer",
+        "asked",
+        "attempt",
+        "book",
+        "children",
+        "fenced",
+        "heartbeat",
+        "over",
+        "scheduler",
+        "started",
+        "task",
+    )
 
     def __init__(self, scheduler: Scheduler, task: Task) -> None:
         self.scheduler = scheduler
@@ -39,7 +55,16 @@ class TaskContext:
         self.fenced = False
         self.over = False
         """True when the task has reported: code it left behind runs on its own account."""
+        self.attempt = 1
+        """How often the node was begun in this task."""
+        self.started: float | None = None
+        """When it was begun first, if that was asked for."""
+        self.heartbeat: Callable[[], None] | None = None
+        """What an idle timeout wants called at each sign of progress."""
+        self.book: Book | None = None
+        """What is known of the task's effects, once one was asked for."""
         self._writer: StreamWriter | None = None
+        self._runtime: Runtime[Any] | None = None
         self._runs: list[Scheduler] = []
 
     @property
@@ -68,19 +93,44 @@ class TaskContext:
         return self._writer
 
     @property
+    def store(self) -> Store | None:
+        """The store that the graph was compiled with, or the one that called it."""
+        return self.scheduler.setting.store
+
+    @property
     def runtime(self) -> Runtime[Any]:
-        """What the node gets as `runtime`."""
+        """What the node gets as `runtime`; one for each attempt."""
+        if self._runtime is None:
+            setting = self.scheduler.setting
+            self._runtime = Runtime(
+                context=setting.user_context,
+                store=setting.store,
+                stream_writer=self.writer,
+                heartbeat=self._beat,
+                execution_info=self._info(),
+                _task=self,
+            )
+        return self._runtime
+
+    def _info(self) -> ExecutionInfo:
         scheduler, task = self.scheduler, self.task
-        info = ExecutionInfo(
-            run_id=self.run_id,
-            thread_id=scheduler.facts.thread_id,
-            checkpoint_id=scheduler.machine.checkpoint_id,
+        if self.started is None:
+            self.started = scheduler.facts.now()
+        return ExecutionInfo(
+            checkpoint_id=scheduler.machine.trail.checkpoint_id,
             checkpoint_ns=namespace_text(self.namespace()),
             task_id=scheduler.machine.trail.identify(task),
+            thread_id=scheduler.facts.thread_id,
+            run_id=self.run_id,
+            node_attempt=self.attempt,
+            node_first_attempt_time=self.started,
             node=task.node.name,
             step=task.step,
         )
-        return Runtime(scheduler.setting.user_context, self.writer, info)
+
+    def _beat(self) -> None:
+        if self.heartbeat is not None:
+            self.heartbeat()
 
     def namespace(self) -> tuple[str, ...]:
         """The task's own namespace, which the first graph it calls has too."""
@@ -128,6 +178,8 @@ class TaskContext:
     def restart(self) -> None:
         """The node runs again from its top, in the same task."""
         self.asked = self.children = 0
+        self.attempt += 1
+        self._runtime = None
 
     def config(self) -> dict[str, Any]:
         """The config a node is given: the caller's, with what is known of the task."""
@@ -181,10 +233,33 @@ def get_config() -> dict[str, Any]:
 
     Raises NoTaskError (a RuntimeError) outside of a task.
     """
+    return _task("get_config").config()
+
+
+def get_runtime(context_schema: type[ContextT] | None = None) -> Runtime[ContextT]:  # noqa: ARG001
+    """The runtime of the task this code runs in, as the node's `runtime` parameter is given it.
+
+    `context_schema` only tells type checkers what `runtime.context` is.  Raises NoTaskError (a
+    RuntimeError) outside of a task.
+
+        tenant = get_runtime(Settings).context.tenant
+    """
+    return _task("get_runtime").runtime
+
+
+def get_store() -> Store | None:
+    """The store that the graph was compiled with; None if it was compiled with none.
+
+    Raises NoTaskError (a RuntimeError) outside of a task.
+    """
+    return _task("get_store").store
+
+
+def _task(asked: str) -> TaskContext:
     context = current()
     if context is None:
         raise NoTaskError(
-            "get_config() was called outside of a task; call it from inside a node, "
-            "or pass the config on as an argument"
+            f"{asked}() was called outside of a task; call it from inside a node, "
+            "or pass what it gives on as an argument"
         )
-    return context.config()
+    return context

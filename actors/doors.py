@@ -112,7 +112,7 @@ def _drive(runner: asyncio.Runner, coro: Coroutine[Any, Any, T]) -> T:
 
 def _apart(work: Callable[[], T]) -> T:
     """Do what drives a loop: here, or, if one runs in this thread already, in a helper thread."""
-    if not _in_loop():
+    if not in_loop():
         return work()
     with ThreadPoolExecutor(1, thread_name_prefix="understudy-door") as helper:
         return helper.submit(work).result()
@@ -147,7 +147,8 @@ async def _next_or_end(items: AsyncIterator[Any]) -> Any:
     return await anext(items, _END)
 
 
-def _in_loop() -> bool:
+def in_loop() -> bool:
+    """True if an event loop runs in this thread."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

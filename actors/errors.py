@@ -22,6 +22,7 @@ ActorsError
 ├── RunEndedError                       the run is over, so it cannot be undone
 ├── SystemClosedError                   the actor system takes nothing new
 ├── NoTaskError (RuntimeError)          this is no code of a node
+├── OutcomeUnknown (RuntimeError)       an effect was begun, and nothing says how it ended
 ├── OptionError (TypeError)             there is no such keyword argument
 ├── DrawingError (ValueError)           the graph cannot be drawn so
 ├── DrawingUnavailableError (ImportError)  nothing is installed that draws so
@@ -183,6 +184,18 @@ class SystemClosedError(ActorsError):
 
 class NoTaskError(ActorsError, RuntimeError):
     """There is no task here; call this from inside a node, or from a function it calls."""
+
+
+class OutcomeUnknown(ActorsError, RuntimeError):  # noqa: N818 - a state of the world, no mistake
+    """An effect was begun when its task ran before and gave nothing that could be given back; look
+    in the other system for the idempotency key, then go on with `update_state`."""
+
+    def __init__(self, message: str, *, key: str = "", idempotency_key: str = "") -> None:
+        super().__init__(message)
+        self.key = key
+        """What the node calls the effect."""
+        self.idempotency_key = idempotency_key
+        """What other systems know it by."""
 
 
 class OptionError(ActorsError, TypeError):

@@ -12,7 +12,6 @@ import contextlib
 import contextvars
 import inspect
 from collections.abc import Callable, Mapping
-from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +23,11 @@ from .dispatcher import Dispatcher
 from .errors import GraphInterrupt, ParentCommand
 from .report import is_start
 from .spec import BranchSpec, NodeSpec, Writes
+from .threads import in_thread
 from .traces import show_user_frames
 from .writes import route_writes, writes_of
 
 if TYPE_CHECKING:
-    from anyio import CapacityLimiter
-
     from .scheduler import Scheduler
 
 
@@ -150,24 +148,13 @@ def injections(params: Mapping[str, str], context: TaskContext) -> dict[str, Any
 
 
 def _nothing(_: TaskContext) -> None:
-    """No store is bound to a graph, and no entrypoint runs it."""
+    """No entrypoint runs the graph."""
 
 
 _KINDS: Mapping[str, Callable[[TaskContext], Any]] = {
     "config": TaskContext.config,
     "writer": attrgetter("writer"),
     "runtime": attrgetter("runtime"),
-    "store": _nothing,
+    "store": attrgetter("store"),
     "previous": _nothing,
 }
-
-
-async def in_thread(limiter: CapacityLimiter, call: Any, *args: Any, **kwargs: Any) -> Any:
-    """Run sync code in a worker thread, in the caller's context.
-
-    Cancelled, it lets go of the thread, which Python cannot stop; the task is fenced by then.
-    """
-    from anyio import to_thread
-
-    job = partial(call, *args, **kwargs)
-    return await to_thread.run_sync(job, limiter=limiter, abandon_on_cancel=True)

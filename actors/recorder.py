@@ -43,6 +43,7 @@ class Recorder:
         "_encoder",
         "_entries",
         "_last",
+        "_notes",
         "_ns",
         "_unsaved",
         "_unstored",
@@ -83,6 +84,8 @@ class Recorder:
         self._last: Snapshot | None = None
         """The newest checkpoint that is not stored yet."""
         self._writes: list[tuple[Task, str]] = []
+        self._notes: dict[str, TaskWrites] = {}
+        """What is known of the effects of the step that runs (exit)."""
         self._batch = _Parts()
         self.fenced = False
         """True: the run was given up while a worker thread still drives this; nothing is stored."""
@@ -97,6 +100,7 @@ class Recorder:
             snapshot.parent_id = base
             self._last = snapshot
             self._writes.clear()
+            self._notes.clear()
             return
         self._encode(snapshot, snapshot.changed)
         self._encode_writes()
@@ -132,8 +136,20 @@ class Recorder:
         if self._last is not None:
             self._encode(self._last, self._unsaved)
             self._last, self._unsaved = None, {}
+        self._batch.writes += list(self._notes.values())  # a given-up thread may add one meanwhile
+        self._notes.clear()
         if self._writes or self._batch:
             await self.commit()
+
+    async def note(self, writes: TaskWrites) -> None:
+        """Store what is known of one effect, at once and by itself; `exit`: at the run's end."""
+        if self.durability == "exit":
+            self._notes[writes.task_id] = writes
+            return
+        claim = self.claim
+        await self.saver.commit(Batch(claim.thread_id, claim.epoch, writes=(writes,)))
+        if self.durability == "sync":
+            await self.saver.synced()
 
     async def mark(self, loaded: Loaded | None) -> None:
         """Note what the scope holds, before anything is stored in it; the first time counts."""
@@ -169,6 +185,7 @@ class Recorder:
                     task.error = error_text(error)
                     refused.append(task.node.name)
         self._last, self._unsaved = None, {}
+        self._notes.clear()
         return refused
 
     # --- encoding ------------------------------------------------------------------------

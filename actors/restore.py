@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from checkpoint import Decoder, Loaded
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
-from .commands import Restored
+from checkpoint import Decoder, Loaded, TaskWrites
+
+from .commands import ONCE, Restored
 from .spec import Writes
 
 
@@ -15,10 +19,13 @@ def restored_from(loaded: Loaded, decoder: Decoder, *, replayed: bool = False) -
     """
     record = loaded.record
     pending: dict[str, Writes] = {}
-    if not replayed:
-        pending = {task.task_id: [] for task in loaded.writes}
-        for write in decoder.writes(loaded):
-            pending[write.task_id].append((write.channel, write.value))
+    notes: dict[str, Callable[[], Any]] = {}
+    for task in () if replayed else loaded.writes:
+        alone = replace(loaded, writes=(task,))
+        if _is_note(task):
+            notes[task.task_id] = lambda it=alone: decoder.writes(it)[0].value
+        else:
+            pending[task.task_id] = [(w.channel, w.value) for w in decoder.writes(alone)]
     return Restored(
         checkpoint_id=record.id,
         parent_id=record.parent_id,
@@ -27,9 +34,14 @@ def restored_from(loaded: Loaded, decoder: Decoder, *, replayed: bool = False) -
         values=decoder.values(loaded),
         versions={name: entry.version for name, entry in record.entries.items()},
         pending=pending,
+        notes=notes,
         replayed=replayed,
         newest_id=loaded.newest_id,
         created_at=record.created_at,
         source=record.metadata.source,
         wrote=record.wrote,
     )
+
+
+def _is_note(task: TaskWrites) -> bool:
+    return any(channel == ONCE for channel, _ in task.writes)

@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import math
 from collections import deque
+from collections.abc import Callable, Mapping
 from contextvars import Context
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,8 @@ from .values import Durability, RunConfig
 if TYPE_CHECKING:
     from anyio import CapacityLimiter
 
+    from checkpoint import Store
+
 MAX_THREADS = 64
 """Worker threads that run sync nodes of one run at a time; the other tasks wait their turn."""
 _REPLIES = 1 << 30
@@ -68,6 +71,8 @@ class Setting:
     """The caller's context variables."""
     user_context: Any = None
     """What the caller gave as `context=`."""
+    store: Store | None = None
+    """What the graph was compiled with as `store=`, or the graph that called it."""
     durability: Durability = "async"
     child_watch: Watch = field(default_factory=Watch)
     """What anyone may see of runs that nodes start."""
@@ -99,6 +104,7 @@ class Scheduler:
         "facts",
         "layout",
         "machine",
+        "notes",
         "refused",
         "running",
         "setting",
@@ -119,6 +125,8 @@ class Scheduler:
         self.facts = facts
         self.setting = setting
         self.machine = Machine(layout, facts, restored)
+        self.notes: Mapping[str, Callable[[], Any]] = {} if restored is None else restored.notes
+        """What earlier runs noted of the effects of tasks that run again."""
         self.running: dict[Task, TaskContext] = {}
         self.refused = 0
         """Replies of fenced tasks, which came too late to count."""
