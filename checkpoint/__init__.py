@@ -1,5 +1,6 @@
 """Checkpoints: records, the serializer, savers in memory and in SQLite, and a log of run events."""
 
+from .administration import Administration
 from .cache import Cache, CacheKey
 from .decoder import Decoder
 from .encoder import Encoded, EncodedWrites, ScopeEncoder
@@ -7,14 +8,19 @@ from .errors import (
     CheckpointConflictError,
     CheckpointError,
     CorruptDataError,
+    DatabaseBusyError,
     DatabaseError,
     DatabaseUnwritableError,
     DeserializationError,
     EmbeddingError,
+    EncryptionUnavailableError,
     InvalidArgumentError,
     InvalidFilterError,
     InvalidIdError,
+    InvalidKeyError,
+    InvalidLimitError,
     InvalidNamespaceError,
+    KeyRequiredError,
     NewerSchemaError,
     NotADatabaseError,
     RemoteError,
@@ -22,10 +28,13 @@ from .errors import (
     SerializationError,
     StaleClaimError,
     ThreadBusyError,
+    ThreadNotEmptyError,
     TypeRegistrationError,
+    UnknownThreadError,
     UnknownTypeTagError,
     UnregisteredTypeError,
     VectorsUnavailableError,
+    WrongKeyError,
 )
 from .events import EventTable
 from .ids import new_id
@@ -51,6 +60,7 @@ from .record import (
     Whole,
 )
 from .registry import Opaque, TypeRegistry, can_register, register_type
+from .reports import Damage, Removed, ThreadInfo, Verification
 from .rewind import RewindPoint, rewind_point
 from .saver import Saver
 from .serde import MsgpackSerializer, Serializer
@@ -77,6 +87,7 @@ from .store_sqlite import SqliteStore
 from .zones import load_zones
 
 __all__ = [
+    "Administration",
     "Batch",
     "BlobRow",
     "Cache",
@@ -89,6 +100,8 @@ __all__ = [
     "CheckpointTuple",
     "Claim",
     "CorruptDataError",
+    "Damage",
+    "DatabaseBusyError",
     "DatabaseError",
     "DatabaseUnwritableError",
     "Decoder",
@@ -96,6 +109,7 @@ __all__ = [
     "EmbeddingError",
     "Encoded",
     "EncodedWrites",
+    "EncryptionUnavailableError",
     "Entry",
     "EventRow",
     "EventTable",
@@ -105,8 +119,11 @@ __all__ = [
     "InvalidArgumentError",
     "InvalidFilterError",
     "InvalidIdError",
+    "InvalidKeyError",
+    "InvalidLimitError",
     "InvalidNamespaceError",
     "Item",
+    "KeyRequiredError",
     "ListNamespacesOp",
     "Loaded",
     "MatchCondition",
@@ -124,6 +141,7 @@ __all__ = [
     "PendingWrite",
     "PutOp",
     "RemoteError",
+    "Removed",
     "Result",
     "RewindPoint",
     "Saver",
@@ -144,12 +162,17 @@ __all__ = [
     "TTLConfig",
     "TaskWrites",
     "ThreadBusyError",
+    "ThreadInfo",
+    "ThreadNotEmptyError",
     "TypeRegistrationError",
     "TypeRegistry",
+    "UnknownThreadError",
     "UnknownTypeTagError",
     "UnregisteredTypeError",
     "VectorsUnavailableError",
+    "Verification",
     "Whole",
+    "WrongKeyError",
     "can_register",
     "load_zones",
     "new_id",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .errors import CheckpointConflictError
@@ -11,7 +11,8 @@ from .events import Row, check_events
 from .ids import id_from_bytes
 from .packing import FULL_EVERY, Origin, checksum, pack_checkpoint, pack_task_id, pack_writes
 from .record import Batch, BlobRow, CheckpointRecord, EventRow, TaskWrites
-from .rows import blob_taken, id_bytes, id_taken, no_checkpoint, stale
+from .rows import EVENT_BITS, blob_taken, id_bytes, id_taken, no_checkpoint, stale
+from .run_threads import link_runs
 
 _THREAD = "SELECT id, epoch FROM thread WHERE name=?"
 _SCOPE = "SELECT id FROM scope WHERE thread=? AND ns=?"
@@ -30,9 +31,6 @@ _LAST_EVENT = "SELECT id FROM event WHERE id BETWEEN ? AND ? ORDER BY id DESC LI
 _ADD_EVENT = "INSERT INTO event (id, crc, data) VALUES (?, ?, ?)"
 
 _ORIGINS = 1024
-
-EVENT_BITS = 32
-"""Low bits of an event row's id that hold its id in the run."""
 
 
 class Origins:
@@ -78,7 +76,7 @@ class CommitBatch:
         for task in self.batch.writes:
             tables.add_writes(task)
         if self.batch.events:
-            add_events(connection, self.batch.events)
+            link_runs(connection, row[0], add_events(connection, self.batch.events))
 
 
 class _ThreadTables:
@@ -187,14 +185,15 @@ class AppendEvents:
         add_events(connection, [EventRow(self.run_id, at, data) for at, data in self.rows])
 
 
-def add_events(connection: sqlite3.Connection, events: Sequence[EventRow]) -> None:
-    """Store events that count on from the last ones of their runs."""
+def add_events(connection: sqlite3.Connection, events: Sequence[EventRow]) -> Iterable[int]:
+    """Store events that count on from the last ones of their runs; the numbers of those."""
     runs = {event.run_id: _run(connection, event.run_id) for event in events}
     check_events(events, lambda run_id: last_event(connection, runs[run_id]))
     connection.executemany(
         _ADD_EVENT,
         [(runs[e.run_id] << EVENT_BITS | e.id, checksum(e.data), e.data) for e in events],
     )
+    return runs.values()
 
 
 def last_event(connection: sqlite3.Connection, run: int) -> int:

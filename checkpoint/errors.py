@@ -4,23 +4,31 @@ CheckpointError
 ├── SerializationError                 a value cannot become bytes
 │   └── UnregisteredTypeError (TypeError)  its class is not registered
 ├── DeserializationError               bytes cannot become a value
-│   └── UnknownTypeTagError            they name a type this process has not registered
+│   ├── UnknownTypeTagError            they name a type this process has not registered
+│   ├── WrongKeyError                  they were encrypted with another key
+│   └── KeyRequiredError               they are encrypted, and there is no key
 ├── TypeRegistrationError (TypeError)  a class cannot be registered, or not under this name
 ├── RemoteError                        stands for a stored exception whose class is unknown
 ├── InvalidIdError (ValueError)        a text is no id, or no id can come after it
-├── InvalidArgumentError (ValueError)  a store or a cache cannot do what was asked
+├── InvalidArgumentError (ValueError)  a saver, a store or a cache cannot do what was asked
 │   ├── InvalidNamespaceError              no namespace of a store
-│   └── InvalidFilterError                 no filter of a search
+│   ├── InvalidFilterError                 no filter of a search
+│   ├── InvalidLimitError                  no limit of what to keep
+│   └── InvalidKeyError                    no key to encrypt with
 ├── EmbeddingError                     an embedding function gave no usable vectors
 ├── VectorsUnavailableError (ImportError)  nothing is installed that compares vectors
+├── EncryptionUnavailableError (ImportError)  nothing is installed that encrypts
+├── UnknownThreadError (LookupError)   nothing is stored of the thread
 ├── SaverClosedError                   the saver is not open
 ├── ThreadBusyError                    another scheduler holds the thread
 ├── StaleClaimError                    the thread was taken over since
 ├── CheckpointConflictError            a checkpoint, blob or event with this id is there already
+│   └── ThreadNotEmptyError            a thread to copy to holds something
 └── DatabaseError                      the file
     ├── NotADatabaseError
     ├── NewerSchemaError
     ├── DatabaseUnwritableError        read-only folder, disk full, I/O error
+    ├── DatabaseBusyError              others use it, and it is needed alone
     └── CorruptDataError               a checksum does not match
 """
 
@@ -43,6 +51,14 @@ class DeserializationError(CheckpointError):
 
 class UnknownTypeTagError(DeserializationError):
     """The bytes name a type that is not registered here; import the module that registers it."""
+
+
+class WrongKeyError(DeserializationError):
+    """The bytes were encrypted with another key; nothing was changed; give the key they need."""
+
+
+class KeyRequiredError(DeserializationError):
+    """The bytes are encrypted, and no key was given; use an EncryptedSerializer with their key."""
 
 
 class TypeRegistrationError(CheckpointError, TypeError):
@@ -69,7 +85,7 @@ class InvalidIdError(CheckpointError, ValueError):
 
 
 class InvalidArgumentError(CheckpointError, ValueError):
-    """A store or a cache cannot do what was asked; the message says which argument to change."""
+    """What was asked cannot be; nothing was changed; the message says which argument to change."""
 
 
 class InvalidNamespaceError(InvalidArgumentError):
@@ -80,12 +96,28 @@ class InvalidFilterError(InvalidArgumentError):
     """Not a search's filter; give values to equal, or operators such as {"$gte": 3}."""
 
 
+class InvalidLimitError(InvalidArgumentError):
+    """Not a limit of what to keep; nothing was changed; give a number of at least 1, or a time."""
+
+
+class InvalidKeyError(InvalidArgumentError):
+    """Not a key to encrypt with; give 16, 24 or 32 bytes, such as os.urandom(32)."""
+
+
 class EmbeddingError(CheckpointError):
     """An embedding function gave no usable vectors; nothing was changed; mend the function."""
 
 
 class VectorsUnavailableError(CheckpointError, ImportError):
     """Nothing is installed that compares vectors; install numpy."""
+
+
+class EncryptionUnavailableError(CheckpointError, ImportError):
+    """Nothing is installed that encrypts; install understudy[encryption]."""
+
+
+class UnknownThreadError(CheckpointError, LookupError):
+    """Nothing is stored of the thread; look at `threads()` for those there are."""
 
 
 class SaverClosedError(CheckpointError):
@@ -109,6 +141,10 @@ class CheckpointConflictError(CheckpointError):
     """A row with this id is stored already; nothing was changed; load the thread again."""
 
 
+class ThreadNotEmptyError(CheckpointConflictError):
+    """A thread to copy to holds something; nothing was changed; delete it or give another id."""
+
+
 class DatabaseError(CheckpointError):
     """Something is wrong with the database file; the message says what to do."""
 
@@ -123,6 +159,10 @@ class NewerSchemaError(DatabaseError):
 
 class DatabaseUnwritableError(DatabaseError):
     """The database cannot be written (read-only, full or failing disk); mend that and try again."""
+
+
+class DatabaseBusyError(DatabaseError):
+    """Others use the database, and this needs it alone; try again when they are done."""
 
 
 class CorruptDataError(DatabaseError):

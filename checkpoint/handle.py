@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
 from .errors import SaverClosedError
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from .lease import Lease
 
 T = TypeVar("T")
@@ -35,7 +36,7 @@ class DatabaseHandle:
     def open(self) -> Self:
         """Open the database, waiting for the disk; harmless when it is open."""
         if self._lease is None:
-            self._lease = _open(self._path, self.tables)
+            self._lease = self._open_lease()
         return self
 
     def close(self) -> None:
@@ -47,7 +48,7 @@ class DatabaseHandle:
     async def aopen(self) -> Self:
         """`open`, without holding up the event loop."""
         if self._lease is None:
-            lease = await _in_thread(partial(_open, self._path, self.tables), undo=_close)
+            lease = await _in_thread(self._open_lease, undo=_close)
             if self._lease is None:
                 self._lease = lease
             else:  # somebody else was faster
@@ -92,18 +93,21 @@ class DatabaseHandle:
             )
         return self._lease
 
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        """What this use does when it has opened the database; part of a transaction."""
+        for table in self.tables:
+            connection.execute(table)
 
-def _open(path: str, tables: tuple[str, ...]) -> Lease:
-    from .lease import open_lease  # with SQLite and its threads, only for who uses them
+    def _open_lease(self) -> Lease:
+        from .lease import open_lease  # with SQLite and its threads, only for who uses them
 
-    lease = open_lease(path)
-    if tables:
+        lease = open_lease(self._path)
         try:
-            lease.run_write(lambda connection: [connection.execute(table) for table in tables])
+            lease.run_write(self._prepare)
         except BaseException:
             lease.close()
             raise
-    return lease
+        return lease
 
 
 def _close(lease: Lease) -> None:

@@ -9,8 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .changes import ChangeThreads, CopyThread
 from .commits import AppendEvents, CommitBatch
 from .committer import Apply
+from .contents import Contents
+from .contents_reads import FindRuns, ListThreads, ReadContents
+from .custodian import Change
 from .database import Database, PrivateDatabase, Registry
 from .errors import SaverClosedError
 from .events import Row
@@ -18,8 +22,10 @@ from .forget import Forget
 from .read_pool import Read
 from .reads import LastEvent, LoadHistory, LoadOne, ReadEvents
 from .record import Batch, Claim, Loaded
+from .reports import Removed, ThreadInfo, Verification
 from .rewind import RewindPoint
 from .serde import Serializer
+from .soundness_reads import VerifyFile, VerifyThread
 
 
 class Lease:
@@ -47,6 +53,12 @@ class Lease:
             self._claims.discard(claim)
             self._database.ownership.release(claim)
 
+    def release_erased(self, claim: Claim) -> None:
+        """Give back the claim of a thread that is no more."""
+        if self._database is not None:
+            self._claims.discard(claim)
+            self._database.ownership.release_erased(claim)
+
     async def commit(self, batch: Batch, extras: Sequence[bytes]) -> None:
         """Store a batch, with the encoded `extra` of each of its checkpoints."""
         database = self._open()
@@ -67,6 +79,18 @@ class Lease:
             Forget(claim, epoch, points).apply(connection)
 
         await database.committer.submit(apply)
+
+    async def change(self, change: Change) -> Removed:
+        """Carry out what administration decided; what erasing removed."""
+        database = self._open()
+        unit = ChangeThreads(change, database.ownership.check_held)
+        return await database.committer.submit(unit.apply)
+
+    async def copy(self, source_thread_id: str, claim: Claim) -> None:
+        """Copy a thread to the one that is claimed."""
+        database = self._open()
+        unit = CopyThread(source_thread_id, claim, database.ownership.check_held)
+        await database.committer.submit(unit.apply)
 
     async def synced(self) -> None:
         """Wait until everything committed so far is flushed to the disk."""
@@ -91,6 +115,23 @@ class Lease:
         """A page of a scope's checkpoints, newest first."""
         load = LoadHistory(serializer, thread_id, ns, before, limit, match)
         return await self._open().read(load.read)
+
+    async def contents(self, serializer: Serializer, thread_id: str) -> Contents:
+        """What a thread holds."""
+        return await self._open().read(ReadContents(serializer, thread_id).read)
+
+    async def threads(self, limit: int | None) -> Sequence[ThreadInfo]:
+        """The threads there are."""
+        return await self._open().read(ListThreads(limit).read)
+
+    async def threads_of(self, run_ids: Sequence[str]) -> Sequence[str]:
+        """Threads that may have checkpoints of these runs."""
+        return await self._open().read(FindRuns(run_ids).read)
+
+    async def verify(self, serializer: Serializer, thread_id: str | None) -> Verification:
+        """What is damaged."""
+        read = VerifyThread(serializer, thread_id) if thread_id else VerifyFile(serializer)
+        return await self._open().read(read.read)
 
     async def append_events(self, run_id: str, rows: Sequence[Row]) -> None:
         """Store events that belong to no checkpoint."""

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import threading
-from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from .claims import ClaimTable
+from .contents import Contents, info_of, removal_of, run_ids_of
+from .custodian import Change, Custodian, unknown_source
 from .events import MemoryEvents, check_events
-from .record import Batch, BlobRow, CheckpointRecord, Claim, Loaded, TaskWrites
+from .limits import checked_limit
+from .memory_scope import MemoryScope, Stored
+from .record import Batch, BlobRow, CheckpointRecord, Claim, Loaded
+from .reports import Removed, ThreadInfo, Verification
 from .rewind import RewindPoint
 from .rows import (
     blob_taken,
@@ -24,28 +29,10 @@ from .rows import (
     used_blobs,
 )
 from .serde import MsgpackSerializer, Serializer, encode_extra
+from .soundness import ScopeCheck
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class _Stored:
-    record: CheckpointRecord
-    extra: bytes
-    """The metadata's `extra`, encoded: the caller's dict may change later."""
-
-
-@dataclass(slots=True, eq=False, repr=False)
-class _Scope:
-    ids: list[str] = field(default_factory=list[str])
-    """Ascending."""
-    checkpoints: dict[str, _Stored] = field(default_factory=dict[str, _Stored])
-    writes: dict[str, dict[str, TaskWrites]] = field(
-        default_factory=dict[str, dict[str, TaskWrites]]
-    )
-    blobs: dict[int, dict[int, BlobRow]] = field(default_factory=dict[int, dict[int, BlobRow]])
-    """By key and start."""
-
-
-class MemorySaver:
+class MemorySaver(Custodian):
     """Keeps checkpoints in memory: for tests, and for threads that need not outlive the process.
 
     Any event loop in any thread may use it.  `events` is its log of run events::
@@ -57,8 +44,10 @@ class MemorySaver:
         self._serializer = serializer or MsgpackSerializer()
         self._claims = ClaimTable()
         self._lock = threading.Lock()
-        self._scopes: dict[tuple[str, str], _Scope] = {}
+        self._scopes: dict[tuple[str, str], MemoryScope] = {}
         self._runs: dict[str, list[bytes]] = {}
+        self._threads_by_run: dict[str, str] = {}
+        """The thread that a run's events came with."""
         self.events = MemoryEvents(self._lock, self._runs)
 
     @property
@@ -86,7 +75,7 @@ class MemorySaver:
                 raise stale(batch)
             self._check(batch)
             for record, extra in zip(batch.checkpoints, extras, strict=True):
-                self._add_checkpoint(record, extra)
+                self._scope(record.thread_id, record.ns).add(record, extra)
             for row in batch.blobs:
                 self._scope(batch.thread_id, row.ns).blobs.setdefault(row.key, {})[row.start] = row
             for task in batch.writes:
@@ -94,6 +83,7 @@ class MemorySaver:
                 tasks.setdefault(task.checkpoint_id, {})[task.task_id] = task
             for event in batch.events:
                 self._runs.setdefault(event.run_id, []).append(event.data)
+                self._threads_by_run.setdefault(event.run_id, batch.thread_id)
 
     async def rewind(self, claim: Claim, points: Mapping[str, RewindPoint | None]) -> None:
         """Make scopes again what they were at their points; see `Saver.rewind`.
@@ -109,7 +99,7 @@ class MemorySaver:
                 if point is None:
                     self._scopes.pop((claim.thread_id, ns), None)
                 else:
-                    _rewind(self._scope(claim.thread_id, ns), point)
+                    self._scope(claim.thread_id, ns).rewind(point)
 
     async def synced(self) -> None:
         """Nothing to wait for: memory has no disk."""
@@ -138,28 +128,123 @@ class MemorySaver:
         if before is not None:
             id_bytes(before)
         with self._lock:
-            scope = self._scopes.get((thread_id, ns), _Scope())
+            scope = self._scopes.get((thread_id, ns), MemoryScope())
             stop = len(scope.ids) if before is None else bisect_left(scope.ids, before)
             newest_first = (scope.checkpoints[scope.ids[at]] for at in range(stop - 1, -1, -1))
             records = map(self._record, newest_first)
             wanted = (record for record in records if matches(record.metadata, match))
             return [self._loaded(scope, record) for record in islice(wanted, limit)]
 
-    def _scope(self, thread_id: str, ns: str) -> _Scope:
-        return self._scopes.setdefault((thread_id, ns), _Scope())
+    # --- administration, see `Custodian` ---------------------------------------------------
 
-    def _add_checkpoint(self, record: CheckpointRecord, extra: bytes) -> None:
-        scope = self._scope(record.thread_id, record.ns)
-        scope.ids.append(record.id)
-        scope.checkpoints[record.id] = _Stored(replace(record, entries=dict(record.entries)), extra)
+    async def athreads(self, *, limit: int | None = None) -> Sequence[ThreadInfo]:
+        """The threads that hold checkpoints, the one written last first."""
+        with self._lock:
+            infos = [
+                info_of(thread_id, contents)
+                for thread_id in {thread_id for thread_id, _ in self._scopes}
+                if (contents := self._look(thread_id))
+            ]
+        infos.sort(key=lambda info: info.newest_id, reverse=True)
+        return infos[: checked_limit(limit)]
 
-    def _record(self, stored: _Stored) -> CheckpointRecord:
+    async def averify(self, thread_id: str | None = None) -> Verification:
+        """Decode all that is stored, of one thread or of all, and tell what cannot be."""
+        with self._lock:
+            scopes = {
+                place: (scope.contents(place[1]), list(scope.rows()))
+                for place, scope in self._scopes.items()
+                if thread_id is None or place[0] == thread_id
+            }
+        found = Verification(threads=len({thread for thread, _ in scopes}))
+        for (thread, ns), (contents, rows) in scopes.items():
+            check = ScopeCheck(self._serializer, thread, ns)
+            check.blobs(rows)
+            check.contents(contents)
+            found += check.result()
+        return found
+
+    async def _contents(self, thread_id: str) -> Contents:
+        with self._lock:
+            return self._look(thread_id)
+
+    async def _threads_of(self, run_ids: Sequence[str]) -> Sequence[str]:
+        wanted = set(run_ids)
+        with self._lock:
+            return list(
+                {
+                    thread_id
+                    for (thread_id, _), scope in self._scopes.items()
+                    for stored in scope.checkpoints.values()
+                    if stored.record.metadata.run_id in wanted
+                }
+            )
+
+    async def _change(self, change: Change) -> Removed:
+        claims = [*change.erased, *(claim for claim, _ in change.removals)]
+        with self._lock:
+            for claim in claims:
+                if self._claims.writer(claim.thread_id) != claim.epoch:
+                    raise stale(claim)
+            removed = sum((self._erase_thread(each.thread_id) for each in change.erased), Removed())
+            for claim, removal in change.removals:
+                for part in removal.scopes:
+                    if part.emptied:
+                        del self._scopes[claim.thread_id, part.ns]
+                    else:
+                        self._scopes[claim.thread_id, part.ns].remove(part)
+            self._forget_runs(change.run_ids)
+        return removed
+
+    async def _copy(self, source_thread_id: str, claim: Claim) -> None:
+        with self._lock:
+            if self._claims.writer(claim.thread_id) != claim.epoch:
+                raise stale(claim)
+            contents = self._look(source_thread_id)
+            if not contents:
+                raise unknown_source(source_thread_id)
+            for run_id in run_ids_of(contents):
+                if run_id in self._runs:
+                    self._threads_by_run.setdefault(run_id, source_thread_id)
+            for ns in contents:
+                scope = self._scopes[source_thread_id, ns]
+                self._scopes[claim.thread_id, ns] = scope.copied(claim.thread_id)
+
+    def _release_erased(self, claim: Claim) -> None:
+        self.release(claim)
+
+    def _erase_thread(self, thread_id: str) -> Removed:
+        contents = self._look(thread_id)
+        mine = [run for run, thread in self._threads_by_run.items() if thread == thread_id]
+        alone = run_ids_of(contents) - self._threads_by_run.keys()
+        self._forget_runs([*mine, *alone])
+        for ns in [ns for thread, ns in self._scopes if thread == thread_id]:
+            del self._scopes[thread_id, ns]
+        return removal_of(contents, ()).removed
+
+    def _forget_runs(self, run_ids: Iterable[str]) -> None:
+        for run_id in run_ids:
+            self._runs.pop(run_id, None)
+            self._threads_by_run.pop(run_id, None)
+
+    def _look(self, thread_id: str) -> Contents:
+        return {
+            ns: scope.contents(ns)
+            for (thread, ns), scope in self._scopes.items()
+            if thread == thread_id and scope.ids
+        }
+
+    # --- storage ---------------------------------------------------------------------------
+
+    def _scope(self, thread_id: str, ns: str) -> MemoryScope:
+        return self._scopes.setdefault((thread_id, ns), MemoryScope())
+
+    def _record(self, stored: Stored) -> CheckpointRecord:
         extra: dict[str, Any] = self._serializer.loads(stored.extra) if stored.extra else {}
         return replace(stored.record, metadata=replace(stored.record.metadata, extra=extra))
 
-    def _loaded(self, scope: _Scope, record: CheckpointRecord) -> Loaded:
-        tasks = scope.writes.get(record.id, {})
-        writes = tuple(tasks[task_id] for task_id in sorted(tasks))
+    def _loaded(self, scope: MemoryScope, record: CheckpointRecord) -> Loaded:
+        writes = scope.tasks(record.id)
         newest_id = scope.ids[-1]
         newest = record.id == newest_id
         blobs: dict[int, tuple[BlobRow, ...]] = {}
@@ -207,16 +292,3 @@ class MemorySaver:
             if stored or place in added:
                 raise blob_taken(batch.thread_id, *place)
             added.add(place)
-
-
-def _rewind(scope: _Scope, point: RewindPoint) -> None:
-    stop = bisect_right(scope.ids, point.head)
-    for gone in scope.ids[stop:]:
-        del scope.checkpoints[gone]
-        scope.writes.pop(gone, None)
-    del scope.ids[stop:]
-    scope.writes[point.base] = {task.task_id: task for task in point.writes}
-    scope.blobs = {key: rows for key, rows in scope.blobs.items() if key < point.next_key}
-    for key, end in point.ends.items():
-        rows = scope.blobs[key]
-        scope.blobs[key] = {start: row for start, row in rows.items() if start < end}

@@ -73,6 +73,11 @@ class Ownership:
         turn = claim.epoch & _TURN
         self._table.release(claim.thread_id, turn, lambda: self._unlock(claim.thread_id))
 
+    def release_erased(self, claim: Claim) -> None:
+        """Give back the claim of a thread that is no more: one of that name is another thread."""
+        turn = claim.epoch & _TURN
+        self._table.release(claim.thread_id, turn, lambda: self.forget(claim.thread_id))
+
     def check(self, batch: Batch) -> int:
         """The epoch in the database that the batch needs; StaleClaimError if its turn is over."""
         if self._table.writer(batch.thread_id) != batch.epoch & _TURN:

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from .commits import EVENT_BITS, last_event
+from .commits import last_event
 from .errors import CorruptDataError
 from .events import Row
 from .ids import id_from_bytes
 from .packing import PackedRow, checksum, unpack_checkpoint, unpack_task_id, unpack_writes
 from .record import BlobRow, CheckpointMetadata, CheckpointRecord, Entry, Loaded, TaskWrites
-from .rows import id_bytes, matches, used_blobs, uuid_bytes
+from .rows import EVENT_BITS, id_bytes, matches, used_blobs, uuid_bytes
 from .serde import Serializer
 
 _SCOPE = (
@@ -84,7 +84,7 @@ class LoadHistory:
         if scope is None or self.limit <= 0:
             return []
         rows = ScopeRows(connection, scope, self.thread_id, self.ns, self.serializer)
-        found: list[_Record] = []
+        found: list[StoredRecord] = []
         for row in self._newest_first(connection, scope):
             if rows.matches(row, self.match):
                 found.append(rows.record(row))
@@ -100,7 +100,9 @@ class LoadHistory:
 
 
 @dataclass(frozen=True, slots=True)
-class _Record:
+class StoredRecord:
+    """A record and the number of its row."""
+
     seq: int
     record: CheckpointRecord
 
@@ -141,7 +143,7 @@ class ScopeRows:
             self._rows.clear()
         return matches(self._metadata(self._unpack(row)), match)
 
-    def record(self, row: CheckpointRow) -> _Record:
+    def record(self, row: CheckpointRow) -> StoredRecord:
         """The whole record of a row."""
         unpacked = self._unpack(row)
         packed, parent_id = unpacked.packed, row[3]
@@ -157,12 +159,12 @@ class ScopeRows:
             version=packed.version,
             wrote=packed.wrote,
         )
-        return _Record(unpacked.seq, record)
+        return StoredRecord(unpacked.seq, record)
 
-    def loaded(self, records: Sequence[_Record]) -> list[Loaded]:
+    def loaded(self, records: Sequence[StoredRecord]) -> list[Loaded]:
         """The records, newest first, with their writes and blobs."""
         newest_id = self._newest_id()
-        writes = [self._writes(found) for found in records]
+        writes = [self.writes(found) for found in records]
         used = [
             used_blobs(found.record, tasks) for found, tasks in zip(records, writes, strict=True)
         ]
@@ -233,7 +235,8 @@ class ScopeRows:
             unpacked = self._rows[seq] = _Row(seq, parent, depth, unpack_checkpoint(data))
         return unpacked
 
-    def _writes(self, found: _Record) -> tuple[TaskWrites, ...]:
+    def writes(self, found: StoredRecord) -> tuple[TaskWrites, ...]:
+        """The pending writes after a checkpoint, by task."""
         tasks: list[TaskWrites] = []
         for task, crc, data in self._connection.execute(WRITES, (found.seq,)):
             task_id = unpack_task_id(task)

@@ -18,6 +18,9 @@ from .record import (
     Whole,
 )
 
+EVENT_BITS = 32
+"""Low bits of an event row's id that hold its id in the run."""
+
 _UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 

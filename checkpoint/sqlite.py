@@ -6,15 +6,20 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
+from .contents import Contents
+from .custodian import Change, Custodian
 from .events import Row
 from .handle import DatabaseHandle
+from .limits import checked_limit
 from .record import Batch, Claim, Loaded
+from .reports import Removed, ThreadInfo, Verification
 from .rewind import RewindPoint
 from .rows import id_bytes
+from .run_threads import RUN_THREADS
 from .serde import MsgpackSerializer, Serializer, encode_extra
 
 
-class SqliteSaver(DatabaseHandle):
+class SqliteSaver(DatabaseHandle, Custodian):
     """Keeps checkpoints in an SQLite file (or, for ":memory:", in a private database).
 
     One class for sync and async code; any event loop in any thread may use it while it is open::
@@ -25,6 +30,8 @@ class SqliteSaver(DatabaseHandle):
     Opening raises NotADatabaseError, NewerSchemaError, CorruptDataError or DatabaseUnwritableError;
     using it while it is not open raises SaverClosedError.  `events` is its log of run events.
     """
+
+    tables = (RUN_THREADS,)
 
     def __init__(
         self, path: str | os.PathLike[str], *, serializer: Serializer | None = None
@@ -104,6 +111,32 @@ class SqliteSaver(DatabaseHandle):
             id_bytes(before)
         lease = self.lease
         return await lease.history(self._serializer, thread_id, ns, before, limit, match)
+
+    # --- administration, see `Custodian` ---------------------------------------------------
+
+    async def athreads(self, *, limit: int | None = None) -> Sequence[ThreadInfo]:
+        """The threads that hold checkpoints, the one written last first."""
+        return await self.lease.threads(checked_limit(limit))
+
+    async def averify(self, thread_id: str | None = None) -> Verification:
+        """Read all that is stored, of one thread or the whole file, and tell what is damaged."""
+        return await self.lease.verify(self._serializer, thread_id)
+
+    async def _contents(self, thread_id: str) -> Contents:
+        return await self.lease.contents(self._serializer, thread_id)
+
+    async def _threads_of(self, run_ids: Sequence[str]) -> Sequence[str]:
+        return await self.lease.threads_of(run_ids)
+
+    async def _change(self, change: Change) -> Removed:
+        return await self.lease.change(change)
+
+    async def _copy(self, source_thread_id: str, claim: Claim) -> None:
+        await self.lease.copy(source_thread_id, claim)
+
+    def _release_erased(self, claim: Claim) -> None:
+        if self._lease is not None:
+            self._lease.release_erased(claim)
 
 
 class SqliteEvents:

@@ -1,0 +1,179 @@
+"""Units of work for the committer: what administration does to the rows of threads.
+
+The number of a thread is the number of its lock, so it must never be given to another one.  SQLite
+gives a new row the greatest number there is, plus one: of all threads that were erased, the row of
+the greatest number stays, without its name.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from .contents import Removal, ScopeRemoval
+from .custodian import Change, unknown_source
+from .packing import Origin, checksum, pack_checkpoint, unpack_checkpoint
+from .record import CheckpointRecord, Claim
+from .reports import Removed
+from .rows import id_bytes, stale
+from .run_threads import forget_runs, link_runs, loose_runs, runs_of
+
+_THREAD = "SELECT id, epoch FROM thread WHERE name=?"
+_THREAD_ID = "SELECT id FROM thread WHERE name=?"
+_SCOPES = "SELECT id, ns FROM scope WHERE thread=?"
+_SCOPE = "SELECT id FROM scope WHERE thread=? AND ns=?"
+_COUNT = "SELECT count(*) FROM checkpoint WHERE scope IN (SELECT id FROM scope WHERE thread=?)"
+_SIZE = (
+    "SELECT count(*), sum(length(data)) FROM blob"
+    " WHERE scope IN (SELECT id FROM scope WHERE thread=?)"
+)
+_ERASE = (
+    (
+        "DELETE FROM pending WHERE checkpoint IN (SELECT seq FROM checkpoint"
+        " WHERE scope IN (SELECT id FROM scope WHERE thread=?))"
+    ),
+    "DELETE FROM checkpoint WHERE scope IN (SELECT id FROM scope WHERE thread=?)",
+    "DELETE FROM blob WHERE scope IN (SELECT id FROM scope WHERE thread=?)",
+    "DELETE FROM scope WHERE thread=?",
+    "UPDATE thread SET name=CAST(id AS BLOB) WHERE id=?",
+)
+_DROP_NAMELESS = "DELETE FROM thread WHERE name>=x'' AND id<(SELECT max(id) FROM thread)"
+"""Bytes sort after every text, and are no thread's name."""
+
+_RUN = "SELECT id FROM run WHERE name=?"
+
+_FIND = "SELECT seq, parent, data FROM checkpoint WHERE scope=? AND id=?"
+_ABOVE = "SELECT seq, parent, data FROM checkpoint WHERE seq=?"
+_RELINK = "UPDATE checkpoint SET parent=?, depth=0, crc=?, data=? WHERE seq=?"
+_DROP_WRITES = (
+    "DELETE FROM pending WHERE checkpoint=(SELECT seq FROM checkpoint WHERE scope=? AND id=?)"
+)
+_DROP_CHECKPOINT = "DELETE FROM checkpoint WHERE scope=? AND id=?"
+_DROP_BLOB = "DELETE FROM blob WHERE scope=? AND key=? AND start=?"
+_DROP_SCOPE = "DELETE FROM scope WHERE id=?"
+
+_ADD_SCOPE = "INSERT INTO scope (thread, ns) VALUES (?, ?) RETURNING id"
+_SHIFT = "SELECT (SELECT max(seq) FROM checkpoint) + 1 - min(seq) FROM checkpoint WHERE scope=?"
+_COPY_CHECKPOINTS = (
+    "INSERT INTO checkpoint (seq, scope, id, parent, depth, crc, data)"
+    " SELECT seq+?1, ?2, id, parent+?1, depth, crc, data FROM checkpoint WHERE scope=?3"
+    " ORDER BY seq"
+)
+_COPY_WRITES = (
+    "INSERT INTO pending (checkpoint, task, crc, data)"
+    " SELECT checkpoint+?1, task, crc, data FROM pending"
+    " WHERE checkpoint IN (SELECT seq FROM checkpoint WHERE scope=?2)"
+)
+_COPY_BLOBS = (
+    "INSERT INTO blob (scope, key, start, count, crc, data)"
+    " SELECT ?1, key, start, count, crc, data FROM blob WHERE scope=?2 ORDER BY seq"
+)
+
+
+EpochOf = Callable[[Claim], int]
+"""The epoch in the database that a claim needs; raises StaleClaimError."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeThreads:
+    """Carries out a change; what erasing removed."""
+
+    change: Change
+    epoch_of: EpochOf
+
+    def apply(self, connection: sqlite3.Connection) -> Removed:
+        """Raises StaleClaimError; the caller undoes it then."""
+        removed = Removed()
+        for claim in self.change.erased:
+            removed += _erase(connection, _number(connection, claim, self.epoch_of))
+        for claim, removal in self.change.removals:
+            _remove(connection, _number(connection, claim, self.epoch_of), removal)
+        for run_id in self.change.run_ids:
+            found = connection.execute(_RUN, (run_id,)).fetchone()
+            forget_runs(connection, found or ())
+        return removed
+
+
+@dataclass(frozen=True, slots=True)
+class CopyThread:
+    """Copies the rows of a thread to the one that is claimed."""
+
+    source_thread_id: str
+    claim: Claim
+    epoch_of: EpochOf
+
+    def apply(self, connection: sqlite3.Connection) -> None:
+        """Raises StaleClaimError or UnknownThreadError; the caller undoes it then."""
+        target = _number(connection, self.claim, self.epoch_of)
+        found = connection.execute(_THREAD_ID, (self.source_thread_id,)).fetchone()
+        scopes = connection.execute(_SCOPES, found).fetchall() if found else []
+        if not scopes:
+            raise unknown_source(self.source_thread_id)
+        # The copy has the same runs; their events stay those of the thread they came with.
+        link_runs(connection, found[0], loose_runs(connection, found[0]))
+        for scope, ns in scopes:
+            (shift,) = connection.execute(_SHIFT, (scope,)).fetchone()
+            if shift is None:
+                continue
+            (copy,) = connection.execute(_ADD_SCOPE, (target, ns)).fetchone()
+            connection.execute(_COPY_WRITES, (shift, scope))
+            connection.execute(_COPY_CHECKPOINTS, (shift, copy, scope))
+            connection.execute(_COPY_BLOBS, (copy, scope))
+
+
+def _number(connection: sqlite3.Connection, claim: Claim, epoch_of: EpochOf) -> int:
+    """The number of a claimed thread; StaleClaimError if the claim is over."""
+    row = connection.execute(_THREAD, (claim.thread_id,)).fetchone()
+    if row is None or row[1] != epoch_of(claim):
+        raise stale(claim)
+    return row[0]
+
+
+def _erase(connection: sqlite3.Connection, thread: int) -> Removed:
+    (checkpoints,) = connection.execute(_COUNT, (thread,)).fetchone()
+    blobs, size = connection.execute(_SIZE, (thread,)).fetchone()
+    link_runs(connection, thread, loose_runs(connection, thread))
+    forget_runs(connection, runs_of(connection, thread))
+    for statement in _ERASE:
+        connection.execute(statement, (thread,))
+    connection.execute(_DROP_NAMELESS)
+    return Removed(checkpoints, blobs, size or 0)
+
+
+def _remove(connection: sqlite3.Connection, thread: int, removal: Removal) -> None:
+    for part in removal.scopes:
+        (scope,) = connection.execute(_SCOPE, (thread, part.ns)).fetchone()
+        _relink(connection, scope, part.relinked)
+        _drop(connection, scope, part)
+
+
+def _relink(
+    connection: sqlite3.Connection, scope: int, records: Iterable[CheckpointRecord]
+) -> None:
+    """Write checkpoints anew that cannot lean any more on the rows above them: all in full."""
+    for record in records:
+        seq, parent, data = connection.execute(_FIND, (scope, id_bytes(record.id))).fetchone()
+        origin = _origin(connection, parent, data)
+        packed = pack_checkpoint(record, origin, full=True)
+        above = None
+        if record.parent_id is not None:
+            place = (scope, id_bytes(record.parent_id))
+            above = connection.execute(_FIND, place).fetchone()[0]
+        connection.execute(_RELINK, (above, checksum(packed), packed, seq))
+
+
+def _origin(connection: sqlite3.Connection, parent: int, data: bytes) -> Origin:
+    """The origin of a row, its own or that of the row above that has one."""
+    while (origin := unpack_checkpoint(data).origin) is None:
+        _, parent, data = connection.execute(_ABOVE, (parent,)).fetchone()
+    return origin
+
+
+def _drop(connection: sqlite3.Connection, scope: int, part: ScopeRemoval) -> None:
+    places = [(scope, id_bytes(gone)) for gone in part.gone]
+    connection.executemany(_DROP_WRITES, places)
+    connection.executemany(_DROP_CHECKPOINT, places)
+    connection.executemany(_DROP_BLOB, [(scope, key, start) for key, start in part.blobs])
+    if part.emptied:
+        connection.execute(_DROP_SCOPE, (scope,))

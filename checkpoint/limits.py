@@ -1,0 +1,110 @@
+"""What callers may ask administration for, checked before anything is looked at or changed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, Literal, TypeAlias, cast, get_args
+
+from .errors import InvalidArgumentError, InvalidLimitError
+from .prune import Keep
+
+Strategy: TypeAlias = Literal["keep_latest", "delete"]
+Age: TypeAlias = float | timedelta | datetime
+"""Seconds or a timedelta before now, or a moment with its time zone."""
+
+
+def keep_of(
+    strategy: Strategy, keep_last: int | None, older_than: Age | None, now: float
+) -> Keep | None:
+    """How much is to stay; None: nothing.  `now` is in seconds since the epoch.
+
+    Raises InvalidLimitError.
+    """
+    if strategy not in get_args(Strategy):
+        raise InvalidLimitError(
+            f"strategy={strategy!r} is unknown; nothing was changed; give one of "
+            f"{', '.join(map(repr, get_args(Strategy)))}"
+        )
+    if strategy == "delete":
+        if keep_last is not None or older_than is not None:
+            raise InvalidLimitError(
+                f"strategy='delete' keeps nothing, so keep_last={keep_last!r} and "
+                f"older_than={older_than!r} cannot be obeyed; nothing was changed; leave out the "
+                "one or the others"
+            )
+        return None
+    last = 1 if keep_last is None else _count(keep_last)
+    return Keep(last, None if older_than is None else _moment(older_than, now))
+
+
+def ids_of(name: str, ids: Iterable[str]) -> tuple[str, ...]:
+    """The ids, each once, in one order for all callers, so that no two wait for each other.
+
+    Raises InvalidArgumentError for a plain text or anything in it that is no id.
+    """
+    if isinstance(ids, str | bytes):
+        raise InvalidArgumentError(
+            f"{name}={ids!r} is one text, and each of its letters would be taken for an id; "
+            f"nothing was changed; give a list: [{ids!r}]"
+        )
+    return tuple(sorted({id_of(name, each) for each in ids}))
+
+
+def id_of(name: str, given: Any) -> str:
+    """The id.  Raises InvalidArgumentError for anything but a text that is not empty."""
+    if not isinstance(given, str) or not given:
+        raise InvalidArgumentError(
+            f"{name}={given!r} is no id; nothing was changed; give a text that is not empty"
+        )
+    return given
+
+
+def checked_limit(given: Any) -> int | None:
+    """How many to list; None: all.  Raises InvalidLimitError."""
+    if given is not None and (not isinstance(given, int) or isinstance(given, bool) or given < 0):
+        raise InvalidLimitError(
+            f"limit={given!r} cannot be; give a whole number of at least 0, or None for all"
+        )
+    return given
+
+
+def _count(given: Any) -> int:
+    if not isinstance(given, int) or isinstance(given, bool) or given < 1:
+        raise InvalidLimitError(
+            f"keep_last={given!r} cannot be; nothing was changed; give a whole number of at "
+            "least 1, or strategy='delete' to keep nothing"
+        )
+    return given
+
+
+def _moment(given: Any, now: float) -> float:
+    moment = _from_moment(given) if isinstance(given, datetime) else now - _seconds(given)
+    if moment >= now:
+        raise InvalidLimitError(
+            f"older_than={given!r} cannot be: everything is older than that; nothing was "
+            "changed; give a time in the past, or leave it out to keep the latest only"
+        )
+    return moment
+
+
+def _from_moment(given: datetime) -> float:
+    if given.tzinfo is None:
+        raise InvalidLimitError(
+            f"older_than={given!r} has no time zone; nothing was changed; give one, such as "
+            "datetime.now(UTC) - timedelta(days=30)"
+        )
+    return given.timestamp()
+
+
+def _seconds(given: Any) -> float:
+    if isinstance(given, timedelta):
+        return given.total_seconds()
+    number = isinstance(given, int | float) and not isinstance(given, bool)
+    if not number or not math.isfinite(given):
+        raise InvalidLimitError(
+            f"older_than={given!r} is no time; nothing was changed; give seconds, a timedelta, "
+            "or a datetime with a time zone"
+        )
+    return float(cast(float, given))

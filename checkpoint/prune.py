@@ -1,0 +1,125 @@
+"""Which checkpoints of a thread stay: pure decisions on what it holds.
+
+The checkpoints of a scope are a forest: each child names its parent, and a branch begins where a
+checkpoint has two children.  What is stored of a subgraph belongs to a checkpoint of the graph that
+called it, `metadata.parents[enclosing ns]`, the one whose step it ran in.
+
+`pruned` looks at the *groups* of a scope: all checkpoints of the root graph are one, and those of a
+subgraph are one for each checkpoint of the enclosing graph that they belong to.
+
+* A group of a subgraph stays only if the checkpoint it belongs to stays.  A group that belongs to
+  none that is stored stands for itself.
+* Of a group stay the heads (the checkpoints without children: the newest one, what a pending
+  interrupt waits at, and the ends of other branches), the newest `last`, and those not older than
+  `since`.
+* Of a scope that a subgraph keeps across calls (its ns ends without a task id) stays the newest.
+* Where two checkpoints that stay are on different branches, the one they part at stays.
+
+So a thread without branches that is pruned to `last=1` keeps one checkpoint for each scope that it
+can still reach, and pruning twice removes nothing the second time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from .contents import Contents, Place, ScopeContents, places_of
+from .record import CheckpointRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How much of a group stays, beside its heads."""
+
+    last: int = 1
+    """The newest so many."""
+    since: float | None = None
+    """Those written then or later; seconds since the epoch."""
+
+
+def pruned(contents: Contents, keep: Keep) -> frozenset[Place]:
+    """The checkpoints of a thread that stay."""
+    staying: set[Place] = set()
+    for ns in sorted(contents, key=_depth):
+        scope = contents[ns]
+        kept: set[str] = set()
+        for owner, group in _groups(scope, contents).items():
+            if owner is None or (_enclosing(ns), owner) in staying:
+                kept.update(_of_group(group, keep))
+        if _is_lasting(ns) and scope.checkpoints:
+            kept.add(scope.checkpoints[-1].id)
+        kept.update(_partings(scope.checkpoints, kept))
+        staying.update((ns, checkpoint_id) for checkpoint_id in kept)
+    return frozenset(staying)
+
+
+def without_runs(contents: Contents, run_ids: Collection[str]) -> frozenset[Place]:
+    """The checkpoints of a thread that stay when those that some runs wrote go.
+
+    One of those stays all the same while what another run stored of a subgraph belongs to it.
+    """
+    staying = {
+        (ns, record.id)
+        for ns, scope in contents.items()
+        for record in scope.checkpoints
+        if record.metadata.run_id not in run_ids
+    }
+    known = places_of(contents)
+    for ns in sorted(contents, key=_depth, reverse=True):
+        for record in contents[ns].checkpoints:
+            owner = (_enclosing(ns), _owner(record))
+            if (ns, record.id) in staying and owner in known:
+                staying.add(owner)
+    return frozenset(staying)
+
+
+def _groups(
+    scope: ScopeContents, contents: Contents
+) -> Mapping[str | None, list[CheckpointRecord]]:
+    """The scope's checkpoints by the id of the one of the enclosing graph they belong to."""
+    outer = contents.get(_enclosing(scope.ns)) if scope.ns else None
+    owners = {record.id for record in outer.checkpoints} if outer else set[str]()
+    groups: dict[str | None, list[CheckpointRecord]] = {}
+    for record in scope.checkpoints:
+        owner = _owner(record)
+        groups.setdefault(owner if owner in owners else None, []).append(record)
+    return groups
+
+
+def _of_group(group: Sequence[CheckpointRecord], keep: Keep) -> Iterator[str]:
+    parents = {record.parent_id for record in group}
+    recent = {record.id for record in group[-keep.last :]}
+    for record in group:
+        young = keep.since is not None and record.created_at >= keep.since
+        if record.id not in parents or record.id in recent or young:
+            yield record.id
+
+
+def _partings(records: Sequence[CheckpointRecord], kept: set[str]) -> Iterator[str]:
+    """The checkpoints with ways to what is kept through two children or more."""
+    ways: dict[str, int] = {}
+    for record in reversed(records):  # children are younger than their parents
+        branches = ways.get(record.id, 0)
+        if branches > 1:
+            yield record.id
+        if record.parent_id is not None and (branches or record.id in kept):
+            ways[record.parent_id] = ways.get(record.parent_id, 0) + 1
+
+
+def _owner(record: CheckpointRecord) -> str:
+    """The id of the enclosing graph's checkpoint that a subgraph's one belongs to."""
+    return record.metadata.parents.get(_enclosing(record.ns), "") if record.ns else ""
+
+
+def _enclosing(ns: str) -> str:
+    return ns.rpartition("|")[0]
+
+
+def _depth(ns: str) -> int:
+    return ns.count("|") + 1 if ns else 0
+
+
+def _is_lasting(ns: str) -> bool:
+    """True for the root graph, and for a subgraph that keeps its state across calls."""
+    return ":" not in ns.rpartition("|")[2]

@@ -1,0 +1,78 @@
+"""What administration tells: the threads there are, what was removed, what is damaged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadInfo:
+    """One thread in a list of them."""
+
+    thread_id: str
+    checkpoints: int
+    """How many are stored, in all its namespaces."""
+    newest_id: str
+    """The newest checkpoint of the root graph (of any namespace, if the root has none)."""
+    updated_at: float
+    """When that was written, in seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What an operation removed."""
+
+    checkpoints: int = 0
+    blobs: int = 0
+    """Values and pieces of lists that nothing needs any more."""
+    bytes: int = 0
+    """Their size; small values, which ride in their checkpoints, come on top."""
+
+    def __add__(self, other: Removed) -> Removed:
+        return Removed(
+            self.checkpoints + other.checkpoints,
+            self.blobs + other.blobs,
+            self.bytes + other.bytes,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """One thing that is wrong with what is stored."""
+
+    thread_id: str | None
+    """None: of the file, or of a run's events."""
+    ns: str
+    checkpoint_id: str | None
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What a look at everything that is stored came to."""
+
+    threads: int = 0
+    checkpoints: int = 0
+    blobs: int = 0
+    damage: tuple[Damage, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """True if nothing is damaged."""
+        return not self.damage
+
+    def __add__(self, other: Verification) -> Verification:
+        return Verification(
+            self.threads + other.threads,
+            self.checkpoints + other.checkpoints,
+            self.blobs + other.blobs,
+            self.damage + other.damage,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Vacuumed:
+    """The size of a database, with its log, before and after it was packed; in bytes."""
+
+    before: int
+    after: int

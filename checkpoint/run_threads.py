@@ -1,0 +1,56 @@
+"""Which thread a run's events came with, so that they go when it goes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+
+from .packing import checksum, unpack_checkpoint
+from .rows import EVENT_BITS
+
+RUN_THREADS = """
+    CREATE TABLE IF NOT EXISTS run_thread (thread INTEGER NOT NULL, run INTEGER NOT NULL UNIQUE,
+        PRIMARY KEY (thread, run)) WITHOUT ROWID
+    """
+
+_LINK = "INSERT OR IGNORE INTO run_thread (thread, run) VALUES (?, ?)"
+_RUNS = "SELECT run FROM run_thread WHERE thread=?"
+_LOOSE = "SELECT id, name FROM run WHERE id NOT IN (SELECT run FROM run_thread)"
+_CHECKPOINTS = (
+    "SELECT crc, data FROM checkpoint WHERE scope IN (SELECT id FROM scope WHERE thread=?)"
+)
+_FORGET_EVENTS = "DELETE FROM event WHERE id BETWEEN ? AND ?"
+_FORGET_LINK = "DELETE FROM run_thread WHERE run=?"
+_FORGET_RUN = "DELETE FROM run WHERE id=?"
+
+
+def link_runs(connection: sqlite3.Connection, thread: int, runs: Iterable[int]) -> None:
+    """Note that the events of runs came with a thread; the first thread counts."""
+    connection.executemany(_LINK, [(thread, run) for run in runs])
+
+
+def runs_of(connection: sqlite3.Connection, thread: int) -> list[int]:
+    """The runs whose events came with a thread."""
+    return [run for (run,) in connection.execute(_RUNS, (thread,))]
+
+
+def loose_runs(connection: sqlite3.Connection, thread: int) -> list[int]:
+    """Runs that wrote checkpoints of a thread, and whose events came with no thread."""
+    loose: dict[str, int] = {name: run for run, name in connection.execute(_LOOSE)}
+    if not loose:
+        return []
+    names: set[str] = set()
+    for crc, data in connection.execute(_CHECKPOINTS, (thread,)):
+        origin = unpack_checkpoint(data).origin if checksum(data) == crc else None
+        if origin is not None and origin.run_id is not None:
+            names.add(origin.run_id)
+    return [loose[name] for name in names & loose.keys()]
+
+
+def forget_runs(connection: sqlite3.Connection, runs: Iterable[int]) -> None:
+    """Delete runs with their events."""
+    for run in runs:
+        first = run << EVENT_BITS
+        connection.execute(_FORGET_EVENTS, (first, first + (1 << EVENT_BITS) - 1))
+        connection.execute(_FORGET_LINK, (run,))
+        connection.execute(_FORGET_RUN, (run,))
