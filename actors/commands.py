@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 from streaming import events as stream
 
+from .policies import NodeError
 from .spec import NodeSpec, Writes
 from .values import Interrupt
 
@@ -21,6 +22,9 @@ ERROR = "__error__"
 """Channel name under which a failed task's exception is kept as a pending write (its repr)."""
 INTERRUPT = "__interrupt__"
 """Channel name under which a task's pending interrupts are kept: a tuple of `Interrupt`."""
+FAILURE = "__error_source_node__"
+"""Channel name under which is kept that a failed task was handed to its error handler, with what:
+the exception itself."""
 RESUME = "__resume__"
 """Channel name under which the answers to a task's interrupts are kept: a list, by position."""
 ONCE = "__once__"
@@ -28,7 +32,7 @@ ONCE = "__once__"
 NULL_TASK = "00000000-0000-0000-0000-000000000000"
 """Task id of the writes that came with a `Command` as input: no task made them."""
 
-TaskPath: TypeAlias = tuple[str, str] | tuple[str, int, bool]
+TaskPath: TypeAlias = tuple[str | int | bool, ...]
 
 
 @dataclass(slots=True, eq=False)
@@ -37,7 +41,8 @@ class Task:
 
     node: NodeSpec
     path: TaskPath
-    """("__pregel_pull", node) or ("__pregel_push", index of the Send, False)."""
+    """("__pregel_pull", node) or ("__pregel_push", index of the Send, False); of an error handler
+    the failed task's, and more."""
     triggers: tuple[str, ...]
     arg: Any = None
     """What a Send gave; unused for a pull."""
@@ -46,6 +51,8 @@ class Task:
     """What it wrote, once it has finished."""
     error: str | None = None
     """repr of what it raised when it last ran."""
+    failure: NodeError | None = None
+    """What it failed with, handed to its error handler; of the handler's task, what it handles."""
     interrupts: tuple[Interrupt, ...] = ()
     """What it waits for, since it last ran."""
     answers: tuple[Any, ...] = ()
@@ -112,6 +119,8 @@ class TaskFinished:
 
     task: Task
     writes: Writes
+    cached: bool = False
+    """They were found in a cache instead."""
 
 
 @dataclass(slots=True)
@@ -131,11 +140,20 @@ class TaskInterrupted:
 
 
 @dataclass(slots=True)
+class StepTimedOut:
+    """The super-step has taken as long as it may."""
+
+    step: int
+
+
+@dataclass(slots=True)
 class Cancelled:
     """The run is to stop; nothing that runs now will be waited for."""
 
 
-MachineEvent: TypeAlias = Begin | TaskFinished | TaskFailed | TaskInterrupted | Cancelled
+MachineEvent: TypeAlias = (
+    Begin | TaskFinished | TaskFailed | TaskInterrupted | StepTimedOut | Cancelled
+)
 
 
 # --- commands out ----------------------------------------------------------------------

@@ -1,17 +1,20 @@
 """What is kept of a task between runs, as pending writes; pure.
 
 A task that finished keeps its writes.  One that did not keeps marks, under names that no channel
-has: its error, the interrupts it waits for, and the answers it has been given so far.
+has: its error, that its error handler takes care of it, the interrupts it waits for, and the
+answers it has been given so far.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-from .commands import ERROR, INTERRUPT, RESUME, Task
+from .commands import ERROR, FAILURE, INTERRUPT, RESUME, Task
+from .handlers import is_handled
+from .policies import NodeError
 from .spec import Writes
 
-_MARKS = frozenset({ERROR, INTERRUPT, RESUME})
+_MARKS = frozenset({ERROR, FAILURE, INTERRUPT, RESUME})
 
 
 def kept_of(task: Task, unstored: Collection[str]) -> Writes:
@@ -19,6 +22,8 @@ def kept_of(task: Task, unstored: Collection[str]) -> Writes:
     marks: Writes = []
     if task.error is not None:
         marks.append((ERROR, task.error))
+    if task.failure is not None and is_handled(task):
+        marks.append((FAILURE, task.failure.error))
     if task.interrupts:
         marks.append((INTERRUPT, task.interrupts))
     if task.answers and (marks or task.writes is None):
@@ -38,5 +43,7 @@ def recall(task: Task, kept: Writes) -> None:
         task.writes = kept
         return
     task.error = marks.get(ERROR)
+    if FAILURE in marks and task.node.error_handler is not None:
+        task.failure = NodeError(task.node.name, marks[FAILURE])
     task.interrupts = tuple(marks.get(INTERRUPT, ()))
     task.answers = tuple(marks.get(RESUME, ()))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from checkpoint import Cache
+
 from .channels import LastValueAfterFinish, NamedBarrierValue, NamedBarrierValueAfterFinish
 from .spec import GraphSpec
 
@@ -46,6 +48,12 @@ class Layout:
     """Nodes that are, or call, a compiled graph which keeps checkpoints -> that graph's layout."""
     pauses: Pauses = NO_PAUSES
     """Where runs pause, unless a call says otherwise."""
+    cache: Cache | None = None
+    """Where results are kept; None: where the calling graph keeps them."""
+    caches: bool = False
+    """Some nodes' results are to be kept."""
+    step_timeout: float | None = None
+    """Seconds a super-step may take."""
 
     def at(self, ns: Sequence[str]) -> Layout | None:
         """The layout of the subgraph at a namespace; None if no node is known to lead there."""
@@ -62,6 +70,9 @@ class Layout:
         graphs: frozenset[str] = frozenset(),
         subgraphs: Mapping[str, Layout] | None = None,
         pauses: Pauses | None = None,
+        *,
+        cache: Cache | None = None,
+        step_timeout: float | None = None,
     ) -> Layout:
         """The layout of a spec."""
         channels = spec.channels.items()
@@ -76,4 +87,7 @@ class Layout:
             graphs=graphs,
             subgraphs=subgraphs or {},
             pauses=pauses or NO_PAUSES,
+            cache=cache,
+            caches=any(node.cache is not None for node in spec.nodes.values()),
+            step_timeout=step_timeout,
         )

@@ -19,6 +19,7 @@ from streaming import TaskInterrupted as TaskInterruptedEvent
 from .answers import Answers
 from .channelset import ChannelSet
 from .commands import Emit, MachineCommand, Snapshot, Task
+from .control import RunControl
 from .layout import NO_PAUSES, Layout, Pauses
 from .spec import INPUT
 from .values import Interrupt
@@ -73,6 +74,8 @@ class Facts:
     """Nodes before and after which the run pauses."""
     answers: Answers | None = None
     """What the run was resumed with; one for all graphs of a run."""
+    control: RunControl | None = None
+    """Says when the run is to stop; one for all graphs of a run."""
 
 
 def task_id(seed: str, ns: Sequence[str], task: Task) -> str:

@@ -1,8 +1,8 @@
 """The super-step machine: all rules of a run, as a pure object.
 
-Events go in (`commands.py`: Begin, TaskFinished, TaskFailed, TaskInterrupted, Cancelled), commands
-come out (SaveWrites, SaveCheckpoint, Emit, RunTasks, Finish).  Nothing here waits, reads a clock or
-makes an id by itself; clock and ids come in through `Facts`.
+Events go in (Begin, TaskFinished, TaskFailed, TaskInterrupted, StepTimedOut, Cancelled), commands
+come out (SaveWrites, SaveCheckpoint, Emit, RunTasks, Finish; all in `commands.py`).  Nothing here
+waits, reads a clock or makes an id by itself; clock and ids come in through `Facts`.
 
 The rules:
 
@@ -20,24 +20,26 @@ The rules:
 5. Going on without an input plans again from the checkpoint.  Tasks whose writes were kept do not
    run again; their updates are reported as cached.
 6. A task that fails ends the run.  The writes of siblings that finished are kept, the error too.
+   If its node has an error handler, that runs in the same step with the same input instead; a
+   handler that fails ends the run.  Going on then runs the handler again, not the node.
 7. A task that is interrupted waits; its siblings run to the end and their writes are kept, then the
    run ends as interrupted.  Going on runs it again with the answers given so far.  Before or after
    a node where the graph is to pause, the run ends too, its step saved; going on passes there.
 8. A Command as input adds its writes to what is planned; no task made them, so they are kept under
    an id of their own until the next checkpoint has them.
-9. The commands of one answer are in order: what an Emit reports is saved by the commands before
+9. A run that was asked to stop ends where the next step would begin, its last one saved; so does a
+   graph that a task calls, whose siblings run to the end.  A step that takes too long ends the run.
+10. The commands of one answer are in order: what an Emit reports is saved by the commands before
    it, and RunTasks or Finish comes last, so that the shell can commit, publish, wait for its
    reader, and then go on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, cast
 
-from .answers import interrupt_id
-from .channels import MISSING
 from .channelset import ChannelSet
 from .commands import (
     NULL_TASK,
@@ -50,19 +52,20 @@ from .commands import (
     Restored,
     RunTasks,
     SaveWrites,
+    StepTimedOut,
     Task,
     TaskFailed,
     TaskFinished,
     TaskInterrupted,
 )
+from .endings import cancelled, drained, no_input, out_of_steps, out_of_time
 from .errors import (
-    EmptyInputError,
     GraphBubbleUp,
+    GraphDrained,
     GraphInterrupt,
-    GraphRecursionError,
-    RunCancelledError,
 )
 from .given import given_writes
+from .handlers import hand_over, handler_task, is_handled
 from .kept import recall
 from .layout import Layout
 from .report import Facts, Reporter, is_start
@@ -78,6 +81,7 @@ class Machine:
     __slots__ = (
         "_aside",
         "_done",
+        "_drained",
         "_facts",
         "_first_written",
         "_given",
@@ -109,7 +113,9 @@ class Machine:
         """Control that a Command as input gives on a new thread, beside the graph's own start."""
         self._first_written: AbstractSet[str] = frozenset()
         self._paused: tuple[Interrupt, ...] | None = None
-        """Interrupts of this step's tasks; None: no task is interrupted."""
+        """Interrupts of this step's tasks; None: no task is interrupted or drained."""
+        self._drained: GraphDrained | None = None
+        """A graph that a task called was asked to stop, and did."""
         self._aside: Mapping[str, Any] = {}
         """Keys of the input that are never stored: only this run's step 0 has them."""
         self._open = 0
@@ -124,7 +130,7 @@ class Machine:
         if self._done:
             return []
         if isinstance(event, TaskFinished):  # by far the most frequent; a pattern costs 0.4 µs
-            return self._task_finished(event.task, event.writes)
+            return self._task_finished(event.task, event.writes, cached=event.cached)
         match event:
             case TaskFailed(task, error):
                 return self._task_failed(task, error)
@@ -132,8 +138,14 @@ class Machine:
                 return self._task_interrupted(task, interrupts)
             case Begin(value):
                 return self._enter(value)
+            case StepTimedOut(step):
+                return (
+                    [self._finish(out_of_time(self._layout.step_timeout, self._tasks))]
+                    if step == self._step
+                    else []
+                )
             case Cancelled():
-                return [self._finish(RunCancelledError(_CANCELLED.format(self._facts.seed)))]
+                return [self._finish(cancelled(self._facts.seed))]
 
     @property
     def step(self) -> int:
@@ -202,6 +214,8 @@ class Machine:
             commands += self._report.stepped(self._step, frozenset(), self.trail.saved, start)
         if spec.direct:
             return commands + self._start(start)
+        if (asked := drained(self._facts.control)) is not None:
+            return [*commands, self._finish(asked)]
         self._step += 1
         if spec.start.branches:  # user code says where to begin
             return [*commands, self._run(start)]
@@ -212,7 +226,7 @@ class Machine:
     def _resume(self) -> list[MachineCommand]:
         restored = self._restored
         if restored is None:
-            return [self._finish(EmptyInputError(_NO_INPUT))]
+            return [self._finish(no_input())]
         tasks = self.channels.plan()
         commands: list[MachineCommand] = []
         if restored.replayed:
@@ -222,29 +236,18 @@ class Machine:
             )
         self._adopt(tasks)
         for task in tasks:
-            if task.id in restored.pending:
-                recall(task, restored.pending[task.id])
-                task.cached = task.writes is not None
+            self._recall(task, restored.pending)
         if self._facts.answers is not None and not self._facts.ns:
-            self._facts.answers.address({i.id for task in tasks for i in task.interrupts})
+            self._facts.answers.address({i.id for task in self._tasks for i in task.interrupts})
         commands += self._report.restored(self._step, self.trail.saved, tasks)
-        return commands + self._answer(tasks) + self._start(tasks, passing=True)
+        return commands + self.trail.answer(self._tasks) + self._start(self._tasks, passing=True)
 
-    def _answer(self, tasks: Iterable[Task]) -> list[MachineCommand]:
-        """Give tasks the answers that were brought for what they wait for, and keep them."""
-        answers = self._facts.answers
-        commands: list[MachineCommand] = []
-        if answers is None:
-            return commands
-        for task in tasks:
-            name = interrupt_id(self.trail.namespace(task), len(task.answers))
-            if all(name != interrupt.id for interrupt in task.interrupts):
-                continue  # what a graph it calls waits for, if anything
-            answer = answers.take(name)
-            if answer is not MISSING:
-                task.answers, task.interrupts = (*task.answers, answer), ()
-                commands += self.trail.keep(task)
-        return commands
+    def _recall(self, task: Task, pending: Mapping[str, Writes]) -> None:
+        if task.id in pending:
+            recall(task, pending[task.id])
+            task.cached = task.writes is not None
+            if is_handled(task):
+                self._recall(self._hand_over(task), pending)
 
     # --- a step ------------------------------------------------------------------------
 
@@ -267,6 +270,8 @@ class Machine:
         before = self._facts.pauses.before
         if before and not passing and any(task.node.name in before for task in tasks):
             return self._pause()
+        if (asked := drained(self._facts.control)) is not None:
+            return [self._finish(asked)]
         self._step += 1
         commands = self._report.starting(tasks)
         todo: list[Task] = []
@@ -274,7 +279,7 @@ class Machine:
             task.error = None
             if task.cached:
                 commands += self._report.finished(task)
-            else:
+            elif task.failure is None or not is_handled(task):
                 todo.append(task)
         if todo:
             commands.append(self._run(todo))
@@ -285,8 +290,10 @@ class Machine:
         self._open = len(tasks)
         return RunTasks(tasks)
 
-    def _task_finished(self, task: Task, writes: Writes) -> list[MachineCommand]:
-        task.writes, task.interrupts = writes, ()
+    def _task_finished(
+        self, task: Task, writes: Writes, *, cached: bool = False
+    ) -> list[MachineCommand]:
+        task.writes, task.interrupts, task.cached = writes, (), cached
         self._open -= 1
         commands = self.trail.keep(task)
         commands += self._report.finished(task)
@@ -295,14 +302,27 @@ class Machine:
         return commands
 
     def _task_failed(self, task: Task, error: BaseException) -> list[MachineCommand]:
+        if isinstance(error, GraphDrained):
+            self._drained, self._paused = error, self._paused or ()
+            self._open -= 1
+            return [] if self._open else self._end_step()
         if isinstance(error, GraphBubbleUp):  # not the task's: it is for whoever called the graph
             return [self._finish(error)]
         task.error = error_text(error)
+        handled = hand_over(task, error)
         if self._facts.answers is not None:
             taken = self._facts.answers.taken
             task.interrupts = tuple(i for i in task.interrupts if i.id not in taken)
-        commands = self.trail.keep(task)
-        return [*commands, *self._report.failed(task, error), self._finish(error)]
+        commands = [*self.trail.keep(task), *self._report.failed(task, error)]
+        return [*commands, RunTasks([self._hand_over(task)]) if handled else self._finish(error)]
+
+    def _hand_over(self, failed: Task) -> Task:
+        """Put the task of its error handler beside a task that failed."""
+        task = handler_task(failed, self._layout.spec)
+        self._tasks = [*self._tasks, task]
+        if self._with_ids:
+            self.trail.identify(task)
+        return task
 
     def _task_interrupted(
         self, task: Task, interrupts: tuple[Interrupt, ...]
@@ -344,11 +364,13 @@ class Machine:
         if after and any(task.node.name in after for task in done):
             return commands + self._pause()
         if self._step >= self._stop:
-            return [*commands, self._finish(self._out_of_steps())]
+            return [*commands, self._finish(out_of_steps(self._facts.recursion_limit))]
         return commands + self._start(planned)
 
     def _end_interrupted(self, interrupts: tuple[Interrupt, ...]) -> list[MachineCommand]:
         """End a step in which tasks wait; the caller sees what the others wrote."""
+        if self._drained is not None:
+            return [self._finish(self._drained)]
         commands: list[MachineCommand] = []
         done = [task for task in self._tasks if task.writes]
         if done and not self._facts.ns:
@@ -369,16 +391,3 @@ class Machine:
     def _finish(self, error: BaseException | None = None) -> Finish:
         self._done = True
         return Finish(error)
-
-    def _out_of_steps(self) -> GraphRecursionError:
-        return GraphRecursionError(_OUT_OF_STEPS.format(self._facts.recursion_limit))
-
-
-_NO_INPUT = (
-    "Received no input for __start__: the thread has no checkpoint to go on from; give an input"
-)
-_CANCELLED = "run {!r} was cancelled, so it has no result; read its thread's state or run it again"
-_OUT_OF_STEPS = (
-    "Recursion limit of {} reached without hitting a stop condition. "
-    "You can increase the limit by setting the `recursion_limit` config key."
-)

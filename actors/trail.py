@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from .answers import interrupt_id
+from .channels import MISSING
 from .channelset import ChannelSet
 from .commands import (
-    PULL,
     MachineCommand,
     Restored,
     SaveCheckpoint,
@@ -87,13 +88,29 @@ class Trail:
             task.id = task_id(self.checkpoint_id or self._facts.seed, self._facts.ns, task)
         return task.id
 
+    def answer(self, tasks: Iterable[Task]) -> list[MachineCommand]:
+        """Give tasks the answers that were brought for what they wait for, and keep them."""
+        answers = self._facts.answers
+        commands: list[MachineCommand] = []
+        if answers is None:
+            return commands
+        for task in tasks:
+            name = interrupt_id(self.namespace(task), len(task.answers))
+            if all(name != interrupt.id for interrupt in task.interrupts):
+                continue  # what a graph it calls waits for, if anything
+            answer = answers.take(name)
+            if answer is not MISSING:
+                task.answers, task.interrupts = (*task.answers, answer), ()
+                commands += self.keep(task)
+        return commands
+
     def namespace(self, task: Task) -> tuple[str, ...]:
         """The task's own namespace, which the first graph it calls has too."""
         return (*self._facts.ns, f"{task.node.name}:{self.identify(task)}")
 
 
 def _nodes(ran: Sequence[Task]) -> tuple[str, ...]:
-    names = {task.node.name for task in ran if task.path[0] == PULL}
+    names = {task.node.name for task in ran if len(task.path) == 2}  # no Send, no error handler
     return tuple(sorted(names)) if len(names) > 1 else tuple(names)
 
 

@@ -1,0 +1,75 @@
+"""Results of nodes from a cache: looked up before a step's tasks run, kept when they have.
+
+All of a step's look-ups are one read, and what finishes together is kept by one write.  An error
+of the cache ends the run; by then everything that finished is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from checkpoint import Cache, CacheKey
+
+from .cache_keys import key_text
+from .commands import MachineEvent, Task, TaskFinished
+from .spec import Writes
+from .superstep import Machine
+
+
+class ResultCache:
+    """The cache as one scheduler uses it."""
+
+    __slots__ = ("_cache", "_fresh", "_keys", "_machine")
+
+    def __init__(self, cache: Cache, machine: Machine) -> None:
+        self._cache = cache
+        self._machine = machine
+        self._keys: dict[Task, CacheKey] = {}
+        """Of the tasks that run now."""
+        self._fresh: dict[CacheKey, tuple[Writes, float | None]] = {}
+        """Results to keep."""
+
+    async def look_up(self, tasks: Sequence[Task]) -> list[TaskFinished]:
+        """The tasks of these whose results are known, as finished.
+
+        Raises what the cache or a key function raises, SerializationError for an input that
+        cannot be stored.
+        """
+        self._keys = {task: self._key(task) for task in tasks if task.node.cache is not None}
+        if not self._keys:
+            return []
+        found = await self._cache.get(list(dict.fromkeys(self._keys.values())))
+        known = [(task, found[key]) for task, key in self._keys.items() if key in found]
+        for task, _ in known:
+            del self._keys[task]
+        return [
+            TaskFinished(task, [(name, value) for name, value in writes], cached=True)
+            for task, writes in known
+        ]
+
+    def note(self, event: MachineEvent) -> None:
+        """A task has ended: its result is to be kept, if it has one."""
+        if isinstance(event, TaskFinished) and not event.cached:
+            key = self._keys.pop(event.task, None)
+            policy = event.task.node.cache
+            if key is not None and policy is not None:
+                self._fresh[key] = (event.writes, policy.ttl)
+
+    async def keep(self) -> None:
+        """Keep the results that were noted.  Raises what the cache raises."""
+        if self._fresh:
+            fresh, self._fresh = self._fresh, {}
+            await self._cache.set(fresh)
+
+    def _key(self, task: Task) -> CacheKey:
+        policy, node = task.node.cache, task.node
+        assert policy is not None
+        key: Any = policy.key_func(self._machine.channels.input_of(task))
+        return node.cache_ns, key_text(key, f"node {node.name!r}")
+
+
+async def clear(cache: Cache | None, namespaces: Iterable[tuple[str, ...]]) -> None:
+    """Forget what is kept under these namespaces."""
+    if cache is not None:
+        await cache.clear(list(namespaces))

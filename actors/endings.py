@@ -1,0 +1,55 @@
+"""Why a run ends before its last step, as errors; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .commands import Task
+from .control import RunControl
+from .errors import (
+    EmptyInputError,
+    GraphDrained,
+    GraphRecursionError,
+    RunCancelledError,
+    StepTimeoutError,
+)
+from .handlers import is_handled
+
+
+def drained(control: RunControl | None) -> GraphDrained | None:
+    """What ends a run that was asked to stop; None if it was not."""
+    if control is None or control.drain_reason is None:
+        return None
+    return GraphDrained(control.drain_reason)
+
+
+def no_input() -> EmptyInputError:
+    """There is nothing to go on with."""
+    return EmptyInputError(
+        "Received no input for __start__: the thread has no checkpoint to go on from; give an input"
+    )
+
+
+def cancelled(run_id: str) -> RunCancelledError:
+    """Somebody stopped it."""
+    return RunCancelledError(
+        f"run {run_id!r} was cancelled, so it has no result; read its thread's state or run it "
+        "again"
+    )
+
+
+def out_of_steps(limit: int) -> GraphRecursionError:
+    """So many steps did not reach the end."""
+    return GraphRecursionError(
+        f"Recursion limit of {limit} reached without hitting a stop condition. "
+        "You can increase the limit by setting the `recursion_limit` config key."
+    )
+
+
+def out_of_time(seconds: float | None, tasks: Iterable[Task]) -> StepTimeoutError:
+    """A step of these tasks took longer than it may."""
+    running = [task.node.name for task in tasks if task.writes is None and not is_handled(task)]
+    return StepTimeoutError(
+        f"Timed out: after step_timeout={seconds} seconds {running} still ran; what the others "
+        "wrote is kept. Raise step_timeout, or run the thread again with None as input"
+    )
