@@ -4,6 +4,7 @@ from .administration import Administration
 from .cache import Cache, CacheKey
 from .decoder import Decoder
 from .encoder import Encoded, EncodedWrites, ScopeEncoder
+from .encrypted import EncryptedSerializer
 from .errors import (
     CheckpointConflictError,
     CheckpointError,
@@ -109,6 +110,7 @@ __all__ = [
     "EmbeddingError",
     "Encoded",
     "EncodedWrites",
+    "EncryptedSerializer",
     "EncryptionUnavailableError",
     "Entry",
     "EventRow",

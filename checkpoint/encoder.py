@@ -15,12 +15,13 @@ since the last `accept`, after a commit that failed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from .errors import CorruptDataError, SerializationError
 from .record import BlobRow, Entry, Inline, Loaded, Span, Spanned, Whole
+from .sealing import Sealing, sealing_of
 from .serde import Serializer
 from .spans import Spans, cut, difference, find, join
 
@@ -91,7 +92,8 @@ class ScopeEncoder:
     """
 
     def __init__(self, serializer: Serializer, ns: str, loaded: Loaded | None) -> None:
-        self._serializer = serializer
+        self._sealing = sealing_of(serializer)
+        self._serializer = self._sealing.plain
         self._ns = ns
         self._loaded = loaded
         self._next_key = loaded.next_key if loaded else 0
@@ -149,14 +151,15 @@ class ScopeEncoder:
         if items is None:
             data = self._serializer.dumps(value)
             if len(data) <= INLINE:
-                return Inline(0, data)
-            rows.append(BlobRow(self._ns, self.new_key(), 0, 0, data))
+                return Inline(0, self.seal(data))
+            rows.append(BlobRow(self._ns, self.new_key(), 0, 0, self.seal(data)))
             return Whole(0, rows[-1].key)
         digests = [hash(item) for item in items]
         appended = self._open.appended.get(name) or self._accepted.appended.get(name)
         if appended and (at := find(digests, appended.digests)) is not None:
             return Spanned(0, cut(appended.spans, at, at + len(digests)))
-        rows.append(BlobRow(self._ns, self.new_key(), 0, len(items), b"".join(items)))
+        data = self.seal(b"".join(items))
+        rows.append(BlobRow(self._ns, self.new_key(), 0, len(items), data))
         return Spanned(0, (Span(rows[-1].key, 0, len(items)),))
 
     # What a step in the making asks of the encoder.
@@ -168,8 +171,13 @@ class ScopeEncoder:
 
     @property
     def serializer(self) -> Serializer:
-        """Turns values into bytes."""
+        """Turns values into bytes, which are not sealed yet."""
         return self._serializer
+
+    @property
+    def seal(self) -> Callable[[bytes], bytes]:
+        """What is done to bytes before they are stored."""
+        return self._sealing.seal
 
     def new_key(self) -> int:
         """A blob key that the scope has not used."""
@@ -185,7 +193,7 @@ class ScopeEncoder:
         """How the channel's last version is stored."""
         found = self._open.stored.get(name) or self._accepted.stored.get(name)
         if found is None and self._loaded and name in self._loaded.record.entries:
-            found = _from_loaded(self._serializer, self._loaded, name)
+            found = _from_loaded(self._sealing, self._loaded, name)
             self._accepted.stored[name] = found
         return found
 
@@ -210,7 +218,7 @@ class _Step:
     def _value(self, name: str, value: Any, version: int) -> _Stored:
         data = self._encoder.serializer.dumps(value)
         if len(data) <= INLINE:
-            return _Stored(Inline(version, data), [])
+            return _Stored(Inline(version, self._encoder.seal(data)), [])
         digests = [hash(data)]
         old = self._encoder.stored(name)
         if old and isinstance(old.entry, Whole) and old.digests == digests:
@@ -238,17 +246,17 @@ class _Step:
 
     def _fresh(self, items: list[bytes], head: Spans) -> Span:
         """Store items: at the end of the run that the list's last span ends, or in a new run."""
-        data = b"".join(items)
         last = head[-1] if head else None
         if last is None or self._end_of(last.key) != last.stop:
-            return Span(self._row(data, len(items)), 0, len(items))
+            return Span(self._row(b"".join(items), len(items)), 0, len(items))
+        data = self._encoder.seal(b"".join(items))
         self.rows.append(BlobRow(self._encoder.ns, last.key, last.stop, len(items), data))
         self.changes.ends[last.key] = last.stop + len(items)
         return Span(last.key, last.stop, last.stop + len(items))
 
     def _row(self, data: bytes, count: int) -> int:
         key = self._encoder.new_key()
-        self.rows.append(BlobRow(self._encoder.ns, key, 0, count, data))
+        self.rows.append(BlobRow(self._encoder.ns, key, 0, count, self._encoder.seal(data)))
         if count:
             self.changes.ends[key] = count
         return key
@@ -266,26 +274,30 @@ def list_items(serializer: Serializer, value: Any) -> list[bytes] | None:
     return items if sum(map(len, items)) > INLINE else None
 
 
-def _from_loaded(serializer: Serializer, loaded: Loaded, name: str) -> _Stored:
+def _from_loaded(sealing: Sealing, loaded: Loaded, name: str) -> _Stored:
     """Digests of what is stored, taken from the stored bytes: nothing is decoded or encoded."""
     entry = loaded.record.entries[name]
     match entry:
         case Inline():
             return _Stored(entry, [])
         case Whole():
-            return _Stored(entry, [hash(row.data) for row in rows_of(loaded, entry.key)])
+            return _Stored(entry, [_digest(sealing, row) for row in rows_of(loaded, entry.key)])
         case Spanned():
             digests: list[int] = []
             for span in entry.spans:
-                digests += _run_digests(serializer, loaded, span)
+                digests += _run_digests(sealing, loaded, span)
             return _Stored(entry, digests)
 
 
-def _run_digests(serializer: Serializer, loaded: Loaded, span: Span) -> list[int]:
+def _digest(sealing: Sealing, row: BlobRow) -> int:
+    return hash(sealing.unseal(row.data))
+
+
+def _run_digests(sealing: Sealing, loaded: Loaded, span: Span) -> list[int]:
     digests: list[int] = []
     for row in rows_of(loaded, span.key):
         if row.start < span.stop and span.start < row.start + row.count:
-            items = serializer.split_items(row.data)
+            items = sealing.plain.split_items(sealing.unseal(row.data))
             first, last = max(span.start - row.start, 0), span.stop - row.start
             digests += [hash(item) for item in items[first:last]]
     return digests

@@ -13,6 +13,7 @@ from .claims import ClaimTable
 from .contents import Contents, info_of, removal_of, run_ids_of
 from .custodian import Change, Custodian, unknown_source
 from .events import MemoryEvents, check_events
+from .extras import ExtraEncoder
 from .limits import checked_limit
 from .memory_scope import MemoryScope, Stored
 from .record import Batch, BlobRow, CheckpointRecord, Claim, Loaded
@@ -28,7 +29,7 @@ from .rows import (
     stale,
     used_blobs,
 )
-from .serde import MsgpackSerializer, Serializer, encode_extra
+from .serde import MsgpackSerializer, Serializer
 from .soundness import ScopeCheck
 
 
@@ -42,6 +43,7 @@ class MemorySaver(Custodian):
 
     def __init__(self, serializer: Serializer | None = None) -> None:
         self._serializer = serializer or MsgpackSerializer()
+        self._extras = ExtraEncoder(self._serializer)
         self._claims = ClaimTable()
         self._lock = threading.Lock()
         self._scopes: dict[tuple[str, str], MemoryScope] = {}
@@ -69,7 +71,7 @@ class MemorySaver(Custodian):
         Raises StaleClaimError, CheckpointConflictError, InvalidIdError or SerializationError;
         nothing is changed then.
         """
-        extras = [encode_extra(self._serializer, c.metadata.extra) for c in batch.checkpoints]
+        extras = [self._extras.encode(each.metadata.extra) for each in batch.checkpoints]
         with self._lock:
             if self._claims.writer(batch.thread_id) != batch.epoch:
                 raise stale(batch)

@@ -13,9 +13,12 @@ from typing import Any, cast
 import msgpack  # pyright: ignore[reportMissingTypeStubs]
 
 from .codecs import BY_CODE, REGISTERED, REMOTE_ERROR
-from .errors import DeserializationError, UnknownTypeTagError
+from .errors import DeserializationError, KeyRequiredError, UnknownTypeTagError
 from .failures import remote_from
 from .registry import Opaque, TypeRegistry
+
+SEALED = -64
+"""The extension that holds encrypted bytes (`sealing.py`)."""
 
 _msgpack = cast(Any, msgpack)
 _STACK_LEVELS = 4  # `unpackb` takes 40 KB of stack each time, an `Unpacker` has it on the heap
@@ -92,6 +95,11 @@ class Reader:
             return self._registered(data)
         if code == REMOTE_ERROR:
             return remote_from(self._next().unpack(data))
+        if code == SEALED:
+            raise KeyRequiredError(
+                f"{len(data)} bytes are encrypted, and this serializer has no key; read them "
+                "with an EncryptedSerializer that has the key they were written with"
+            )
         if code >= 0:  # an application's own
             return _msgpack.ExtType(code, data)
         raise DeserializationError(

@@ -11,7 +11,7 @@ decoders that this process has registered.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from .errors import DeserializationError, SerializationError
@@ -167,20 +167,3 @@ def _not_writable(value: Any, error: Exception) -> SerializationError:
         f"{shown(value)} cannot be stored: {type(error).__name__}: {error}; it is nested "
         "too deeply, contains itself, is too large, or was changed meanwhile: store a flat copy"
     )
-
-
-def encode_extra(serializer: Serializer, extra: Mapping[str, Any]) -> bytes:
-    """The `extra` of a checkpoint's metadata as bytes, b"" if it is empty.
-
-    Raises SerializationError (or its subclass) naming the key.
-    """
-    try:
-        return serializer.dumps(dict(extra)) if extra else b""
-    except SerializationError:
-        for key, value in extra.items():
-            try:
-                serializer.dumps(value)
-            except SerializationError as error:
-                error.args = (f"config['metadata'][{key!r}]: {error}",)
-                raise error from None
-        raise

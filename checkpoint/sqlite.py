@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from .contents import Contents
 from .custodian import Change, Custodian
 from .events import Row
+from .extras import ExtraEncoder
 from .handle import DatabaseHandle
 from .limits import checked_limit
 from .record import Batch, Claim, Loaded
@@ -16,7 +17,11 @@ from .reports import Removed, ThreadInfo, Verification
 from .rewind import RewindPoint
 from .rows import id_bytes
 from .run_threads import RUN_THREADS
-from .serde import MsgpackSerializer, Serializer, encode_extra
+from .sealing import MARKS, check_mark
+from .serde import MsgpackSerializer, Serializer
+
+if TYPE_CHECKING:
+    import sqlite3
 
 
 class SqliteSaver(DatabaseHandle, Custodian):
@@ -27,17 +32,19 @@ class SqliteSaver(DatabaseHandle, Custodian):
         with SqliteSaver.from_conn_string("threads.db") as saver:      # or: async with
             graph = builder.compile(checkpointer=saver)
 
-    Opening raises NotADatabaseError, NewerSchemaError, CorruptDataError or DatabaseUnwritableError;
+    Opening raises NotADatabaseError, NewerSchemaError, CorruptDataError, DatabaseUnwritableError,
+    and for an encrypted file without its key WrongKeyError or KeyRequiredError;
     using it while it is not open raises SaverClosedError.  `events` is its log of run events.
     """
 
-    tables = (RUN_THREADS,)
+    tables = (RUN_THREADS, MARKS)
 
     def __init__(
         self, path: str | os.PathLike[str], *, serializer: Serializer | None = None
     ) -> None:
         super().__init__(path)
         self._serializer = serializer or MsgpackSerializer()
+        self._extras = ExtraEncoder(self._serializer)
         self.events = SqliteEvents(self)
 
     @classmethod
@@ -71,7 +78,7 @@ class SqliteSaver(DatabaseHandle, Custodian):
         DatabaseError; nothing is changed then.
         """
         lease = self.lease
-        extras = [encode_extra(self._serializer, c.metadata.extra) for c in batch.checkpoints]
+        extras = [self._extras.encode(each.metadata.extra) for each in batch.checkpoints]
         await lease.commit(batch, extras)
 
     async def rewind(self, claim: Claim, points: Mapping[str, RewindPoint | None]) -> None:
@@ -111,6 +118,10 @@ class SqliteSaver(DatabaseHandle, Custodian):
             id_bytes(before)
         lease = self.lease
         return await lease.history(self._serializer, thread_id, ns, before, limit, match)
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        super()._prepare(connection)
+        check_mark(connection, self._serializer, self._path)
 
     # --- administration, see `Custodian` ---------------------------------------------------
 

@@ -180,5 +180,5 @@ def test_a_damaged_page_is_noticed(path: Path) -> None:
     for at in range(4096, len(content), 2048):
         content[at : at + 64] = b"\xff" * 64
     path.write_bytes(content)
-    with SqliteSaver(path) as saver, pytest.raises(CorruptDataError, match="damaged"):
+    with pytest.raises(CorruptDataError, match="damaged"), SqliteSaver(path) as saver:
         asyncio.run(saver.load("thread"))

@@ -1,0 +1,109 @@
+"""Sealed bytes: what an encrypting serializer makes of encoded values, told from plain ones.
+
+The same value sealed twice gives different bytes, so what tells changes by comparing bytes has to
+compare plain ones: the encoder of a scope encodes with `plain_of` and seals what is to be stored, a
+whole row of items at once.
+
+Sealed bytes are one msgpack value, an extension, so that several can stand one after the other like
+the encoded items they hold.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+from typing import Any, Protocol, runtime_checkable
+
+from .errors import KeyRequiredError, SerializationError
+from .reader import SEALED
+from .serde import Serializer
+
+MARKS = "CREATE TABLE IF NOT EXISTS seal (id INTEGER PRIMARY KEY, mark BLOB NOT NULL)"
+"""A database into which sealed bytes were written has one mark, sealed with the same key."""
+
+_MARK = "SELECT mark FROM seal"
+_ADD_MARK = "INSERT INTO seal (id, mark) VALUES (0, ?)"
+_TEXT = b"sealed by understudy"
+
+_EXT8, _EXT16, _EXT32 = 0xC7, 0xC8, 0xC9
+_HEADS = {_EXT8: 3, _EXT16: 4, _EXT32: 6}
+"""Length of the extension's head, whose last byte is the code."""
+_CODE = SEALED & 0xFF
+
+
+@runtime_checkable
+class Sealing(Protocol):
+    """A serializer whose bytes are sealed."""
+
+    @property
+    def plain(self) -> Serializer:
+        """What makes the bytes that are sealed."""
+        ...
+
+    def seal(self, data: bytes) -> bytes:
+        """Encoded values, sealed."""
+        ...
+
+    def unseal(self, data: bytes) -> bytes:
+        """Encoded values again; plain bytes as they are.  Raises WrongKeyError."""
+        ...
+
+
+class _Open:
+    """In place of a seal for a serializer that has none."""
+
+    def __init__(self, serializer: Serializer) -> None:
+        self.plain = serializer
+
+    def seal(self, data: bytes) -> bytes:
+        return data
+
+    unseal = seal
+
+
+def sealing_of(serializer: Serializer) -> Sealing:
+    """The serializer's seal, or one that leaves bytes as they are."""
+    return serializer if isinstance(serializer, Sealing) else _Open(serializer)
+
+
+def envelope(payload: bytes) -> bytes:
+    """A payload as sealed bytes."""
+    size = len(payload)
+    if size < 1 << 8:
+        head = struct.pack(">BBb", _EXT8, size, SEALED)
+    elif size < 1 << 16:
+        head = struct.pack(">BHb", _EXT16, size, SEALED)
+    elif size < 1 << 32:
+        head = struct.pack(">BIb", _EXT32, size, SEALED)
+    else:
+        raise SerializationError(
+            f"{size} bytes cannot be encrypted as one value; store large data elsewhere and a "
+            "reference to it"
+        )
+    return head + payload
+
+
+def payload_of(data: bytes) -> bytes | None:
+    """The payload of sealed bytes; None if they are not sealed."""
+    head = _HEADS.get(data[0], 0) if data else 0
+    return data[head:] if head and data[head - 1 : head] == bytes((_CODE,)) else None
+
+
+def check_mark(connection: sqlite3.Connection, serializer: Serializer, database: str) -> None:
+    """Refuse a database that was sealed with another key, or that is to be read without one; mark
+    it, if it is sealed from now on.  Part of a transaction.
+
+    Raises WrongKeyError or KeyRequiredError.
+    """
+    found: Any = connection.execute(_MARK).fetchone()
+    if not isinstance(serializer, Sealing):
+        if found:
+            raise KeyRequiredError(
+                f"{database!r} is encrypted, and its saver has no key; nothing was changed; give "
+                "it serializer=EncryptedSerializer() with the key that it was made with"
+            )
+        return
+    if found:
+        serializer.unseal(found[0])
+    else:
+        connection.execute(_ADD_MARK, (serializer.seal(_TEXT),))
