@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from checkpoint import DatabaseUnwritableError, NotADatabaseError, SaverClosedError
+from checkpoint import DatabaseError, DatabaseUnwritableError, NotADatabaseError, SaverClosedError
 from checkpoint.committer import Committer
 from checkpoint.locks import NoLocks
 
@@ -128,6 +128,20 @@ async def test_a_group_that_the_disk_refuses_fails_as_one_and_the_next_one_works
     await setup.committer.submit(room)
     assert await setup.committer.submit(add("a")) == 1
     assert setup.items() == ["a"]
+
+
+def test_a_plain_thread_waits_for_its_unit_and_gets_its_result_or_error(setup: Setup) -> None:
+    def add(connection: sqlite3.Connection) -> str:
+        connection.execute("INSERT INTO item VALUES ('a')")
+        return "added"
+
+    assert setup.committer.run(add) == "added"
+    assert setup.items() == ["a"]
+    with pytest.raises(DatabaseError, match="UNIQUE"):
+        setup.committer.run(add)
+    setup.committer.close()
+    with pytest.raises(SaverClosedError):
+        setup.committer.run(add)
 
 
 async def test_another_process_that_keeps_the_file_locked_gives_a_typed_error(
