@@ -16,8 +16,6 @@ from .layout import Layout
 from .spec import GraphSpec
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-
     from .compiled import CompiledGraph
     from .draw import Graph
 
@@ -71,14 +69,13 @@ class Inspectable:
 
         `recurse`: those inside them too, as "node|inner"; `namespace`: the one of this name only.
         """
+        wanted, _, below = (namespace or "").partition("|")
         for name, graph in self._subgraphs.items():
             if namespace in (None, name):
                 yield name, graph
-            if recurse and namespace != name and (namespace or name).startswith(name):
-                rest = None if namespace is None else namespace.removeprefix(f"{name}|")
-                if rest != namespace or rest is None:
-                    for inner, child in graph.get_subgraphs(namespace=rest, recurse=True):
-                        yield f"{name}|{inner}", child
+            if recurse and (namespace is None or (wanted == name and below)):
+                for inner, child in graph.get_subgraphs(namespace=below or None, recurse=True):
+                    yield f"{name}|{inner}", child
 
     async def aget_subgraphs(
         self, *, namespace: str | None = None, recurse: bool = False

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 GRAPH_NAMES = ("StateGraph", "START", "END")
-TYPE_NAMES = ("Send", "Overwrite", "StreamWriter")
+TYPE_NAMES = ("Command", "Overwrite", "Send", "StreamWriter", "interrupt")
 CONFIG_NAMES = ("get_config", "get_stream_writer")
 CHANNEL_NAMES = (
     "AnyValue",

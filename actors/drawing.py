@@ -1,0 +1,50 @@
+"""From a compiled graph to its drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from .draw import Graph
+from .draw_parts import Node
+from .draw_trace import edges_of
+from .layout import Layout
+from .spec import NodeSpec
+from .values import END, START
+
+
+def drawing_of(layout: Layout, inner: Mapping[str, Graph]) -> Graph:
+    """A graph's drawing; `inner` are drawings to put in the place of nodes."""
+    spec = layout.spec
+    nodes = {START: Node(START, START, spec.start)}
+    nodes |= {
+        name: Node(name, name, _code(node), _metadata(node, layout) or None)
+        for name, node in spec.nodes.items()
+    }
+    edges = edges_of(layout)
+    if any(edge.target == END for edge in edges):
+        nodes[END] = Node(END, END)
+    graph = Graph(nodes, edges)
+    for name, part in inner.items():
+        graph.insert(name, part)
+    return graph
+
+
+def _code(node: NodeSpec) -> Any:
+    """What was added as the node: the object whose `__call__` is called, if it is one."""
+    called = getattr(node.call, "__name__", None) == "__call__"
+    return getattr(node.call, "__self__", node.call) if called else node.call
+
+
+def _metadata(node: NodeSpec, layout: Layout) -> dict[str, Any]:
+    """What the node was added with, and how it runs, under the names that users know."""
+    metadata = dict(node.metadata or {})
+    if f"branch:to:{node.name}" in layout.deferred:
+        metadata["defer"] = True
+    pauses = {"before": layout.pauses.before, "after": layout.pauses.after}
+    if paused := [when for when, names in pauses.items() if node.name in names]:
+        metadata["__interrupt"] = ",".join(paused)
+    tools = getattr(_code(node), "tools_by_name", None)
+    if isinstance(tools, Mapping) and tools:
+        metadata["__tools"] = list(cast("Mapping[str, Any]", tools))
+    return metadata

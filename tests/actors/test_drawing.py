@@ -1,0 +1,78 @@
+"""From compiled graphs to drawings; that they equal LangGraph's is shown in tests/parity."""
+
+from typing import Any, TypedDict
+
+import pytest
+
+from actors import END, START, ConfigError, StateGraph
+from actors.draw import Edge
+
+
+class State(TypedDict, total=False):
+    n: int
+
+
+def idle(state: State) -> None:
+    """A node that does nothing."""
+
+
+def chain(*names: str, **options: Any) -> StateGraph:
+    builder = StateGraph(State)
+    for name in names:
+        builder.add_node(name, idle, **options)
+    for start, end in zip((START, *names), (*names, END), strict=True):
+        builder.add_edge(start, end)
+    return builder
+
+
+def test_a_node_s_data_is_the_code_that_it_runs() -> None:
+    inner = chain("x").compile()
+    graph = chain("a").add_node("sub", inner).add_edge("a", "sub").compile()
+    nodes = graph.get_graph().nodes
+    assert (nodes["a"].data, nodes["sub"].data, nodes[END].data) == (idle, inner, None)
+
+
+def test_tools_of_a_node_are_shown_in_its_metadata() -> None:
+    class Tools:
+        def __init__(self) -> None:
+            self.tools_by_name = {"search": None, "add": None}
+
+        def __call__(self, state: State) -> None: ...
+
+    graph = StateGraph(State).add_node("tools", Tools()).add_edge(START, "tools").compile()
+    assert graph.get_graph().nodes["tools"].metadata == {"__tools": ["search", "add"]}
+
+
+def test_a_chain_longer_than_any_loop_is_followed_is_drawn_to_its_end() -> None:
+    names = [f"n{i}" for i in range(400)]
+    edges = chain(*names).compile().get_graph().edges
+    assert set(edges) == {
+        Edge(start, end) for start, end in zip((START, *names), (*names, END), strict=True)
+    }
+
+
+def test_a_branch_with_labels_for_one_target_is_drawn_once() -> None:
+    builder = chain("a").add_node("b", idle)
+    builder.add_conditional_edges("a", lambda s: "x", {"y": "b", "x": "b", 1: "b", "b": "b"})
+    edges = [edge for edge in builder.compile().get_graph().edges if edge.target == "b"]
+    assert edges == [Edge("a", "b", "1", conditional=True)]
+
+
+def test_no_user_code_runs_for_a_drawing() -> None:
+    def explode(*_: Any) -> Any:
+        raise AssertionError
+
+    builder = StateGraph(State).add_node("a", explode).add_edge(START, "a")
+    builder.add_conditional_edges("a", explode, ["a", END])
+    assert len(builder.compile().get_graph(xray=True).nodes) == 3
+
+
+def test_a_drawing_is_the_caller_s_to_change() -> None:
+    graph = chain("a").compile()
+    graph.get_graph().nodes.clear()
+    assert list(graph.get_graph().nodes) == [START, "a", END]
+
+
+def test_a_config_that_is_none_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no mapping"):
+        chain("a").compile().get_graph("thread")  # type: ignore[arg-type]
