@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from checkpoint import InvalidFilterError
 from checkpoint.store_checks import json_of
 from checkpoint.store_filters import Condition, parse_filter
-from checkpoint.testing_store import VALUES
+from checkpoint.testing_filters import VALUES
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)

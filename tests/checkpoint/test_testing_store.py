@@ -12,12 +12,13 @@ import pytest
 
 from checkpoint import MemoryStore, SqliteStore, Store
 from checkpoint.testing_cache import ManualClock
+from checkpoint.testing_filters import FilterSuite
 from checkpoint.testing_store import OpenStore, StoreSuite
 from checkpoint.testing_vectors import TTLSuite, VectorSuite
 
 
 @pytest.mark.parametrize("kind", ["memory", "file", "private"])
-class TestStores(StoreSuite, TTLSuite, VectorSuite):
+class TestStores(StoreSuite, FilterSuite, TTLSuite, VectorSuite):
     @pytest.fixture
     def clock(self) -> ManualClock:
         return ManualClock()
