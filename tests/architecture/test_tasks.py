@@ -43,6 +43,14 @@ OWNERS: Mapping[str, tuple[frozenset[str], str]] = {
         frozenset({"create_task", "gather", "to_thread"}),
         "a suite acts as users do: they start tasks and threads of their own",
     ),
+    "checkpoint/testing_store.py": (
+        frozenset({"Thread", "to_thread"}),
+        "a suite acts as users do: they use a store in threads of their own",
+    ),
+    "checkpoint/testing_vectors.py": (
+        frozenset({"to_thread"}),
+        "a suite acts as users do: they use a store in threads of their own",
+    ),
 }
 """Path -> (what it may call, why)."""
 
