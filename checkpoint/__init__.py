@@ -61,7 +61,7 @@ from .record import (
     Whole,
 )
 from .registry import Opaque, TypeRegistry, can_register, register_type
-from .reports import Damage, Removed, ThreadInfo, Verification
+from .reports import Damage, Removed, ThreadInfo, Vacuumed, Verification
 from .rewind import RewindPoint, rewind_point
 from .saver import Saver
 from .serde import MsgpackSerializer, Serializer
@@ -171,6 +171,7 @@ __all__ = [
     "UnknownThreadError",
     "UnknownTypeTagError",
     "UnregisteredTypeError",
+    "Vacuumed",
     "VectorsUnavailableError",
     "Verification",
     "Whole",

@@ -36,6 +36,8 @@ LOG_PAGES = 2000
 class _Unit:
     apply: Apply
     future: Waiting
+    alone: bool = False
+    """True: outside of any transaction."""
 
 
 class Committer:
@@ -70,6 +72,12 @@ class Committer:
         """
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._put(_Unit(apply, future))
+        return future
+
+    def submit_alone(self, apply: Apply) -> asyncio.Future[Any]:
+        """Queue what cannot be part of a transaction; nobody else writes meanwhile."""
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._put(_Unit(apply, future, alone=True))
         return future
 
     def run(self, apply: Apply) -> Any:
@@ -115,19 +123,23 @@ class Committer:
         more = True
         while more:
             group, more = self._take()
+            alone = [group.pop()] if group and group[-1].alone else []
             if group:
                 self._answer(group, self._transaction(connection, group))
+            if alone:
+                self._answer(alone, [self._by_itself(connection, alone[0])])
             if self._log_pages > LOG_PAGES:
                 self._empty_log(connection)
         self._empty_log(connection)
 
     def _take(self) -> tuple[list[_Unit], bool]:
-        """Wait for work, then take all there is; False when there will be no more."""
+        """Wait for work, then take all there is, up to a unit that stands alone; False when there
+        will be no more."""
         group: list[_Unit] = []
         unit = self._units.get()
         while unit is not None:
             group.append(unit)
-            if len(group) == GROUP or self._units.empty():
+            if unit.alone or len(group) == GROUP or self._units.empty():
                 return group, True
             unit = self._units.get()
         return group, False
@@ -156,6 +168,18 @@ class Committer:
         self._log_pages += connection.total_changes - before + 2
         self.busy = False
         return results
+
+    def _by_itself(self, connection: sqlite3.Connection, unit: _Unit) -> Any:
+        """The unit's result or its error."""
+        self.busy = True
+        try:
+            with self._locks.gate():
+                result = unit.apply(connection)
+            self._committed()
+        except Exception as error:  # noqa: BLE001 - the loop's edge: the caller gets it
+            result = typed_error(error, self._database)
+        self.busy = False
+        return result
 
     def _apply(self, connection: sqlite3.Connection, unit: _Unit) -> Any:
         """The unit's result, or its error after it was undone alone."""

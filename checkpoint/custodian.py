@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from .contents import Contents, Removal, info_of, removal_of
 from .doors import PATIENCE, SyncDoors
 from .errors import InvalidArgumentError, ThreadNotEmptyError, UnknownThreadError
-from .limits import Age, Strategy, id_of, ids_of, keep_of
+from .limits import Age, Strategy, checked_timeout, id_of, ids_of, keep_of
 from .prune import pruned, without_runs
 from .record import Claim
 from .reports import Removed
@@ -172,7 +172,7 @@ class Custodian(SyncDoors):
     ) -> AsyncGenerator[_Held]:
         """Hold the claims of threads, all together within `timeout` seconds."""
         clock = asyncio.get_running_loop().time
-        deadline = None if timeout is None else clock() + timeout
+        deadline = None if timeout is None else clock() + checked_timeout(timeout)
         held = _Held()
         try:
             for thread_id in thread_ids:

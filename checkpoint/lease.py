@@ -22,10 +22,11 @@ from .forget import Forget
 from .read_pool import Read
 from .reads import LastEvent, LoadHistory, LoadOne, ReadEvents
 from .record import Batch, Claim, Loaded
-from .reports import Removed, ThreadInfo, Verification
+from .reports import Removed, ThreadInfo, Vacuumed, Verification
 from .rewind import RewindPoint
 from .serde import Serializer
 from .soundness_reads import VerifyFile, VerifyThread
+from .vacuum import Vacuum
 
 
 class Lease:
@@ -132,6 +133,10 @@ class Lease:
         """What is damaged."""
         read = VerifyThread(serializer, thread_id) if thread_id else VerifyFile(serializer)
         return await self._open().read(read.read)
+
+    async def vacuum(self, timeout: float) -> Vacuumed:
+        """Pack the database."""
+        return await self._open().committer.submit_alone(Vacuum(self._path, timeout).apply)
 
     async def append_events(self, run_id: str, rows: Sequence[Row]) -> None:
         """Store events that belong to no checkpoint."""

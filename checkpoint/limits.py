@@ -70,6 +70,14 @@ def checked_limit(given: Any) -> int | None:
     return given
 
 
+def checked_timeout(given: Any) -> float:
+    """Seconds to wait.  Raises InvalidLimitError."""
+    number = isinstance(given, int | float) and not isinstance(given, bool)
+    if not number or not 0 <= given < math.inf:
+        raise InvalidLimitError(f"timeout={given!r} cannot be; give seconds, a number of 0 or more")
+    return given
+
+
 def _count(given: Any) -> int:
     if not isinstance(given, int) or isinstance(given, bool) or given < 1:
         raise InvalidLimitError(

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from .contents import Contents
 from .custodian import Change, Custodian
+from .doors import wait_for
 from .events import Row
 from .extras import ExtraEncoder
 from .handle import DatabaseHandle
-from .limits import checked_limit
+from .limits import checked_limit, checked_timeout
 from .record import Batch, Claim, Loaded
-from .reports import Removed, ThreadInfo, Verification
+from .reports import Removed, ThreadInfo, Vacuumed, Verification
 from .rewind import RewindPoint
 from .rows import id_bytes
 from .run_threads import RUN_THREADS
@@ -132,6 +133,18 @@ class SqliteSaver(DatabaseHandle, Custodian):
     async def averify(self, thread_id: str | None = None) -> Verification:
         """Read all that is stored, of one thread or the whole file, and tell what is damaged."""
         return await self.lease.verify(self._serializer, thread_id)
+
+    async def avacuum(self, *, timeout: float = 5.0) -> Vacuumed:
+        """Pack the database file: it gets as small as it can, and nothing that was deleted is left
+        in it or in its log.  Waits `timeout` seconds for who reads; commits wait meanwhile.
+
+        Raises DatabaseBusyError, or DatabaseUnwritableError when the disk has no room for a copy.
+        """
+        return await self.lease.vacuum(checked_timeout(timeout))
+
+    def vacuum(self, *, timeout: float = 5.0) -> Vacuumed:
+        """`avacuum`, waited for."""
+        return wait_for(self.avacuum(timeout=timeout))
 
     async def _contents(self, thread_id: str) -> Contents:
         return await self.lease.contents(self._serializer, thread_id)
