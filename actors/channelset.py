@@ -200,7 +200,8 @@ class ChannelSet:
         return bool(opened)
 
     def plan(self) -> list[Task]:
-        """The next step's tasks, Sends by index, then nodes by name."""
+        """The next step's tasks: the input, Sends by index, then nodes by name."""
+        first: list[Task] = []
         tasks: list[Task] = []
         names: set[str] = set()
         spec = self._spec
@@ -212,11 +213,11 @@ class ChannelSet:
             elif channel_name == TASKS and self._channels[TASKS].is_available():
                 tasks = self._sent()
             elif channel_name == INPUT and self._channels[INPUT].is_available():
-                return [Task(spec.start, (PULL, INPUT), (INPUT,))]
+                first.append(Task(spec.start, (PULL, INPUT), (INPUT,)))
         for name in sorted(names) if len(names) > 1 else names:
             node = spec.nodes[name]
             tasks.append(Task(node, (PULL, name), node.triggers))
-        return tasks
+        return first + tasks if first else tasks
 
     def _sent(self) -> list[Task]:
         nodes = self._layout.spec.nodes

@@ -5,7 +5,7 @@ Sync methods are doors to the async ones (`doors.py`).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
 from checkpoint import register_type
@@ -16,9 +16,10 @@ from .doors import call, iterate
 from .errors import ConfigError
 from .invocable import Invocable
 from .request import Request
-from .snapshots import Scope, before_id, history_of, scope_of, state_of
+from .scope import Scope, scope_of
+from .snapshots import before_id, history_of, state_of
 from .updates import update_thread
-from .values import Command, Interrupt, Overwrite, Send, StateSnapshot
+from .values import Command, Interrupt, Overwrite, Send, StateSnapshot, StateUpdate
 
 for _cls in (Send, Overwrite, Interrupt, Command):
     register_type(_cls, name=f"understudy.{_cls.__name__}")
@@ -72,21 +73,52 @@ class CompiledGraph(Invocable):
         return iterate(lambda: history)
 
     async def aupdate_state(
-        self, config: Config, values: Any, as_node: str | None = None
+        self,
+        config: Config,
+        values: Any,
+        as_node: str | None = None,
+        task_id: str | None = None,
     ) -> dict[str, Any]:
-        """Write to a thread as one of its nodes (default: the one that wrote last).
+        """Write to a thread as one of its nodes (default: the one that ran last).
 
-        Adds a checkpoint and gives its config.  Waits while a run holds the thread.  Raises
-        InvalidUpdateError when `values` is no update, the node is unknown, or two wrote last.
+        Adds a checkpoint and gives its config; from an old checkpoint_id it begins a new branch.
+        `as_node`: also "__start__"; "__input__" (`values` are an input); "__end__" with None
+        (drop the tasks that are left); "__copy__" (a copy of the checkpoint, beside it).
+        `task_id`: the task it stands for, when several of the node are planned.
+
+        Waits while a run holds the thread.  Raises InvalidUpdateError when `values` is no update,
+        the node is unknown, or several ran last; nothing is changed then.
         """
-        request = Request.parse(config, self.bound, {})
-        return await update_thread(self._scope(request), request, values, as_node)
+        return await self.abulk_update_state(config, [[StateUpdate(values, as_node, task_id)]])
 
     def update_state(
-        self, config: Config, values: Any, as_node: str | None = None
+        self,
+        config: Config,
+        values: Any,
+        as_node: str | None = None,
+        task_id: str | None = None,
     ) -> dict[str, Any]:
         """The same as `aupdate_state`, for sync code."""
-        return call(self.aupdate_state(config, values, as_node))
+        return call(self.aupdate_state(config, values, as_node, task_id))
+
+    async def abulk_update_state(
+        self, config: Config, supersteps: Sequence[Sequence[StateUpdate]]
+    ) -> dict[str, Any]:
+        """Write many updates at once, each inner list as one super-step with one checkpoint.
+
+        Gives the config of the last checkpoint.  All are stored, or none; otherwise as
+        `aupdate_state`.  Several updates in one super-step each need an `as_node`.
+
+            graph.bulk_update_state(config, [[StateUpdate({"n": 1}, "a")], [StateUpdate(...)]])
+        """
+        request = Request.parse(config, self.bound, {})
+        return await update_thread(self._scope(request), request, supersteps)
+
+    def bulk_update_state(
+        self, config: Config, supersteps: Sequence[Sequence[StateUpdate]]
+    ) -> dict[str, Any]:
+        """The same as `abulk_update_state`, for sync code."""
+        return call(self.abulk_update_state(config, supersteps))
 
     def _scope(self, request: Request) -> Scope:
         saver = self.checkpointer if not isinstance(self.checkpointer, bool) else None

@@ -40,6 +40,7 @@ class Recorder:
 
     __slots__ = (
         "_batch",
+        "_changed",
         "_encoder",
         "_entries",
         "_last",
@@ -79,6 +80,8 @@ class Recorder:
         self._unstored = unstored
         self._encoder = ScopeEncoder(saver.serializer, ns, loaded)
         self._entries: dict[str, Entry] = dict(loaded.record.entries) if loaded else {}
+        self._changed = loaded.record.changed if loaded else frozenset[str]()
+        """What the last checkpoint taken, or loaded, changed."""
         self._unsaved: dict[str, Any] = {}
         """Channel values changed since the last stored checkpoint (exit)."""
         self._last: Snapshot | None = None
@@ -104,6 +107,10 @@ class Recorder:
             return
         self._encode(snapshot, snapshot.changed)
         self._encode_writes()
+
+    def repeat(self, snapshot: Snapshot) -> None:
+        """Take a checkpoint beside the last one that holds exactly what that one holds."""
+        self._batch.checkpoints.append(self._record(snapshot, self._entries, self._changed))
 
     def keep(self, task: Task, checkpoint_id: str) -> None:
         """Take the writes (or the error) of a finished task."""
@@ -195,9 +202,9 @@ class Recorder:
         encoded = self._encoder.encode(values, snapshot.version)
         entries = {name: entry for name, entry in self._entries.items() if name not in changed}
         entries.update(encoded.entries)
-        self._entries = entries
+        self._entries, self._changed = entries, frozenset(changed)
         self._batch.blobs += encoded.rows
-        self._batch.checkpoints.append(self._record(snapshot, entries, frozenset(changed)))
+        self._batch.checkpoints.append(self._record(snapshot, entries, self._changed))
 
     def _record(
         self, snapshot: Snapshot, entries: Mapping[str, Entry], changed: frozenset[str]

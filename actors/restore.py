@@ -6,10 +6,27 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from checkpoint import Decoder, Loaded, TaskWrites
+from checkpoint import Decoder, Loaded, Saver, TaskWrites
 
 from .commands import ONCE, Restored
+from .errors import ThreadStateError
 from .spec import Writes
+
+
+async def load_asked(
+    saver: Saver, thread_id: str, ns: str, checkpoint_id: str | None
+) -> Loaded | None:
+    """The checkpoint asked for (None: the newest); None when the thread has none yet.
+
+    Raises ThreadStateError for an id that the thread does not have.
+    """
+    loaded = await saver.load(thread_id, ns, checkpoint_id)
+    if loaded is None and checkpoint_id is not None:
+        raise ThreadStateError(
+            f"thread {thread_id!r} has no checkpoint {checkpoint_id!r}; take an id from "
+            "get_state_history, or leave checkpoint_id out for the newest"
+        )
+    return loaded
 
 
 def restored_from(loaded: Loaded, decoder: Decoder, *, replayed: bool = False) -> Restored:

@@ -28,13 +28,13 @@ from .answers import answers_of
 from .commands import Begin, Restored
 from .config import checkpoint_extra
 from .context import check_reentry
-from .errors import ConfigError, GraphInterrupt, RunCancelledError, RunEndedError, ThreadStateError
+from .errors import ConfigError, GraphInterrupt, RunCancelledError, RunEndedError
 from .patience import see_through
 from .plan import Plan
 from .recorder import Recorder
 from .report import Facts
 from .request import Modes, narrowed, parse_look
-from .restore import restored_from
+from .restore import load_asked, restored_from
 from .run_stream import RunStream
 from .scheduler import Scheduler, Setting
 from .supervisor import Supervisor
@@ -281,13 +281,7 @@ class Run:
             return None
         config = self._plan.request.config
         thread_id = self.thread_id or ""
-        loaded = await saver.load(thread_id, config.checkpoint_ns, config.checkpoint_id)
-        if loaded is None and config.checkpoint_id is not None:
-            raise ThreadStateError(
-                f"thread {config.thread_id!r} has no checkpoint {config.checkpoint_id!r}; take an "
-                "id from get_state_history, or leave checkpoint_id out for the newest"
-            )
-        return loaded
+        return await load_asked(saver, thread_id, config.checkpoint_ns, config.checkpoint_id)
 
     def _restored(self, saver: Saver, loaded: Loaded | None) -> Restored | None:
         if loaded is None:

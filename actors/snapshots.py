@@ -7,63 +7,21 @@ older checkpoint shows the state as it was saved.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, cast
 
-from checkpoint import Decoder, Loaded, Saver
+from checkpoint import Decoder, Loaded
 
 from .channelset import ChannelSet
-from .commands import PULL, Restored, Task
+from .commands import NULL_TASK, PULL, Task
 from .errors import ConfigError
-from .kept import recall
-from .layout import Layout
-from .report import task_id
 from .restore import restored_from
-from .spec import INPUT, ROOT
-from .values import RunConfig, StateSnapshot, TaskSnapshot
+from .scope import Scope, planned
+from .spec import BARE_KEYS, INPUT
+from .values import StateSnapshot, TaskSnapshot
 from .views import config_view, iso_utc, namespace_text, result_of
 
 PAGE = 100
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Scope:
-    """One graph's part of a thread."""
-
-    saver: Saver
-    layout: Layout
-    thread_id: str
-    ns: tuple[str, ...]
-
-    @property
-    def stored_ns(self) -> str:
-        """The namespace as it is stored."""
-        return namespace_text(self.ns)
-
-
-def scope_of(layout: Layout, saver: Saver | None, config: RunConfig) -> Scope:
-    """The scope a config means: of this graph, or of a subgraph named by checkpoint_ns.
-
-    Raises ConfigError without a saver or a thread_id, or for a namespace of no subgraph.
-    """
-    if saver is None:
-        raise ConfigError(
-            "No checkpointer set: the graph keeps no threads to look at; "
-            "compile it with one, such as compile(checkpointer=MemorySaver())"
-        )
-    if config.thread_id is None:
-        raise ConfigError(
-            "config has no 'thread_id' under 'configurable', so it means no thread; "
-            'give {"configurable": {"thread_id": "…"}}'
-        )
-    ns = tuple(config.checkpoint_ns.split("|")) if config.checkpoint_ns else ()
-    found = layout.at(ns)
-    if found is None:
-        raise ConfigError(
-            f"checkpoint_ns={config.checkpoint_ns!r} names no subgraph of this graph, whose "
-            f"nodes {sorted(layout.subgraphs)} have some; take it from a snapshot's tasks"
-        )
-    return Scope(saver, found, config.thread_id, ns)
 
 
 async def state_of(scope: Scope, checkpoint_id: str | None, *, subgraphs: bool) -> StateSnapshot:
@@ -120,7 +78,17 @@ class _Snapshot:
         self._record = loaded.record
         self._restored = restored_from(loaded, decoder)
         self._channels = ChannelSet(scope.layout, self._restored)
-        self._tasks = planned(scope, self._channels, self._restored)
+        given = self._restored.pending.get(NULL_TASK)
+        if given is not None:
+            self._channels.give(given)
+        self._tasks = planned(
+            scope.layout,
+            scope.ns,
+            self._channels,
+            checkpoint_id=self._restored.checkpoint_id,
+            step=self._restored.step + 1,
+            pending=self._restored.pending,
+        )
 
     def show(self, *, with_pending: bool) -> StateSnapshot:
         """As users see it."""
@@ -192,20 +160,7 @@ class _Snapshot:
 
 def _bare(result: dict[str, Any]) -> Any:
     """The value itself where it is the whole state."""
-    return result.get(ROOT, result)
-
-
-def planned(scope: Scope, channels: ChannelSet, restored: Restored) -> list[Task]:
-    """The tasks that would run next, nodes in the order they were added, with what was kept."""
-    position = scope.layout.position
-    tasks = channels.plan()
-    tasks.sort(key=lambda task: position.get(task.node.name, -1) if task.path[0] == PULL else -1)
-    for task in tasks:
-        task.step = restored.step + 1
-        task.id = task_id(restored.checkpoint_id, scope.ns, task)
-        if task.id in restored.pending:
-            recall(task, restored.pending[task.id])
-    return tasks
+    return next((result[key] for key in result if key in BARE_KEYS), result)
 
 
 def _empty(scope: Scope) -> StateSnapshot:

@@ -1,4 +1,8 @@
-"""Changing a thread's state from outside: one new checkpoint, as if a node had written."""
+"""Changing a thread's state from outside: new checkpoints, as if nodes had written.
+
+What an update makes of the state is decided in `revision.py`; this is the shell around it: the
+claim on the thread, the checkpoint to start from, the branches to ask, one commit for all.
+"""
 
 from __future__ import annotations
 
@@ -6,124 +10,160 @@ import contextvars
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
-from checkpoint import CheckpointMetadata, Claim, Decoder, new_id
+from checkpoint import CheckpointMetadata, Claim, Decoder, Loaded, new_id
 from streaming import RunLog, current_task
 
-from .commands import PULL, Restored, Snapshot, Task
+from .commands import PULL, Restored, Task
 from .config import checkpoint_extra
 from .context import TaskContext, check_reentry, current
-from .errors import InvalidUpdateError, ThreadStateError
+from .errors import ConfigError, InvalidUpdateError
 from .node import decide
 from .recorder import Recorder
 from .report import Facts
 from .request import Request
-from .restore import restored_from
+from .restore import load_asked, restored_from
+from .revision import COPY_NAME, INPUT_NAME, Act, Revision, copied_updates
 from .scheduler import Scheduler, Setting
-from .snapshots import Scope, planned
+from .scope import Scope
 from .spec import NodeSpec, Writes
 from .supervisor import Supervisor
-from .values import END, START
+from .values import END, StateUpdate
 from .views import config_view
 from .writes import writes_of
 
 
 async def update_thread(
-    scope: Scope, request: Request, values: Any, as_node: str | None
+    scope: Scope, request: Request, supersteps: Sequence[Sequence[StateUpdate]]
 ) -> dict[str, Any]:
-    """Write `values` to a thread as one of its nodes; gives the config of the new checkpoint.
+    """Write updates to a thread, one checkpoint per super-step; gives the last one's config.
 
-    Waits for a run that holds the thread, as a run would.  Raises InvalidUpdateError,
-    ThreadBusyError, ThreadStateError; nothing is stored then.
+    Waits for a run that holds the thread, as a run would.  Raises ConfigError,
+    InvalidUpdateError, ThreadBusyError, ThreadStateError; nothing at all is stored then.
     """
+    _check(supersteps)
     check_reentry(current(), scope.saver, scope.thread_id)
     claim = await scope.saver.claim(scope.thread_id, "update_state", timeout=request.claim_timeout)
     try:
-        return await _Update(scope, request, claim).store(values, as_node)
+        loaded = await load_asked(
+            scope.saver, scope.thread_id, scope.stored_ns, request.config.checkpoint_id
+        )
+        return await _Update(scope, request, claim, loaded).store(supersteps)
     finally:
         scope.saver.release(claim)
 
 
-class _Update:
-    """One update under its claim."""
+def _check(supersteps: Sequence[Sequence[StateUpdate]]) -> None:
+    if not supersteps:
+        raise ConfigError("No supersteps provided: [] updates nothing; give a list of lists")
+    if not all(supersteps):
+        raise ConfigError(
+            f"No updates provided in one of the super-steps {supersteps!r}; give each a list of "
+            "StateUpdate, or leave it out"
+        )
 
-    def __init__(self, scope: Scope, request: Request, claim: Claim) -> None:
+
+class _Update:
+    """One call under its claim."""
+
+    def __init__(self, scope: Scope, request: Request, claim: Claim, loaded: Loaded | None) -> None:
+        decoder = Decoder(scope.saver.serializer)
+        restored = None if loaded is None else restored_from(loaded, decoder)
         self._scope = scope
         self._request = request
-        self._claim = claim
-
-    async def store(self, values: Any, as_node: str | None) -> dict[str, Any]:
-        scope, config = self._scope, self._request.config
-        loaded = await scope.saver.load(scope.thread_id, scope.stored_ns, config.checkpoint_id)
-        if loaded is None and config.checkpoint_id is not None:
-            raise ThreadStateError(
-                f"thread {scope.thread_id!r} has no checkpoint {config.checkpoint_id!r}; take an "
-                "id from get_state_history, or leave checkpoint_id out for the newest"
-            )
-        restored = loaded and restored_from(loaded, Decoder(scope.saver.serializer))
-        if as_node == END and values is not None:
-            raise InvalidUpdateError(
-                f"update_state({values!r}, as_node={END!r}) cannot be: as the end of the graph it "
-                "drops the tasks that are left and writes nothing; give values=None, or a node"
-            )
-        node = self._node(as_node, loaded.record.wrote if loaded else ())
-        metadata = CheckpointMetadata(
+        self._metadata = CheckpointMetadata(
             source="update",
             step=0,
             parents=loaded.record.metadata.parents if loaded else {},
-            extra=checkpoint_extra(config),
+            extra=checkpoint_extra(request.config),
         )
-        recorder = Recorder(
+        self._recorder = Recorder(
             scope.saver,
-            self._claim,
+            claim,
             scope.stored_ns,
             loaded,
             durability="sync",
-            metadata=metadata,
+            metadata=self._metadata,
             unstored=scope.layout.unstored,
         )
-        scheduler = self._scheduler(restored)
-        writes = await self._writes(scheduler, node, values)
-        snapshot = self._apply(scheduler, restored, node, writes)
-        recorder.save(snapshot)
-        await recorder.commit()
-        await recorder.synced()
+        self._scheduler = self._surroundings(restored)
+        machine = self._scheduler.machine
+        self._revision = Revision(scope.layout, scope.ns, machine.channels, machine.trail, restored)
+
+    async def store(self, supersteps: Sequence[Sequence[StateUpdate]]) -> dict[str, Any]:
+        """Make all super-steps, then commit them together."""
+        for updates in supersteps:
+            await self._superstep(updates)
+        await self._recorder.commit()
+        await self._recorder.synced()
         return config_view(
-            thread_id=scope.thread_id,
-            ns=scope.stored_ns,
-            checkpoint_id=snapshot.id,
-            configurable=config.configurable,
-            parents=metadata.parents,
+            thread_id=self._scope.thread_id,
+            ns=self._scope.stored_ns,
+            checkpoint_id=self._revision.snapshot.id,
+            configurable=self._request.config.configurable,
+            parents=self._metadata.parents,
         )
 
-    def _node(self, as_node: str | None, wrote: Sequence[str]) -> NodeSpec:
-        spec = self._scope.layout.spec
-        if as_node is None:
-            if len(wrote) > 1:
-                raise InvalidUpdateError(
-                    f"Ambiguous update, specify as_node: the last step was written by "
-                    f"{', '.join(wrote)}"
-                )
-            as_node = wrote[0] if wrote else START
-        if as_node == START:
-            return spec.start
-        if as_node == END:
-            return replace(spec.start, targets=(), branches=())
-        node = spec.nodes.get(as_node)
-        if node is None:
-            raise InvalidUpdateError(
-                f"Node {as_node} does not exist; give as_node one of {sorted(spec.nodes)}"
-            )
-        return node
+    async def _superstep(self, updates: Sequence[StateUpdate]) -> None:
+        revision, first = self._revision, updates[0]
+        if first.as_node == END and first.values is None:
+            _check_alone(updates, "Cannot apply multiple updates when clearing state")
+            revision.end()
+        elif first.as_node == INPUT_NAME:
+            _check_alone(updates, "Cannot apply multiple updates when updating as input")
+            revision.begin(first.values)
+        elif first.as_node == COPY_NAME:
+            _check_alone(updates, "Cannot copy checkpoint with multiple updates")
+            await self._copy(first.values)
+            return
+        else:
+            await self._act(updates)
+            return
+        self._recorder.save(revision.snapshot)
 
-    def _scheduler(self, restored: Restored | None) -> Scheduler:
+    async def _copy(self, values: Any) -> None:
+        self._revision.copy()
+        self._recorder.repeat(self._revision.snapshot)
+        if isinstance(values, list) and values:
+            await self._act(copied_updates(cast("list[Any]", values), self._revision.tasks()))
+
+    async def _act(self, updates: Sequence[StateUpdate]) -> None:
+        base = None if self._revision.empty else self._revision.snapshot.id
+        acts = [await self._asked(update, alone=len(updates) == 1) for update in updates]
+        for task in self._revision.act(acts):
+            if base is not None:
+                self._recorder.keep(task, base)
+        self._recorder.save(self._revision.snapshot)
+
+    async def _asked(self, update: StateUpdate, *, alone: bool) -> Act:
+        if update.as_node is None and not alone:
+            raise InvalidUpdateError(
+                f"as_node is required when applying multiple updates: {update!r} has none; name "
+                "the node that is to have written it"
+            )
+        node = self._revision.author(update.as_node)
+        return Act(node, await self._writes(node, update.values), update.task_id)
+
+    async def _writes(self, node: NodeSpec, values: Any) -> Writes:
+        """What the node would have written, its branches decided."""
+        context = TaskContext(self._scheduler, Task(node, (PULL, node.name), ()))
+        nodes = self._scope.layout.spec.nodes
+        writes = writes_of(replace(node, name="update_state"), values, nodes)
+        token = current_task.set(context)
+        try:
+            return writes + await decide(node, writes, context)
+        finally:
+            current_task.reset(token)
+
+    def _surroundings(self, restored: Restored | None) -> Scheduler:
         """Not driven: it lends branches the surroundings they have in a run."""
         scope, request = self._scope, self._request
         facts = Facts(
             now=time.time,
             new_id=new_id,
             recursion_limit=request.config.recursion_limit,
+            persist=True,
             ns=scope.ns,
             thread_id=scope.thread_id,
             configurable=request.config.configurable,
@@ -136,41 +176,10 @@ class _Update:
         )
         return Scheduler(scope.layout, facts, setting, Supervisor("update"), restored=restored)
 
-    async def _writes(self, scheduler: Scheduler, node: NodeSpec, values: Any) -> Writes:
-        context = TaskContext(scheduler, Task(node, (PULL, node.name), ()))
-        writes = writes_of(
-            replace(node, name="update_state"), values, self._scope.layout.spec.nodes
-        )
-        token = current_task.set(context)
-        try:
-            return writes + await decide(node, writes, context)
-        finally:
-            current_task.reset(token)
 
-    def _apply(
-        self, scheduler: Scheduler, restored: Restored | None, node: NodeSpec, writes: Writes
-    ) -> Snapshot:
-        channels = scheduler.machine.channels
-        changed: set[str] = set()
-        if restored is not None and self._request.config.checkpoint_id is None:
-            tasks = planned(self._scope, channels, restored)
-            done = [task for task in tasks if task.writes is not None]
-            if done:  # what siblings of a failed task have finished is part of the state
-                channels.apply(done)
-                changed |= channels.updated
-        written: dict[str, list[Any]] = {}
-        for name, value in writes:
-            written.setdefault(name, []).append(value)
-        channels.write(written)
-        changed |= channels.updated
-        parent = restored.checkpoint_id if restored else None
-        return Snapshot(
-            id=new_id(restored and max(restored.checkpoint_id, restored.newest_id)),
-            parent_id=parent,
-            created_at=time.time(),
-            source="update",
-            step=(restored.step if restored else -1) + 1,
-            version=channels.version,
-            changed=channels.stored(changed),
-            wrote=(node.name,),
+def _check_alone(updates: Sequence[StateUpdate], refusal: str) -> None:
+    if len(updates) > 1:
+        raise InvalidUpdateError(
+            f"{refusal}: it was given with {len(updates) - 1} more in one super-step; give it a "
+            "super-step of its own"
         )

@@ -1,0 +1,79 @@
+"""One graph's part of a thread: where a config points, and what would run next there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from checkpoint import Saver
+
+from .channelset import ChannelSet
+from .commands import PULL, Task
+from .errors import ConfigError
+from .kept import recall
+from .layout import Layout
+from .report import task_id
+from .spec import Writes
+from .values import RunConfig
+from .views import namespace_text
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Scope:
+    """One graph's part of a thread."""
+
+    saver: Saver
+    layout: Layout
+    thread_id: str
+    ns: tuple[str, ...]
+
+    @property
+    def stored_ns(self) -> str:
+        """The namespace as it is stored."""
+        return namespace_text(self.ns)
+
+
+def scope_of(layout: Layout, saver: Saver | None, config: RunConfig) -> Scope:
+    """The scope a config means: of this graph, or of a subgraph named by checkpoint_ns.
+
+    Raises ConfigError without a saver or a thread_id, or for a namespace of no subgraph.
+    """
+    if saver is None:
+        raise ConfigError(
+            "No checkpointer set: the graph keeps no threads to look at; "
+            "compile it with one, such as compile(checkpointer=MemorySaver())"
+        )
+    if config.thread_id is None:
+        raise ConfigError(
+            "config has no 'thread_id' under 'configurable', so it means no thread; "
+            'give {"configurable": {"thread_id": "…"}}'
+        )
+    ns = tuple(config.checkpoint_ns.split("|")) if config.checkpoint_ns else ()
+    found = layout.at(ns)
+    if found is None:
+        raise ConfigError(
+            f"checkpoint_ns={config.checkpoint_ns!r} names no subgraph of this graph, whose "
+            f"nodes {sorted(layout.subgraphs)} have some; take it from a snapshot's tasks"
+        )
+    return Scope(saver, found, config.thread_id, ns)
+
+
+def planned(
+    layout: Layout,
+    ns: Sequence[str],
+    channels: ChannelSet,
+    *,
+    checkpoint_id: str,
+    step: int,
+    pending: Mapping[str, Writes],
+) -> list[Task]:
+    """The tasks of super-step `step`, nodes in the order they were added, with what was kept."""
+    position = layout.position
+    tasks = channels.plan()
+    tasks.sort(key=lambda task: position.get(task.node.name, -1) if task.path[0] == PULL else -1)
+    for task in tasks:
+        task.step = step
+        task.id = task_id(checkpoint_id, ns, task)
+        if task.id in pending:
+            recall(task, pending[task.id])
+    return tasks
