@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from checkpoint import Saver, register_type
@@ -16,6 +16,8 @@ from .layout import Layout
 from .spec import GraphSpec
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from .compiled import CompiledGraph
     from .draw import Graph
 
@@ -104,6 +106,59 @@ class Inspectable:
     async def aget_graph(self, config: Config | None = None, *, xray: bool | int = False) -> Graph:
         """The same as `get_graph`, for async code."""
         return self.get_graph(config, xray=xray)
+
+    # --- its schemas ---------------------------------------------------------------------------
+
+    def get_input_jsonschema(self, config: Config | None = None) -> dict[str, Any]:
+        """The JSON schema of what the graph takes.
+
+        Raises JsonSchemaError for a type that has none, JsonSchemaUnavailableError without
+        pydantic; so do the methods below.
+        """
+        from .jsonschemas import json_schema_of
+
+        parse_config(config)
+        return json_schema_of(self.spec, self.spec.sources.input, self._title("input"))
+
+    def get_output_jsonschema(self, config: Config | None = None) -> dict[str, Any]:
+        """The JSON schema of what the graph gives."""
+        from .jsonschemas import json_schema_of
+
+        parse_config(config)
+        return json_schema_of(self.spec, self.spec.sources.output, self._title("output"))
+
+    def get_context_jsonschema(self) -> dict[str, Any] | None:
+        """The JSON schema of the context; None if the graph has no context schema."""
+        from .jsonschemas import context_schema
+
+        return context_schema(self.spec.sources.context)
+
+    def get_config_jsonschema(self, *, include: Sequence[str] | None = None) -> dict[str, Any]:
+        """The JSON schema of a config whose `configurable` is the context.
+
+        `include`: other keys to describe: tags, metadata, run_name, max_concurrency, …
+        """
+        from .jsonschemas import config_schema
+
+        return config_schema(self.spec.sources.context, include or (), self._title("config"))
+
+    def get_input_schema(self, config: Config | None = None) -> type[BaseModel]:
+        """A pydantic model of what the graph takes: the schema itself if it is one."""
+        from .jsonschemas import input_model
+
+        parse_config(config)
+        return input_model(self.spec.sources.input, self._title("input"))
+
+    def get_output_schema(self, config: Config | None = None) -> type[BaseModel]:
+        """A pydantic model of the state keys that the graph gives; each may be missing."""
+        from .jsonschemas import output_model
+
+        parse_config(config)
+        return output_model(self.spec, self._title("output"))
+
+    def _title(self, of: str) -> str:
+        """A schema's title: GraphInput, or graph_input."""
+        return self.name + (of.title() if self.name[:1].isupper() else f"_{of}")
 
 
 def _subgraphs_of(spec: GraphSpec) -> Iterator[tuple[str, CompiledGraph]]:
