@@ -6,13 +6,14 @@ of the cache ends the run; by then everything that finished is stored.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from checkpoint import Cache, CacheKey
 
 from .cache_keys import key_text
 from .commands import MachineEvent, Task, TaskFinished
+from .policies import CachePolicy
 from .spec import Writes
 from .superstep import Machine
 
@@ -36,11 +37,13 @@ class ResultCache:
         Raises what the cache or a key function raises, SerializationError for an input that
         cannot be stored.
         """
-        self._keys = {task: self._key(task) for task in tasks if task.node.cache is not None}
-        if not self._keys:
+        policies = [(task, task.node.cache) for task in tasks]
+        keys = {task: self._key(task, policy) for task, policy in policies if policy is not None}
+        if not keys:
             return []
-        found = await self._cache.get(list(dict.fromkeys(self._keys.values())))
-        known = [(task, found[key]) for task, key in self._keys.items() if key in found]
+        self._keys.update(keys)
+        found = await self._cache.get(list(dict.fromkeys(keys.values())))
+        known = [(task, found[key]) for task, key in keys.items() if key in found]
         for task, _ in known:
             del self._keys[task]
         return [
@@ -62,14 +65,8 @@ class ResultCache:
             fresh, self._fresh = self._fresh, {}
             await self._cache.set(fresh)
 
-    def _key(self, task: Task) -> CacheKey:
-        policy, node = task.node.cache, task.node
-        assert policy is not None
-        key: Any = policy.key_func(self._machine.channels.input_of(task))
-        return node.cache_ns, key_text(key, f"node {node.name!r}")
-
-
-async def clear(cache: Cache | None, namespaces: Iterable[tuple[str, ...]]) -> None:
-    """Forget what is kept under these namespaces."""
-    if cache is not None:
-        await cache.clear(list(namespaces))
+    def _key(self, task: Task, policy: CachePolicy) -> CacheKey:
+        value = self._machine.channels.input_of(task)
+        args, kwargs = value if task.parent is not None else ((value,), {})
+        key: Any = policy.key_func(*args, **kwargs)
+        return task.node.cache_ns, key_text(key, f"node {task.node.name!r}")

@@ -13,7 +13,7 @@ from typing import Any
 from .channels import Channel
 from .commands import PULL, PUSH, Restored, Task
 from .layout import Layout
-from .spec import INPUT, ROOT, ROOT_ONLY, TASKS, Writes
+from .spec import INPUT, INPUT_ONLY, TASKS, WHOLE_STATE, Writes
 
 
 class ChannelSet:
@@ -84,18 +84,21 @@ class ChannelSet:
         return {key: self._last[key] for key in self._spec.output_keys if key in self._last}
 
     def input_of(self, task: Task) -> Any:
-        """What the task's node is called with: a Send's argument, or the state keys it reads
-        (as an instance of its schema, if that is a class of its own)."""
+        """What the task's node is called with: a Send's or a call's argument, the bare input, or
+        the state keys it reads (as an instance of its schema, if that is a class of its own)."""
         if task.path[0] != PULL:
             return task.arg
+        if task.node.reads is INPUT_ONLY:
+            return self._channels[INPUT].get()
         state = self.select(task.node.reads)
         return state if task.node.coerce is None else task.node.coerce(state)
 
     def state(self) -> Any:
         """What streams and snapshots show: all state keys that hold a value, or, of a graph whose
         whole state is one value, that value."""
-        if self._layout.spec.state_keys == ROOT_ONLY:
-            return self._values.get(ROOT)
+        keys = self._layout.spec.state_keys
+        if keys in WHOLE_STATE:
+            return self._values.get(keys[0])
         return self._values.copy()
 
     def state_after(self, writes: Writes, keys: Sequence[str]) -> dict[str, Any]:

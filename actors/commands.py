@@ -32,7 +32,7 @@ ONCE = "__once__"
 NULL_TASK = "00000000-0000-0000-0000-000000000000"
 """Task id of the writes that came with a `Command` as input: no task made them."""
 
-TaskPath: TypeAlias = tuple[str | int | bool, ...]
+TaskPath: TypeAlias = tuple[Any, ...]
 
 
 @dataclass(slots=True, eq=False)
@@ -42,10 +42,11 @@ class Task:
     node: NodeSpec
     path: TaskPath
     """("__pregel_pull", node) or ("__pregel_push", index of the Send, False); of an error handler
-    the failed task's, and more."""
+    the failed task's, and more; of a called task ("__pregel_push", path of its caller, index of
+    the call, True)."""
     triggers: tuple[str, ...]
     arg: Any = None
-    """What a Send gave; unused for a pull."""
+    """What a Send gave, or a call: (args, kwargs); unused for a pull."""
     step: int = 0
     writes: Writes | None = None
     """What it wrote, once it has finished."""
@@ -61,6 +62,8 @@ class Task:
     """Its writes were found among the pending writes: it does not run again."""
     id: str = ""
     """Made when something needs it; most stateless runs never do."""
+    parent: Task | None = None
+    """The task that called it; None if it was planned."""
 
 
 @dataclass(slots=True)
@@ -140,6 +143,21 @@ class TaskInterrupted:
 
 
 @dataclass(slots=True)
+class TaskCalled:
+    """A task has called another, which is to run beside it."""
+
+    task: Task
+    """The new one; its `parent` called it."""
+
+
+@dataclass(slots=True)
+class CallDropped:
+    """Nobody wants the result of a called task any more, and it does not run."""
+
+    task: Task
+
+
+@dataclass(slots=True)
 class StepTimedOut:
     """The super-step has taken as long as it may."""
 
@@ -152,7 +170,14 @@ class Cancelled:
 
 
 MachineEvent: TypeAlias = (
-    Begin | TaskFinished | TaskFailed | TaskInterrupted | StepTimedOut | Cancelled
+    Begin
+    | TaskFinished
+    | TaskFailed
+    | TaskInterrupted
+    | TaskCalled
+    | CallDropped
+    | StepTimedOut
+    | Cancelled
 )
 
 
@@ -189,10 +214,27 @@ class RunTasks:
 
 
 @dataclass(slots=True)
+class RunCall:
+    """Run a called task, beside what runs in this super-step."""
+
+    task: Task
+
+
+@dataclass(slots=True)
+class Settle:
+    """Give a called task's result, or its error, to who called it, once all before is committed."""
+
+    task: Task
+    error: BaseException | None = None
+
+
+@dataclass(slots=True)
 class Finish:
     """The run is over: with an error, or (None) with what `Machine.output` gives."""
 
     error: BaseException | None = None
 
 
-MachineCommand: TypeAlias = SaveWrites | SaveCheckpoint | Emit | RunTasks | Finish
+MachineCommand: TypeAlias = (
+    SaveWrites | SaveCheckpoint | Emit | RunTasks | RunCall | Settle | Finish
+)

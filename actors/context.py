@@ -6,7 +6,6 @@ everything else is looked up through it, and made only when asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from checkpoint import ThreadBusyError
@@ -15,6 +14,7 @@ from streaming import StreamWriter, current_task
 from .answers import interrupt_id
 from .errors import NoTaskError
 from .runtime import ContextT, ExecutionInfo, Runtime
+from .spec import PREVIOUS
 from .views import namespace_text
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .commands import Task
     from .once import Book
     from .scheduler import Scheduler
+    from .timeouts import Stopwatch
     from .values import Interrupt
 
 
@@ -36,12 +37,13 @@ class TaskContext:
         "asked",
         "attempt",
         "book",
+        "called",
         "children",
         "fenced",
-        "heartbeat",
         "over",
         "scheduler",
         "started",
+        "stopwatch",
         "task",
     )
 
@@ -52,6 +54,8 @@ class TaskContext:
         """Graphs this task has called; the second and later ones get a namespace of their own."""
         self.asked = 0
         """Interrupts this task has asked for, answered ones too."""
+        self.called = 0
+        """Tasks this task has called."""
         self.fenced = False
         self.over = False
         """True when the task has reported: code it left behind runs on its own account."""
@@ -59,8 +63,8 @@ class TaskContext:
         """How often the node was begun in this task."""
         self.started: float | None = None
         """When it was begun first, if that was asked for."""
-        self.heartbeat: Callable[[], None] | None = None
-        """What an idle timeout wants called at each sign of progress."""
+        self.stopwatch: Stopwatch | None = None
+        """Measures the attempt, if it may take only so long."""
         self.book: Book | None = None
         """What is known of the task's effects, once one was asked for."""
         self._writer: StreamWriter | None = None
@@ -87,7 +91,7 @@ class TaskContext:
     def writer(self) -> StreamWriter:
         """Publishes `custom` chunks of this task."""
         if self._writer is None:
-            self._writer = self.scheduler.writer_for(self.task)
+            self._writer = self.scheduler.writer_for(self)
             if self.fenced:
                 self._writer.fence()
         return self._writer
@@ -98,6 +102,15 @@ class TaskContext:
         return self.scheduler.setting.store
 
     @property
+    def previous(self) -> Any:
+        """What the entrypoint saved when its thread last ran; None if there is no such thing."""
+        scheduler = self.scheduler
+        if PREVIOUS not in scheduler.layout.spec.channels:
+            return None
+        channel = scheduler.machine.channels.channel(PREVIOUS)
+        return channel.get() if channel.is_available() else None
+
+    @property
     def runtime(self) -> Runtime[Any]:
         """What the node gets as `runtime`; one for each attempt."""
         if self._runtime is None:
@@ -106,8 +119,10 @@ class TaskContext:
                 context=setting.user_context,
                 store=setting.store,
                 stream_writer=self.writer,
-                heartbeat=self._beat,
+                heartbeat=self.beat,
+                previous=self.previous,
                 execution_info=self._info(),
+                control=self.scheduler.facts.control,
                 _task=self,
             )
         return self._runtime
@@ -128,9 +143,25 @@ class TaskContext:
             step=task.step,
         )
 
-    def _beat(self) -> None:
-        if self.heartbeat is not None:
-            self.heartbeat()
+    @property
+    def watched(self) -> bool:
+        """True if somebody waits for signs of progress: of this task, or of one further out."""
+        caller = self.scheduler.caller
+        return self.stopwatch is not None or (caller is not None and caller.watched)
+
+    def beat(self) -> None:
+        """The node says that it makes progress."""
+        if self.stopwatch is not None:
+            self.stopwatch.heartbeat()
+        if self.scheduler.caller is not None:
+            self.scheduler.caller.beat()
+
+    def progress(self) -> None:
+        """Something came out of the task, or of a graph that it called."""
+        if self.stopwatch is not None:
+            self.stopwatch.progress()
+        if self.scheduler.caller is not None:
+            self.scheduler.caller.progress()
 
     def namespace(self) -> tuple[str, ...]:
         """The task's own namespace, which the first graph it calls has too."""
@@ -175,11 +206,12 @@ class TaskContext:
         if answers is not None:
             answers.open(interrupt.id)
 
-    def restart(self) -> None:
-        """The node runs again from its top, in the same task."""
-        self.asked = self.children = 0
-        self.attempt += 1
-        self._runtime = None
+    def again(self) -> TaskContext:
+        """For the next attempt of the same task; what this one left running is fenced."""
+        self.fence()
+        context = TaskContext(self.scheduler, self.task)
+        context.attempt, context.started, context.book = self.attempt + 1, self.started, self.book
+        return context
 
     def config(self) -> dict[str, Any]:
         """The config a node is given: the caller's, with what is known of the task."""

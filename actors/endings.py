@@ -5,22 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .commands import Task
-from .control import RunControl
 from .errors import (
     EmptyInputError,
-    GraphDrained,
     GraphRecursionError,
     RunCancelledError,
     StepTimeoutError,
 )
 from .handlers import is_handled
-
-
-def drained(control: RunControl | None) -> GraphDrained | None:
-    """What ends a run that was asked to stop; None if it was not."""
-    if control is None or control.drain_reason is None:
-        return None
-    return GraphDrained(control.drain_reason)
 
 
 def no_input() -> EmptyInputError:

@@ -2,6 +2,7 @@
 
 ActorsError
 ├── GraphBuildError (ValueError)        the graph as built cannot run
+│   └── GeneratorFunctionError (NotImplementedError)  a generator was given to run
 ├── ConfigError (ValueError)            a call's arguments or config cannot be
 │   └── CheckpointerTypeError (TypeError)
 ├── InvalidUpdateError                  a node or caller gave something that is no update
@@ -22,6 +23,7 @@ ActorsError
 ├── RunEndedError                       the run is over, so it cannot be undone
 ├── SystemClosedError                   the actor system takes nothing new
 ├── NoTaskError (RuntimeError)          this is no code of a node
+├── TaskPendingError (RuntimeError)     a task's result was asked for where it can never come
 ├── OutcomeUnknown (RuntimeError)       an effect was begun, and nothing says how it ended
 ├── OptionError (TypeError)             there is no such keyword argument
 ├── DrawingError (ValueError)           the graph cannot be drawn so
@@ -56,6 +58,11 @@ class ActorsError(Exception):
 
 class GraphBuildError(ActorsError, ValueError):
     """The graph as built cannot run; the message names the culprit and the mend."""
+
+
+class GeneratorFunctionError(GraphBuildError, NotImplementedError):
+    """A generator function was given as an entrypoint or a task; return a value, stream to a
+    writer."""
 
 
 class ConfigError(ActorsError, ValueError):
@@ -196,6 +203,10 @@ class OutcomeUnknown(ActorsError, RuntimeError):  # noqa: N818 - a state of the 
         """What the node calls the effect."""
         self.idempotency_key = idempotency_key
         """What other systems know it by."""
+
+
+class TaskPendingError(ActorsError, RuntimeError):
+    """The result of a task was asked for on the event loop that is to run it; await the task."""
 
 
 class OptionError(ActorsError, TypeError):

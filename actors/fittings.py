@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from checkpoint import Saver
+from checkpoint import Cache, Saver
 
+from .errors import GraphBuildError
 from .layout import NO_PAUSES, Pauses
 
 
@@ -16,3 +17,16 @@ class Fittings:
 
     checkpointer: Saver | Literal[False] | None = None
     pauses: Pauses = NO_PAUSES
+    cache: Cache | None = None
+    step_timeout: float | None = None
+    """Not of `compile`, but set later: seconds that a super-step may take."""
+
+
+def cached_by(cache: Any) -> Cache | None:
+    """The cache itself.  Raises GraphBuildError for what is none."""
+    methods = (getattr(cache, name, None) for name in ("get", "set", "clear"))
+    if cache is None or (not isinstance(cache, type) and all(map(callable, methods))):
+        return cache
+    raise GraphBuildError(
+        f"cache={cache!r} keeps no results; give a MemoryCache, a SqliteCache, or None"
+    )

@@ -7,14 +7,14 @@ from collections.abc import Set as AbstractSet
 from itertools import pairwise
 from typing import Any, Literal, Self, TypeAlias, cast, get_origin
 
-from checkpoint import Saver
+from checkpoint import Cache, Saver
 
 from .assembly import spec_of
 from .checks import check_edge, check_graph, check_interrupts, check_join, check_name
 from .compiled import CompiledGraph
 from .ends import branch_name, command_ends, labelled, literal_ends, mapped_ends
 from .errors import GraphBuildError
-from .fittings import Fittings
+from .fittings import Fittings, cached_by
 from .hints import is_schema_class
 from .layout import Pauses
 from .params import HANDLER_KINDS, KINDS, Callee, callee_of
@@ -241,6 +241,7 @@ class StateGraph:
         self,
         checkpointer: Saver | Literal[False] | None = None,
         *,
+        cache: Cache | None = None,
         interrupt_before: Literal["*"] | Sequence[str] | None = None,
         interrupt_after: Literal["*"] | Sequence[str] | None = None,
         name: str | None = None,
@@ -250,18 +251,20 @@ class StateGraph:
         Args:
             checkpointer: A saver; None (none of its own: a subgraph uses its parent's), or False
                 (never any).
+            cache: Where results of nodes with a cache policy are kept; None: where the graph that
+                calls this one keeps them.
             interrupt_before: Nodes before which runs pause; "*" means all.
             interrupt_after: Nodes after which runs pause, likewise.
             name: Shown in events, and the node's name if the graph is added as one.
 
         Raises:
-            GraphBuildError: See `validate`.
+            GraphBuildError: See `validate`; or `cache` is no cache.
             CheckpointerTypeError: `checkpointer` is none of the above.
         """
         self.validate([*_names(interrupt_before), *_names(interrupt_after)])
         spec = spec_of(self.parts, name or "Graph")
         pauses = Pauses(nodes_of(spec, interrupt_before), nodes_of(spec, interrupt_after))
-        return CompiledGraph(spec, Fittings(checkpointer=checkpointer, pauses=pauses))
+        return CompiledGraph(spec, Fittings(checkpointer, pauses, cached_by(cache)))
 
     def _callee(self, code: Any, role: str, kinds: AbstractSet[str] = KINDS) -> Callee:
         known = {getattr(s.source, "__name__", ""): s.source for s in self.parts.schemas}

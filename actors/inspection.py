@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from checkpoint import Saver, register_type
 
-from .config import Config, merge_configs, parse_config
-from .errors import CheckpointerTypeError
+from .config import Config, check_seconds, merge_configs, parse_config
+from .errors import CheckpointerTypeError, ConfigError
 from .fittings import Fittings
 from .layout import Layout
 from .spec import GraphSpec
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Inspectable:
-    """A graph with all it was compiled with; immutable, so that runs can share it."""
+    """A graph with all it was compiled with; runs share it, so it does not change under them."""
 
     def __init__(
         self,
@@ -39,11 +40,14 @@ class Inspectable:
         self.bound = bound
         """Config that `with_config` put under every call's."""
         self._subgraphs = dict(_subgraphs_of(spec))
-        self.layout = Layout.of(
+        code = {**spec.nodes, **spec.handlers}
+        self.layout: Layout = Layout.of(
             spec,
-            graphs=frozenset(n for n, d in spec.nodes.items() if isinstance(d.call, Inspectable)),
+            graphs=frozenset(n for n, d in code.items() if isinstance(d.call, Inspectable)),
             subgraphs={name: graph.layout for name, graph in self._subgraphs.items()},
             pauses=fittings.pauses,
+            cache=fittings.cache,
+            step_timeout=fittings.step_timeout,
         )
         for cls in spec.types:
             register_type(cls)
@@ -55,6 +59,23 @@ class Inspectable:
     def name(self) -> str:
         """The graph's name."""
         return self.spec.name
+
+    @property
+    def step_timeout(self) -> float | None:
+        """Seconds a super-step may take: then its run ends with StepTimeoutError (a TimeoutError),
+        the writes of tasks that had finished are kept.  None (default): as long as it takes.
+
+        May be set, and counts for runs that begin afterwards; ConfigError for what is no time.
+        """
+        return self.layout.step_timeout
+
+    @step_timeout.setter
+    def step_timeout(self, seconds: float | None) -> None:
+        if seconds == 0:
+            raise ConfigError("step_timeout=0 lets no step end; give seconds above 0, or None")
+        seconds = check_seconds("step_timeout", seconds)
+        self.fittings = replace(self.fittings, step_timeout=seconds)
+        self.layout = replace(self.layout, step_timeout=seconds)
 
     def with_config(self, config: Config | None = None, **more: Any) -> Self:
         """The same graph with a config under that of every call.  Raises ConfigError."""

@@ -7,7 +7,7 @@ Sync methods are doors to the async ones (`doors.py`); the keyword arguments sta
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from typing import Any
 
 from typing_extensions import Unpack
@@ -143,6 +143,28 @@ class Invocable(Inspectable):
     def _child(self, value: Any, request: Request, caller: TaskContext) -> Child:
         stored = self.checkpointer is not False and not request.stateless
         return Child(layout_for(self.layout, request), value, request, caller, stored=stored)
+
+    # --- its cache -------------------------------------------------------------------------------
+
+    async def aclear_cache(self, nodes: Collection[str] | None = None) -> None:
+        """Forget the results kept of these nodes, or of all nodes of the graph.
+
+        Raises ConfigError for a node that the graph does not have, and what the cache raises.
+        """
+        known = self.spec.nodes
+        names = (nodes,) if isinstance(nodes, str) else known if nodes is None else nodes
+        for name in names:
+            if name not in known:
+                raise ConfigError(
+                    f"nodes={nodes!r}: {name!r} is no node of the graph, so nothing of it is kept; "
+                    f"give some of {sorted(known)}, or None for all"
+                )
+        if self.layout.cache is not None:
+            await self.layout.cache.clear([known[name].cache_ns for name in names])
+
+    def clear_cache(self, nodes: Collection[str] | None = None) -> None:
+        """The same as `aclear_cache`, for sync code."""
+        return call(self.aclear_cache(nodes))
 
     # --- many inputs -----------------------------------------------------------------------------
 

@@ -172,7 +172,8 @@ class _OnLoop:
         """Call it here if it is async, else in a worker thread."""
         if _is_async(self._act):
             return await self._act()
-        result = await in_thread(self._context.scheduler.threads, self._act)
+        threads = self._context.scheduler.threads.for_task(self._context.task)
+        result = await in_thread(threads, self._act)
         return await result if inspect.isawaitable(result) else result
 
     async def join(self, over: Future[None]) -> None:

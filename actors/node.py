@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import contextvars
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from streaming import current_task
 from .commands import Task, TaskFailed, TaskFinished, TaskInterrupted
 from .context import TaskContext
 from .dispatcher import Dispatcher
-from .errors import GraphInterrupt, ParentCommand
+from .errors import GraphDrained, GraphInterrupt, NodeCancelledError, ParentCommand
 from .report import is_start
 from .spec import BranchSpec, NodeSpec, Writes
 from .threads import in_thread
@@ -38,14 +38,14 @@ class NodeActor(Dispatcher[Task, None]):
         self._node = node
         self._nodes = scheduler.layout.spec.nodes
         self._scheduler = scheduler
-        graphs = scheduler.layout.graphs
-        self._plain = node.is_async and not node.params and node.name not in graphs
-        """An async function of the state alone: awaited right in `handle`, which saves 1 µs."""
+        self._plain = is_plain(node, scheduler.layout.graphs)
+        """Awaited right in `handle`, which saves 1 µs."""
 
     def context_for(self, message: Task) -> contextvars.Context:
         """The run's context, with the task in it."""
         scheduler = self._scheduler
-        context = scheduler.context.copy()
+        called = message.parent is not None
+        context = scheduler.calls.context_of(message) if called else scheduler.context.copy()
         task_context = TaskContext(scheduler, message)
         scheduler.running[message] = task_context
         context.run(current_task.set, task_context)
@@ -53,6 +53,8 @@ class NodeActor(Dispatcher[Task, None]):
 
     async def handle(self, message: Task) -> None:
         """Run the node for one task."""
+        if message.parent is not None and not self._scheduler.calls.begun(message):
+            return
         context = self._scheduler.running[message]
         node = self._node
         try:
@@ -63,19 +65,17 @@ class NodeActor(Dispatcher[Task, None]):
                 except ParentCommand as addressed:
                     result = addressed.command
                 writes = writes_of(node, result, self._nodes)
-            elif is_start(message):
-                writes = self._scheduler.machine.start_writes()
+                writes += await decide(node, writes, context) if node.branches else node.targets
             else:
-                result = await self._result(message, context)
-                writes = writes_of(node, result, self._nodes)
-            writes += await decide(node, writes, context) if node.branches else node.targets
+                writes = await self._attempt(message, context)
+                context = self._scheduler.running[message]
         except asyncio.CancelledError:
             raise
         except GraphInterrupt as pause:
-            self._scheduler.reply(context, TaskInterrupted(message, pause.interrupts))
+            self._reply(TaskInterrupted(message, pause.interrupts))
             return
-        except ParentCommand as addressed:
-            self._scheduler.reply(context, TaskFailed(message, addressed))
+        except (ParentCommand, GraphDrained) as addressed:
+            self._reply(TaskFailed(message, addressed))
             return
         except BaseException as error:  # the edge of user code: it may raise anything
             self._report(error, message)
@@ -86,23 +86,37 @@ class NodeActor(Dispatcher[Task, None]):
 
     async def on_failure(self, error: Exception, message: Task) -> None:
         """What the dispatcher caught: a CancelledError that user code raised by itself."""
-        self._report(error, message)
+        own = NodeCancelledError(self._node.name)
+        own.__cause__ = error.__cause__
+        self._reply(TaskFailed(message, own))
+
+    def _reply(self, event: TaskInterrupted | TaskFailed) -> None:
+        self._scheduler.reply(self._scheduler.running[event.task], event)
 
     def _report(self, error: BaseException, message: Task) -> None:
         """Tell the scheduler, and whoever reads the traceback which task it was."""
-        context = self._scheduler.running[message]
         task_id = self._scheduler.machine.trail.identify(message)
         show_user_frames(error)
-        with contextlib.suppress(Exception):  # an exception may refuse attributes
-            error.add_note(f"During task with name '{self._node.name}' and id '{task_id}'")
-        self._scheduler.reply(context, TaskFailed(message, error))
+        if not isinstance(error, NodeCancelledError):  # says it already
+            with contextlib.suppress(Exception):  # an exception may refuse attributes
+                error.add_note(f"During task with name '{self._node.name}' and id '{task_id}'")
+        self._reply(TaskFailed(message, error))
 
-    async def _result(self, task: Task, context: TaskContext) -> Any:
-        """What the node gives; a Command that a graph it called addresses to this one counts."""
-        try:
-            return await self._call(task, context)
-        except ParentCommand as addressed:
-            return addressed.command
+    async def _attempt(self, task: Task, context: TaskContext) -> Writes:
+        """Run the node once; gives what it writes, and where control goes next.
+
+        A Command that a graph it called addresses to this one counts as what it gave.
+        """
+        node = self._node
+        if is_start(task):
+            writes = self._scheduler.machine.start_writes()
+        else:
+            try:
+                result = await self._call(task, context)
+            except ParentCommand as addressed:
+                result = addressed.command
+            writes = writes_of(node, result, self._nodes)
+        return [*writes, *(await decide(node, writes, context) if node.branches else node.targets)]
 
     async def _call(self, task: Task, context: TaskContext) -> Any:
         node, scheduler = self._node, self._scheduler
@@ -112,11 +126,18 @@ class NodeActor(Dispatcher[Task, None]):
         injected = injections(node.params, context) if node.params else {}
         if node.is_async:
             return await node.call(value, **injected)
-        if scheduler.may_inline():
+        if node.timeout is None and scheduler.may_inline():
             result = node.call(value, **injected)
         else:
-            result = await in_thread(scheduler.threads, node.call, value, **injected)
+            limiter = scheduler.threads.for_task(task)
+            result = await in_thread(limiter, node.call, value, **injected)
         return await result if inspect.isawaitable(result) else result
+
+
+def is_plain(node: NodeSpec, graphs: Collection[str]) -> bool:
+    """True for an async function of the state alone that may take as long as it likes."""
+    guarded = node.retry or node.timeout is not None
+    return node.is_async and not node.params and not guarded and node.name not in graphs
 
 
 async def decide(node: NodeSpec, writes: Writes, context: TaskContext) -> Writes:
@@ -136,7 +157,8 @@ async def _route(branch: BranchSpec, writes: Writes, context: TaskContext) -> Wr
     if inspect.iscoroutinefunction(branch.path) or scheduler.may_inline():
         chosen = branch.path(state, **injected)
     else:
-        chosen = await in_thread(scheduler.threads, branch.path, state, **injected)
+        limiter = scheduler.threads.for_task(context.task)
+        chosen = await in_thread(limiter, branch.path, state, **injected)
     if inspect.isawaitable(chosen):
         chosen = await chosen
     return route_writes(chosen, branch, scheduler.layout.spec.nodes)
@@ -147,14 +169,11 @@ def injections(params: Mapping[str, str], context: TaskContext) -> dict[str, Any
     return {name: _KINDS[kind](context) for name, kind in params.items()}
 
 
-def _nothing(_: TaskContext) -> None:
-    """No entrypoint runs the graph."""
-
-
 _KINDS: Mapping[str, Callable[[TaskContext], Any]] = {
     "config": TaskContext.config,
     "writer": attrgetter("writer"),
     "runtime": attrgetter("runtime"),
     "store": attrgetter("store"),
-    "previous": _nothing,
+    "previous": attrgetter("previous"),
+    "error": attrgetter("task.failure"),
 }

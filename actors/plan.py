@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from contextvars import Context
 from dataclasses import dataclass
 from typing import Any
 
-from checkpoint import Saver
+from checkpoint import Saver, new_id
+from streaming import RunLog
 
+from .answers import answers_of
 from .context import TaskContext
+from .control import RunControl
 from .layout import Layout
-from .report import Watch
+from .report import Facts, Watch
 from .request import Request
+from .setting import Setting
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -33,3 +38,42 @@ class Plan:
     """See Setting.inline."""
     caller: TaskContext | None = None
     """The task that started this run, if one did."""
+
+    @property
+    def thread_id(self) -> str | None:
+        """The thread it runs on; None for a stateless run."""
+        return None if self.saver is None else self.request.config.thread_id
+
+    def facts(self, run_id: str) -> Facts:
+        """What the run knows from its start."""
+        config = self.request.config
+        metadata = dict(config.metadata)
+        if config.tags:
+            metadata["tags"] = list(config.tags)
+        return Facts(
+            now=time.time,
+            new_id=new_id,
+            recursion_limit=config.recursion_limit,
+            persist=self.saver is not None,
+            watch=self.watch,
+            seed=run_id,
+            thread_id=self.thread_id,
+            configurable=config.configurable,
+            task_metadata=metadata,
+            pauses=self.layout.pauses,
+            answers=answers_of(self.input),
+            control=self.request.control or RunControl(),
+        )
+
+    def setting(self, log: RunLog) -> Setting:
+        """What all graphs of the run have in common."""
+        return Setting(
+            log=log,
+            config=self.request.config,
+            context=self.context,
+            child_watch=self.child_watch,
+            user_context=self.request.context,
+            durability=self.request.durability,
+            owned=self.owned,
+            inline=self.inline,
+        )

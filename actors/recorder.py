@@ -82,8 +82,8 @@ class Recorder:
         self._entries: dict[str, Entry] = dict(loaded.record.entries) if loaded else {}
         self._changed = loaded.record.changed if loaded else frozenset[str]()
         """What the last checkpoint taken, or loaded, changed."""
-        self._unsaved: dict[str, Any] = {}
-        """Channel values changed since the last stored checkpoint (exit)."""
+        self._unsaved: dict[str, tuple[int, Any]] = {}
+        """Channels changed since the last stored checkpoint: version and value (exit)."""
         self._last: Snapshot | None = None
         """The newest checkpoint that is not stored yet."""
         self._writes: list[tuple[Task, str]] = []
@@ -98,14 +98,15 @@ class Recorder:
     def save(self, snapshot: Snapshot) -> None:
         """Take a checkpoint; SerializationError names the channel, and it is not taken then."""
         if self.durability == "exit":
-            self._unsaved.update(snapshot.changed)
+            version = snapshot.version
+            self._unsaved.update((n, (version, value)) for n, value in snapshot.changed.items())
             base = self._last.parent_id if self._last else snapshot.parent_id
             snapshot.parent_id = base
             self._last = snapshot
             self._writes.clear()
             self._notes.clear()
             return
-        self._encode(snapshot, snapshot.changed)
+        self._encode(snapshot, {snapshot.version: snapshot.changed})
         self._encode_writes()
 
     def repeat(self, snapshot: Snapshot) -> None:
@@ -141,7 +142,10 @@ class Recorder:
     async def flush(self) -> None:
         """Commit whatever was taken and is not committed yet (`exit`: all of it)."""
         if self._last is not None:
-            self._encode(self._last, self._unsaved)
+            changed: dict[int, dict[str, Any]] = {}
+            for name, (version, value) in self._unsaved.items():
+                changed.setdefault(version, {})[name] = value
+            self._encode(self._last, changed)
             self._last, self._unsaved = None, {}
         self._batch.writes += list(self._notes.values())  # a given-up thread may add one meanwhile
         self._notes.clear()
@@ -197,14 +201,17 @@ class Recorder:
 
     # --- encoding ------------------------------------------------------------------------
 
-    def _encode(self, snapshot: Snapshot, changed: Mapping[str, Any]) -> None:
-        values = {name: value for name, value in changed.items() if value is not MISSING}
-        encoded = self._encoder.encode(values, snapshot.version)
-        entries = {name: entry for name, entry in self._entries.items() if name not in changed}
-        entries.update(encoded.entries)
-        self._entries, self._changed = entries, frozenset(changed)
-        self._batch.blobs += encoded.rows
-        self._batch.checkpoints.append(self._record(snapshot, entries, self._changed))
+    def _encode(self, snapshot: Snapshot, changed: Mapping[int, Mapping[str, Any]]) -> None:
+        """Take a checkpoint whose channels changed in the steps of these versions."""
+        names = frozenset(name for part in changed.values() for name in part)
+        entries = {name: entry for name, entry in self._entries.items() if name not in names}
+        for version, part in changed.items():
+            values = {name: value for name, value in part.items() if value is not MISSING}
+            encoded = self._encoder.encode(values, version)
+            entries.update(encoded.entries)
+            self._batch.blobs += encoded.rows
+        self._entries = entries
+        self._batch.checkpoints.append(self._record(snapshot, entries, names))
 
     def _record(
         self, snapshot: Snapshot, entries: Mapping[str, Entry], changed: frozenset[str]

@@ -21,7 +21,7 @@ from .channelset import ChannelSet
 from .commands import Emit, MachineCommand, Snapshot, Task
 from .control import RunControl
 from .layout import NO_PAUSES, Layout, Pauses
-from .spec import INPUT
+from .spec import BARE_KEYS, INPUT, Writes
 from .values import Interrupt
 from .views import config_view, namespace_text, result_of, task_view, update_of
 
@@ -204,12 +204,15 @@ class Reporter:
             step=task.step,
             task_id=task.id,
             name=task.node.name,
-            update=update_of(writes, self._shown),
-            result=result_of(writes, self._layout.state) if self._watch.tasks else {},
+            update=update_of(writes, self._shown if task.parent is None else BARE_KEYS),
+            result=self._result_of(task, writes) if self._watch.tasks else {},
             cached=task.cached,
             hidden=task.node.hidden,
             unstored=self._layout.unstored,
         )
+
+    def _result_of(self, task: Task, writes: Writes) -> dict[str, Any]:
+        return result_of(writes, self._layout.state if task.parent is None else BARE_KEYS)
 
     def _committed(
         self,

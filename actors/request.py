@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias, TypedDict
 from streaming import StreamMode, parse_modes
 
 from .config import Config, check_durability, check_seconds, merge_configs, parse_config
+from .control import RunControl
 from .errors import ConfigError, OptionError
 from .layout import Layout, Pauses
 from .report import Watch
@@ -34,6 +35,8 @@ class RunOptions(TypedDict, total=False):
     """Nodes before which to pause ("*": all); none: those that the graph was compiled with."""
     interrupt_after: Nodes
     """Nodes after which to pause, likewise."""
+    control: RunControl | None
+    """Ask it to stop the run at the next super-step boundary, where it is saved."""
     stateless: bool
     """True: no thread and nothing stored, even when the graph was compiled with a saver."""
     on_busy: OnBusy
@@ -79,6 +82,7 @@ class Request:
     stream_mode: Modes = "updates"
     interrupt_before: Nodes = None
     interrupt_after: Nodes = None
+    control: RunControl | None = None
 
     @classmethod
     def parse(
@@ -115,6 +119,7 @@ class Request:
             stream_mode=given.get("stream_mode", "updates"),
             interrupt_before=given.get("interrupt_before"),
             interrupt_after=given.get("interrupt_after"),
+            control=_checked_control(given.get("control")),
             busy_timeout=check_seconds("busy_timeout", options.get("busy_timeout", 30.0)),
         )
 
@@ -122,6 +127,12 @@ class Request:
     def claim_timeout(self) -> float | None:
         """Seconds to wait for the thread."""
         return 0.0 if self.on_busy == "reject" else self.busy_timeout
+
+
+def _checked_control(control: Any) -> RunControl | None:
+    if control is None or isinstance(control, RunControl):
+        return control
+    raise ConfigError(f"control={control!r} controls no run; give a RunControl, or leave it out")
 
 
 def layout_for(layout: Layout, request: Request) -> Layout:

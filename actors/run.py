@@ -7,12 +7,11 @@ all is synced, and gives the thread back.  Readers come and go and take nothing 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from checkpoint import CheckpointMetadata, Claim, Decoder, Loaded, Saver, new_id
+from checkpoint import CheckpointMetadata, Claim, Decoder, Loaded, Saver
 from streaming import (
     LogFailedError,
     Overflow,
@@ -24,19 +23,23 @@ from streaming import (
     with_interrupts,
 )
 
-from .answers import answers_of
 from .commands import Begin, Restored
 from .config import checkpoint_extra
 from .context import check_reentry
-from .errors import ConfigError, GraphInterrupt, RunCancelledError, RunEndedError
+from .errors import (
+    ConfigError,
+    GraphDrained,
+    GraphInterrupt,
+    RunCancelledError,
+    RunEndedError,
+)
 from .patience import see_through
 from .plan import Plan
 from .recorder import Recorder
-from .report import Facts
 from .request import Modes, narrowed, parse_look
 from .restore import load_asked, restored_from
 from .run_stream import RunStream
-from .scheduler import Scheduler, Setting
+from .scheduler import Scheduler
 from .supervisor import Supervisor
 from .traces import user_frames
 from .values import CANCEL_ACTIONS, CancelAction, GraphOutput, Interrupt
@@ -58,7 +61,7 @@ class Run:
         on_end: Callable[[Run], None] | None = None,
     ) -> None:
         self.run_id = log.run_id
-        self.thread_id = plan.request.config.thread_id if plan.saver is not None else None
+        self.thread_id = plan.thread_id
         self.log = log
         """The run's events."""
         self._plan = plan
@@ -245,8 +248,8 @@ class Run:
             restored = self._restored(saver, loaded)
         scheduler = Scheduler(
             self._plan.layout,
-            self._facts(),
-            self._setting(),
+            self._plan.facts(self.run_id),
+            self._plan.setting(self.log),
             self._supervisor.child(f"run {self.run_id}"),
             restored=restored,
             recorder=recorder,
@@ -288,38 +291,6 @@ class Run:
             return None
         replayed = self._plan.request.config.checkpoint_id is not None and not loaded.newest
         return restored_from(loaded, Decoder(saver.serializer), replayed=replayed)
-
-    def _facts(self) -> Facts:
-        plan, config = self._plan, self._plan.request.config
-        metadata = dict(config.metadata)
-        if config.tags:
-            metadata["tags"] = list(config.tags)
-        return Facts(
-            now=time.time,
-            new_id=new_id,
-            recursion_limit=config.recursion_limit,
-            persist=plan.saver is not None,
-            watch=plan.watch,
-            seed=self.run_id,
-            thread_id=self.thread_id,
-            configurable=config.configurable,
-            task_metadata=metadata,
-            pauses=plan.layout.pauses,
-            answers=answers_of(plan.input),
-        )
-
-    def _setting(self) -> Setting:
-        plan = self._plan
-        return Setting(
-            log=self.log,
-            config=plan.request.config,
-            context=plan.context,
-            child_watch=plan.child_watch,
-            user_context=plan.request.context,
-            durability=plan.request.durability,
-            owned=plan.owned,
-            inline=plan.inline,
-        )
 
     def _recorder(self, saver: Saver, claim: Claim, loaded: Loaded | None) -> Recorder:
         request = self._plan.request
@@ -364,7 +335,7 @@ class Run:
             error.__cause__ = cause
         elif self._rolled_back and isinstance(error, Exception):
             error = RunCancelledError(_ROLLED_BACK.format(self.run_id))
-        self._status = "cancelled" if isinstance(error, RunCancelledError) else "error"
+        self._status = _status_of(error)
         self._error, self._traceback = error, user_frames(error.__traceback__)
 
     async def _close_log(self) -> None:
@@ -380,6 +351,12 @@ class Run:
             else:
                 self.log.publish(RunFinished(status=self._status))
         self.log.close()
+
+
+def _status_of(error: BaseException) -> RunStatus:
+    if isinstance(error, GraphDrained):
+        return "interrupted"
+    return "cancelled" if isinstance(error, RunCancelledError) else "error"
 
 
 _CANCELLED = "run {!r} was cancelled, so it has no result; read its thread's state or run it again"

@@ -15,92 +15,71 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextvars import Context
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from checkpoint import EventRow, SerializationError
-from streaming import Event, RunLog, StreamWriter
+from checkpoint import SerializationError
+from streaming import StreamWriter
 
+from .caching import ResultCache
+from .calls import Calls, about_calls
 from .commands import (
     Begin,
+    CallDropped,
     Cancelled,
-    Emit,
     Finish,
     MachineCommand,
     MachineEvent,
     Restored,
     RunTasks,
-    SaveCheckpoint,
-    SaveWrites,
     Task,
+    TaskCalled,
 )
 from .context import TaskContext
+from .desk import Desk
 from .layout import Layout
 from .mailbox import Mailbox
-from .node import NodeActor
+from .outlet import let_out, taken
 from .patience import see_through, seen
+from .progress import ProgressWriter
 from .recorder import Recorder
-from .ref import ActorRef
-from .report import Facts, Watch
-from .spec import NodeSpec
+from .report import Facts
+from .setting import Setting
+from .step_timer import StepTimer
 from .superstep import Machine
 from .supervisor import Supervisor
-from .values import Durability, RunConfig
+from .threads import Threads
+from .values import RunConfig
 
 if TYPE_CHECKING:
-    from anyio import CapacityLimiter
+    from checkpoint import Cache
 
-    from checkpoint import Store
+T = TypeVar("T")
 
-MAX_THREADS = 64
-"""Worker threads that run sync nodes of one run at a time; the other tasks wait their turn."""
 _REPLIES = 1 << 30
 """Bound of the mailbox: one reply per running task, and slots bound those."""
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Setting:
-    """What a run shares with the runs that its nodes start."""
-
-    log: RunLog
-    config: RunConfig
-    context: Context
-    """The caller's context variables."""
-    user_context: Any = None
-    """What the caller gave as `context=`."""
-    store: Store | None = None
-    """What the graph was compiled with as `store=`, or the graph that called it."""
-    durability: Durability = "async"
-    child_watch: Watch = field(default_factory=Watch)
-    """What anyone may see of runs that nodes start."""
-    owned: bool = False
-    """The run's log has an owner, which steps wait for."""
-    inline: bool = False
-    """The caller's own thread drives the loop and nobody listens inside a step: a lone sync node
-    runs right there instead of in a worker thread."""
 
 
 class Scheduler:
     """Drives one machine to its end."""
 
     __slots__ = (
-        "_actors",
+        "_asking",
         "_cancelling",
         "_children",
+        "_desk",
         "_grace",
         "_lockstep",
         "_loop",
         "_mailbox",
         "_over",
-        "_queue",
         "_recorder",
-        "_slots",
+        "_results",
         "_supervisor",
-        "_threads",
+        "_timer",
         "caller",
+        "calls",
         "facts",
         "layout",
         "machine",
@@ -108,6 +87,7 @@ class Scheduler:
         "refused",
         "running",
         "setting",
+        "threads",
     )
 
     def __init__(
@@ -139,10 +119,18 @@ class Scheduler:
         self._supervisor = supervisor
         self._recorder = recorder
         self._mailbox: Mailbox[MachineEvent] = Mailbox(_REPLIES, name="scheduler")
-        self._queue: deque[Task] = deque()
-        self._actors: dict[str, ActorRef[Task, None]] = {}
-        self._slots = setting.config.max_concurrency or math.inf
-        self._threads: CapacityLimiter | None = None
+        self._timer: StepTimer | None = None
+        if layout.step_timeout is not None:
+            self._timer = StepTimer(self._loop, layout.step_timeout, self._mailbox.put_nowait)
+        self.calls = Calls(self)
+        """What its tasks have called."""
+        self.threads = Threads()
+        """Bounds the worker threads of its tasks."""
+        self._desk = Desk(self, setting.config.max_concurrency or math.inf)
+        cache = self.cache if layout.caches else None
+        self._results = None if cache is None else ResultCache(cache, self.machine)
+        self._asking: asyncio.Task[Any] | None = None
+        """A question to the cache, which a cancel cuts short."""
         self._children: set[Scheduler] = set()
         self._over = asyncio.Event()
         self._grace = 1.0
@@ -177,6 +165,8 @@ class Scheduler:
         """Ask the run to stop; what has finished is kept.  User code gets `grace` seconds."""
         self._grace = grace
         self._cancelling = True  # seen by a step that waits for its reader
+        if self._asking is not None:
+            self._supervisor.cancel(self._asking)
         if not self._mailbox.closed:
             self._mailbox.put_nowait(Cancelled())
 
@@ -199,9 +189,24 @@ class Scheduler:
             return
         del self.running[context.task]
         context.over = True
+        if self.caller is not None:
+            self.caller.progress()
         self._mailbox.put_nowait(event)
-        if self._queue:
-            self._hand_out()
+        if self.calls.callers:
+            self.calls.ended(context.task)
+        if self._desk:
+            self._desk.hand_out()
+
+    def tell(self, event: TaskCalled | CallDropped) -> None:
+        """Take news of a call; a dropped one holds no slot any more."""
+        self._mailbox.put_nowait(event)
+        if isinstance(event, CallDropped):
+            self.running.pop(event.task, None)
+            self._desk.hand_out()
+
+    def take_back(self, task: Task) -> bool:
+        """Do not begin this task any more; False if it has begun."""
+        return self._desk.take_back(task)
 
     def adopt(self, run: Scheduler) -> None:
         """A run that one of its tasks has started."""
@@ -211,14 +216,21 @@ class Scheduler:
         """Such a run is over."""
         self._children.discard(run)
 
-    def writer_for(self, task: Task) -> StreamWriter:
+    def writer_for(self, context: TaskContext) -> StreamWriter:
         """A writer of `custom` chunks for one task."""
-        log, facts = self.setting.log, self.facts
-        return StreamWriter(log, ns=facts.ns, step=task.step, node=task.node.name)
+        log, ns, task = self.setting.log, self.facts.ns, context.task
+        name = task.node.name
+        if task.parent is not None:
+            ns = self.machine.trail.namespace(task.parent)
+        if context.watched:
+            return ProgressWriter(context.progress, log, ns=ns, step=task.step, node=name)
+        return StreamWriter(log, ns=ns, step=task.step, node=name)
 
     def may_inline(self) -> bool:
-        """True if sync code may run on the loop's own thread: nothing else is to run on it."""
-        return self.setting.inline and len(self.running) == 1 and not self._queue
+        """True if sync code may run on the loop's own thread: nothing else is to run on it, and
+        the code has nothing to wait for that would."""
+        alone = self.setting.inline and len(self.running) == 1 and not self._desk
+        return alone and not self.calls.are_possible()
 
     @property
     def config(self) -> RunConfig:
@@ -246,92 +258,87 @@ class Scheduler:
         return self._loop
 
     @property
-    def threads(self) -> CapacityLimiter:
-        """Bounds the worker threads of this run.  Shared with no other run, so that sync nodes
-        which wait for graphs they call cannot starve those of threads."""
-        if self._threads is None:
-            from anyio import CapacityLimiter
+    def cache(self) -> Cache | None:
+        """Where results of nodes are kept: what the graph was compiled with, or its caller."""
+        own = self.layout.cache
+        return own if own is not None or self.caller is None else self.caller.scheduler.cache
 
-            self._threads = CapacityLimiter(MAX_THREADS)
-        return self._threads
+    @property
+    def closed(self) -> bool:
+        """True once it is over."""
+        return self._mailbox.closed
 
     # --- carrying out ------------------------------------------------------------------------
 
     def _feed(self, event: MachineEvent) -> list[MachineCommand]:
         commands = self.machine.feed(event)
-        while len(self._mailbox):
-            commands += self.machine.feed(self._mailbox.get_nowait())
+        if self._results is not None:
+            self._results.note(event)
+        while len(self._mailbox) and not (commands and isinstance(commands[-1], RunTasks)):
+            event = self._mailbox.get_nowait()
+            commands += self.machine.feed(event)
+            if self._results is not None:
+                self._results.note(event)
         return commands
 
     async def _carry_out(self, commands: list[MachineCommand]) -> Finish | None:
-        recorder = self._recorder
-        events: list[Event] = []
+        recorder, log = self._recorder, self.setting.log
         last = commands[-1] if commands else None
-        if len(commands) > 1 or not isinstance(last, RunTasks):  # else: nothing stored or watched
-            for command in commands:
-                if isinstance(command, Emit):
-                    events.append(command.event)
-                elif recorder is not None:
-                    _record(recorder, command)
+        alone = len(commands) == 1 and isinstance(last, RunTasks)  # nothing is stored or watched
+        events = [] if alone else taken(commands, recorder)
+        calls = [] if alone else about_calls(commands)
         if recorder is not None and recorder.pending:
-            await self._commit(recorder, events, sync=isinstance(last, RunTasks | Finish))
+            sync = bool(calls) or isinstance(last, RunTasks | Finish)
+            await let_out(events, log, recorder, self._supervisor, sync=sync)
         else:
             for event in events:
-                self.setting.log.publish(event)
+                log.publish(event)
+        if self._results is not None:
+            await self._ask(self._results.keep())
+        if calls and (called := self.calls.carry_out(calls)):
+            if self._results is None and any(task.node.cache is not None for task in called):
+                self._results = None if self.cache is None else ResultCache(self.cache, self.machine)
+            await self._begin(called)
         if not isinstance(last, RunTasks):
             return last if isinstance(last, Finish) else None
         if self._lockstep:
-            await self.setting.log.caught_up()
-        if not self._cancelling:
-            self._queue.extend(last.tasks)
-            self._hand_out()
+            await log.caught_up()
+        await self._begin(last.tasks)
         return None
 
-    async def _commit(self, recorder: Recorder, events: list[Event], *, sync: bool) -> None:
-        """Commit, then publish what was waiting for that; with a durable log in one transaction.
-
-        In a supervised task of its own: a cancelled run still learns how its commit ended.
-        """
-        work = self._commit_and_publish(recorder, events)
-        task = self._supervisor.spawn(work, name="commit", on_done=seen)
-        await see_through(task)
-        task.result()
-        if sync and recorder.durability == "sync":
-            await recorder.synced()
-
-    async def _commit_and_publish(self, recorder: Recorder, events: list[Event]) -> None:
-        log = self.setting.log
-        if log.durable is None:
-            await recorder.commit()
-            for event in events:
-                log.publish(event)
+    async def _begin(self, tasks: Sequence[Task]) -> None:
+        if self._results is not None:
+            tasks = await self._unknown(tasks, self._results)
+        if self._cancelling:
             return
-        await log.settled()  # appends asked for earlier, whose ids come first
-        staged = log.stage(events)
+        if self._timer is not None:
+            self._timer.begin(self.machine.step)
+        self._desk.add(tasks)
+
+    async def _unknown(self, tasks: Sequence[Task], results: ResultCache) -> Sequence[Task]:
+        """The tasks of these whose results are not in the cache; the others have finished."""
+        known = await self._ask(results.look_up(tasks)) or []
+        for event in known:
+            self._mailbox.put_nowait(event)
+        done = {event.task for event in known}
+        return [task for task in tasks if task not in done]
+
+    async def _ask(self, question: Coroutine[Any, Any, T]) -> T | None:
+        """Ask the cache; None if the run is cancelled meanwhile."""
+        self._asking = task = self._supervisor.spawn(question, name="cache", on_done=seen)
         try:
-            await recorder.commit([EventRow(log.run_id, number, data) for number, data in staged])
-        except BaseException:
-            await log.withdraw(staged)
-            raise
-        log.release(staged)
-
-    def _hand_out(self) -> None:
-        queue, running = self._queue, self.running
-        while queue and len(running) < self._slots:
-            task = queue.popleft()
-            self._actor_of(task.node).tell_nowait(task)
-
-    def _actor_of(self, node: NodeSpec) -> ActorRef[Task, None]:
-        ref = self._actors.get(node.name)
-        if ref is None:
-            ref = self._supervisor.start(NodeActor(node, self), name=node.name)
-            self._actors[node.name] = ref
-        return ref
+            await see_through(task, lambda: self._supervisor.cancel(task))
+        finally:
+            self._asking = None
+        return None if task.cancelled() and self._cancelling else task.result()
 
     async def _end(self) -> None:
         """Stop what still runs, fenced first, and store what was put off."""
         self._mailbox.close()
-        self._queue.clear()
+        self._desk.clear()
+        self.calls.refuse()
+        if self._timer is not None:
+            self._timer.stop()
         for context in list(self.running.values()):
             context.fence()
         children = [run for run in self._children if run.loop is self._loop]
@@ -348,13 +355,3 @@ class Scheduler:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 await self._over.wait()
-
-
-def _record(recorder: Recorder, command: MachineCommand) -> None:
-    match command:
-        case SaveCheckpoint(snapshot):
-            recorder.save(snapshot)
-        case SaveWrites(task, checkpoint_id):
-            recorder.keep(task, checkpoint_id)
-        case _:
-            pass

@@ -17,7 +17,7 @@ from .commands import NULL_TASK, PULL, Task
 from .errors import ConfigError
 from .restore import restored_from
 from .scope import Scope, planned
-from .spec import INPUT, ROOT
+from .spec import BARE_KEYS, INPUT
 from .values import StateSnapshot, TaskSnapshot
 from .views import config_view, iso_utc, namespace_text, result_of
 
@@ -160,7 +160,7 @@ class _Snapshot:
 
 def _bare(result: dict[str, Any]) -> Any:
     """The value itself where it is the whole state."""
-    return result.get(ROOT, result)
+    return next((result[key] for key in result if key in BARE_KEYS), result)
 
 
 def _empty(scope: Scope) -> StateSnapshot:

@@ -23,6 +23,17 @@ TASKS = "__pregel_tasks"
 ROOT = "__root__"
 """The one state key of a graph whose whole state is a single value."""
 ROOT_ONLY = (ROOT,)
+INPUT_ONLY = (INPUT,)
+"""What an entrypoint reads: the run's input, bare."""
+RETURNED = "__end__"
+PREVIOUS = "__previous__"
+"""Channels of an entrypoint: what it returned, and what it saved for the next run."""
+RETURN = "__return__"
+"""Name under which the result of a called task is kept; no channel has it."""
+WHOLE_STATE = frozenset({ROOT_ONLY, (RETURNED,)})
+"""State keys of graphs whose state is shown as one bare value."""
+BARE_KEYS = frozenset({ROOT, RETURNED, RETURN})
+"""Keys whose value stands bare where updates and results are shown."""
 
 HANDLER_PREFIX = "__error_handler__"
 DEFAULT_HANDLER = "__default_error_handler__"
@@ -85,7 +96,8 @@ class NodeSpec:
     error_handler: str | None = None
     """The handler that is called when it failed for good."""
     put: Callable[[Any], Writes] | None = None
-    """Of a raw graph: the writes that a result stands for; None: it is an update of the state."""
+    """Of raw graphs, entrypoints and called tasks: the writes that a result stands for; None: it is
+    an update of the state."""
     ends: Mapping[str, str | None] = field(default_factory=dict[str, "str | None"])
     """Where its Commands may go, as declared, with labels for drawings; empty: nothing was said."""
 

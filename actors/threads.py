@@ -8,6 +8,39 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from anyio import CapacityLimiter
 
+    from .commands import Task
+
+MAX_THREADS = 64
+"""Worker threads that run sync code of one run at a time; the other tasks wait their turn."""
+
+
+class Threads:
+    """The bounds of one run's worker threads.
+
+    Shared with no other run, so that sync nodes which wait for graphs they call cannot starve those
+    of threads; nor do tasks share a bound with the tasks that they call and may wait for.
+    """
+
+    __slots__ = ("_limiters",)
+
+    def __init__(self) -> None:
+        self._limiters: list[CapacityLimiter] = []
+
+    def for_task(self, task: Task) -> CapacityLimiter:
+        """The bound for one task's code."""
+        depth, caller = 0, task.parent
+        while caller is not None:
+            depth, caller = depth + 1, caller.parent
+        return self.at(depth)
+
+    def at(self, depth: int) -> CapacityLimiter:
+        """The bound for tasks that so many callers stand above."""
+        while len(self._limiters) <= depth:
+            from anyio import CapacityLimiter
+
+            self._limiters.append(CapacityLimiter(MAX_THREADS))
+        return self._limiters[depth]
+
 
 async def in_thread(limiter: CapacityLimiter, call: Any, *args: Any, **kwargs: Any) -> Any:
     """Run sync code in a worker thread, in the caller's context.

@@ -106,7 +106,8 @@ class Trail:
 
     def namespace(self, task: Task) -> tuple[str, ...]:
         """The task's own namespace, which the first graph it calls has too."""
-        return (*self._facts.ns, f"{task.node.name}:{self.identify(task)}")
+        outer = self._facts.ns if task.parent is None else self.namespace(task.parent)
+        return (*outer, f"{task.node.name}:{self.identify(task)}")
 
 
 def _nodes(ran: Sequence[Task]) -> tuple[str, ...]:

@@ -25,8 +25,9 @@ from .report import Facts
 from .request import Request
 from .restore import load_asked, restored_from
 from .revision import COPY_NAME, INPUT_NAME, Act, Revision, copied_updates
-from .scheduler import Scheduler, Setting
+from .scheduler import Scheduler
 from .scope import Scope
+from .setting import Setting
 from .spec import NodeSpec, Writes
 from .supervisor import Supervisor
 from .values import END, StateUpdate

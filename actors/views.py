@@ -10,7 +10,7 @@ from typing import Any
 from streaming import plain_interrupt
 
 from .commands import Task
-from .spec import ROOT, Writes
+from .spec import BARE_KEYS, Writes
 
 
 def update_of(writes: Writes, keys: AbstractSet[str]) -> Any:
@@ -19,7 +19,7 @@ def update_of(writes: Writes, keys: AbstractSet[str]) -> Any:
     shown = [(name, value) for name, value in writes if name in keys]
     if not shown:
         return None
-    if shown[0][0] == ROOT:
+    if shown[0][0] in BARE_KEYS:
         return shown[-1][1]
     merged = dict(shown)
     if len(merged) == len(shown):

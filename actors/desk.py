@@ -1,0 +1,64 @@
+"""The desk where tasks wait for a slot, and from where they go to the actors of their nodes."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from .commands import Task
+from .guarded import GuardedNode, is_guarded
+from .node import NodeActor
+from .ref import ActorRef
+from .spec import NodeSpec
+
+if TYPE_CHECKING:
+    from .scheduler import Scheduler
+
+
+class Desk:
+    """Hands out the tasks of one scheduler, in the order they came."""
+
+    __slots__ = ("_actors", "_callers", "_queue", "_running", "_scheduler", "_slots")
+
+    def __init__(self, scheduler: Scheduler, slots: float) -> None:
+        self._scheduler = scheduler
+        self._slots = slots
+        self._queue: deque[Task] = deque()
+        self._actors: dict[NodeSpec, ActorRef[Task, None]] = {}
+        self._running = scheduler.running
+        self._callers = scheduler.calls.callers
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def add(self, tasks: Iterable[Task]) -> None:
+        """Take tasks, and hand out as many as there are slots."""
+        self._queue.extend(tasks)
+        self.hand_out()
+
+    def hand_out(self) -> None:
+        """Hand out as many tasks as there are slots; those who may wait for calls hold none."""
+        queue, running, callers = self._queue, self._running, self._callers
+        while queue and len(running) - len(callers) < self._slots:
+            task = queue.popleft()
+            self._actor_of(task.node).tell_nowait(task)
+
+    def take_back(self, task: Task) -> bool:
+        """Hand this task out no more; False if it does not wait here."""
+        if task not in self._queue:
+            return False
+        self._queue.remove(task)
+        return True
+
+    def clear(self) -> None:
+        """Hand out nothing more."""
+        self._queue.clear()
+
+    def _actor_of(self, node: NodeSpec) -> ActorRef[Task, None]:
+        ref = self._actors.get(node)
+        if ref is None:
+            scheduler = self._scheduler
+            actor = GuardedNode(node, scheduler) if is_guarded(node) else NodeActor(node, scheduler)
+            ref = self._actors[node] = scheduler.supervisor.start(actor, name=node.name)
+        return ref

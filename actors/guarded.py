@@ -1,0 +1,94 @@
+"""Nodes with a retry policy or a timeout: each attempt in a context of its own.
+
+An attempt that failed or took too long is fenced before the next one begins: what it left running
+can neither store nor stream any more.  A limited attempt runs in a task beside the one that
+watches it, so that code which does not let itself be cancelled is waited for no longer than the
+grace; it is stopped with the run.  Cancelling the run ends a wait between two attempts at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import random
+
+from streaming import current_task
+
+from .commands import Task
+from .context import TaskContext
+from .errors import NodeCancelledError, NodeTimeoutError
+from .node import NodeActor
+from .patience import seen
+from .policies import TimeoutPolicy
+from .retry import retry_delay
+from .spec import NodeSpec, Writes
+from .timeouts import Stopwatch
+
+
+def is_guarded(node: NodeSpec) -> bool:
+    """True if the node's policies say something of its attempts."""
+    return bool(node.retry) or node.timeout is not None
+
+
+class GuardedNode(NodeActor):
+    """Runs the tasks of one such node."""
+
+    async def _attempt(self, task: Task, context: TaskContext) -> Writes:
+        policies = self._node.retry
+        context.started = self._scheduler.facts.now()
+        while True:
+            try:
+                return await self._limited(task, context)
+            except Exception as error:
+                delay = retry_delay(policies, error, context.attempt, random.random)
+                if delay is None:
+                    raise
+            context = self._again(task, context)
+            await asyncio.sleep(delay)
+
+    def _again(self, task: Task, failed: TaskContext) -> TaskContext:
+        context = failed.again()
+        self._scheduler.running[task] = context
+        current_task.set(context)
+        return context
+
+    async def _limited(self, task: Task, context: TaskContext) -> Writes:
+        policy = self._node.timeout
+        if policy is None:
+            return await super()._attempt(task, context)
+        scheduler = self._scheduler
+        context.stopwatch = watch = Stopwatch(policy, scheduler.loop.time)
+        work = scheduler.supervisor.spawn(
+            super()._attempt(task, context),
+            name=self._node.name,
+            context=contextvars.copy_context(),
+            on_done=seen,
+        )
+        try:
+            while not work.done() and watch.exceeded() is None:
+                await asyncio.wait({work}, timeout=_finite(watch.left()))
+        except asyncio.CancelledError:
+            scheduler.supervisor.cancel(work)
+            raise
+        if not work.done():
+            error = self._too_late(policy, watch)
+            context.fence()
+            scheduler.supervisor.cancel(work)
+            await asyncio.wait({work}, timeout=scheduler.supervisor.grace)
+            raise error
+        if work.cancelled():
+            raise NodeCancelledError(self._node.name)
+        return work.result()
+
+    def _too_late(self, policy: TimeoutPolicy, watch: Stopwatch) -> NodeTimeoutError:
+        return NodeTimeoutError(
+            self._node.name,
+            watch.elapsed,
+            kind=watch.exceeded() or "run",
+            idle_timeout=None if policy.idle_timeout is None else policy.idle_seconds,
+            run_timeout=None if policy.run_timeout is None else policy.run_seconds,
+        )
+
+
+def _finite(seconds: float) -> float | None:
+    return None if seconds == float("inf") else max(0.0, seconds)

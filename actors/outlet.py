@@ -1,0 +1,71 @@
+"""What leaves a scheduler: stored first, then published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from checkpoint import EventRow
+from streaming import Event, RunLog
+
+from .commands import Emit, MachineCommand, SaveCheckpoint, SaveWrites
+from .patience import see_through, seen
+from .recorder import Recorder
+from .supervisor import Supervisor
+
+
+def taken(commands: Iterable[MachineCommand], recorder: Recorder | None) -> list[Event]:
+    """Give the recorder what is to be stored; what is to be published after that."""
+    events: list[Event] = []
+    for command in commands:
+        if isinstance(command, Emit):
+            events.append(command.event)
+        elif recorder is not None:
+            _record(recorder, command)
+    return events
+
+
+async def let_out(
+    events: Sequence[Event],
+    log: RunLog,
+    recorder: Recorder,
+    supervisor: Supervisor,
+    *,
+    sync: bool,
+) -> None:
+    """Commit, then publish what was waiting for that; with a durable log in one transaction.
+
+    `sync`: wait until it is synced, if the durability is that.  The commit runs in a supervised
+    task of its own: a cancelled run still learns how it ended.
+    """
+    work = _commit_and_publish(events, log, recorder)
+    task = supervisor.spawn(work, name="commit", on_done=seen)
+    await see_through(task)
+    task.result()
+    if sync and recorder.durability == "sync":
+        await recorder.synced()
+
+
+async def _commit_and_publish(events: Sequence[Event], log: RunLog, recorder: Recorder) -> None:
+    if log.durable is None:
+        await recorder.commit()
+        for event in events:
+            log.publish(event)
+        return
+    await log.settled()  # appends asked for earlier, whose ids come first
+    staged = log.stage(events)
+    try:
+        await recorder.commit([EventRow(log.run_id, number, data) for number, data in staged])
+    except BaseException:
+        await log.withdraw(staged)
+        raise
+    log.release(staged)
+
+
+def _record(recorder: Recorder, command: MachineCommand) -> None:
+    match command:
+        case SaveCheckpoint(snapshot):
+            recorder.save(snapshot)
+        case SaveWrites(task, checkpoint_id):
+            recorder.keep(task, checkpoint_id)
+        case _:
+            pass

@@ -1,0 +1,37 @@
+"""What the graphs of one run have in common."""
+
+from __future__ import annotations
+
+from contextvars import Context
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from streaming import RunLog
+
+from .report import Watch
+from .values import Durability, RunConfig
+
+if TYPE_CHECKING:
+    from checkpoint import Store
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Setting:
+    """What a run shares with the runs that its nodes start."""
+
+    log: RunLog
+    config: RunConfig
+    context: Context
+    """The caller's context variables."""
+    user_context: Any = None
+    """What the caller gave as `context=`."""
+    store: Store | None = None
+    """What the graph was compiled with as `store=`, or the graph that called it."""
+    durability: Durability = "async"
+    child_watch: Watch = field(default_factory=Watch)
+    """What anyone may see of runs that nodes start."""
+    owned: bool = False
+    """The run's log has an owner, which steps wait for."""
+    inline: bool = False
+    """The caller's own thread drives the loop and nobody listens inside a step: a lone sync node
+    runs right there instead of in a worker thread."""
