@@ -6,9 +6,12 @@ from . import (
     branches,
     chains,
     channels,
+    commands,
     custom,
     failures,
     fanout,
+    interrupts,
+    interrupts_below,
     reducers,
     schemas,
     sends,
@@ -29,6 +32,9 @@ ALL = found_in(
     schemas,
     threads,
     custom,
+    interrupts,
+    interrupts_below,
+    commands,
 )
 
 

@@ -15,6 +15,7 @@ CHECKPOINT_KEYS = ("checkpoint_id",)
 NS_KEYS = ("checkpoint_ns", "langgraph_checkpoint_ns")
 TIME_KEYS = ("timestamp", "created_at", "ts")
 CHECKPOINTS_BY_NS = ("parents", "checkpoint_map")
+INTERRUPT_KEYS = {"id", "value", "response_schema"}
 OWN_ERRORS = (
     "InvalidUpdateError",
     "GraphRecursionError",
@@ -23,6 +24,8 @@ OWN_ERRORS = (
     "ThreadStateError",
 )
 """Errors that an engine raises itself: their texts are each engine's own."""
+OWN_TEXTS = ("When there are multiple pending interrupts", "Cannot use Command(resume=...) without")
+"""How texts begin of RuntimeErrors that LangGraph raises and that have a name of their own here."""
 
 
 class Normaliser:
@@ -66,14 +69,28 @@ class Normaliser:
             return ("exception", *error_text(value))
         if type(value).__name__ == "Overwrite":
             return ("overwrite", self.value(value.value))
+        if type(value).__name__ == "Interrupt":
+            return ("interrupt", *self._interrupt(value.id, value.value, value.response_schema))
+        if type(value).__name__ == "GraphOutput":
+            return ("output", self.value(value.value), self.value(value.interrupts))
+        if type(value) in (list, tuple):
+            value = in_order(value)
         if type(value) is list:
             return [self.value(item) for item in value]
         if type(value) is tuple:
             return tuple(self.value(item) for item in value)
         return value
 
+    def _interrupt(self, name: str, value: Any, schema: Any) -> tuple[Any, ...]:
+        return self._name("interrupt", name), self.value(value), schema
+
     def _mapping(self, value: Mapping[Any, Any]) -> dict[Any, Any]:
+        if value.keys() == INTERRUPT_KEYS:
+            shown = self._interrupt(value["id"], value["value"], value["response_schema"])
+            return dict(zip(("id", "value", "response_schema"), shown, strict=True))
         is_task = "id" in value and "name" in value
+        if is_task and "state" in value and value.get("result") is not None:
+            value = {**value, "interrupts": ()}  # see `_snapshot_task`
         return {key: self._item(key, item, is_task) for key, item in value.items()}
 
     def _item(self, key: Any, item: Any, is_task: bool) -> Any:
@@ -81,6 +98,8 @@ class Normaliser:
             return self.task(item)
         if key in CHECKPOINT_KEYS:
             return self.checkpoint(item)
+        if key == "ns" and isinstance(item, tuple):
+            return self.path(item)
         if key in NS_KEYS:
             return self.ns(item)
         if key in TIME_KEYS:
@@ -101,27 +120,48 @@ class Normaliser:
             "created_at": type(state.created_at).__name__,
             "parent_config": self.value(state.parent_config),
             "tasks": tuple(self._snapshot_task(task) for task in state.tasks),
-            "interrupts": state.interrupts,
+            "interrupts": self.value(
+                tuple(i for task in state.tasks if task.result is None for i in task.interrupts)
+            ),
         }
 
     def _snapshot_task(self, task: Any) -> dict[str, Any]:
-        # LangGraph goes on showing the error of a task that succeeded when it ran again
-        healed = task.error is None or task.result is not None
+        # LangGraph goes on showing the error, and the interrupts that were answered, of a task that
+        # succeeded when it ran again
+        done = task.result is not None
         return {
             "id": self.task(task.id),
             "name": task.name,
             "path": task.path,
-            "error": None if healed else error_repr(task.error),
-            "interrupts": task.interrupts,
+            "error": None if done or task.error is None else error_repr(task.error),
+            "interrupts": () if done else self.value(task.interrupts),
             "state": self.value(task.state),
             "result": self.value(task.result),
         }
 
 
+def in_order(items: Any) -> Any:
+    """Interrupts, which LangGraph shows in no fixed order, by what they ask; others as given."""
+    asked = [_asked(item) for item in items]
+    if None in asked:
+        return items
+    ordered = sorted(zip(asked, items, strict=True), key=lambda pair: str(pair[0]))
+    return type(items)(item for _, item in ordered)
+
+
+def _asked(item: Any) -> tuple[Any] | None:
+    """What an interrupt asks; None if it is none."""
+    if isinstance(item, Mapping):
+        return (item["value"],) if item.keys() == INTERRUPT_KEYS else None
+    return (item.value,) if type(item).__name__ == "Interrupt" else None
+
+
 def error_text(error: BaseException) -> tuple[str, str]:
     """Class name and message; an engine's own error only its name."""
-    name = type(error).__name__
-    return name, "" if name in OWN_ERRORS else str(error)
+    name, text = type(error).__name__, str(error)
+    if text.startswith(OWN_TEXTS):
+        return "ResumeError", ""
+    return name, "" if name in OWN_ERRORS else text
 
 
 def error_repr(text: str) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .lib import Engine
-from .normal import Normaliser, error_text
-from .scenario import Run, Scenario, Turn, Update
+from .normal import Normaliser, error_text, in_order
+from .scenario import Given, Run, Scenario, Turn, Update
 
 Door = Literal["sync", "async"]
 Durability = Literal["sync", "async", "exit"]
@@ -41,9 +41,10 @@ class Seen:
 class Watcher:
     """Turns raw outcomes of one scenario's turns into comparable ones."""
 
-    def __init__(self, scenario: Scenario, watch: Watch) -> None:
+    def __init__(self, scenario: Scenario, watch: Watch, engine: Engine) -> None:
         self.scenario = scenario
         self.watch = watch
+        self.engine = engine
         self.normal = Normaliser()
 
     @property
@@ -59,13 +60,15 @@ class Watcher:
         given["configurable"] = {**given.get("configurable", {}), "thread_id": "t"}
         return given
 
-    def options(self) -> dict[str, Any]:
+    def options(self, run: Run) -> dict[str, Any]:
         """Keyword arguments of the plain call, or of the stream."""
         mode = self.watch.mode
         asked = list(mode) if isinstance(mode, tuple) else mode
-        if asked is None:
-            return {} if self.watch.saver == "none" else {"durability": self.watch.durability}
-        return {"stream_mode": asked, "subgraphs": self.watch.subgraphs}
+        if asked is not None:
+            return {"stream_mode": asked, "subgraphs": self.watch.subgraphs, **run.options}
+        if self.watch.saver == "none":
+            return dict(run.options)
+        return {"durability": self.watch.durability, **run.options}
 
     def seen(self, chunks: Sequence[Any], value: Any, error: BaseException | None) -> Seen:
         """The turn in comparable form."""
@@ -89,7 +92,7 @@ class Watcher:
         }
 
     def _chunk(self, chunk: Any, normal: Normaliser) -> Any:
-        if self.watch.subgraphs:
+        if self.watch.subgraphs and isinstance(chunk, tuple):
             return (normal.path(chunk[0]), *(normal.value(part) for part in chunk[1:]))
         return normal.value(chunk)
 
@@ -107,6 +110,30 @@ class Watcher:
         return (*error_text(error), notes)
 
 
+def compiled(scenario: Scenario, engine: Engine, saver: Any) -> Any:
+    """The scenario's graph."""
+    return scenario.build(engine).compile(checkpointer=saver, **scenario.fittings)
+
+
+def _made(given: Given, engine: Engine, state: Any) -> Any:
+    pending = () if state is None else in_order(state.interrupts)
+    return given.make(engine, [interrupt.id for interrupt in pending])
+
+
+def _given_sync(run: Run, graph: Any, watcher: Watcher) -> Any:
+    if not isinstance(run.input, Given):
+        return run.input
+    stored = watcher.watch.saver != "none"
+    return _made(run.input, watcher.engine, graph.get_state(THREAD) if stored else None)
+
+
+async def _given_async(run: Run, graph: Any, watcher: Watcher) -> Any:
+    if not isinstance(run.input, Given):
+        return run.input
+    stored = watcher.watch.saver != "none"
+    return _made(run.input, watcher.engine, await graph.aget_state(THREAD) if stored else None)
+
+
 Outcome = tuple[list[Any], Any, BaseException | None]
 """Chunks, what the call returned, what it raised."""
 
@@ -116,10 +143,11 @@ def _turn_sync(graph: Any, turn: Turn, watcher: Watcher) -> Outcome:
     try:
         if isinstance(turn, Update):
             return chunks, graph.update_state(THREAD, turn.values, as_node=turn.as_node), None
-        config = watcher.config(turn)
+        config, options = watcher.config(turn), watcher.options(turn)
+        value = _given_sync(turn, graph, watcher)
         if watcher.watch.mode is None:
-            return chunks, graph.invoke(turn.input, config, **watcher.options()), None
-        for chunk in graph.stream(turn.input, config, **watcher.options()):
+            return chunks, graph.invoke(value, config, **options), None
+        for chunk in graph.stream(value, config, **options):
             chunks.append(chunk)
     except Exception as error:
         return chunks, None, error
@@ -132,11 +160,11 @@ async def _turn_async(graph: Any, turn: Turn, watcher: Watcher) -> Outcome:
         if isinstance(turn, Update):
             as_node = turn.as_node
             return chunks, await graph.aupdate_state(THREAD, turn.values, as_node=as_node), None
-        config = watcher.config(turn)
+        config, options = watcher.config(turn), watcher.options(turn)
+        value = await _given_async(turn, graph, watcher)
         if watcher.watch.mode is None:
-            value = await graph.ainvoke(turn.input, config, **watcher.options())
-            return chunks, value, None
-        async for chunk in graph.astream(turn.input, config, **watcher.options()):
+            return chunks, await graph.ainvoke(value, config, **options), None
+        async for chunk in graph.astream(value, config, **options):
             chunks.append(chunk)
     except Exception as error:
         return chunks, None, error
@@ -145,9 +173,9 @@ async def _turn_async(graph: Any, turn: Turn, watcher: Watcher) -> Outcome:
 
 def watch_sync(scenario: Scenario, watch: Watch, engine: Engine, database: Path) -> list[Seen]:
     """Run every turn through `invoke` or `stream`."""
-    watcher = Watcher(scenario, watch)
+    watcher = Watcher(scenario, watch, engine)
     with engine.saver(watch.saver, database) as saver:
-        graph = scenario.build(engine).compile(checkpointer=saver)
+        graph = compiled(scenario, engine, saver)
         return [watcher.seen(*_turn_sync(graph, turn, watcher)) for turn in watcher.turns]
 
 
@@ -155,18 +183,18 @@ async def watch_async(
     scenario: Scenario, watch: Watch, engine: Engine, database: Path
 ) -> list[Seen]:
     """Run every turn through `ainvoke` or `astream`."""
-    watcher = Watcher(scenario, watch)
+    watcher = Watcher(scenario, watch, engine)
     async with engine.asaver(watch.saver, database) as saver:
-        graph = scenario.build(engine).compile(checkpointer=saver)
+        graph = compiled(scenario, engine, saver)
         return [watcher.seen(*await _turn_async(graph, turn, watcher)) for turn in watcher.turns]
 
 
 def snapshots_sync(scenario: Scenario, watch: Watch, engine: Engine, database: Path) -> list[Any]:
     """`get_state` after every turn, then the whole history, oldest first."""
-    watcher = Watcher(scenario, watch)
+    watcher = Watcher(scenario, watch, engine)
     snapshot, states = watcher.normal.snapshot, list[Any]()
     with engine.saver(watch.saver, database) as opened:
-        graph = scenario.build(engine).compile(checkpointer=opened)
+        graph = compiled(scenario, engine, opened)
         for turn in watcher.turns:
             _turn_sync(graph, turn, watcher)
             states.append(graph.get_state(THREAD))
@@ -178,10 +206,10 @@ async def snapshots_async(
     scenario: Scenario, watch: Watch, engine: Engine, database: Path
 ) -> list[Any]:
     """`aget_state` after every turn, then the whole history, oldest first."""
-    watcher = Watcher(scenario, watch)
+    watcher = Watcher(scenario, watch, engine)
     snapshot, states = watcher.normal.snapshot, list[Any]()
     async with engine.asaver(watch.saver, database) as opened:
-        graph = scenario.build(engine).compile(checkpointer=opened)
+        graph = compiled(scenario, engine, opened)
         for turn in watcher.turns:
             await _turn_async(graph, turn, watcher)
             states.append(await graph.aget_state(THREAD))
