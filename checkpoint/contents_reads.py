@@ -75,8 +75,11 @@ class ListThreads:
         for name, scope, count, last in connection.execute(_COUNTS):
             counts[name] = counts.get(name, 0) + count
             newest.setdefault(name, (last, scope))  # the root's ns sorts first
-        names = sorted(newest, key=newest.__getitem__, reverse=True)[: self.limit]
-        return [self._info(connection, name, counts[name], *newest[name]) for name in names]
+        names = sorted(sorted(newest), key=lambda name: newest[name][0], reverse=True)
+        return [
+            self._info(connection, name, counts[name], *newest[name])
+            for name in names[: self.limit]
+        ]
 
     def _info(
         self, connection: sqlite3.Connection, name: str, count: int, newest: bytes, scope: int

@@ -144,7 +144,7 @@ class MemorySaver(Custodian):
         with self._lock:
             infos = [
                 info_of(thread_id, contents)
-                for thread_id in {thread_id for thread_id, _ in self._scopes}
+                for thread_id in sorted({thread_id for thread_id, _ in self._scopes})
                 if (contents := self._look(thread_id))
             ]
         infos.sort(key=lambda info: info.newest_id, reverse=True)

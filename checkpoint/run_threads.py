@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from .packing import checksum, unpack_checkpoint
 from .rows import EVENT_BITS
+
+if TYPE_CHECKING:
+    import sqlite3
 
 RUN_THREADS = """
     CREATE TABLE IF NOT EXISTS run_thread (thread INTEGER NOT NULL, run INTEGER NOT NULL UNIQUE,

@@ -10,13 +10,15 @@ the encoded items they hold.
 
 from __future__ import annotations
 
-import sqlite3
 import struct
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from .errors import KeyRequiredError, SerializationError
 from .reader import SEALED
 from .serde import Serializer
+
+if TYPE_CHECKING:
+    import sqlite3
 
 MARKS = "CREATE TABLE IF NOT EXISTS seal (id INTEGER PRIMARY KEY, mark BLOB NOT NULL)"
 """A database into which sealed bytes were written has one mark, sealed with the same key."""

@@ -49,7 +49,7 @@ async def told(
     story = await Story.begin(saver, thread)
     records: list[CheckpointRecord] = []
     for _ in range(steps):
-        items = [f"{n} {LONG}" for n in range(story.head.version if story.head else 1)]
+        items = [f"{n} {LONG}" for n in range(story.head.version + 1 if story.head else 1)]
         records.append(await story.step({"n": len(items), "items": items}, **details))
     story.end()
     return records
