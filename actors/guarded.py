@@ -42,6 +42,8 @@ class GuardedNode(NodeActor):
             except Exception as error:
                 delay = retry_delay(policies, error, context.attempt, random.random)
                 if delay is None:
+                    if context.fenced:  # the task itself was not given up: it reports
+                        self._again(task, context)
                     raise
             context = self._again(task, context)
             await asyncio.sleep(delay)

@@ -87,7 +87,7 @@ class NodeActor(Dispatcher[Task, None]):
     async def on_failure(self, error: Exception, message: Task) -> None:
         """What the dispatcher caught: a CancelledError that user code raised by itself."""
         own = NodeCancelledError(self._node.name)
-        own.__cause__ = error.__cause__
+        own.__cause__ = error
         self._reply(TaskFailed(message, own))
 
     def _reply(self, event: TaskInterrupted | TaskFailed) -> None:
