@@ -173,10 +173,10 @@ class ChannelSet:
         self.given |= changed
         self._refresh(changed)
 
-    def unsaved(self) -> set[str]:
-        """Channels that the next checkpoint must store anew."""
+    def take_given(self) -> set[str]:
+        """Channels changed by writes of no task since the last checkpoint, and not in this step."""
         given, self.given = self.given, set()
-        return self.updated | given if given else self.updated
+        return given - self.updated
 
     def _take(self, written: Mapping[str, list[Any]], by: Sequence[Task]) -> set[str]:
         changed: set[str] = set()

@@ -80,6 +80,8 @@ class Snapshot:
     """Channel -> what to store (`channels.MISSING`: the channel is empty now)."""
     wrote: tuple[str, ...]
     """Names of the nodes that ran last, sorted; nodes that a Send ran do not count."""
+    before: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What to store of channels that a Command changed before the step, and the step did not."""
 
 
 @dataclass(slots=True)

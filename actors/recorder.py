@@ -98,15 +98,15 @@ class Recorder:
     def save(self, snapshot: Snapshot) -> None:
         """Take a checkpoint; SerializationError names the channel, and it is not taken then."""
         if self.durability == "exit":
-            version = snapshot.version
-            self._unsaved.update((n, (version, value)) for n, value in snapshot.changed.items())
+            for version, changed in _by_version(snapshot).items():
+                self._unsaved.update((name, (version, value)) for name, value in changed.items())
             base = self._last.parent_id if self._last else snapshot.parent_id
             snapshot.parent_id = base
             self._last = snapshot
             self._writes.clear()
             self._notes.clear()
             return
-        self._encode(snapshot, {snapshot.version: snapshot.changed})
+        self._encode(snapshot, _by_version(snapshot))
         self._encode_writes()
 
     def repeat(self, snapshot: Snapshot) -> None:
@@ -242,6 +242,13 @@ class Recorder:
             self._batch.blobs += encoded.rows
             self._batch.writes.append(TaskWrites(self._ns, checkpoint_id, task.id, encoded.writes))
         self._writes.clear()
+
+
+def _by_version(snapshot: Snapshot) -> dict[int, Mapping[str, Any]]:
+    """What a checkpoint changes, by the channel version it belongs to."""
+    if not snapshot.before:
+        return {snapshot.version: snapshot.changed}
+    return {snapshot.version - 1: snapshot.before, snapshot.version: snapshot.changed}
 
 
 class _Parts:

@@ -26,7 +26,7 @@ from .report import Facts, is_start, task_id
 class Trail:
     """One run's way from checkpoint to checkpoint."""
 
-    __slots__ = ("_facts", "_newest", "checkpoint_id", "saved", "wrote")
+    __slots__ = ("_facts", "_newest", "_own", "checkpoint_id", "saved", "wrote")
 
     def __init__(self, facts: Facts, restored: Restored | None) -> None:
         self._facts = facts
@@ -36,6 +36,8 @@ class Trail:
         """The checkpoint that the tasks of this step start from."""
         self.saved = _again(restored) if restored else None
         """The same as it was saved."""
+        self._own = False
+        """True: this run made it.  Then it went right on, so that its input was taken is known."""
         self.wrote = restored.wrote if restored else ()
         """Names of the nodes that ran last, sorted; nodes that a Send ran do not count."""
 
@@ -55,8 +57,8 @@ class Trail:
         facts = self._facts
         if not facts.persist:
             return []
-        names = channels.unsaved()
-        self.wrote = _nodes(ran) or self.wrote
+        given = channels.take_given()
+        self.wrote, self._own = _nodes(ran) or self.wrote, True
         parent = self.checkpoint_id
         after = max(parent or "", self._newest)
         self._newest = self.checkpoint_id = facts.new_id(after or None)
@@ -67,8 +69,9 @@ class Trail:
             source=source,
             step=step,
             version=channels.version,
-            changed=channels.stored(names if changed is None else changed),
+            changed=channels.stored(channels.updated if changed is None else changed),
             wrote=self.wrote,
+            before=channels.stored(given if changed is None else ()),
         )
         return [SaveCheckpoint(self.saved)]
 
@@ -78,7 +81,7 @@ class Trail:
 
     def keep(self, task: Task) -> list[MachineCommand]:
         """Keep what a task has come to, as pending writes of the step it belongs to."""
-        if self.checkpoint_id is None or is_start(task):
+        if self.checkpoint_id is None or (is_start(task) and self._own):
             return []
         return [SaveWrites(task, self.checkpoint_id)]
 

@@ -174,6 +174,32 @@ async def test_exit_stores_the_last_checkpoint_only_and_all_that_changed() -> No
     assert await stored(saver) == {"x": 3, "y": 2}
 
 
+async def versions(saver: MemorySaver) -> dict[str, int]:
+    loaded = await saver.load("t")
+    assert loaded is not None
+    return {name: entry.version for name, entry in loaded.record.entries.items()}
+
+
+async def test_exit_remembers_in_which_step_each_channel_changed() -> None:
+    saver = MemorySaver()
+    target = await recorder(saver, "exit")
+    first = snapshot(None, -1, a=1, b=1)
+    target.save(first)
+    target.save(snapshot(first.id, 0, b=2))
+    await target.flush()
+    assert await versions(saver) == {"a": 1, "b": 2}
+
+
+async def test_what_a_command_changed_before_a_step_belongs_to_the_step_before() -> None:
+    saver = MemorySaver()
+    target = await recorder(saver)
+    given = snapshot(None, 0, b=2)
+    given.before = {"a": 1}
+    target.save(given)
+    await target.commit()
+    assert await versions(saver) == {"a": 1, "b": 2}
+
+
 async def test_exit_keeps_the_writes_after_the_last_checkpoint_only() -> None:
     saver = MemorySaver()
     target = await recorder(saver, "exit")

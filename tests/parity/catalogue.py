@@ -12,6 +12,7 @@ from . import (
     fanout,
     interrupts,
     interrupts_below,
+    raw,
     reducers,
     schemas,
     sends,
@@ -35,6 +36,7 @@ ALL = found_in(
     interrupts,
     interrupts_below,
     commands,
+    raw,
 )
 
 

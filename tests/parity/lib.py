@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 GRAPH_NAMES = ("StateGraph", "START", "END")
-TYPE_NAMES = ("Command", "Overwrite", "Send", "StreamWriter", "interrupt")
+TYPE_NAMES = ("Command", "Overwrite", "Send", "StateUpdate", "StreamWriter", "interrupt")
 CONFIG_NAMES = ("get_config", "get_stream_writer")
 CHANNEL_NAMES = (
     "AnyValue",
@@ -20,6 +20,8 @@ CHANNEL_NAMES = (
     "Topic",
     "UntrackedValue",
 )
+PREGEL_NAMES = ("NodeBuilder", "Pregel")
+WRITE_NAMES = ("ChannelWriteEntry",)
 
 
 def names_of(module: str, names: tuple[str, ...]) -> dict[str, Any]:
@@ -62,7 +64,7 @@ class Engine(SimpleNamespace):
 
 def ours() -> Engine:
     """This project: one SQLite saver serves both doors."""
-    every = (*GRAPH_NAMES, *TYPE_NAMES, *CONFIG_NAMES, *CHANNEL_NAMES)
+    every = (*GRAPH_NAMES, *TYPE_NAMES, *CONFIG_NAMES, *CHANNEL_NAMES, *PREGEL_NAMES, *WRITE_NAMES)
     savers = importlib.import_module("checkpoint")
     sqlite = savers.SqliteSaver.from_conn_string
     return Engine(names_of("actors", every), savers.MemorySaver, sqlite, sqlite)
@@ -75,6 +77,8 @@ def theirs() -> Engine:
         **names_of("langgraph.types", TYPE_NAMES),
         **names_of("langgraph.config", CONFIG_NAMES),
         **names_of("langgraph.channels", CHANNEL_NAMES),
+        **names_of("langgraph.pregel", PREGEL_NAMES),
+        **names_of("langgraph.pregel._write", WRITE_NAMES),
     }
     return Engine(
         names,
