@@ -144,6 +144,30 @@ async def opening(job: dict[str, Any], tell: Tell) -> None:
     tell(calls)
 
 
+async def administering(job: dict[str, Any], tell: Tell) -> None:
+    """Open the database and carry out an `operation` with its `arguments`, counting the calls of
+    the system and of SQLite that this takes; die before one of them (`die_at_call`)."""
+    calls = 0
+    counting = False
+
+    def profile(_: Any, event: str, called: Any) -> None:
+        nonlocal calls
+        if counting and event == "c_call" and _is_outside(called):
+            calls += 1
+            if calls == job.get("die_at_call"):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.setprofile(profile)
+    sys.setprofile(profile)
+    async with SqliteSaver(job["path"]) as saver:
+        tell("begin")
+        counting = True
+        await getattr(saver, job["operation"])(*job["arguments"])
+        counting = False
+    sys.setprofile(None)
+    tell(calls)
+
+
 def _is_outside(called: Any) -> bool:
     """True for calls that change files or locks, or look at them."""
     owner = getattr(called, "__self__", None)
@@ -152,7 +176,10 @@ def _is_outside(called: Any) -> bool:
     return getattr(called, "__module__", None) in {"posix", "fcntl", "_sqlite3"}
 
 
-ROLES = {role.__name__: role for role in (stream, run, logged, read, update, takeover, opening)}
+ROLES = {
+    role.__name__: role
+    for role in (stream, run, logged, read, update, takeover, opening, administering)
+}
 
 
 def graph_of(job: dict[str, Any], saver: SqliteSaver) -> CompiledGraph:
