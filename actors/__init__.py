@@ -57,6 +57,7 @@ from .errors import (
     ThreadStateError,
     WrongLoopError,
 )
+from .functional import entrypoint, task
 from .graph import StateGraph
 from .interrupts import interrupt
 from .mailbox import Mailbox, MailboxStats
@@ -172,7 +173,9 @@ __all__ = [
     "WrongLoopError",
     "default_cache_key",
     "default_retry_on",
+    "entrypoint",
     "get_config",
     "get_stream_writer",
     "interrupt",
+    "task",
 ]

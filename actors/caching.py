@@ -67,6 +67,6 @@ class ResultCache:
 
     def _key(self, task: Task, policy: CachePolicy) -> CacheKey:
         value = self._machine.channels.input_of(task)
-        args, kwargs = value if task.parent is not None else ((value,), {})
-        key: Any = policy.key_func(*args, **kwargs)
+        args: Any = value if task.parent is not None else ((value,), {})
+        key: Any = policy.key_func(*args[0], **args[1])
         return task.node.cache_ns, key_text(key, f"node {task.node.name!r}")

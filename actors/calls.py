@@ -70,6 +70,7 @@ class LoopFuture(asyncio.Future[T]):
         self.on_cancel: Callable[[], None] | None = None
 
     def result(self) -> T:
+        """The result, if it is there; raises TaskPendingError."""
         if not self.done():
             raise TaskPendingError(
                 f"result() of task {self._name!r} was asked for on the event loop that is to run "
@@ -79,6 +80,7 @@ class LoopFuture(asyncio.Future[T]):
         return super().result()
 
     def cancel(self, msg: Any | None = None) -> bool:
+        """Stop the task; False if it is done."""
         cancelled = super().cancel(msg)
         if cancelled and self.on_cancel is not None:
             self.on_cancel()
@@ -93,6 +95,7 @@ class ThreadFuture(concurrent.futures.Future[T]):
         self.on_cancel: Callable[[], None] | None = None
 
     def cancel(self) -> bool:
+        """Stop the task; False if it is done."""
         before, cancelled = self.cancelled(), super().cancel()
         if cancelled and not before and self.on_cancel is not None:
             self.on_cancel()
@@ -193,9 +196,7 @@ class Calls:
         except RuntimeError:  # the loop is closed: the run was given up
             raise _given_up("?") from None
 
-    def _begin(
-        self, caller: TaskContext, call: Task, future: AnyFuture, context: Context
-    ) -> None:
+    def _begin(self, caller: TaskContext, call: Task, future: AnyFuture, context: Context) -> None:
         if caller.over or caller.fenced or self._scheduler.closed:
             _fail(future, _given_up(call.node.name))
             return
@@ -242,7 +243,7 @@ class Calls:
             if isinstance(entry.future, ThreadFuture):
                 _fail(entry.future, _given_up(call.node.name))
 
-    # --- a call's end ------------------------------------------------------------------------------
+    # --- a call's end ----------------------------------------------------------------------------
 
     def _settle(self, call: Task, error: BaseException | None) -> None:
         entry = self._open.pop(call, None)
@@ -280,7 +281,7 @@ class Calls:
         if entry.runner is not None:
             entry.runner.add_done_callback(lambda _: self._gone(call))
             self._scheduler.supervisor.cancel(entry.runner)
-        elif context is None and self._scheduler.unqueue(call):
+        elif context is None and self._scheduler.take_back(call):
             self._gone(call)
 
     def _gone(self, call: Task) -> None:

@@ -142,8 +142,8 @@ class Child:
         scheduler, config = self._parent.scheduler, self._config
         spec = self._layout.spec
         parents = dict(scheduler.facts.parents)
-        if scheduler.machine.checkpoint_id is not None:
-            parents[namespace_text(scheduler.facts.ns)] = scheduler.machine.checkpoint_id
+        if scheduler.machine.trail.checkpoint_id is not None:
+            parents[namespace_text(scheduler.facts.ns)] = scheduler.machine.trail.checkpoint_id
         return replace(
             scheduler.facts,
             recursion_limit=config.recursion_limit,

@@ -17,6 +17,7 @@ from streaming import CheckpointSaved, Event, EventLog, LogOptions, StepCommitte
 from .channelset import ChannelSet
 from .layout import Layout
 from .restore import restored_from
+from .spec import WHOLE_STATE
 from .storable import place_of, storable
 from .views import namespace_text
 
@@ -65,6 +66,7 @@ class SerializedEvents:
         if isinstance(kept, StepCommitted):
             if not self._with_values and self._is_saved(kept):
                 values[_FIELDS[kind].index("values")] = None
+                values[_FIELDS[kind].index("bare")] = False
             values[_FIELDS[kind].index("checkpoint")] = _plain(kept.checkpoint)
             values[_FIELDS[kind].index("changed")] = kept.changed and sorted(kept.changed)
         try:
@@ -114,7 +116,8 @@ class SavedValues:
         if loaded is None:
             return Withdrawn(id=event.id, ns=event.ns, step=event.step, time=event.time)
         restored = restored_from(loaded, Decoder(self._saver.serializer))
-        return replace(event, values=ChannelSet(layout, restored).state())
+        bare = layout.spec.state_keys in WHOLE_STATE
+        return replace(event, values=ChannelSet(layout, restored).state(), bare=bare)
 
 
 async def durable_options(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .commands import Task
+from .commands import Cancelled, StepTimedOut, Task
 from .errors import (
     EmptyInputError,
     GraphRecursionError,
@@ -21,8 +21,12 @@ def no_input() -> EmptyInputError:
     )
 
 
-def cancelled(run_id: str) -> RunCancelledError:
-    """Somebody stopped it."""
+def stopped(
+    event: StepTimedOut | Cancelled, run_id: str, limit: float | None, tasks: Iterable[Task]
+) -> RunCancelledError | StepTimeoutError:
+    """Somebody stopped it, or a step of these tasks took longer than it may."""
+    if isinstance(event, StepTimedOut):
+        return _out_of_time(limit, tasks)
     return RunCancelledError(
         f"run {run_id!r} was cancelled, so it has no result; read its thread's state or run it "
         "again"
@@ -37,8 +41,7 @@ def out_of_steps(limit: int) -> GraphRecursionError:
     )
 
 
-def out_of_time(seconds: float | None, tasks: Iterable[Task]) -> StepTimeoutError:
-    """A step of these tasks took longer than it may."""
+def _out_of_time(seconds: float | None, tasks: Iterable[Task]) -> StepTimeoutError:
     running = [task.node.name for task in tasks if task.writes is None and not is_handled(task)]
     return StepTimeoutError(
         f"Timed out: after step_timeout={seconds} seconds {running} still ran; what the others "

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import partial
@@ -113,6 +113,12 @@ def _function(code: Any, role: str, known: Mapping[str, Any], kinds: AbstractSet
         parameter_hint(function, state.annotation, known),
         parameter_hint(function, signature.return_annotation, known),
     )
+
+
+def injected_into(parameters: Iterable[Parameter]) -> dict[str, str]:
+    """What a function asks for beside the arguments that its caller gives: parameter -> kind."""
+    kinds = ((p, _kind_of(p, KINDS)) for p in parameters if p.kind is not Parameter.POSITIONAL_ONLY)
+    return {p.name: kind for p, kind in kinds if kind is not None}
 
 
 def _is_plain(code: Any) -> bool:

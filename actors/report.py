@@ -21,7 +21,7 @@ from .channelset import ChannelSet
 from .commands import Emit, MachineCommand, Snapshot, Task
 from .control import RunControl
 from .layout import NO_PAUSES, Layout, Pauses
-from .spec import BARE_KEYS, INPUT, Writes
+from .spec import BARE_KEYS, INPUT, WHOLE_STATE, Writes
 from .values import Interrupt
 from .views import config_view, namespace_text, result_of, task_view, update_of
 
@@ -88,13 +88,14 @@ def task_id(seed: str, ns: Sequence[str], task: Task) -> str:
 class Reporter:
     """Says what happens in one machine, to whom it may concern."""
 
-    __slots__ = ("_channels", "_facts", "_layout", "_ns_text", "_shown", "_watch")
+    __slots__ = ("_bare", "_channels", "_facts", "_layout", "_ns_text", "_shown", "_watch")
 
     def __init__(self, layout: Layout, facts: Facts, channels: ChannelSet) -> None:
         self._layout = layout
         self._facts = facts
         self._watch = facts.watch
         self._channels = channels
+        self._bare = layout.spec.state_keys in WHOLE_STATE
         self._ns_text = namespace_text(facts.ns)
         self._shown = layout.state if facts.shown_keys is None else frozenset(facts.shown_keys)
 
@@ -229,6 +230,7 @@ class Reporter:
             values=self._state(),
             wrote=changed is None or not changed.isdisjoint(self._shown),
             changed=changed,
+            bare=self._bare,
             checkpoint=None if saved is None else self._checkpoint(saved, planned),
             unstored=self._layout.unstored,
         )

@@ -296,15 +296,19 @@ class Scheduler:
         if self._results is not None:
             await self._ask(self._results.keep())
         if calls and (called := self.calls.carry_out(calls)):
-            if self._results is None and any(task.node.cache is not None for task in called):
-                self._results = None if self.cache is None else ResultCache(self.cache, self.machine)
-            await self._begin(called)
+            await self._begin_calls(called)
         if not isinstance(last, RunTasks):
             return last if isinstance(last, Finish) else None
         if self._lockstep:
             await log.caught_up()
         await self._begin(last.tasks)
         return None
+
+    async def _begin_calls(self, called: Sequence[Task]) -> None:
+        cached = self._results is None and any(task.node.cache is not None for task in called)
+        if cached and (cache := self.cache) is not None:
+            self._results = ResultCache(cache, self.machine)
+        await self._begin(called)
 
     async def _begin(self, tasks: Sequence[Task]) -> None:
         if self._results is not None:

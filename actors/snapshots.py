@@ -13,8 +13,9 @@ from typing import Any, cast
 from checkpoint import Decoder, Loaded
 
 from .channelset import ChannelSet
-from .commands import NULL_TASK, PULL, Task
+from .commands import NULL_TASK, Task
 from .errors import ConfigError
+from .report import is_start
 from .restore import restored_from
 from .scope import Scope, planned
 from .spec import BARE_KEYS, INPUT
@@ -32,6 +33,19 @@ async def state_of(scope: Scope, checkpoint_id: str | None, *, subgraphs: bool) 
     snapshot = _Snapshot(scope, loaded, Decoder(scope.saver.serializer))
     shown = snapshot.show(with_pending=checkpoint_id is None)
     return await _with_subgraphs(scope, shown) if subgraphs else shown
+
+
+async def history_of_one(
+    scope: Scope, checkpoint_id: str, match: Mapping[str, Any] | None
+) -> AsyncIterator[StateSnapshot]:
+    """The snapshot of one checkpoint, if there is such a one and its metadata matches."""
+    loaded = await scope.saver.load(scope.thread_id, scope.stored_ns, checkpoint_id)
+    if loaded is not None:
+        snapshot = _Snapshot(scope, loaded, Decoder(scope.saver.serializer))
+        shown = snapshot.show(with_pending=False)
+        known = shown.metadata or {}
+        if all(known.get(key) == value for key, value in (match or {}).items()):
+            yield shown
 
 
 async def history_of(
@@ -128,7 +142,7 @@ class _Snapshot:
     def _task(self, task: Task) -> TaskSnapshot:
         state = self._scope.layout.state
         writes = task.writes
-        if task.path == (PULL, INPUT):
+        if writes is None and is_start(task) and self._record.metadata.run_id is not None:
             data = self._channels.channel(INPUT).get()
             taken = self._scope.layout.spec.input_keys
             writes = [(key, value) for key, value in data.items() if key in taken]
@@ -183,11 +197,16 @@ def _item(mapping: Any, key: str) -> Any:
 
 
 def before_id(before: Mapping[str, Any] | str | None) -> str | None:
-    """A checkpoint id from what `before` may be: an id, a config, or None."""
+    """A checkpoint id from what `before` may be: an id, a config, or None.
+
+    None also for a config that names a thread and no checkpoint.  Raises ConfigError.
+    """
     if before is None or isinstance(before, str):
         return before
     configurable: Any = _item(before, "configurable") or before
     found = _item(configurable, "checkpoint_id")
+    if found is None and _item(configurable, "thread_id") is not None:
+        return None
     if not isinstance(found, str):
         raise ConfigError(
             f"before={before!r} names no checkpoint; give a snapshot's config or a checkpoint id"

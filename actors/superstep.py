@@ -62,7 +62,7 @@ from .commands import (
     TaskInterrupted,
 )
 from .control import RunControl
-from .endings import cancelled, no_input, out_of_steps, out_of_time
+from .endings import no_input, out_of_steps, stopped
 from .errors import GraphBubbleUp, GraphDrained, GraphInterrupt
 from .given import given_writes
 from .handlers import hand_over, handler_task, is_handled
@@ -144,12 +144,11 @@ class Machine:
                 return self._call(event)
             case Begin(value):
                 return self._enter(value)
-            case StepTimedOut(step) if step == self._step:
-                return [self._finish(out_of_time(self._layout.step_timeout, self._tasks))]
-            case StepTimedOut():
+            case StepTimedOut(step) if step != self._step:
                 return []
-            case Cancelled():
-                return [self._finish(cancelled(self._facts.seed))]
+            case StepTimedOut() | Cancelled():
+                limit = self._layout.step_timeout
+                return [self._finish(stopped(event, self._facts.seed, limit, self._tasks))]
 
     @property
     def step(self) -> int:
@@ -164,11 +163,6 @@ class Machine:
         """What the input writes in step 0: its state keys."""
         data: Mapping[str, Any] = {**self.channels.channel(INPUT).get(), **self._aside}
         return [(key, data[key]) for key in self._layout.spec.input_keys if key in data]
-
-    @property
-    def checkpoint_id(self) -> str | None:
-        """The checkpoint that the tasks of this step start from; None in a stateless run."""
-        return self.trail.checkpoint_id
 
     # --- beginning ---------------------------------------------------------------------
 

@@ -143,12 +143,15 @@ class StepCommitted(Event):
     """A super-step's writes are applied (and its checkpoint, if there is one, is committed)."""
 
     values: Mapping[str, Any] | None
-    """The state after the step; None in a durable log, where the checkpoint holds it."""
+    """The state after the step; None, unless it is `bare`, in a durable log, where the checkpoint
+    holds it."""
     wrote: bool
     """False when no output key changed: `values` shows nothing then, `checkpoints` does."""
     checkpoint: CheckpointSaved | None = None
     changed: Collection[str] | None = None
     """State keys this step wrote, for readers of a few keys only; None: not known."""
+    bare: bool = False
+    """True: the state is one bare value, which may be None, and `values` holds it."""
     unstored: Collection[str] = field(default=(), compare=False, repr=False)
     """State keys that are shown live but that no durable log keeps."""
 

@@ -68,7 +68,7 @@ class JsonCodec:
         if isinstance(event, TaskFailed):
             fields["error"] = event.error if isinstance(event.error, str) else repr(event.error)
         if isinstance(event, StepCommitted):
-            fields["values"] = None
+            fields["values"], fields["bare"] = None, False
             if event.checkpoint is not None:
                 fields["checkpoint"] = dataclasses.asdict(event.checkpoint)
         return json.dumps([type(event).__name__, fields]).encode()

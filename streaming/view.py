@@ -56,7 +56,7 @@ class View:
 
     def lacks_values(self, event: Event, after: int) -> bool:
         """True if chunks behind `after` show the event's state, and the event does not hold it."""
-        if type(event) is not StepCommitted or event.values is not None:
+        if type(event) is not StepCommitted or event.values is not None or event.bare:
             return False
         if event.ns and not self.subgraphs:
             return False

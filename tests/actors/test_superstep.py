@@ -269,7 +269,7 @@ def test_an_input_that_the_schema_refuses_changes_nothing() -> None:
     with pytest.raises(InvalidUpdateError):
         target.feed(Begin(5))
     assert target.output() == {"log": []}
-    assert target.checkpoint_id is None
+    assert target.trail.checkpoint_id is None
 
 
 def test_a_branch_from_start_is_asked_of_user_code_before_step_0_is_closed() -> None:
@@ -511,7 +511,7 @@ def test_without_persistence_and_watchers_no_id_is_made_and_no_clock_is_read() -
     target = machine(chain(a=noop), now=refuse, new_id=refuse)
     commands = run_through(target, {"log": []})
     assert [task.id for task in ran(commands)] == [""]
-    assert (saved(commands), kept(commands), target.checkpoint_id) == ([], [], None)
+    assert (saved(commands), kept(commands), target.trail.checkpoint_id) == ([], [], None)
 
 
 def test_watched_tasks_have_ids_that_differ_between_runs_without_checkpoints() -> None:

@@ -27,7 +27,10 @@ MAKES_THREADS = frozenset(
 
 OWNERS: Mapping[str, tuple[frozenset[str], str]] = {
     "actors/doors.py": (frozenset({"ThreadPoolExecutor"}), "a door inside a running loop"),
-    "actors/node.py": (frozenset({"run_sync"}), "sync nodes run in worker threads, within a limit"),
+    "actors/threads.py": (
+        frozenset({"run_sync"}),
+        "sync code runs in worker threads, within a limit",
+    ),
     "actors/supervisor.py": (frozenset({"create_task"}), "the one place where tasks are made"),
     "checkpoint/doors.py": (frozenset({"ThreadPoolExecutor"}), "a door inside a running loop"),
     "checkpoint/embedding.py": (
