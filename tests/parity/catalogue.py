@@ -16,6 +16,8 @@ from . import (
     reducers,
     schemas,
     sends,
+    states,
+    states_deferred,
     subgraphs,
     threads,
 )
@@ -31,6 +33,8 @@ ALL = found_in(
     subgraphs,
     failures,
     schemas,
+    states,
+    states_deferred,
     threads,
     custom,
     interrupts,
