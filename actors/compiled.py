@@ -17,7 +17,7 @@ from .errors import ConfigError
 from .invocable import Invocable
 from .request import Request
 from .scope import Scope, scope_of
-from .snapshots import before_id, history_of, state_of
+from .snapshots import before_id, history_of, history_of_one, state_of
 from .updates import update_thread
 from .values import Command, Interrupt, Overwrite, Send, StateSnapshot, StateUpdate
 
@@ -52,13 +52,18 @@ class CompiledGraph(Invocable):
     ) -> AsyncIterator[StateSnapshot]:
         """A thread's snapshots, newest first.
 
-        `filter`: metadata that must be equal; `before`: only checkpoints older than this one.
+        `filter`: metadata that must be equal; `before`: only checkpoints older than this one.  A
+        config with a checkpoint_id gives that one alone.
         Snapshots share values that did not change; treat them as read-only.
         """
         if limit is not None and limit < 0:
             raise ConfigError(f"limit={limit} cannot be; give 0 or more, or None for all")
-        scope = self._scope(Request.parse(config, self.bound, {}))
-        return history_of(scope, match=filter, before=before_id(before), limit=limit)
+        request = Request.parse(config, self.bound, {})
+        scope = self._scope(request)
+        start = before_id(before)
+        if request.config.checkpoint_id is not None and limit != 0:
+            return history_of_one(scope, request.config.checkpoint_id, filter)
+        return history_of(scope, match=filter, before=start, limit=limit)
 
     def get_state_history(
         self,

@@ -16,6 +16,7 @@ from .channelset import ChannelSet, grouped
 from .commands import NULL_TASK, PULL, Restored, Snapshot, Task
 from .errors import InvalidUpdateError
 from .layout import Layout
+from .report import is_start
 from .scope import planned
 from .spec import INPUT, NodeSpec, Writes
 from .trail import Trail
@@ -52,6 +53,8 @@ class Revision:
         self._trail = trail
         self._pending: Mapping[str, Writes] = restored.pending if restored else {}
         self._newest = restored is not None and restored.checkpoint_id >= restored.newest_id
+        self._found = True
+        """Nothing is changed yet: if the input waits here, a run has most likely taken it since."""
         self._step = restored.step if restored else None
 
     @property
@@ -107,7 +110,7 @@ class Revision:
         finished = done if closing and self._newest else []
         self._write(finished, stand_ins)
         self._save("update", finished)
-        open_ids = {task.id for task in tasks if task.writes is None}
+        open_ids = {t.id for t in tasks if t.writes is None and not (is_start(t) and self._found)}
         return [task for task in stand_ins if task.id in open_ids and task.writes]
 
     def end(self) -> None:
@@ -172,7 +175,8 @@ class Revision:
         self._move_on(step)
 
     def _move_on(self, step: int) -> None:
-        self._step, self._pending, self._newest = step, {}, True
+        self._step, self._pending = step, {}
+        self._newest, self._found = True, False
 
 
 def _replaced(tasks: Sequence[Task], acts: Sequence[Act]) -> list[Task | None]:

@@ -43,14 +43,17 @@ def uuid_bytes(text: str) -> bytes | None:
 
 
 def matches(metadata: CheckpointMetadata, match: Mapping[str, Any] | None) -> bool:
-    """True if every item of `match` equals metadata's source, step, run_id or key of extra."""
+    """True if every item of `match` equals metadata's source, step, run_id, parents or key of
+    extra; a key that extra does not have counts as None."""
     return all(_has(metadata, key, value) for key, value in match.items()) if match else True
 
 
 def _has(metadata: CheckpointMetadata, key: str, value: Any) -> bool:
     if key in {"source", "step", "run_id"}:
         return bool(getattr(metadata, key) == value)
-    return key in metadata.extra and bool(metadata.extra[key] == value)
+    if key == "parents":
+        return bool(dict(metadata.parents) == value)
+    return bool(metadata.extra.get(key) == value)
 
 
 def used_blobs(record: CheckpointRecord, writes: Iterable[TaskWrites]) -> dict[int, int]:

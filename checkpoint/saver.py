@@ -76,5 +76,5 @@ class Saver(Protocol):
         match: Mapping[str, Any] | None = None,
     ) -> Sequence[Loaded]:
         """Up to `limit` checkpoints of a scope, newest first, older than the id `before`, whose
-        metadata (source, step, run_id or a key of extra) equals every item of `match`."""
+        metadata (source, step, run_id, parents or a key of extra) equals every item of `match`."""
         ...

@@ -173,7 +173,8 @@ class SaverSuite:
         assert await steps(run_id=run, user=1) == [8, 6, 4, 2, 0]
         assert await steps(step=3) == [3]
         assert await steps(none=None, step=4) == [4]
-        assert await steps(unknown=None) == []
+        assert await steps(unknown=None, step=3) == [3]  # what is not there counts as None
+        assert await steps(unknown=1) == []
 
     async def test_a_page_of_history_shares_the_rows_of_a_shared_list(
         self, saver: SaverWithEvents

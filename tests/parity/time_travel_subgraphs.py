@@ -1,0 +1,1 @@
+"""Journeys through graphs in graphs."""
