@@ -167,6 +167,13 @@ class StepTimedOut:
 
 
 @dataclass(slots=True)
+class StopAsked:
+    """Whoever reads the run asked it to stop before the step that was just opened."""
+
+    reason: str
+
+
+@dataclass(slots=True)
 class Cancelled:
     """The run is to stop; nothing that runs now will be waited for."""
 
@@ -179,6 +186,7 @@ MachineEvent: TypeAlias = (
     | TaskCalled
     | CallDropped
     | StepTimedOut
+    | StopAsked
     | Cancelled
 )
 
@@ -213,6 +221,8 @@ class RunTasks:
     """Run these tasks of the next super-step, in this order, as slots allow."""
 
     tasks: Sequence[Task]
+    opening: bool = False
+    """They are a step's first ones: the run can still stop before it."""
 
 
 @dataclass(slots=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .commands import Cancelled, StepTimedOut, Task
+from .commands import Cancelled, StepTimedOut, StopAsked, Task
 from .errors import (
     EmptyInputError,
+    GraphDrained,
     GraphRecursionError,
     RunCancelledError,
     StepTimeoutError,
@@ -22,11 +23,16 @@ def no_input() -> EmptyInputError:
 
 
 def stopped(
-    event: StepTimedOut | Cancelled, run_id: str, limit: float | None, tasks: Iterable[Task]
-) -> RunCancelledError | StepTimeoutError:
+    event: StepTimedOut | StopAsked | Cancelled,
+    run_id: str,
+    limit: float | None,
+    tasks: Iterable[Task],
+) -> RunCancelledError | StepTimeoutError | GraphDrained:
     """Somebody stopped it, or a step of these tasks took longer than it may."""
     if isinstance(event, StepTimedOut):
         return _out_of_time(limit, tasks)
+    if isinstance(event, StopAsked):
+        return GraphDrained(event.reason)
     return RunCancelledError(
         f"run {run_id!r} was cancelled, so it has no result; read its thread's state or run it "
         "again"

@@ -33,6 +33,7 @@ from .commands import (
     MachineEvent,
     Restored,
     RunTasks,
+    StopAsked,
     Task,
     TaskCalled,
 )
@@ -299,9 +300,17 @@ class Scheduler:
             await self._begin_calls(called)
         if not isinstance(last, RunTasks):
             return last if isinstance(last, Finish) else None
-        if self._lockstep:
-            await log.caught_up()
+        if self._lockstep and (asked := await self._caught_up(last)) is not None:
+            return await self._carry_out(self.machine.feed(asked))
         await self._begin(last.tasks)
+        return None
+
+    async def _caught_up(self, run: RunTasks) -> StopAsked | None:
+        """Wait for the reader, who may have asked the run to stop before this step."""
+        await self.setting.log.caught_up()
+        control = self.facts.control
+        if run.opening and control is not None and control.drain_reason is not None:
+            return StopAsked(control.drain_reason)
         return None
 
     async def _begin_calls(self, called: Sequence[Task]) -> None:

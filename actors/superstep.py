@@ -55,6 +55,7 @@ from .commands import (
     RunTasks,
     SaveWrites,
     StepTimedOut,
+    StopAsked,
     Task,
     TaskCalled,
     TaskFailed,
@@ -146,7 +147,7 @@ class Machine:
                 return self._enter(value)
             case StepTimedOut(step) if step != self._step:
                 return []
-            case StepTimedOut() | Cancelled():
+            case StepTimedOut() | StopAsked() | Cancelled():
                 limit = self._layout.step_timeout
                 return [self._finish(stopped(event, self._facts.seed, limit, self._tasks))]
 
@@ -286,7 +287,7 @@ class Machine:
 
     def _run(self, tasks: list[Task]) -> RunTasks:
         self._open = len(tasks)
-        return RunTasks(tasks)
+        return RunTasks(tasks, opening=True)
 
     def _call(self, event: CallEvent) -> list[MachineCommand]:
         commands, more = self._called.feed(event)
