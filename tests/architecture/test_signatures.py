@@ -11,8 +11,10 @@ from tests.architecture.source import PACKAGES, is_ours, public_objects
 
 TWINS = (
     "abatch",
+    "aget_graph",
     "aget_state",
     "aget_state_history",
+    "aget_subgraphs",
     "ainvoke",
     "astream",
     "aupdate_state",

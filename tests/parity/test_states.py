@@ -143,6 +143,6 @@ def test_schemas_that_do_not_go_together_are_refused_alike(
     build: Callable[[Engine], None], says: str, ours: Engine, theirs: Engine
 ) -> None:
     for k in (theirs, ours):
-        with pytest.raises(ValueError, match="reducer|Channel") as caught:
+        with pytest.raises(ValueError, match=r"reducer|Channel") as caught:
             build(k)
         assert str(caught.value).startswith(says)
