@@ -54,7 +54,7 @@ class Revision:
         self._pending: Mapping[str, Writes] = restored.pending if restored else {}
         self._newest = restored is not None and restored.checkpoint_id >= restored.newest_id
         self._found = True
-        """Nothing is changed yet: if the input waits here, a run has most likely taken it since."""
+        """The checkpoint is as it was found; nothing is changed yet."""
         self._step = restored.step if restored else None
 
     @property
@@ -100,18 +100,18 @@ class Revision:
         """One super-step of updates; gives the tasks that they stand for, with their writes."""
         self._take_given()
         tasks = self.tasks()
+        is_open = {task.id for task in tasks if task.writes is None and not self._taken(task)}
         replaced = _replaced(tasks, acts)
-        done = [task for task in tasks if task.writes is not None]
         stand_ins = [
             Task(act.node, (PULL, act.node.name), (), writes=act.writes, id=task.id if task else "")
             for act, task in zip(acts, replaced, strict=True)
         ]
-        closing = any(task is not None and task.writes is None for task in replaced)
-        finished = done if closing and self._newest else []
+        filled = [task for task in stand_ins if task.id in is_open]
+        done = [task for task in tasks if task.writes is not None]
+        finished = done if filled and self._newest else []
         self._write(finished, stand_ins)
         self._save("update", finished)
-        open_ids = {t.id for t in tasks if t.writes is None and not (is_start(t) and self._found)}
-        return [task for task in stand_ins if task.id in open_ids and task.writes]
+        return [task for task in filled if task.writes]
 
     def end(self) -> None:
         """Close the step that is under way: what finished counts, what did not is dropped."""
@@ -149,6 +149,10 @@ class Revision:
     def snapshot(self) -> Snapshot:
         """The checkpoint that the last change made, or the one that was restored."""
         return cast("Snapshot", self._trail.saved)  # every change saves one
+
+    def _taken(self, task: Task) -> bool:
+        """True for an input that a run has most likely taken: it goes right on from there."""
+        return is_start(task) and self._found
 
     def _take_given(self) -> None:
         """What a Command brought counts from now on, if the thread is at its newest."""
