@@ -54,6 +54,8 @@ def spec_of(parts: Parts, name: str) -> GraphSpec:
         output_keys=assembly.keys(parts.output),
         state_keys=assembly.state_keys,
         coerce_input=parts.input.read_input(),
+        as_output=parts.output.coerce,
+        as_state=parts.state.coerce,
         types=tuple(dict.fromkeys(cls for schema in parts.schemas for cls in schema.types)),
         sources=Sources(parts.input.source, parts.output.source, parts.context),
         handlers={handler.name: handler for handler in handlers if handler is not None},

@@ -12,21 +12,23 @@ from dataclasses import replace
 from typing import Any
 
 from checkpoint import CheckpointMetadata, Decoder, Loaded
-from streaming import Event, Gap, Subscriber, SubscriberLagged, chunk_id, shape
+from streaming import Chunk, Event, Gap, Subscriber, SubscriberLagged, chunk_id
 
 from .commands import Begin
 from .config import inherited
 from .context import TaskContext
 from .errors import RunCancelledError
 from .layout import Layout
+from .look import Look, Shown
 from .patience import see_through
-from .private import GraphStream, Look
+from .private import GraphStream
 from .recorder import Recorder
 from .report import Facts, Watch
-from .request import Request, watch_of
+from .request import Request, narrowed, watch_of
 from .restore import restored_from
 from .scheduler import Scheduler
 from .supervisor import Supervisor
+from .values import GraphOutput
 from .views import namespace_text
 
 
@@ -89,6 +91,11 @@ class Child:
             self._parent.release(scheduler)
         return scheduler.machine.output()
 
+    async def output(self, watch: Watch | None = None) -> GraphOutput:
+        """The same as the call wants it; what it waits for is raised, for the task waits too."""
+        values = await self.run(watch)
+        return GraphOutput(narrowed(self._layout.spec, values, self._request.output_keys))
+
     def _is_alone(self) -> bool:
         """True if its task does nothing but run it, and no other task runs."""
         scheduler, task = self._parent.scheduler, self._parent.task
@@ -98,7 +105,7 @@ class Child:
         """Its chunks, for the task that called it; they go to the run's own readers as well."""
         return GraphStream(lambda: self._begin(look))
 
-    def _begin(self, look: Look) -> tuple[_Nested, _Inner]:
+    def _begin(self, look: Look) -> tuple[_Nested, Shown]:
         parent, depth = self._parent.scheduler.setting, len(self.ns)
 
         def mine(event: Event) -> bool:
@@ -106,15 +113,15 @@ class Child:
             return own and (look.subgraphs or len(event.ns) == depth)
 
         subscriber = parent.log.subscribe(
-            look.modes,
+            look.wanted,
             after=chunk_id(parent.log.last, "events"),
             subgraphs=True,
             where=mine,
             output_keys=look.output_keys,
         )
-        watch = watch_of(look.modes).union(parent.child_watch)
-        nested = _Nested(self.run(watch), subscriber, _supervisor(self._parent.scheduler))
-        return nested, _Inner(subscriber, look, depth)
+        watch = watch_of(look.wanted).union(parent.child_watch)
+        nested = _Nested(self.output(watch), subscriber, _supervisor(self._parent.scheduler))
+        return nested, Shown(_Inner(subscriber, depth), look)
 
     async def _open(
         self, parent: Recorder, facts: Facts, thread_id: str
@@ -160,18 +167,18 @@ class _Nested:
     """A child that runs beside the code of its task, which reads it."""
 
     def __init__(
-        self, run: Coroutine[Any, Any, Any], subscriber: Subscriber, supervisor: Supervisor
+        self, run: Coroutine[Any, Any, GraphOutput], subscriber: Subscriber, supervisor: Supervisor
     ) -> None:
         self._supervisor = supervisor
         self._subscriber = subscriber
         self._task = self._supervisor.spawn(run, name="nested", on_done=self._over)
 
-    def _over(self, task: asyncio.Task[Any]) -> None:
+    def _over(self, task: asyncio.Task[GraphOutput]) -> None:
         if not task.cancelled():
             task.exception()  # told to whoever asks for the result
         self._subscriber.finish()
 
-    async def result(self) -> Any:
+    async def output(self) -> GraphOutput:
         """What it gave."""
         return await self._task
 
@@ -188,12 +195,11 @@ class _Nested:
 class _Inner:
     """A child's chunks with namespaces as seen from inside."""
 
-    def __init__(self, subscriber: Subscriber, look: Look, depth: int) -> None:
+    def __init__(self, subscriber: Subscriber, depth: int) -> None:
         self._subscriber = subscriber
-        self._look = look
         self._depth = depth
 
-    async def __anext__(self) -> Any:
+    async def __anext__(self) -> Chunk:
         chunk = await anext(self._subscriber)
         if isinstance(chunk, Gap):
             raise SubscriberLagged(
@@ -201,8 +207,7 @@ class _Inner:
                 "slow; read faster, or ask for fewer modes",
                 lost=chunk.lost,
             )
-        inner = replace(chunk, ns=chunk.ns[self._depth :])
-        return shape(inner, single_mode=self._look.single, subgraphs=self._look.subgraphs)
+        return replace(chunk, ns=chunk.ns[self._depth :])
 
     async def aclose(self) -> None:
         """Read no more."""

@@ -18,6 +18,8 @@ class Fittings:
     checkpointer: Saver | Literal[False] | None = None
     pauses: Pauses = NO_PAUSES
     cache: Cache | None = None
+    debug: bool = False
+    """True: every call prints `updates` and `values`."""
     step_timeout: float | None = None
     """Not of `compile`, but set later: seconds that a super-step may take."""
 

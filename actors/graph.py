@@ -244,6 +244,7 @@ class StateGraph:
         cache: Cache | None = None,
         interrupt_before: Literal["*"] | Sequence[str] | None = None,
         interrupt_after: Literal["*"] | Sequence[str] | None = None,
+        debug: bool = False,
         name: str | None = None,
     ) -> CompiledGraph:
         """A graph that can run; what is added to the builder afterwards does not change it.
@@ -255,6 +256,7 @@ class StateGraph:
                 calls this one keeps them.
             interrupt_before: Nodes before which runs pause; "*" means all.
             interrupt_after: Nodes after which runs pause, likewise.
+            debug: True: every call prints `updates` and `values`.
             name: Shown in events, and the node's name if the graph is added as one.
 
         Raises:
@@ -264,7 +266,7 @@ class StateGraph:
         self.validate([*_names(interrupt_before), *_names(interrupt_after)])
         spec = spec_of(self.parts, name or "Graph")
         pauses = Pauses(nodes_of(spec, interrupt_before), nodes_of(spec, interrupt_after))
-        return CompiledGraph(spec, Fittings(checkpointer, pauses, cached_by(cache)))
+        return CompiledGraph(spec, Fittings(checkpointer, pauses, cached_by(cache), debug))
 
     def _callee(self, code: Any, role: str, kinds: AbstractSet[str] = KINDS) -> Callee:
         known = {getattr(s.source, "__name__", ""): s.source for s in self.parts.schemas}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from typing_extensions import Unpack
@@ -21,17 +22,9 @@ from .context import TaskContext, current
 from .doors import call, iterate
 from .errors import ConfigError
 from .inspection import Inspectable
-from .private import Call, GraphStream, Look, run_privately, stream_privately
-from .request import (
-    InvokeOptions,
-    Modes,
-    Request,
-    StreamOptions,
-    check_keys,
-    layout_for,
-    narrowed,
-    parse_look,
-)
+from .look import Look, look_of
+from .private import Call, GraphStream, run_privately, stream_privately
+from .request import InvokeOptions, Request, StreamOptions, layout_for
 from .traces import show_user_frames
 
 
@@ -97,28 +90,26 @@ class Invocable(Inspectable):
     async def _invoke(
         self, value: Any, config: Config | None, options: InvokeOptions, *, inline: bool
     ) -> Any:
-        mode = _or_default(options.get("stream_mode"), "values")
-        if mode != "values":
-            stream = self._stream(value, config, {**options, "stream_mode": mode}, inline=inline)
-            return [chunk async for chunk in stream]
+        look = look_of(self.spec, options, "values", debug=self.fittings.debug)
         request = Request.parse(config, self.bound, options, known=InvokeOptions)
-        keys = check_keys(self.spec, request.output_keys)
+        if not (look.single and look.modes == ("values",)):
+            return [chunk async for chunk in self._shown(value, request, look, inline=inline)]
+        if look.printed:
+            printing = self._shown(value, request, replace(look, modes=()), inline=inline)
+            return look.result(await printing.output())
         caller = self._caller(request)
         if caller is None:
-            return await run_privately(self._call(value, request, inline=inline))
-        return narrowed(self.spec, await self._child(value, request, caller).run(), keys)
+            return look.result(await run_privately(self._call(value, request, inline=inline)))
+        return look.result(await self._child(value, request, caller).output())
 
     def _stream(
         self, value: Any, config: Config | None, options: StreamOptions, *, inline: bool
     ) -> GraphStream:
-        modes = _or_default(options.get("stream_mode"), self.spec.shows)
-        look = Look(
-            modes=parse_look(modes),
-            single=isinstance(modes, str),
-            subgraphs=bool(options.get("subgraphs")),
-            output_keys=check_keys(self.spec, options.get("output_keys")),
-        )
+        look = look_of(self.spec, options, self.spec.shows, debug=self.fittings.debug)
         request = Request.parse(config, self.bound, options, known=StreamOptions)
+        return self._shown(value, request, look, inline=inline)
+
+    def _shown(self, value: Any, request: Request, look: Look, *, inline: bool) -> GraphStream:
         caller = self._caller(request)
         if caller is None:
             return stream_privately(self._call(value, request, inline=inline), look)
@@ -239,7 +230,3 @@ class Invocable(Inspectable):
                 '{"configurable": {"thread_id": "…"}}, or stateless=True to store nothing'
             )
         return saver
-
-
-def _or_default(modes: Modes | None, default: Modes) -> Modes:
-    return default if modes is None else modes

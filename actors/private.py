@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 from checkpoint import Saver, new_id
-from streaming import RunLog, StreamMode
+from streaming import RunLog
 
 from .context import TaskContext
+from .errors import RunCancelledError
 from .layout import Layout
+from .look import Look, Shown
 from .plan import Plan
 from .request import WATCH_NONE, Request, watch_of
 from .run import Run
 from .supervisor import Supervisor
 from .traces import show_user_frames
+from .values import GraphOutput
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -32,22 +35,11 @@ class Call:
     inline: bool
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Look:
-    """What the reader of a call wants to see."""
-
-    modes: tuple[StreamMode, ...]
-    single: bool
-    """True: one mode, so bare chunks."""
-    subgraphs: bool
-    output_keys: str | Sequence[str] | None
-
-
 class Ending(Protocol):
     """A run as its reader sees it."""
 
-    async def result(self) -> Any:
-        """Wait for its end; raises what it raised."""
+    async def output(self) -> GraphOutput:
+        """Wait for its end; gives what it gave, or raises what it raised."""
         ...
 
     async def end(self) -> None:
@@ -83,6 +75,7 @@ class GraphStream(AsyncIterator[Any]):
         self._chunks: Chunks | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over = False
+        self._output: GraphOutput | None = None
 
     async def __anext__(self) -> Any:
         if self._over:
@@ -97,11 +90,19 @@ class GraphStream(AsyncIterator[Any]):
                 raise
             self._over = True
         try:
-            await self._run.result()
+            self._output = await self._run.output()
         except BaseException as error:
             show_user_frames(error)
             raise
         raise StopAsyncIteration
+
+    async def output(self) -> GraphOutput:
+        """Read to the end; gives what the run gave.  Raises RunCancelledError if it was closed."""
+        async for _ in self:
+            pass
+        if self._output is None:
+            raise RunCancelledError("the stream was closed, so there is no result; run it again")
+        return self._output
 
     async def aclose(self) -> None:
         """Cancel the run, if it has not ended; nothing of it is alive when this returns."""
@@ -123,11 +124,11 @@ class GraphStream(AsyncIterator[Any]):
             loop.call_soon_threadsafe(run.cancel_nowait)
 
 
-async def run_privately(call: Call) -> Any:
+async def run_privately(call: Call) -> GraphOutput:
     """Run to the end; cancelled meanwhile, cancel the run first."""
     run = Run(_plan(call, None), Supervisor("call"), _log(call))
     try:
-        return await run.result()
+        return await run.output()
     finally:
         if not run.log.closed:
             await run.end()
@@ -138,9 +139,9 @@ def stream_privately(call: Call, look: Look) -> GraphStream:
 
     def begin() -> tuple[Run, Chunks]:
         log = _log(call)
-        owner = log.own(look.modes, subgraphs=look.subgraphs, output_keys=look.output_keys)
+        owner = log.own(look.wanted, subgraphs=look.subgraphs, output_keys=look.output_keys)
         run = Run(_plan(call, look), Supervisor("call"), log)
-        return run, owner.bare(single_mode=look.single, subgraphs=look.subgraphs)
+        return run, Shown(owner, look)
 
     return GraphStream(begin)
 
@@ -150,7 +151,7 @@ def _log(call: Call) -> RunLog:
 
 
 def _plan(call: Call, look: Look | None) -> Plan:
-    watch = WATCH_NONE if look is None else watch_of(look.modes)
+    watch = WATCH_NONE if look is None else watch_of(look.wanted)
     return Plan(
         layout=call.layout,
         input=call.input,
@@ -160,7 +161,7 @@ def _plan(call: Call, look: Look | None) -> Plan:
         child_watch=watch if look is not None and look.subgraphs else WATCH_NONE,
         context=contextvars.copy_context(),
         owned=look is not None,
-        inline=call.inline and (look is None or _LIVE.isdisjoint(look.modes)),
+        inline=call.inline and (look is None or _LIVE.isdisjoint(look.wanted)),
         caller=call.caller,
     )
 

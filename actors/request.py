@@ -19,6 +19,7 @@ from .values import Durability, RunConfig
 OnBusy: TypeAlias = Literal["wait", "reject"]
 Modes: TypeAlias = StreamMode | Sequence[StreamMode]
 OutputKeys: TypeAlias = str | Sequence[str] | None
+Version: TypeAlias = Literal["v1", "v2"]
 Nodes: TypeAlias = Literal["*"] | Sequence[str] | None
 
 
@@ -52,20 +53,29 @@ class StartOptions(RunOptions, total=False):
     """What `Run.stream` shows when it is not told otherwise.  Default "updates"."""
 
 
-class StreamOptions(RunOptions, total=False):
-    """Keyword arguments of `stream` and `astream`."""
+class LookOptions(RunOptions, total=False):
+    """What `stream`, `astream`, `invoke` and `ainvoke` take beside."""
 
     stream_mode: Modes
-    """One mode: bare chunks; a list of modes: (mode, chunk).  Default "updates"."""
+    """`stream`: one mode gives bare chunks, a list of modes (mode, chunk); default "updates".
+    `invoke`: "values" (default) gives the last state, any other mode the list of its chunks."""
     subgraphs: bool
     """True: chunks of subgraphs too, each with its namespace in front."""
+    version: Version
+    """"v2": a chunk is {"type": mode, "ns": namespace, "data": chunk}, a last state a GraphOutput;
+    states are instances of a schema that is a class of its own.  Default "v1"."""
+    print_mode: Modes
+    """Modes whose chunks are printed, whatever is given to the caller."""
+    debug: bool
+    """True: print `updates` and `values`."""
 
 
-class InvokeOptions(RunOptions, total=False):
+class StreamOptions(LookOptions, total=False):
+    """Keyword arguments of `stream` and `astream`."""
+
+
+class InvokeOptions(LookOptions, total=False):
     """Keyword arguments of `invoke` and `ainvoke`."""
-
-    stream_mode: Modes
-    """"values" (default) gives the last state; any other mode the list of its chunks."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -131,6 +131,11 @@ class GraphSpec:
     coerce_input: Callable[[Any], Any] | None = None
     """Validates the run's input (pydantic) or turns a schema instance into a dict; raises the
     schema's own error before anything is changed."""
+    as_output: Callable[[Mapping[str, Any]], Any] | None = None
+    """Makes an instance of the output schema from a dict, for callers who ask for one; None: they
+    get the dict."""
+    as_state: Callable[[Mapping[str, Any]], Any] | None = None
+    """The same for the state schema."""
     types: tuple[type, ...] = field(default=())
     """Classes found in the schemas, registered with the serializer at compile time."""
     sources: Sources = Sources()

@@ -1,6 +1,6 @@
 """Streaming: one log of events per run, stream modes as views of it, subscribers with cursors."""
 
-from .chunk import Chunk, Gap, chunk_id, event_id_of, shape
+from .chunk import Chunk, Gap, as_part, chunk_id, event_id_of, shape
 from .errors import (
     CursorError,
     EventLogConflictError,
@@ -115,6 +115,7 @@ __all__ = [
     "ValuesMissingError",
     "View",
     "Withdrawn",
+    "as_part",
     "chunk_id",
     "current_task",
     "event_id_of",

@@ -8,10 +8,10 @@ with other modes, and misses nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from .events import Namespace
-from .modes import ORDINALS, StreamMode
+from .modes import INTERRUPTS, ORDINALS, StreamMode
 
 MODES_PER_EVENT = 8
 
@@ -63,3 +63,21 @@ def shape(chunk: Chunk, *, single_mode: bool, subgraphs: bool) -> Any:
     if single_mode:
         return (chunk.ns, chunk.data) if subgraphs else chunk.data
     return (chunk.ns, chunk.mode, chunk.data) if subgraphs else (chunk.mode, chunk.data)
+
+
+def as_part(chunk: Chunk) -> dict[str, Any]:
+    """A chunk as `astream(version="v2")` yields it, whatever modes were asked for.
+
+    {"type": mode, "ns": namespace, "data": data}; a part of `values` has "interrupts" beside its
+    data instead of in it.
+    """
+    part: dict[str, Any] = {"type": chunk.mode, "ns": chunk.ns, "data": chunk.data}
+    if chunk.mode != "values":
+        return part
+    part["interrupts"] = ()
+    data: Any = chunk.data
+    if isinstance(data, dict) and INTERRUPTS in data:
+        rest = dict(cast("dict[str, Any]", data))
+        part["interrupts"] = rest.pop(INTERRUPTS)
+        part["data"] = rest
+    return part

@@ -12,6 +12,7 @@ from . import (
     fanout,
     interrupts,
     interrupts_below,
+    looks,
     raw,
     reducers,
     schemas,
@@ -40,6 +41,7 @@ ALL = found_in(
     interrupts,
     interrupts_below,
     commands,
+    looks,
     raw,
 )
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from inspect import isfunction
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,11 +34,12 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What came out of one turn: chunks in order, the call's value, the error."""
+    """What came out of one turn: chunks in order, the call's value, the error, what it printed."""
 
     chunks: Sequence[Any]
     value: Any
     error: Any
+    printed: str
 
 
 class Watcher:
@@ -70,9 +74,11 @@ class Watcher:
             return dict(run.options)
         return {"durability": self.watch.durability, **run.options}
 
-    def seen(self, chunks: Sequence[Any], value: Any, error: BaseException | None) -> Seen:
+    def seen(
+        self, chunks: Sequence[Any], value: Any, error: BaseException | None, printed: str
+    ) -> Seen:
         """The turn in comparable form."""
-        return Seen(self._chunks(chunks), self.normal.value(value), self._error(error))
+        return Seen(self._chunks(chunks), self.normal.value(value), self._error(error), printed)
 
     def _chunks(self, chunks: Sequence[Any]) -> Any:
         if self.scenario.order == "any":
@@ -111,8 +117,11 @@ class Watcher:
 
 
 def compiled(scenario: Scenario, engine: Engine, saver: Any) -> Any:
-    """The scenario's graph."""
-    return scenario.build(engine).compile(checkpointer=saver, **scenario.fittings)
+    """The scenario's graph: compiled from its builder, or made with the saver."""
+    built = scenario.build(engine)
+    if isfunction(built):
+        return built(saver)
+    return built.compile(checkpointer=saver, **scenario.fittings)
 
 
 def _made(given: Given, engine: Engine, state: Any) -> Any:
@@ -176,7 +185,12 @@ def watch_sync(scenario: Scenario, watch: Watch, engine: Engine, database: Path)
     watcher = Watcher(scenario, watch, engine)
     with engine.saver(watch.saver, database) as saver:
         graph = compiled(scenario, engine, saver)
-        return [watcher.seen(*_turn_sync(graph, turn, watcher)) for turn in watcher.turns]
+        seen = list[Seen]()
+        for turn in watcher.turns:
+            with redirect_stdout(io.StringIO()) as printed:
+                outcome = _turn_sync(graph, turn, watcher)
+            seen.append(watcher.seen(*outcome, printed.getvalue()))
+    return seen
 
 
 async def watch_async(
@@ -186,7 +200,12 @@ async def watch_async(
     watcher = Watcher(scenario, watch, engine)
     async with engine.asaver(watch.saver, database) as saver:
         graph = compiled(scenario, engine, saver)
-        return [watcher.seen(*await _turn_async(graph, turn, watcher)) for turn in watcher.turns]
+        seen = list[Seen]()
+        for turn in watcher.turns:
+            with redirect_stdout(io.StringIO()) as printed:
+                outcome = await _turn_async(graph, turn, watcher)
+            seen.append(watcher.seen(*outcome, printed.getvalue()))
+    return seen
 
 
 def snapshots_sync(scenario: Scenario, watch: Watch, engine: Engine, database: Path) -> list[Any]:

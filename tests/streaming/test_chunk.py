@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming import MODES, Chunk, Gap, chunk_id, event_id_of, shape
+from streaming import MODES, Chunk, Gap, as_part, chunk_id, event_id_of, shape
 from streaming.chunk import gap_after
 
 CHUNK = Chunk(9, ("n:1",), "updates", {"n": 1})
@@ -41,3 +41,24 @@ def test_a_chunk_is_given_as_modes_and_subgraphs_were_asked_for() -> None:
     assert shape(CHUNK, single_mode=False, subgraphs=False) == ("updates", {"n": 1})
     assert shape(CHUNK, single_mode=True, subgraphs=True) == (("n:1",), {"n": 1})
     assert shape(CHUNK, single_mode=False, subgraphs=True) == (("n:1",), "updates", {"n": 1})
+
+
+def test_a_part_has_type_namespace_and_data() -> None:
+    chunk = Chunk(9, ("sub:1",), "updates", {"a": 1})
+    assert as_part(chunk) == {"type": "updates", "ns": ("sub:1",), "data": {"a": 1}}
+
+
+def test_a_part_of_values_has_the_interrupts_beside_its_data() -> None:
+    data = {"n": 1, "__interrupt__": ("asked",)}
+    part = as_part(Chunk(8, (), "values", data))
+    assert part == {"type": "values", "ns": (), "data": {"n": 1}, "interrupts": ("asked",)}
+    assert data == {"n": 1, "__interrupt__": ("asked",)}, "readers share what a chunk holds"
+
+
+def test_a_part_of_values_without_interrupts_says_so() -> None:
+    assert as_part(Chunk(8, (), "values", 5)) == {
+        "type": "values",
+        "ns": (),
+        "data": 5,
+        "interrupts": (),
+    }
