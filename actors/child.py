@@ -149,8 +149,11 @@ class Child:
         scheduler, config = self._parent.scheduler, self._config
         spec = self._layout.spec
         parents = dict(scheduler.facts.parents)
-        if scheduler.machine.trail.checkpoint_id is not None:
-            parents[namespace_text(scheduler.facts.ns)] = scheduler.machine.trail.checkpoint_id
+        trail, task = scheduler.machine.trail, self._parent.task
+        if trail.checkpoint_id is not None:
+            parents[namespace_text(scheduler.facts.ns)] = trail.checkpoint_id
+            while (task := task.parent) is not None:
+                parents[namespace_text(trail.namespace(task))] = trail.checkpoint_id
         return replace(
             scheduler.facts,
             recursion_limit=config.recursion_limit,

@@ -21,8 +21,9 @@ class ProgressWriter(StreamWriter):
         ns: tuple[str, ...],
         step: int,
         node: str,
+        inside: tuple[str, ...],
     ) -> None:
-        super().__init__(log, ns=ns, step=step, node=node)
+        super().__init__(log, ns=ns, step=step, node=node, inside=inside)
         self._progress = progress
 
     def __call__(self, data: Any) -> None:

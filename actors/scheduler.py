@@ -220,12 +220,12 @@ class Scheduler:
     def writer_for(self, context: TaskContext) -> StreamWriter:
         """A writer of `custom` chunks for one task."""
         log, ns, task = self.setting.log, self.facts.ns, context.task
-        name = task.node.name
-        if task.parent is not None:
-            ns = self.machine.trail.namespace(task.parent)
+        step, name = task.step, task.node.name
+        inside = self.machine.trail.namespace(task.parent)[len(ns) :] if task.parent else ()
         if context.watched:
-            return ProgressWriter(context.progress, log, ns=ns, step=task.step, node=name)
-        return StreamWriter(log, ns=ns, step=task.step, node=name)
+            progress = context.progress
+            return ProgressWriter(progress, log, ns=ns, step=step, node=name, inside=inside)
+        return StreamWriter(log, ns=ns, step=step, node=name, inside=inside)
 
     def may_inline(self) -> bool:
         """True if sync code may run on the loop's own thread: nothing else is to run on it, and

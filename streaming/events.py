@@ -171,6 +171,9 @@ class Custom(Event):
     data: Any
     node: str = ""
     """Name of the node that wrote it."""
+    inside: Namespace = ()
+    """Of a task that another task called: the tasks that it runs in, which the chunk's namespace
+    names too, though they are of the same graph."""
 
 
 @dataclass(slots=True, kw_only=True)

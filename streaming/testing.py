@@ -76,7 +76,8 @@ class JsonCodec:
     def decode(self, data: bytes) -> Event:
         """The event that `encode` was given."""
         name, fields = json.loads(data)
-        fields["ns"] = tuple(fields["ns"])
+        for key in {"ns", "inside"} & fields.keys():
+            fields[key] = tuple(fields[key])
         if fields.get("checkpoint") is not None:
             fields["checkpoint"] = CheckpointSaved(**fields["checkpoint"])
         kind: type[Event] = getattr(kinds, name)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from .chunk import MODES_PER_EVENT, Chunk
-from .events import Event, StepCommitted
+from .events import Custom, Event, StepCommitted
 from .modes import ORDINALS, SKIP, VIEWS, OutputKeys, Show, StreamMode, narrow
 
 _STATE_MODES = frozenset({"values", "checkpoints", "debug"})
@@ -49,9 +49,10 @@ class View:
             if where is not None and not where(event):
                 continue
             first = event.id * MODES_PER_EVENT
+            ns = (*event.ns, *event.inside) if type(event) is Custom else event.ns
             for ordinal, mode, show in views:
                 if first + ordinal > after and (data := show(event)) is not SKIP:
-                    shown.append(Chunk(first + ordinal, event.ns, mode, data))
+                    shown.append(Chunk(first + ordinal, ns, mode, data))
         return shown
 
     def lacks_values(self, event: Event, after: int) -> bool:

@@ -18,7 +18,7 @@ class StreamWriter:
     more than the log's high-water mark.  Nothing is written while no one wants `custom`.
     """
 
-    __slots__ = ("_fence", "_log", "_node", "_ns", "_step")
+    __slots__ = ("_fence", "_inside", "_log", "_node", "_ns", "_step")
 
     def __init__(
         self,
@@ -27,12 +27,14 @@ class StreamWriter:
         ns: Namespace = (),
         step: int = 0,
         node: str = "",
+        inside: Namespace = (),
         fence: Fence | None = None,
     ) -> None:
         self._log = log
         self._ns = ns
         self._step = step
         self._node = node
+        self._inside = inside
         self._fence = Fence() if fence is None else fence
 
     def __call__(self, data: Any) -> None:
@@ -40,7 +42,9 @@ class StreamWriter:
         log = self._log
         if not (log.wants("custom") or self._fence.raised):
             return
-        event = Custom(ns=self._ns, step=self._step, data=data, node=self._node)
+        event = Custom(
+            ns=self._ns, step=self._step, data=data, node=self._node, inside=self._inside
+        )
         if log.publish(event, self._fence) and log.backlog() > log.high_water:
             self._wait_in_worker()
 

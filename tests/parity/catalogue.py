@@ -10,6 +10,7 @@ from . import (
     custom,
     failures,
     fanout,
+    functional,
     interrupts,
     interrupts_below,
     looks,
@@ -43,6 +44,7 @@ ALL = found_in(
     commands,
     looks,
     raw,
+    functional,
 )
 
 

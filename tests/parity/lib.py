@@ -20,6 +20,7 @@ CHANNEL_NAMES = (
     "Topic",
     "UntrackedValue",
 )
+FUNC_NAMES = ("entrypoint", "task")
 PREGEL_NAMES = ("NodeBuilder", "Pregel")
 WRITE_NAMES = ("ChannelWriteEntry",)
 
@@ -64,7 +65,15 @@ class Engine(SimpleNamespace):
 
 def ours() -> Engine:
     """This project: one SQLite saver serves both doors."""
-    every = (*GRAPH_NAMES, *TYPE_NAMES, *CONFIG_NAMES, *CHANNEL_NAMES, *PREGEL_NAMES, *WRITE_NAMES)
+    every = (
+        *GRAPH_NAMES,
+        *TYPE_NAMES,
+        *CONFIG_NAMES,
+        *CHANNEL_NAMES,
+        *FUNC_NAMES,
+        *PREGEL_NAMES,
+        *WRITE_NAMES,
+    )
     savers = importlib.import_module("checkpoint")
     sqlite = savers.SqliteSaver.from_conn_string
     return Engine(names_of("actors", every), savers.MemorySaver, sqlite, sqlite)
@@ -77,6 +86,7 @@ def theirs() -> Engine:
         **names_of("langgraph.types", TYPE_NAMES),
         **names_of("langgraph.config", CONFIG_NAMES),
         **names_of("langgraph.channels", CHANNEL_NAMES),
+        **names_of("langgraph.func", FUNC_NAMES),
         **names_of("langgraph.pregel", PREGEL_NAMES),
         **names_of("langgraph.pregel._write", WRITE_NAMES),
     }

@@ -57,7 +57,8 @@ Turn = Run | Update
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """`build` is given an engine's names and returns a builder, new for every run."""
+    """`build` is given an engine's names and returns a builder, or a function that makes a graph
+    with a saver, new for every run."""
 
     name: str
     build: Callable[[Any], Any]
