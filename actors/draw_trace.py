@@ -16,8 +16,8 @@ from .channelset import ChannelSet
 from .commands import PULL, Task
 from .draw_parts import Edge
 from .layout import Layout
-from .spec import NodeSpec
-from .values import END
+from .spec import GraphSpec, NodeSpec
+from .values import END, START
 
 STEPS = 251
 """Loops are walked as often as this many steps allow; a longer chain is walked to its end."""
@@ -33,6 +33,8 @@ class _Lead(NamedTuple):
 
 def edges_of(layout: Layout) -> list[Edge]:
     """The edges of a graph's drawing, by source and target; one for each pair."""
+    if layout.spec.direct:
+        return list(_channel_edges(layout.spec))
     walk = _Walk(layout)
     last = walk.run()
     edges: dict[tuple[str, str], Edge] = {}
@@ -54,6 +56,28 @@ def _last_edges(edges: Collection[tuple[str, str]], last: Collection[str]) -> It
         yield from (Edge(name, END) for name in sorted(dead_ends))
     elif END not in targets and len(last) == 1:
         yield from (Edge(name, END, conditional=True) for name in last)
+
+
+def _channel_edges(spec: GraphSpec) -> Iterator[Edge]:
+    """The edges of a raw graph: from who writes to a channel to who subscribes to it."""
+    puts = {START: spec.input_keys} | {name: node.puts for name, node in spec.nodes.items()}
+    woken = {
+        name: sorted({target for channel in channels for target in spec.triggers.get(channel, ())})
+        for name, channels in puts.items()
+    }
+    for source in sorted(woken):
+        yield from (Edge(source, target) for target in woken[source])
+    dead_ends = sorted(name for name in spec.nodes if not woken[name])
+    if dead_ends:
+        alone = len(spec.nodes) == 1  # then LangGraph takes the edge for one out of a loop
+        yield from (Edge(name, END, conditional=alone) for name in dead_ends)
+    else:
+        shown = set(spec.output_keys)
+        yield from (
+            Edge(name, END, conditional=True)
+            for name, node in sorted(spec.nodes.items())
+            if not shown.isdisjoint(node.puts)
+        )
 
 
 class _Walk:

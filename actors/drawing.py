@@ -16,11 +16,12 @@ from .values import END, START
 def drawing_of(layout: Layout, inner: Mapping[str, Graph]) -> Graph:
     """A graph's drawing; `inner` are drawings to put in the place of nodes."""
     spec = layout.spec
-    nodes = {START: Node(START, START, spec.start)}
-    nodes |= {
+    start = {START: Node(START, START, None if spec.direct else spec.start)}
+    nodes = {
         name: Node(name, name, _code(node), _metadata(node, layout) or None)
         for name, node in spec.nodes.items()
     }
+    nodes = nodes | start if spec.direct else start | nodes
     edges = edges_of(layout)
     if any(edge.target == END for edge in edges):
         nodes[END] = Node(END, END)

@@ -168,7 +168,7 @@ class Inspectable:
         from .jsonschemas import input_model
 
         parse_config(config)
-        return input_model(self.spec.sources.input, self._title("input"))
+        return input_model(self.spec, self._title("input"))
 
     def get_output_schema(self, config: Config | None = None) -> type[BaseModel]:
         """A pydantic model of the state keys that the graph gives; each may be missing."""

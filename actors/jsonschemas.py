@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from types import NoneType
-from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, Union, cast, get_args, get_origin
 from uuid import UUID
 
 from .channels import Channel, LastValue, Topic
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 JsonSchema = dict[str, Any]
 """A JSON Schema, draft 2020-12."""
 
+Typed: TypeAlias = Callable[[Channel, Any], Any]
+"""The type of what a channel takes or gives, from the channel and its annotation."""
+
 _CONFIG: Mapping[str, Any] = {
     "tags": list[str],
     "metadata": dict[str, Any],
@@ -48,6 +51,8 @@ def json_schema_of(spec: GraphSpec, source: Any, title: str) -> JsonSchema:
 
     Raises JsonSchemaError, and JsonSchemaUnavailableError when pydantic is not installed.
     """
+    if spec.direct:
+        return _made(source, channels_model(spec, source, title, update_type).model_json_schema)
     if is_schema_of_its_own(source) or is_schema_of_its_own(get_origin(source)):
         return described(source)
     pydantic = _pydantic(source)
@@ -91,8 +96,33 @@ def context_schema(context: Any) -> JsonSchema | None:
     )
 
 
-def input_model(source: Any, title: str) -> type[BaseModel]:
-    """A pydantic model that takes what the schema takes."""
+def channels_model(spec: GraphSpec, source: Any, title: str, typed: Typed) -> type[BaseModel]:
+    """A pydantic model of what a raw graph or an entrypoint takes or gives.
+
+    `source` names a channel, whose bare value it is, or several in a tuple; or it is a type.
+    """
+    pydantic = _pydantic(source)
+
+    def type_of(key: str) -> Any:
+        channel = spec.channels[key]
+        return typed(channel, getattr(channel, "typ", Any))
+
+    if isinstance(source, tuple):
+        fields = {key: (type_of(key), None) for key in cast("tuple[str, ...]", source)}
+        return _made(source, lambda: _model(pydantic, title, fields))
+    root = type_of(source) if isinstance(source, str) else Any if source is None else modern(source)
+    return _made(source, lambda: _root(pydantic, title, root))
+
+
+def input_model(spec: GraphSpec, title: str) -> type[BaseModel]:
+    """A pydantic model that takes what the graph takes."""
+    source = spec.sources.input
+    if spec.direct:
+        return channels_model(spec, source, title, update_type)
+    return _whole_model(source, title)
+
+
+def _whole_model(source: Any, title: str) -> type[BaseModel]:
     if is_pydantic(source):
         return source
     pydantic = _pydantic(source)
@@ -102,8 +132,10 @@ def input_model(source: Any, title: str) -> type[BaseModel]:
 def output_model(spec: GraphSpec, title: str) -> type[BaseModel]:
     """A pydantic model of the state keys that the graph gives; each may be missing."""
     source, channels = spec.sources.output, spec.channels
+    if spec.direct:
+        return channels_model(spec, source, title, value_type)
     if spec.output_keys == ROOT_ONLY:
-        return input_model(value_type(channels[ROOT], source), title)
+        return _whole_model(value_type(channels[ROOT], source), title)
     hints = field_hints(get_origin(source) or source)
     fields = {
         key: (value_type(channels[key], hints[key]), None)

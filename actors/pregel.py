@@ -22,7 +22,7 @@ from .fittings import Fittings
 from .layout import Pauses
 from .params import Callee, callee_of
 from .request import nodes_of
-from .spec import TASKS, GraphSpec, NodeSpec, Writes
+from .spec import TASKS, GraphSpec, NodeSpec, Sources, Writes
 from .values import START, TAG_HIDDEN, Send
 
 
@@ -150,6 +150,7 @@ class NodeBuilder:
             metadata=metadata or None,
             hidden=TAG_HIDDEN in self._tags,
             put=_putter(self._writes),
+            puts=tuple(dict.fromkeys(entry.channel for entry in self._writes)),
         )
 
     def _check_many(self, channels: Sequence[str]) -> None:
@@ -259,10 +260,15 @@ def _spec(
         output_keys=_known("Output", outputs, named),
         state_keys=tuple(named),
         coerce_input=_reader(inputs),
+        sources=Sources(_as_source(inputs), _as_source(outputs)),
         direct=True,
         bare=outputs if isinstance(outputs, str) else None,
         shows="values",
     )
+
+
+def _as_source(keys: str | Sequence[str]) -> str | tuple[str, ...]:
+    return keys if isinstance(keys, str) else tuple(keys)
 
 
 def _named(key: str, channel: Any) -> Channel:

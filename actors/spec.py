@@ -98,13 +98,18 @@ class NodeSpec:
     put: Callable[[Any], Writes] | None = None
     """Of raw graphs, entrypoints and called tasks: the writes that a result stands for; None: it is
     an update of the state."""
+    puts: tuple[str, ...] = ()
+    """Of raw graphs: the channels that these writes go to."""
     ends: Mapping[str, str | None] = field(default_factory=dict[str, "str | None"])
     """Where its Commands may go, as declared, with labels for drawings; empty: nothing was said."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sources:
-    """A graph's schemas as they were given: classes, or types like `Annotated[list, add]`."""
+    """A graph's schemas as they were given: classes, or types like `Annotated[list, add]`.
+
+    Of a raw graph: the name of a channel, or several in a tuple.  Of an entrypoint: types.
+    """
 
     input: Any = None
     output: Any = None

@@ -4,7 +4,17 @@ from typing import Any, TypedDict
 
 import pytest
 
-from actors import END, START, ConfigError, StateGraph
+from actors import (
+    END,
+    START,
+    ConfigError,
+    EphemeralValue,
+    LastValue,
+    NodeBuilder,
+    Pregel,
+    StateGraph,
+    entrypoint,
+)
 from actors.draw import Edge
 
 
@@ -76,3 +86,53 @@ def test_a_drawing_is_the_caller_s_to_change() -> None:
 def test_a_config_that_is_none_is_refused() -> None:
     with pytest.raises(ConfigError, match="no mapping"):
         chain("a").compile().get_graph("thread")  # type: ignore[arg-type]
+
+
+def raw(inputs: str, **nodes: tuple[str, str]) -> Pregel:
+    """A raw graph: node -> (the channel it reads, the one it writes)."""
+    names = {inputs} | {name for pair in nodes.values() for name in pair}
+    builders = {
+        name: NodeBuilder().subscribe_only(reads).do(lambda value: value).write_to(writes)
+        for name, (reads, writes) in nodes.items()
+    }
+    return Pregel(
+        nodes=builders,
+        channels={name: EphemeralValue(int) for name in names} | {"out": LastValue(int)},
+        input_channels=inputs,
+        output_channels="out",
+    )
+
+
+def ends(edges: list[Edge]) -> list[tuple[str, str, bool]]:
+    return [(edge.source, edge.target, edge.conditional) for edge in edges]
+
+
+def test_edges_of_a_raw_graph_lead_from_who_writes_a_channel_to_who_reads_it() -> None:
+    graph = raw("a", one=("a", "b"), two=("b", "out"), too=("b", "out")).get_graph()
+    assert list(graph.nodes) == ["one", "two", "too", START, END]
+    assert ends(graph.edges) == [
+        (START, "one", False),
+        ("one", "too", False),
+        ("one", "two", False),
+        ("too", END, False),
+        ("two", END, False),
+    ]
+
+
+def test_a_raw_loop_ends_where_the_output_is_written() -> None:
+    graph = raw("a", one=("a", "b"), two=("b", "a")).get_graph()
+    assert ends(graph.edges) == [
+        (START, "one", False),
+        ("one", "two", False),
+        ("two", "one", False),
+    ]
+    graph = raw("a", one=("a", "out"), two=("out", "a")).get_graph()
+    assert ends(graph.edges)[-1] == ("one", END, True)
+
+
+def test_an_entrypoint_is_drawn_as_one_node() -> None:
+    @entrypoint()
+    def work(number: int) -> int:
+        return number
+
+    assert ends(work.get_graph().edges) == [(START, "work", False), ("work", END, True)]

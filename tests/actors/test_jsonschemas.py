@@ -9,7 +9,18 @@ from typing import Any, TypedDict
 import msgspec
 import pytest
 
-from actors import START, ConfigError, JsonSchemaError, StateGraph
+from actors import (
+    START,
+    ConfigError,
+    EphemeralValue,
+    JsonSchemaError,
+    LastValue,
+    NodeBuilder,
+    Pregel,
+    StateGraph,
+    Topic,
+    entrypoint,
+)
 
 
 class Old(TypedDict):
@@ -117,3 +128,38 @@ def test_without_pydantic_it_says_what_to_install() -> None:
     assert ran == "{'a': 1}"
     assert said.startswith("JsonSchemaUnavailableError The JSON schema of <class '__main__.State'>")
     assert "pip install 'understudy[pydantic]'" in said
+
+
+def test_a_raw_graph_is_described_by_its_channels() -> None:
+    node = NodeBuilder().subscribe_to("a").do(lambda values: values["a"]).write_to("b", "t")
+    channels = {"a": EphemeralValue(int), "b": LastValue(str), "t": Topic(int)}
+    several = Pregel(
+        nodes={"n": node}, channels=channels, input_channels=["a"], output_channels=["b", "t"]
+    )
+    assert several.get_input_jsonschema() == {
+        "properties": {"a": {"default": None, "title": "A", "type": "integer"}},
+        "title": "PregelInput",
+        "type": "object",
+    }
+    assert list(several.get_output_schema().model_fields) == ["b", "t"]
+    bare = Pregel(nodes={"n": node}, channels=channels, input_channels="a", output_channels="b")
+    assert bare.get_input_jsonschema() == {"title": "PregelInput", "type": "integer"}
+    assert bare.get_output_jsonschema() == {"title": "PregelOutput", "type": "string"}
+
+
+def test_an_entrypoint_is_described_by_its_annotations() -> None:
+    @entrypoint()
+    def typed(numbers: list[int]) -> entrypoint.final[str, int]:
+        raise NotImplementedError
+
+    @entrypoint()
+    def plain(value):  # type: ignore[no-untyped-def]
+        return value
+
+    assert typed.get_input_jsonschema() == {
+        "items": {"type": "integer"},
+        "title": "typed_input",
+        "type": "array",
+    }
+    assert typed.get_output_jsonschema() == {"title": "typed_output", "type": "string"}
+    assert plain.get_input_jsonschema() == {"title": "plain_input"}
