@@ -7,10 +7,9 @@ for 2**32 values under one key.
 
 from __future__ import annotations
 
-import hmac
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 from .errors import (
     DeserializationError,
@@ -46,8 +45,15 @@ class EncryptedSerializer:
     def __init__(self, key: bytes | None = None, serializer: Serializer | None = None) -> None:
         key = _checked(_from_environment() if key is None else key)
         self._cipher, self._refused = _cipher(key)
-        self._head = _VERSION + hmac.digest(key, b"understudy: name of the key", "sha256")[:4]
+        self._head = _VERSION + _name(key)
         self._plain = serializer or MsgpackSerializer()
+
+    @classmethod
+    def from_pycryptodome_aes(
+        cls, serde: Serializer | None = None, *, key: bytes | None = None
+    ) -> Self:
+        """The same under the name it has in LangGraph; encrypts with `cryptography`."""
+        return cls(key, serde)
 
     @property
     def plain(self) -> Serializer:
@@ -136,6 +142,13 @@ def _checked(key: Any) -> bytes:
             "os.urandom(32)"
         )
     return key
+
+
+def _name(key: bytes) -> bytes:
+    """Four bytes that tell keys apart and nothing of the key."""
+    import hmac  # and with it OpenSSL: 5 ms, for who encrypts only
+
+    return hmac.digest(key, b"understudy: name of the key", "sha256")[:4]
 
 
 def _cipher(key: bytes) -> tuple[Any, type[Exception]]:

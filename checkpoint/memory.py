@@ -36,13 +36,16 @@ from .soundness import ScopeCheck
 class MemorySaver(Custodian):
     """Keeps checkpoints in memory: for tests, and for threads that need not outlive the process.
 
-    Any event loop in any thread may use it.  `events` is its log of run events::
+    Any event loop in any thread may use it.  `events` is its log of run events.  `serde` is
+    LangGraph's word for `serializer`::
 
         graph = builder.compile(checkpointer=MemorySaver())
     """
 
-    def __init__(self, serializer: Serializer | None = None) -> None:
-        self._serializer = serializer or MsgpackSerializer()
+    def __init__(
+        self, serializer: Serializer | None = None, *, serde: Serializer | None = None
+    ) -> None:
+        self._serializer = serializer or serde or MsgpackSerializer()
         self._extras = ExtraEncoder(self._serializer)
         self._claims = ClaimTable()
         self._lock = threading.Lock()

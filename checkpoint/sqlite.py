@@ -36,15 +36,20 @@ class SqliteSaver(DatabaseHandle, Custodian):
     Opening raises NotADatabaseError, NewerSchemaError, CorruptDataError, DatabaseUnwritableError,
     and for an encrypted file without its key WrongKeyError or KeyRequiredError;
     using it while it is not open raises SaverClosedError.  `events` is its log of run events.
+    `serde` is LangGraph's word for `serializer`.
     """
 
     tables = (RUN_THREADS, MARKS)
 
     def __init__(
-        self, path: str | os.PathLike[str], *, serializer: Serializer | None = None
+        self,
+        path: str | os.PathLike[str],
+        *,
+        serializer: Serializer | None = None,
+        serde: Serializer | None = None,
     ) -> None:
         super().__init__(path)
-        self._serializer = serializer or MsgpackSerializer()
+        self._serializer = serializer or serde or MsgpackSerializer()
         self._extras = ExtraEncoder(self._serializer)
         self.events = SqliteEvents(self)
 

@@ -18,6 +18,7 @@ from checkpoint import (
     EventRow,
     InvalidKeyError,
     KeyRequiredError,
+    MemorySaver,
     MsgpackSerializer,
     Serializer,
     SqliteSaver,
@@ -159,6 +160,13 @@ def test_without_the_library_it_is_said_what_to_install() -> None:
 
 def test_the_library_is_loaded_by_who_encrypts_only() -> None:
     assert in_a_process("import sys\nprint('cryptography' in sys.modules)") == "False\n"
+
+
+async def test_the_names_of_langgraph_work_too() -> None:
+    serializer = EncryptedSerializer.from_pycryptodome_aes(key=KEY)
+    assert EncryptedSerializer(KEY).loads(serializer.dumps(SECRET)) == SECRET
+    assert MemorySaver(serde=serializer).serializer is serializer
+    assert SqliteSaver(":memory:", serde=serializer).serializer is serializer
 
 
 # --------------------------------------------------------------------------------- the database
