@@ -34,7 +34,7 @@ class TaskContext:
         "_runs",
         "_runtime",
         "_writer",
-        "asked",
+        "answered",
         "attempt",
         "book",
         "called",
@@ -52,8 +52,8 @@ class TaskContext:
         self.task = task
         self.children = 0
         """Graphs this task has called; the second and later ones get a namespace of their own."""
-        self.asked = 0
-        """Interrupts this task has asked for, answered ones too."""
+        self.answered = 0
+        """Interrupts that have been answered since the node began."""
         self.called = 0
         """Tasks this task has called."""
         self.fenced = False
@@ -194,15 +194,17 @@ class TaskContext:
         return ns if self.children == 1 else (*ns, str(self.children - 1))
 
     def next_interrupt(self) -> tuple[int, str]:
-        """Place and id of the next interrupt this task asks for."""
-        place = self.asked
-        self.asked += 1
-        return place, interrupt_id(self.namespace(), place)
+        """Place and id of the next interrupt this task asks for.
+
+        The place is the number of answers it has got, so one that user code swallowed, or whose
+        answer was refused, leaves its place to the next.
+        """
+        return self.answered, interrupt_id(self.namespace(), self.answered)
 
     def refuse(self, interrupt: Interrupt) -> None:
-        """The last answer given to the task was refused: its interrupt waits again."""
+        """The answer to the task's next interrupt was refused: it waits again."""
         task, answers = self.task, self.scheduler.facts.answers
-        task.answers, task.interrupts = task.answers[: self.asked - 1], (interrupt,)
+        task.answers, task.interrupts = task.answers[: self.answered], (interrupt,)
         if answers is not None:
             answers.open(interrupt.id)
 

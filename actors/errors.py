@@ -14,6 +14,7 @@ ActorsError
 │   ├── GraphInterrupt                  the run waits for answers
 │   ├── ParentCommand                   a command for the graph that called this one
 │   └── GraphDrained                    the run was asked to stop, and did between two steps
+├── ResumeError (RuntimeError)          a resume answers nothing, or may answer several
 ├── EmptyInputError                     there is nothing to run
 ├── EmptyChannelError                   a channel that holds no value was read
 ├── GraphRecursionError (RecursionError)  the steps ran out
@@ -46,7 +47,7 @@ ActorsError
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 if TYPE_CHECKING:
     from .values import Command, Interrupt
@@ -87,6 +88,15 @@ class GraphInterrupt(GraphBubbleUp):
     def __init__(self, interrupts: Sequence[Interrupt] = ()) -> None:
         super().__init__(tuple(interrupts))
         self.interrupts = tuple(interrupts)
+
+    @classmethod
+    def alone_in(cls, error: BaseException) -> GraphInterrupt | None:
+        """The first pause of a group of nothing else, such as a TaskGroup raises; else None."""
+        if not isinstance(error, BaseExceptionGroup):
+            return error if isinstance(error, GraphInterrupt) else None
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        found = [cls.alone_in(each) for each in group.exceptions]
+        return None if None in found else found[0]
 
 
 class ParentCommand(GraphBubbleUp):

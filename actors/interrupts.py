@@ -37,13 +37,14 @@ def interrupt(value: Any, *, response_schema: Any = None) -> Any:
     answer = _answer(context, place, name)
     if answer is MISSING:
         raise GraphInterrupt((_interrupt(value, name, adapter, response_schema),))
-    if adapter is None:
-        return answer
-    try:
-        return adapter.validate_python(answer)
-    except ValueError:  # pydantic's ValidationError is one
-        context.refuse(_interrupt(value, name, adapter, response_schema))
-        raise
+    if adapter is not None:
+        try:
+            answer = adapter.validate_python(answer)
+        except ValueError:  # pydantic's ValidationError is one
+            context.refuse(_interrupt(value, name, adapter, response_schema))
+            raise
+    context.answered += 1
+    return answer
 
 
 def _answer(context: TaskContext, place: int, name: str) -> Any:

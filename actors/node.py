@@ -71,13 +71,14 @@ class NodeActor(Dispatcher[Task, None]):
                 context = self._scheduler.running[message]
         except asyncio.CancelledError:
             raise
-        except GraphInterrupt as pause:
-            self._reply(TaskInterrupted(message, pause.interrupts))
-            return
         except (ParentCommand, GraphDrained) as addressed:
             self._reply(TaskFailed(message, addressed))
             return
         except BaseException as error:  # the edge of user code: it may raise anything
+            pause = GraphInterrupt.alone_in(error)
+            if pause is not None:
+                self._reply(TaskInterrupted(message, pause.interrupts))
+                return
             self._report(error, message)
             if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise

@@ -29,7 +29,7 @@ from checkpoint import (
 )
 
 from .channels import MISSING
-from .commands import Snapshot, Task
+from .commands import NULL_TASK, Snapshot, Task
 from .kept import kept_of
 from .values import Durability
 from .views import error_text
@@ -182,22 +182,32 @@ class Recorder:
         await self.saver.synced()
 
     def drop_refused(self) -> list[str]:
-        """After a SerializationError: keep the error of a task whose writes were refused instead
-        of the writes, so that what its siblings wrote can still be stored.
+        """After a SerializationError: keep the error of a task whose writes or interrupts were
+        refused instead of those, so that what its siblings wrote can still be stored.  Of answers,
+        and of a Command as input, that were refused nothing is kept: what was stored stays.
 
         Gives the names of the nodes whose writes were refused.
         """
         refused: list[str] = []
-        for task, _ in self._writes:
-            if task.error is None:
-                try:
-                    self._encoder.encode_writes(kept_of(task, self._unstored))
-                except SerializationError as error:
-                    task.error = error_text(error)
-                    refused.append(task.node.name)
+        kept: list[tuple[Task, str]] = []
+        for task, checkpoint_id in self._writes:
+            error = self._refusal(task)
+            if error is not None and task.id != NULL_TASK:
+                task.interrupts, task.error = (), task.error or error_text(error)
+                refused.append(task.node.name)
+            if error is None or (task.id != NULL_TASK and self._refusal(task) is None):
+                kept.append((task, checkpoint_id))
+        self._writes = kept
         self._last, self._unsaved = None, {}
         self._notes.clear()
         return refused
+
+    def _refusal(self, task: Task) -> SerializationError | None:
+        try:
+            self._encoder.encode_writes(kept_of(task, self._unstored))
+        except SerializationError as error:
+            return error
+        return None
 
     # --- encoding ------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .errors import GraphBubbleUp, NodeCancelledError
+from .errors import GraphBubbleUp, GraphInterrupt, NodeCancelledError
 
 if TYPE_CHECKING:
     from .policies import RetryPolicy
@@ -52,6 +52,8 @@ def retry_delay(
     are no failures.  `dice` gives a number from 0 to 1.  Raises what a `retry_on` function raises.
     """
     if not isinstance(error, Exception) or isinstance(error, GraphBubbleUp | NodeCancelledError):
+        return None
+    if GraphInterrupt.alone_in(error) is not None:
         return None
     for policy in policies:
         if _covers(policy, error):
