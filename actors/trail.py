@@ -88,7 +88,8 @@ class Trail:
     def identify(self, task: Task) -> str:
         """The task's id, made when first asked for."""
         if not task.id:
-            task.id = task_id(self.checkpoint_id or self._facts.seed, self._facts.ns, task)
+            seed = self.identify(task.parent) if task.parent else self.checkpoint_id
+            task.id = task_id(seed or self._facts.seed, self._facts.ns, task)
         return task.id
 
     def answer(self, tasks: Iterable[Task]) -> list[MachineCommand]:
