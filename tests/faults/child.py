@@ -27,6 +27,7 @@ from actors import ActorSystem, CompiledGraph, EmptyInputError
 from checkpoint import SqliteSaver
 from checkpoint.story import Story
 from streaming import Chunk, Gap
+from tests.faults.flows import TOPIC, flow_of
 from tests.faults.work import INPUT, Effects, build, message
 
 MODES = ["values", "updates", "custom"]
@@ -101,6 +102,15 @@ async def update(job: dict[str, Any], tell: Tell) -> None:
             entry = {"log": [message(f"update {number}")], "total": number}
             await graph.aupdate_state(on(job), entry, as_node="inner")
             tell(number)
+
+
+async def calls(job: dict[str, Any], tell: Tell) -> None:
+    """Run an entrypoint that calls tasks."""
+    async with SqliteSaver(job["path"]) as saver:
+        flow = flow_of(Effects(Path(job["effects"]), job["attempt"]), saver)
+        async for chunk in flow.astream(TOPIC, on(job), durability=job["durability"]):
+            tell(chunk)
+    tell("end")
 
 
 async def takeover(job: dict[str, Any], tell: Tell) -> None:
@@ -178,7 +188,7 @@ def _is_outside(called: Any) -> bool:
 
 ROLES = {
     role.__name__: role
-    for role in (stream, run, logged, read, update, takeover, opening, administering)
+    for role in (stream, run, logged, read, update, calls, takeover, opening, administering)
 }
 
 
