@@ -7,7 +7,9 @@ rows stay as long as an entry of what stays points into them.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from .record import CheckpointRecord, Entry, Span, Spanned, TaskWrites, Whole
@@ -93,18 +95,20 @@ def info_of(thread_id: str, contents: Contents) -> ThreadInfo:
 
 def removal_of(contents: Contents, staying: Collection[Place]) -> Removal:
     """What to do so that only the checkpoints in `staying` stay, and what they need."""
+    kept: dict[str, set[str]] = {}
+    for ns, checkpoint_id in staying:
+        kept.setdefault(ns, set()).add(checkpoint_id)
     scopes: list[ScopeRemoval] = []
     removed = Removed()
     for ns, scope in contents.items():
-        kept = frozenset(place[1] for place in staying if place[0] == ns)
-        removal, size = _of_scope(scope, kept)
+        removal, size = _of_scope(scope, kept.get(ns, set()))
         if removal.gone or removal.blobs:
             scopes.append(removal)
             removed += Removed(len(removal.gone), len(removal.blobs), size)
     return Removal(tuple(scopes), removed, emptied=not staying)
 
 
-def _of_scope(scope: ScopeContents, kept: frozenset[str]) -> tuple[ScopeRemoval, int]:
+def _of_scope(scope: ScopeContents, kept: AbstractSet[str]) -> tuple[ScopeRemoval, int]:
     gone = tuple(record.id for record in scope.checkpoints if record.id not in kept)
     uses = _Uses()
     for record in scope.checkpoints:
@@ -123,7 +127,7 @@ def _of_scope(scope: ScopeContents, kept: frozenset[str]) -> tuple[ScopeRemoval,
     return removal, sum(blob.size for blob in blobs)
 
 
-def _relinked(scope: ScopeContents, kept: frozenset[str]) -> Iterator[CheckpointRecord]:
+def _relinked(scope: ScopeContents, kept: AbstractSet[str]) -> Iterator[CheckpointRecord]:
     records = {record.id: record for record in scope.checkpoints}
     for record in scope.checkpoints:
         if record.id not in kept or record.parent_id is None or record.parent_id in kept:
@@ -146,6 +150,7 @@ class _Uses:
     def __init__(self) -> None:
         self._whole: set[int] = set()
         self._spans: dict[int, set[Span]] = {}
+        self._parts: dict[int, list[tuple[int, int]]] = {}
 
     def add(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
@@ -159,8 +164,24 @@ class _Uses:
                     pass
 
     def need(self, blob: BlobSize) -> bool:
+        """True if an entry points into a row; to be asked when all are added."""
         if blob.key in self._whole:
             return True
-        spans = self._spans.get(blob.key, ())
-        stop = blob.start + blob.count
-        return any(span.start < stop and blob.start < span.stop for span in spans)
+        if blob.key not in self._parts:
+            spans = self._spans.get(blob.key, ())
+            self._parts[blob.key] = joined((span.start, span.stop) for span in spans)
+        parts = self._parts[blob.key]
+        at = bisect_right(parts, blob.start, key=lambda part: part[0]) - 1
+        follows = at + 1 < len(parts) and parts[at + 1][0] < blob.start + blob.count
+        return follows or (at >= 0 and blob.start < parts[at][1])
+
+
+def joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """What ranges (start, stop) cover together, as few of them as possible, in order."""
+    parts: list[tuple[int, int]] = []
+    for start, stop in sorted(ranges):
+        if parts and start <= parts[-1][1]:
+            parts[-1] = (parts[-1][0], max(stop, parts[-1][1]))
+        else:
+            parts.append((start, stop))
+    return parts

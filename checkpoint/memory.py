@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from .claims import ClaimTable
-from .contents import Contents, info_of, removal_of, run_ids_of
+from .contents import Contents, ScopeContents, info_of, removal_of, run_ids_of
 from .custodian import Change, Custodian, unknown_source
 from .events import MemoryEvents, check_events
 from .extras import ExtraEncoder
@@ -145,11 +145,11 @@ class MemorySaver(Custodian):
     async def athreads(self, *, limit: int | None = None) -> Sequence[ThreadInfo]:
         """The threads that hold checkpoints, the one written last first."""
         with self._lock:
-            infos = [
-                info_of(thread_id, contents)
-                for thread_id in sorted({thread_id for thread_id, _ in self._scopes})
-                if (contents := self._look(thread_id))
-            ]
+            threads: dict[str, dict[str, ScopeContents]] = {}
+            for (thread_id, ns), scope in self._scopes.items():
+                if scope.ids:
+                    threads.setdefault(thread_id, {})[ns] = scope.contents(ns)
+        infos = [info_of(thread_id, threads[thread_id]) for thread_id in sorted(threads)]
         infos.sort(key=lambda info: info.newest_id, reverse=True)
         return infos[: checked_limit(limit)]
 

@@ -7,12 +7,14 @@ called it, `metadata.parents[enclosing ns]`, the one whose step it ran in.
 `pruned` looks at the *groups* of a scope: all checkpoints of the root graph are one, and those of a
 subgraph are one for each checkpoint of the enclosing graph that they belong to.
 
-* A group of a subgraph stays only if the checkpoint it belongs to stays.  A group that belongs to
-  none that is stored stands for itself.
+* A group of a subgraph stays only if the checkpoint it belongs to stays.  What belongs to none
+  that is stored stands for itself, unless its subgraph keeps its state.
 * Of a group stay the heads (the checkpoints without children: the newest one, what a pending
   interrupt waits at, and the ends of other branches), the newest `last`, and those not older than
   `since`.
-* Of a scope that a subgraph keeps across calls (its ns ends without a task id) stays the newest.
+* A subgraph that keeps its state across calls (its ns ends without a task id) goes on from the
+  newest checkpoint of its scope, whatever that belongs to: of the whole scope stay the newest
+  `last`, and those not older than `since`.
 * Where two checkpoints that stay are on different branches, the one they part at stays.
 
 So a thread without branches that is pruned to `last=1` keeps one checkpoint for each scope that it
@@ -43,12 +45,12 @@ def pruned(contents: Contents, keep: Keep) -> frozenset[Place]:
     staying: set[Place] = set()
     for ns in sorted(contents, key=_depth):
         scope = contents[ns]
-        kept: set[str] = set()
+        lasting = _is_lasting(ns)
+        kept = set(_recent(scope.checkpoints, keep)) if lasting else set[str]()
         for owner, group in _groups(scope, contents).items():
-            if owner is None or (_enclosing(ns), owner) in staying:
-                kept.update(_of_group(group, keep))
-        if _is_lasting(ns) and scope.checkpoints:
-            kept.add(scope.checkpoints[-1].id)
+            alone = owner is None and not lasting
+            if alone or (_enclosing(ns), owner) in staying:
+                kept.update(_heads(group), _recent(group, keep))
         kept.update(_partings(scope.checkpoints, kept))
         staying.update((ns, checkpoint_id) for checkpoint_id in kept)
     return frozenset(staying)
@@ -87,13 +89,18 @@ def _groups(
     return groups
 
 
-def _of_group(group: Sequence[CheckpointRecord], keep: Keep) -> Iterator[str]:
+def _heads(group: Sequence[CheckpointRecord]) -> Iterator[str]:
     parents = {record.parent_id for record in group}
-    recent = {record.id for record in group[-keep.last :]}
-    for record in group:
-        young = keep.since is not None and record.created_at >= keep.since
-        if record.id not in parents or record.id in recent or young:
-            yield record.id
+    return (record.id for record in group if record.id not in parents)
+
+
+def _recent(records: Sequence[CheckpointRecord], keep: Keep) -> Iterator[str]:
+    for record in records[-keep.last :]:
+        yield record.id
+    if keep.since is not None:
+        for record in records:
+            if record.created_at >= keep.since:
+                yield record.id
 
 
 def _partings(records: Sequence[CheckpointRecord], kept: set[str]) -> Iterator[str]:
@@ -121,5 +128,5 @@ def _depth(ns: str) -> int:
 
 
 def _is_lasting(ns: str) -> bool:
-    """True for the root graph, and for a subgraph that keeps its state across calls."""
-    return ":" not in ns.rpartition("|")[2]
+    """True for a subgraph that keeps its state across calls."""
+    return bool(ns) and ":" not in ns.rpartition("|")[2]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .contents import ScopeContents
+from .contents import ScopeContents, joined
 from .errors import CheckpointError, UnknownTypeTagError
 from .record import BlobRow, CheckpointRecord, Entry, Inline, Span, Spanned, TaskWrites, Whole
 from .reports import Damage, Verification
@@ -23,6 +23,8 @@ class ScopeCheck:
         self._ns = ns
         self._rows: dict[int, dict[int, int]] = {}
         """Counts of the rows that are there, by key and start."""
+        self._parts: dict[int, list[tuple[int, int]]] = {}
+        """What those cover, once all are given."""
         self._seen: set[Entry] = set()
         self._checkpoints = 0
         self._blobs = 0
@@ -106,8 +108,9 @@ class ScopeCheck:
         return None
 
     def _is_there(self, span: Span) -> bool:
-        at = span.start
-        for start, count in sorted(self._rows.get(span.key, {}).items()):
-            if start <= at < start + count:
-                at = start + count
-        return at >= span.stop
+        if span.key not in self._parts:
+            rows = self._rows.get(span.key, {})
+            self._parts[span.key] = joined((start, start + rows[start]) for start in rows)
+        return any(
+            start <= span.start and span.stop <= stop for start, stop in self._parts[span.key]
+        )

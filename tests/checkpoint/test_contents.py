@@ -7,6 +7,7 @@ from checkpoint.contents import (
     BlobSize,
     ScopeContents,
     info_of,
+    joined,
     places_of,
     removal_of,
     run_ids_of,
@@ -50,6 +51,18 @@ def test_the_rows_of_a_list_stay_that_its_spans_reach_into() -> None:
     assert kept_of(lists, "01") == [(0, 0)]
     assert kept_of(lists, "02") == [(0, 0), (0, 2)]
     assert kept_of(lists, "03") == [(0, 4), (0, 6)]
+
+
+def test_ranges_are_joined() -> None:
+    assert joined([(4, 6), (0, 2), (1, 3), (3, 4), (8, 9)]) == [(0, 6), (8, 9)]
+    assert joined([]) == []
+
+
+def test_a_window_and_a_part_of_it_in_the_middle_keep_their_rows() -> None:
+    blobs = tuple(BlobSize(0, start, 1, 1) for start in range(10))
+    lists = holding(spans(1, (0, 1, 3), (0, 6, 7)), spans(2, (0, 2, 4)), blobs=blobs)
+    assert [start for _, start in kept_of(lists, "01")] == [1, 2, 6]
+    assert [start for _, start in kept_of(lists, "02")] == [2, 3]
 
 
 def test_pending_writes_keep_what_they_need() -> None:

@@ -48,8 +48,12 @@ def path(tmp_path: Path) -> Path:
 
 
 def files_of(path: Path) -> bytes:
-    """All that is on the disk: the database, its log, and what stands beside them."""
-    return b"".join(each.read_bytes() for each in path.parent.glob(path.name + "*"))
+    """All that is on the disk: the database, its log, and what stands beside them.
+
+    Read by another process: to close a file in this one would give its locks back.
+    """
+    files = sorted(path.parent.glob(path.name + "*"))
+    return subprocess.run(["cat", *files], capture_output=True, check=True).stdout
 
 
 # ------------------------------------------------------------------------------- the serializer

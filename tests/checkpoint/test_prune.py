@@ -103,6 +103,16 @@ def test_of_a_subgraph_that_keeps_its_state_the_newest_stays() -> None:
     assert names(pruned(contents, Keep(2)), "memory") == "08 09"
 
 
+def test_of_a_subgraph_that_keeps_its_state_what_belongs_to_nothing_goes() -> None:
+    contents = thread(
+        scope("", "09"),
+        joined(scope("memory", "01 02", owner="00"), scope("memory", "05<02 06", owner="04")),
+    )
+    assert names(pruned(contents, LATEST), "memory") == "06"
+    assert names(pruned(contents, Keep(3)), "memory") == "02 05 06"
+    assert names(pruned(contents, Keep(since=5.0)), "memory") == "05 06"
+
+
 def test_where_groups_of_a_subgraph_part_stays() -> None:
     contents = thread(
         scope("", "01 06<01 09<01"),

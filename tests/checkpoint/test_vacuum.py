@@ -52,9 +52,9 @@ def test_what_was_deleted_leaves_the_file_and_the_log(path: Path) -> None:
         assert size_of(path) == packed.after < 60_000
         assert packed.before >= full
         assert path.with_name("threads.db-wal").stat().st_size == 0
-        assert SECRET not in path.read_bytes()
         assert asyncio.run(values_of(saver))
         assert saver.verify().ok
+    assert SECRET not in path.read_bytes()
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from checkpoint import CheckpointRecord, EncryptedSerializer, MemorySaver, SqliteSaver
@@ -139,6 +139,13 @@ async def tell(saver: AdministeredSaver, history: list[Any], plan: list[Any]) ->
 @pytest.mark.parametrize("kind", SAVERS)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(history=histories, plan=plans)
+@example(  # what a subgraph keeps across calls, and the checkpoints it belonged to are gone
+    history=[("step", "one", 1), ("branch", 0), ("child", 0, "memory")],
+    plan=[
+        (("prune", 1, None), [("step", "one", 1), ("child", 0, "memory")]),
+        (("prune", 1, None), []),
+    ],
+)
 def test_what_is_kept_loads_to_what_it_was(kind: str, history: list[Any], plan: list[Any]) -> None:
     async def run() -> None:
         async with AsyncExitStack() as opened:
