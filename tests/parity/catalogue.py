@@ -4,16 +4,20 @@ import pytest
 
 from . import (
     branches,
+    caches,
     chains,
     channels,
     commands,
     custom,
+    drains,
     failures,
     fanout,
     functional,
+    handlers,
     interrupts,
     interrupts_below,
     looks,
+    policies,
     raw,
     reducers,
     schemas,
@@ -45,6 +49,10 @@ ALL = found_in(
     looks,
     raw,
     functional,
+    policies,
+    handlers,
+    caches,
+    drains,
 )
 
 

@@ -23,6 +23,9 @@ CHANNEL_NAMES = (
 FUNC_NAMES = ("entrypoint", "task")
 PREGEL_NAMES = ("NodeBuilder", "Pregel")
 WRITE_NAMES = ("ChannelWriteEntry",)
+POLICY_NAMES = ("CachePolicy", "RetryPolicy", "TimeoutPolicy")
+RUNTIME_NAMES = ("RunControl", "Runtime")
+ERROR_NAMES = ("NodeError",)
 
 
 def names_of(module: str, names: tuple[str, ...]) -> dict[str, Any]:
@@ -73,10 +76,14 @@ def ours() -> Engine:
         *FUNC_NAMES,
         *PREGEL_NAMES,
         *WRITE_NAMES,
+        *POLICY_NAMES,
+        *RUNTIME_NAMES,
+        *ERROR_NAMES,
     )
     savers = importlib.import_module("checkpoint")
     sqlite = savers.SqliteSaver.from_conn_string
-    return Engine(names_of("actors", every), savers.MemorySaver, sqlite, sqlite)
+    names = {**names_of("actors", every), "MemoryCache": savers.MemoryCache}
+    return Engine(names, savers.MemorySaver, sqlite, sqlite)
 
 
 def theirs() -> Engine:
@@ -89,6 +96,10 @@ def theirs() -> Engine:
         **names_of("langgraph.func", FUNC_NAMES),
         **names_of("langgraph.pregel", PREGEL_NAMES),
         **names_of("langgraph.pregel._write", WRITE_NAMES),
+        **names_of("langgraph.types", POLICY_NAMES),
+        **names_of("langgraph.runtime", RUNTIME_NAMES),
+        **names_of("langgraph.errors", ERROR_NAMES),
+        "MemoryCache": importlib.import_module("langgraph.cache.memory").InMemoryCache,
     }
     return Engine(
         names,

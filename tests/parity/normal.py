@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 NOTE_ID = re.compile(r"id '([^']+)'")
+ELAPSED = re.compile(r"elapsed: [\d.]+s")
 CHECKPOINT_KEYS = ("checkpoint_id",)
 NS_KEYS = ("checkpoint_ns", "langgraph_checkpoint_ns")
 TIME_KEYS = ("timestamp", "created_at", "ts")
@@ -158,7 +159,9 @@ def _asked(item: Any) -> tuple[Any] | None:
 
 def error_text(error: BaseException) -> tuple[str, str]:
     """Class name and message; an engine's own error only its name."""
-    name, text = type(error).__name__, str(error)
+    name, text = type(error).__name__, ELAPSED.sub("elapsed: <time>", str(error))
+    if name == "StepTimeoutError" or (name == "TimeoutError" and text in ("", "Timed out")):
+        return "TimeoutError", ""
     if text.startswith(OWN_TEXTS):
         return "ResumeError", ""
     return name, "" if name in OWN_ERRORS else text
@@ -167,4 +170,4 @@ def error_text(error: BaseException) -> tuple[str, str]:
 def error_repr(text: str) -> str:
     """The repr of an error; of an engine's own error only its name."""
     name = text.partition("(")[0]
-    return name if name in OWN_ERRORS else text
+    return name if name in OWN_ERRORS else ELAPSED.sub("elapsed: <time>", text)

@@ -68,11 +68,15 @@ class Watcher:
         """Keyword arguments of the plain call, or of the stream."""
         mode = self.watch.mode
         asked = list(mode) if isinstance(mode, tuple) else mode
+        given = {
+            name: value.make(self.engine, ()) if isinstance(value, Given) else value
+            for name, value in run.options.items()
+        }
         if asked is not None:
-            return {"stream_mode": asked, "subgraphs": self.watch.subgraphs, **run.options}
+            return {"stream_mode": asked, "subgraphs": self.watch.subgraphs, **given}
         if self.watch.saver == "none":
-            return dict(run.options)
-        return {"durability": self.watch.durability, **run.options}
+            return given
+        return {"durability": self.watch.durability, **given}
 
     def seen(
         self, chunks: Sequence[Any], value: Any, error: BaseException | None, printed: str
