@@ -130,7 +130,7 @@ class Reporter:
     def interrupted(self, task: Task) -> list[MachineCommand]:
         """A task waits for answers, which are kept."""
         watch, hidden = self._watch, task.node.hidden
-        if not task.interrupts or is_start(task):
+        if not task.interrupts:
             return []
         said = self.paused(task.step, task.interrupts, hidden=hidden)
         if watch.values or watch.tasks:

@@ -81,7 +81,7 @@ class Trail:
 
     def keep(self, task: Task) -> list[MachineCommand]:
         """Keep what a task has come to, as pending writes of the step it belongs to."""
-        if self.checkpoint_id is None or (is_start(task) and self._own):
+        if self.checkpoint_id is None or (is_start(task) and self._own and not task.interrupts):
             return []
         return [SaveWrites(task, self.checkpoint_id)]
 

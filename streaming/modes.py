@@ -89,7 +89,7 @@ def narrow(mode: StreamMode, show: Show, keys: OutputKeys) -> Show:
     if show is _paused:
         return show
     if show is _interrupted_values:
-        return lambda event: _narrow_interrupted(event, wanted)
+        return lambda event: _narrow_interrupted(event, () if bare else wanted)
     if mode == "values":
         return lambda event: _narrow_values(event, wanted, bare=bare)
     return lambda event: _narrow_updates(event, wanted, bare=bare)
@@ -127,6 +127,7 @@ def with_interrupts(values: object, interrupts: Sequence[Any]) -> dict[str, Any]
 
 
 def _narrow_interrupted(event: TaskInterrupted, wanted: Sequence[str]) -> Any:
+    """The keys of a list and the interrupts; a bare value has no room for both."""
     shown = _interrupted_values(event)
     if shown is SKIP:
         return SKIP

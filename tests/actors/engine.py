@@ -22,6 +22,7 @@ from actors.commands import (
     Task,
     TaskFinished,
 )
+from actors.kept import kept_of
 from actors.report import Facts, Watch
 from actors.spec import Writes
 from actors.superstep import Machine
@@ -222,7 +223,7 @@ def restored_of(commands: list[MachineCommand], upto: int | None = None) -> Rest
     values: dict[str, Any] = {}
     versions: dict[str, int] = {}
     for snapshot in snapshots:
-        for name, value in snapshot.changed.items():
+        for name, value in {**snapshot.before, **snapshot.changed}.items():
             values.pop(name, None)
             versions.pop(name, None)
             if not _is_missing(value):
@@ -232,9 +233,7 @@ def restored_of(commands: list[MachineCommand], upto: int | None = None) -> Rest
     pending: dict[str, Writes] = {}
     for command in commands:
         if isinstance(command, SaveWrites) and command.checkpoint_id == last.id:
-            task = command.task
-            error = [("__error__", task.error)] if task.error is not None else None
-            pending[task.id] = error or list(task.writes or [])
+            pending[command.task.id] = list(kept_of(command.task, ()))
     return Restored(
         checkpoint_id=last.id,
         parent_id=last.parent_id,

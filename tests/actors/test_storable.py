@@ -21,6 +21,7 @@ from streaming import (
     StepCommitted,
     StreamMode,
     TaskFinished,
+    TaskInterrupted,
     TaskStarted,
     Token,
 )
@@ -242,3 +243,13 @@ def test_an_event_that_holds_nothing_of_that_kind_is_kept_as_it_is(event: Event)
 def test_an_event_is_called_by_its_kind_and_its_node_or_step() -> None:
     assert place_of(Custom(data=1, node="a")) == "event Custom of node 'a'"
     assert place_of(Token(chunk=1, step=3)) == "event Token of step 3"
+
+
+def test_a_pause_is_stored_without_the_keys_that_are_never_stored() -> None:
+    state = {"log": [1], "client": Client()}
+    event = TaskInterrupted(task_id="1", name="a", interrupts=("?",), values=state, unstored=SECRET)
+    kept = storable(event)
+    assert isinstance(kept, TaskInterrupted)
+    assert (kept.values, kept.interrupts) == ({"log": [1]}, ("?",))
+    assert event.values is state
+    assert place_of(event) == "event TaskInterrupted of node 'a'"

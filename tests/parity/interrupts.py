@@ -4,6 +4,9 @@ import asyncio
 import operator
 from typing import Annotated, Any, TypedDict
 
+from pydantic import BaseModel, ValidationError
+from typing_extensions import TypedDict as TypedDictOfPydantic
+
 from .chains import chain, says
 from .fanout import edges, logs
 from .scenario import Run, Update, resume, resume_map, scenario
@@ -551,3 +554,71 @@ def a_pause_before_a_deferred_node(k):
     builder = k.StateGraph(Log).add_node("a", says("a")).add_node("b", says("b"))
     builder.add_node("end", says("end"), defer=True)
     return edges(builder, k, "^>a a>b a>end b>end")
+
+
+@scenario(Run(NEW, options={"output_keys": "n"}), resume("yes", output_keys="n"))
+def a_question_of_a_run_that_shows_one_key(k):
+    return chain(k, Log, a=lambda s: {"n": 3}, ask=sync_asks(k, "ask"))
+
+
+@scenario(Run(NEW, options={"output_keys": ["n"]}), resume("yes", output_keys=["n"]))
+def a_question_of_a_run_that_shows_some_keys(k):
+    return chain(k, Log, a=lambda s: {"n": 3}, ask=sync_asks(k, "ask"))
+
+
+@scenario(NEW, resume({}), resume("yes"))
+def an_empty_map_fires_it_again(k):
+    return chain(k, Log, ask=sync_asks(k, "ask"))
+
+
+# LangGraph shows it nowhere but in snapshots
+@scenario(NEW, resume("b"), compare="")
+def a_question_in_the_branch_from_the_start(k):
+    builder = k.StateGraph(Log).add_node("a", says("a")).add_node("b", says("b"))
+    return builder.add_conditional_edges(k.START, lambda s: k.interrupt("where"), ["a", "b"])
+
+
+class Decision(BaseModel):
+    ok: bool
+
+
+def fitting(k: Any, schema: Any) -> Any:
+    """A node that wants an answer of a schema."""
+
+    def ask(state):
+        return {"log": [str(k.interrupt("?", response_schema=schema))]}
+
+    return chain(k, Log, ask=ask, last=says("last"))
+
+
+@scenario(NEW, resume({"ok": "yes"}))
+def an_answer_that_fits_a_model(k):
+    return fitting(k, Decision)
+
+
+# LangGraph keeps the answer that did not fit, so its snapshot shows no question
+@scenario(NEW, resume("maybe"), resume({"ok": True}), compare="call")
+def an_answer_that_does_not_fit_and_then_one_that_does(k):
+    return fitting(k, Decision)
+
+
+@scenario(NEW, resume({"sum": "3"}))
+def an_answer_that_fits_a_typed_dict(k):
+    return fitting(k, TypedDictOfPydantic("Sum", {"sum": int}))
+
+
+@scenario(NEW, resume(5))
+def an_answer_to_a_json_schema_may_be_anything(k):
+    return fitting(k, {"type": "object"})
+
+
+@scenario(NEW, resume("no"), resume({"ok": True}))
+def a_node_that_asks_until_the_answer_fits(k):
+    def ask(state):
+        while True:
+            try:
+                return {"log": [str(k.interrupt("?", response_schema=Decision))]}
+            except ValidationError:
+                continue
+
+    return chain(k, Log, ask=ask)

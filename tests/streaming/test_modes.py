@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -10,11 +11,13 @@ from streaming import (
     CheckpointSaved,
     Custom,
     Event,
+    Paused,
     RunStarted,
     StepCommitted,
     StreamingError,
     TaskFailed,
     TaskFinished,
+    TaskInterrupted,
     TaskStarted,
     Token,
     UnknownStreamModeError,
@@ -205,3 +208,56 @@ class TestOutputKeys:
         show = VIEWS[StepCommitted][1][1]
         assert narrow("checkpoints", show, ["b"]) is show
         assert narrow("values", show, None) is show
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What an interrupt has that modes show of it."""
+
+    value: Any
+    id: str
+    response_schema: Any = None
+
+
+class TestPauses:
+    asked = Asked("?", "1")
+    paused = Paused(step=1, interrupts=[asked])
+    waits = TaskInterrupted(
+        step=1, time=0.0, task_id="t", name="n", interrupts=[asked], values={"a": 1, "b": 2}
+    )
+
+    def test_updates_show_the_interrupts_as_a_tuple(self) -> None:
+        assert project(self.paused, "updates") == {"__interrupt__": (self.asked,)}
+        assert project(Paused(), "updates") == {"__interrupt__": ()}
+
+    def test_values_show_the_state_and_the_interrupts(self) -> None:
+        assert project(self.waits, "values") == {"a": 1, "b": 2, "__interrupt__": (self.asked,)}
+        assert self.waits.values == {"a": 1, "b": 2}, "readers share what an event holds"
+
+    def test_a_state_that_is_no_dict_leaves_the_interrupts_alone(self) -> None:
+        event = replace(self.waits, values=5)
+        assert project(event, "values") == {"__interrupt__": (self.asked,)}
+
+    @pytest.mark.parametrize("mode", ["tasks", "debug"])
+    def test_tasks_show_that_it_ended_with_plain_interrupts(self, mode: Any) -> None:
+        shown = project(self.waits, mode)
+        shown = shown if mode == "tasks" else shown["payload"]
+        plain = {"value": "?", "id": "1", "response_schema": None}
+        assert shown["interrupts"] == [plain]
+        assert (shown["id"], shown["name"], shown["error"], shown["result"]) == ("t", "n", None, {})
+
+    @pytest.mark.parametrize("mode", MODES)
+    def test_a_hidden_task_shows_nothing_of_it(self, mode: Any) -> None:
+        assert project(replace(self.paused, hidden=True), mode) is SKIP
+        assert project(replace(self.waits, hidden=True), mode) is SKIP
+
+    def test_keys_narrow_the_state_and_keep_the_interrupts(self) -> None:
+        views = dict(VIEWS[TaskInterrupted])
+        narrowed = narrow("values", views["values"], ["b"])
+        assert narrowed(self.waits) == {"b": 2, "__interrupt__": (self.asked,)}
+        bare = narrow("values", views["values"], "b")
+        assert bare(self.waits) == {"__interrupt__": (self.asked,)}
+
+    def test_keys_leave_what_updates_show_of_a_pause_alone(self) -> None:
+        shown = dict(VIEWS[Paused])["updates"]
+        assert narrow("updates", shown, ["b"])(self.paused) == {"__interrupt__": (self.asked,)}
