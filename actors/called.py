@@ -40,14 +40,15 @@ CallEvent: TypeAlias = TaskCalled | TaskFinished | TaskFailed | TaskInterrupted 
 class Called:
     """The calls of the current super-step."""
 
-    __slots__ = ("_by_id", "_joined", "_pending", "_report", "_trail")
+    __slots__ = ("_joined", "_pending", "_report", "_trail", "by_id")
 
     def __init__(self, trail: Trail, report: Reporter, pending: Mapping[str, Writes]) -> None:
         self._trail = trail
         self._report = report
         self._pending = pending
         """What earlier runs have kept, by task id."""
-        self._by_id: dict[str, Task] = {}
+        self.by_id: dict[str, Task] = {}
+        """The calls of this step; of several with one id, the newest."""
         self._joined: dict[Task, list[Task]] = {}
         """A running call -> calls with its id that a retried caller has made meanwhile."""
 
@@ -71,7 +72,7 @@ class Called:
 
     def clear(self) -> None:
         """The super-step is over."""
-        self._by_id.clear()
+        self.by_id.clear()
         self._joined.clear()
 
     def _begin(self, call: Task) -> tuple[list[MachineCommand], int]:
@@ -80,17 +81,17 @@ class Called:
         if call.writes is not None:
             call.cached = True
             return [*commands, Settle(call)], 0
-        running = self._by_id.get(call.id)
+        running = self.by_id.get(call.id)
         if running is not None and running.error is None and not running.interrupts:
             self._joined.setdefault(running, []).append(call)
             return commands, 0
-        self._by_id[call.id] = call
+        self.by_id[call.id] = call
         return [*commands, RunCall(call)], 1
 
     def _known(self, call: Task) -> list[MachineCommand]:
         """Give a call what is kept under its id: of this super-step, or of an earlier run's."""
         name = self._trail.identify(call)
-        before = self._by_id.get(name)
+        before = self.by_id.get(name)
         if before is not None:
             call.writes, call.answers = before.writes, before.answers
         elif name in self._pending:
@@ -118,10 +119,10 @@ class Called:
         """Forget the call, or run it after all for a retried caller that asks for it too."""
         waiting = self._joined.pop(call, None)
         if not waiting:
-            self._by_id.pop(call.id, None)
+            self.by_id.pop(call.id, None)
             return [], -1
         heir, *others = waiting
-        self._by_id[call.id] = heir
+        self.by_id[call.id] = heir
         if others:
             self._joined[heir] = others
         return [RunCall(heir)], 0

@@ -19,41 +19,39 @@ if TYPE_CHECKING:
 class Desk:
     """Hands out the tasks of one scheduler, in the order they came."""
 
-    __slots__ = ("_actors", "_callers", "_queue", "_running", "_scheduler", "_slots")
+    __slots__ = ("_actors", "_callers", "_running", "_scheduler", "_slots", "queue")
 
     def __init__(self, scheduler: Scheduler, slots: float) -> None:
         self._scheduler = scheduler
         self._slots = slots
-        self._queue: deque[Task] = deque()
+        self.queue: deque[Task] = deque()
+        """Tasks that wait for a slot."""
         self._actors: dict[NodeSpec, ActorRef[Task, None]] = {}
         self._running = scheduler.running
         self._callers = scheduler.calls.callers
 
-    def __len__(self) -> int:
-        return len(self._queue)
-
     def add(self, tasks: Iterable[Task]) -> None:
         """Take tasks, and hand out as many as there are slots."""
-        self._queue.extend(tasks)
+        self.queue.extend(tasks)
         self.hand_out()
 
     def hand_out(self) -> None:
         """Hand out as many tasks as there are slots; those who may wait for calls hold none."""
-        queue, running, callers = self._queue, self._running, self._callers
+        queue, running, callers = self.queue, self._running, self._callers
         while queue and len(running) - len(callers) < self._slots:
             task = queue.popleft()
             self._actor_of(task.node).tell_nowait(task)
 
     def take_back(self, task: Task) -> bool:
         """Hand this task out no more; False if it does not wait here."""
-        if task not in self._queue:
+        if task not in self.queue:
             return False
-        self._queue.remove(task)
+        self.queue.remove(task)
         return True
 
     def clear(self) -> None:
         """Hand out nothing more."""
-        self._queue.clear()
+        self.queue.clear()
 
     def _actor_of(self, node: NodeSpec) -> ActorRef[Task, None]:
         ref = self._actors.get(node)

@@ -195,7 +195,7 @@ class Scheduler:
         self._mailbox.put_nowait(event)
         if self.calls.callers:
             self.calls.ended(context.task)
-        if self._desk:
+        if self._desk.queue:
             self._desk.hand_out()
 
     def tell(self, event: TaskCalled | CallDropped) -> None:
@@ -230,7 +230,7 @@ class Scheduler:
     def may_inline(self) -> bool:
         """True if sync code may run on the loop's own thread: nothing else is to run on it, and
         the code has nothing to wait for that would."""
-        alone = self.setting.inline and len(self.running) == 1 and not self._desk
+        alone = self.setting.inline and len(self.running) == 1 and not self._desk.queue
         return alone and not self.calls.are_possible()
 
     @property
@@ -302,7 +302,10 @@ class Scheduler:
             return last if isinstance(last, Finish) else None
         if self._lockstep and (asked := await self._caught_up(last)) is not None:
             return await self._carry_out(self.machine.feed(asked))
-        await self._begin(last.tasks)
+        tasks = last.tasks
+        if self._results is not None:
+            tasks = await self._unknown(tasks, self._results)
+        self._begin(tasks)
         return None
 
     async def _caught_up(self, run: RunTasks) -> StopAsked | None:
@@ -317,11 +320,11 @@ class Scheduler:
         cached = self._results is None and any(task.node.cache is not None for task in called)
         if cached and (cache := self.cache) is not None:
             self._results = ResultCache(cache, self.machine)
-        await self._begin(called)
-
-    async def _begin(self, tasks: Sequence[Task]) -> None:
         if self._results is not None:
-            tasks = await self._unknown(tasks, self._results)
+            called = await self._unknown(called, self._results)
+        self._begin(called)
+
+    def _begin(self, tasks: Sequence[Task]) -> None:
         if self._cancelling:
             return
         if self._timer is not None:

@@ -256,6 +256,8 @@ class Machine:
             task.step = self._step + 1
             if self._with_ids:
                 self.trail.identify(task)
+        if self._called.by_id:
+            self._called.clear()
         self._tasks = tasks
         return tasks
 
@@ -342,7 +344,6 @@ class Machine:
 
     def _end_step(self) -> list[MachineCommand]:
         done = self._tasks
-        self._called.clear()
         if self._facts.answers is not None and not self._facts.ns:
             self._facts.answers.end_step()
         if self._paused is not None:
