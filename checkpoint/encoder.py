@@ -15,7 +15,7 @@ since the last `accept`, after a commit that failed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -94,6 +94,8 @@ class ScopeEncoder:
     def __init__(self, serializer: Serializer, ns: str, loaded: Loaded | None) -> None:
         self._sealing = sealing_of(serializer)
         self._serializer = self._sealing.plain
+        self.seal = self._sealing.seal
+        """What is done to bytes before they are stored."""
         self._ns = ns
         self._loaded = loaded
         self._next_key = loaded.next_key if loaded else 0
@@ -174,11 +176,6 @@ class ScopeEncoder:
         """Turns values into bytes, which are not sealed yet."""
         return self._serializer
 
-    @property
-    def seal(self) -> Callable[[bytes], bytes]:
-        """What is done to bytes before they are stored."""
-        return self._sealing.seal
-
     def new_key(self) -> int:
         """A blob key that the scope has not used."""
         self._next_key += 1
@@ -203,6 +200,7 @@ class _Step:
 
     def __init__(self, encoder: ScopeEncoder) -> None:
         self._encoder = encoder
+        self._seal = encoder.seal
         self.rows: list[BlobRow] = []
         self.changes = _Changes()
 
@@ -218,7 +216,7 @@ class _Step:
     def _value(self, name: str, value: Any, version: int) -> _Stored:
         data = self._encoder.serializer.dumps(value)
         if len(data) <= INLINE:
-            return _Stored(Inline(version, self._encoder.seal(data)), [])
+            return _Stored(Inline(version, self._seal(data)), [])
         digests = [hash(data)]
         old = self._encoder.stored(name)
         if old and isinstance(old.entry, Whole) and old.digests == digests:
@@ -249,14 +247,14 @@ class _Step:
         last = head[-1] if head else None
         if last is None or self._end_of(last.key) != last.stop:
             return Span(self._row(b"".join(items), len(items)), 0, len(items))
-        data = self._encoder.seal(b"".join(items))
+        data = self._seal(b"".join(items))
         self.rows.append(BlobRow(self._encoder.ns, last.key, last.stop, len(items), data))
         self.changes.ends[last.key] = last.stop + len(items)
         return Span(last.key, last.stop, last.stop + len(items))
 
     def _row(self, data: bytes, count: int) -> int:
         key = self._encoder.new_key()
-        self.rows.append(BlobRow(self._encoder.ns, key, 0, count, self._encoder.seal(data)))
+        self.rows.append(BlobRow(self._encoder.ns, key, 0, count, self._seal(data)))
         if count:
             self.changes.ends[key] = count
         return key
