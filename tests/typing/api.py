@@ -29,12 +29,19 @@ from actors import (
     get_stream_writer,
 )
 from checkpoint import (
+    Administration,
     CheckpointError,
+    EncryptedSerializer,
     MemorySaver,
     MsgpackSerializer,
+    Removed,
     Saver,
+    Serializer,
     SqliteSaver,
     ThreadBusyError,
+    ThreadInfo,
+    Vacuumed,
+    Verification,
 )
 from streaming import Chunk, Gap, Hub, StreamMode
 
@@ -169,3 +176,18 @@ async def the_kernel_alone(supervisor: Supervisor) -> None:
 
 def lower_floors_alone(mode: StreamMode, chunk: Chunk) -> None:
     print(Hub(), mode, chunk.id, chunk.ns, chunk.mode, chunk.data, MsgpackSerializer())
+
+
+async def administration(saver: SqliteSaver, other: MemorySaver, key: bytes) -> None:
+    for each in (saver, other):
+        protocol: Administration = each
+        assert_type(await protocol.aprune(["1"], keep_last=3, older_than=60), Removed)
+    saver.copy_thread("1", "2", timeout=None)
+    assert_type(saver.delete_thread("2"), Removed)
+    assert_type(other.prune(["1"], strategy="delete"), Removed)
+    assert_type(await saver.adelete_for_runs(["run"]), Removed)
+    assert_type(saver.verify(), Verification)
+    assert_type(saver.threads(limit=3), Sequence[ThreadInfo])
+    assert_type(saver.vacuum(), Vacuumed)
+    encrypted: Serializer = EncryptedSerializer(key, MsgpackSerializer())
+    SqliteSaver("file.sqlite", serializer=encrypted)
