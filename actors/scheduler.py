@@ -79,6 +79,7 @@ class Scheduler:
         "_results",
         "_supervisor",
         "_timer",
+        "_waits",
         "caller",
         "calls",
         "facts",
@@ -130,6 +131,8 @@ class Scheduler:
         self._desk = Desk(self, setting.config.max_concurrency or math.inf)
         cache = self.cache if layout.caches else None
         self._results = None if cache is None else ResultCache(cache, self.machine)
+        self._waits = self._lockstep or self._results is not None
+        """Tasks are not run right away: for the reader, or to look results up first."""
         self._asking: asyncio.Task[Any] | None = None
         """A question to the cache, which a cancel cuts short."""
         self._children: set[Scheduler] = set()
@@ -285,9 +288,10 @@ class Scheduler:
     async def _carry_out(self, commands: list[MachineCommand]) -> Finish | None:
         recorder, log = self._recorder, self.setting.log
         last = commands[-1] if commands else None
-        alone = len(commands) == 1 and isinstance(last, RunTasks)  # nothing is stored or watched
-        events = [] if alone else taken(commands, recorder)
-        calls = [] if alone else about_calls(commands)
+        if len(commands) == 1 and isinstance(last, RunTasks) and not self._waits:
+            self._begin(last.tasks)  # nothing is stored or watched
+            return None
+        events, calls = taken(commands, recorder), about_calls(commands)
         if recorder is not None and recorder.pending:
             sync = bool(calls) or isinstance(last, RunTasks | Finish)
             await let_out(events, log, recorder, self._supervisor, sync=sync)
@@ -319,7 +323,7 @@ class Scheduler:
     async def _begin_calls(self, called: Sequence[Task]) -> None:
         cached = self._results is None and any(task.node.cache is not None for task in called)
         if cached and (cache := self.cache) is not None:
-            self._results = ResultCache(cache, self.machine)
+            self._results, self._waits = ResultCache(cache, self.machine), True
         if self._results is not None:
             called = await self._unknown(called, self._results)
         self._begin(called)
