@@ -19,16 +19,12 @@ from pathlib import PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
 from typing import Any
 from uuid import UUID
 
+from .codes import BYTEARRAY, ZONE
 from .errors import DeserializationError, SerializationError
 from .zones import key_of_zone, zone_of_key
 
 Pack = Callable[[Any], bytes]
 Unpack = Callable[[bytes], Any]
-
-REGISTERED = -2
-REMOTE_ERROR = -3
-BYTEARRAY = -4
-ZONE = -5
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

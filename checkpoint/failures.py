@@ -13,12 +13,10 @@ from typing import Any
 
 from .errors import DeserializationError, RemoteError
 
-BUILT_IN_EXCEPTIONS: tuple[type[BaseException], ...] = tuple(
-    {
-        value: None  # some have several names
-        for value in vars(builtins).values()
-        if isinstance(value, type) and issubclass(value, BaseException)
-    }
+BUILT_IN_EXCEPTIONS: frozenset[type[BaseException]] = frozenset(
+    value
+    for value in vars(builtins).values()
+    if isinstance(value, type) and issubclass(value, BaseException)
 )
 
 

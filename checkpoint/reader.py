@@ -12,13 +12,11 @@ from typing import Any, cast
 
 import msgpack  # pyright: ignore[reportMissingTypeStubs]
 
-from .codecs import BY_CODE, REGISTERED, REMOTE_ERROR
+from .codecs import BY_CODE
+from .codes import REGISTERED, REMOTE_ERROR, SEALED
 from .errors import DeserializationError, KeyRequiredError, UnknownTypeTagError
 from .failures import remote_from
 from .registry import Opaque, TypeRegistry
-
-SEALED = -64
-"""The extension that holds encrypted bytes (`sealing.py`)."""
 
 _msgpack = cast(Any, msgpack)
 _STACK_LEVELS = 4  # `unpackb` takes 40 KB of stack each time, an `Unpacker` has it on the heap
@@ -63,6 +61,16 @@ class Reader:
         while tell() < size:  # iterating would take an incomplete last item for the end
             values.append(unpack())
         return values
+
+    def split(self, data: bytes) -> list[bytes]:
+        """The bytes of each of the values that stand one after the other; nothing is decoded."""
+        unpacker = _msgpack.Unpacker(max_buffer_size=len(data))
+        unpacker.feed(data)
+        bounds: list[int] = [0]
+        while bounds[-1] < len(data):
+            unpacker.skip()
+            bounds.append(unpacker.tell())
+        return [data[start:stop] for start, stop in pairwise(bounds)]
 
     def _unpack_on_heap(self, data: bytes) -> Any:
         values = self.unpack_each(data)
@@ -137,14 +145,3 @@ class Reader:
             f"module that registers it, call register_type(..., aliases=[{name!r}]) if it was "
             "renamed, or read with MsgpackSerializer(opaque=True)"
         )
-
-
-def split_items(data: bytes) -> list[bytes]:
-    """The bytes of each of the items that stand one after the other; nothing is decoded."""
-    unpacker = _msgpack.Unpacker(max_buffer_size=len(data))
-    unpacker.feed(data)
-    bounds: list[int] = [0]
-    while bounds[-1] < len(data):
-        unpacker.skip()
-        bounds.append(unpacker.tell())
-    return [data[start:stop] for start, stop in pairwise(bounds)]

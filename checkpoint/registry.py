@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from . import arrays
-from .codecs import codec_of
 from .errors import RemoteError, TypeRegistrationError
 from .failures import BUILT_IN_EXCEPTIONS
 from .shapes import Shape, shape_of
@@ -68,7 +67,12 @@ class TypeRegistry:
             raise TypeRegistrationError(
                 f"{cls!r} cannot be registered: it is no class; pass the class itself"
             )
-        if _needs_none(cls, encode, decode):
+        if _stored_as_it_is(cls):
+            if encode is not None or decode is not None:
+                raise TypeRegistrationError(
+                    f"{cls!r} cannot be registered with encode= and decode=: it is stored as it "
+                    "is; leave them out, or wrap the value in a class of your own"
+                )
             return cls
         shape = _shape(cls, encode, decode)
         chosen = f"{cls.__module__}.{cls.__qualname__}" if name is None else name
@@ -122,18 +126,15 @@ def name_head(name: str) -> bytes:
     return bytes((len(encoded),)) + encoded
 
 
-def _needs_none(
-    cls: type[Any], encode: Callable[[Any], Any] | None, decode: Callable[[Any], Any] | None
-) -> bool:
+def _stored_as_it_is(cls: type[Any]) -> bool:
     """True for classes that are stored without registration: plain ones and TypedDicts."""
-    if cls not in _PLAIN and codec_of(cls) is None and not hasattr(cls, "__required_keys__"):
+    if cls in _PLAIN or hasattr(cls, "__required_keys__"):
+        return True
+    if shape_of(cls) is not None:  # no class with a codec has one, and the codecs load slowly
         return False
-    if encode is not None or decode is not None:
-        raise TypeRegistrationError(
-            f"{cls!r} cannot be registered with encode= and decode=: it is stored as it is; "
-            "leave them out, or wrap the value in a class of your own"
-        )
-    return True
+    from .codecs import codec_of
+
+    return codec_of(cls) is not None
 
 
 def _shape(
@@ -190,4 +191,4 @@ def register_type(
 
 def can_register(cls: object) -> bool:
     """True if `register_type(cls)` works without encode and decode."""
-    return isinstance(cls, type) and (_needs_none(cls, None, None) or shape_of(cls) is not None)
+    return isinstance(cls, type) and (shape_of(cls) is not None or _stored_as_it_is(cls))

@@ -13,8 +13,8 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from .codes import SEALED
 from .errors import KeyRequiredError, SerializationError
-from .reader import SEALED
 from .serde import Serializer
 
 if TYPE_CHECKING:

@@ -12,13 +12,14 @@ decoders that this process has registered.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from .errors import DeserializationError, SerializationError
-from .reader import Reader, split_items
 from .registry import DEFAULT_REGISTRY, TypeRegistry
-from .writer import PACKER_ERRORS, Chain, Writer, shown
 from .zones import load_zones_if_used
+
+if TYPE_CHECKING:
+    from .writer import Writer
 
 R = TypeVar("R")
 
@@ -69,6 +70,8 @@ class MsgpackSerializer:
         max_bytes: int = 1 << 30,
         opaque: bool = False,
     ) -> None:
+        from .reader import Reader  # with msgpack and the codecs: not before somebody reads
+
         self._registry = registry or DEFAULT_REGISTRY
         self._max_depth = max_depth
         self._max_bytes = max_bytes
@@ -86,8 +89,8 @@ class MsgpackSerializer:
         try:
             data = writer.pack(value)
         except UnicodeEncodeError:  # lone surrogates: rare, and the packer is slower with them
-            data = self._with_surrogates(Writer.pack, value)
-        except PACKER_ERRORS as error:
+            data = self._with_surrogates(type(writer).pack, value)
+        except writer.errors as error:
             raise _not_writable(value, error) from error
         self._give_back(writer, len(data))
         return data
@@ -106,8 +109,8 @@ class MsgpackSerializer:
         try:
             items = writer.pack_each(values)
         except UnicodeEncodeError:
-            items = self._with_surrogates(Writer.pack_each, values)
-        except PACKER_ERRORS as error:
+            items = self._with_surrogates(type(writer).pack_each, values)
+        except writer.errors as error:
             raise _not_writable(values, error) from error
         self._give_back(writer, max(map(len, items), default=0))
         return items
@@ -118,19 +121,24 @@ class MsgpackSerializer:
 
     def split_items(self, data: bytes) -> list[bytes]:
         """The bytes of each item of those that stand one after the other, without decoding."""
-        return self._read(split_items, data)
+        return self._read(self._reader.split, data)
 
     def _take(self) -> Writer:
         try:
             return self._writers.pop()
         except IndexError:
-            return Writer(Chain(self._registry, self._max_depth))
+            return self._new_writer()
+
+    def _new_writer(self, unicode_errors: str | None = None) -> Writer:
+        from .writer import Chain, Writer
+
+        return Writer(Chain(self._registry, self._max_depth, unicode_errors))
 
     def _with_surrogates(self, write: Callable[[Writer, Any], R], value: Any) -> R:
-        writer = Writer(Chain(self._registry, self._max_depth, unicode_errors="surrogatepass"))
+        writer = self._new_writer("surrogatepass")
         try:
             return write(writer, value)
-        except PACKER_ERRORS as error:
+        except writer.errors as error:
             raise _not_writable(value, error) from error
 
     def _give_back(self, writer: Writer, size: int) -> None:
@@ -161,6 +169,8 @@ class MsgpackSerializer:
 
 
 def _not_writable(value: Any, error: Exception) -> SerializationError:
+    from .writer import shown
+
     if isinstance(error, SerializationError):  # one of a registered class, which is a TypeError
         return error
     return SerializationError(

@@ -18,13 +18,11 @@ from typing import Any, cast
 import msgpack  # pyright: ignore[reportMissingTypeStubs]
 
 from .buffers import BIN8, BIN16, BIN32, may_hold_buffers, nests_deeper, replace_bytearrays
-from .codecs import BYTEARRAY, CODECS, REGISTERED, REMOTE_ERROR, codec_of
+from .codecs import CODECS, codec_of
+from .codes import BYTEARRAY, REGISTERED, REMOTE_ERROR
 from .errors import SerializationError, UnregisteredTypeError
 from .failures import remote_to
 from .registry import Opaque, Registration, TypeRegistry, can_register, name_head
-
-PACKER_ERRORS = (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
-"""What the packer raises for values that are too deep, too large, or changed meanwhile."""
 
 _msgpack = cast(Any, msgpack)
 _FREE_LEVELS = 2
@@ -66,6 +64,9 @@ class Writer:
 
     __slots__ = ("_chain", "_depth", "_inner", "_packer")
 
+    errors = (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+    """What the packer raises for values that are too deep, too large, or changed meanwhile."""
+
     def __init__(self, chain: Chain, depth: int = 0) -> None:
         self._chain = chain
         self._depth = depth
@@ -77,7 +78,7 @@ class Writer:
         )
 
     def pack(self, value: Any) -> bytes:
-        """The bytes of the value; raises SerializationError or one of PACKER_ERRORS."""
+        """The bytes of the value; raises SerializationError or one of `errors`."""
         data: bytes = self._packer.pack(value)
         if BIN8 in data or BIN16 in data or BIN32 in data:  # inline, for small values
             return self._look_closer(value, data)
@@ -159,7 +160,7 @@ class Writer:
             return self._extend_registered(error, registration)
         except UnicodeEncodeError:  # the whole value is packed once more, in another way
             raise
-        except (SerializationError, *PACKER_ERRORS):
+        except (SerializationError, *self.errors):
             return self._extend_remote(error)
         finally:
             self._chain.in_exception = False
