@@ -30,6 +30,11 @@ def given_writes(
         _check_resume(command, facts, restored)
     everywhere = replace(spec.start, writes=frozenset(spec.state_keys), name=START)
     writes = command_writes(command, everywhere, spec.nodes)
+    if any(name not in spec.channels for name, _ in writes):
+        raise InvalidUpdateError(
+            f"{command!r} as input goes to a node, but the nodes of graph {spec.name!r} are "
+            "triggered by channels alone: leave `goto` out, or give it an input"
+        )
     if not writes and command.resume is None:
         raise EmptyInputError(
             f"Received empty Command input: {command!r} has no resume, update or goto, so there is "

@@ -17,8 +17,10 @@ from actors import (
     CheckpointerTypeError,
     Command,
     CompiledGraph,
+    EmptyInputError,
     GeneratorFunctionError,
     GraphBuildError,
+    InvalidUpdateError,
     RetryPolicy,
     Runtime,
     StreamWriter,
@@ -437,3 +439,17 @@ def test_an_entrypoint_is_tried_again_and_its_result_cached() -> None:
 
     assert [main.invoke(5), main.invoke(5), main.invoke(6)] == [5, 5, 6]
     assert tries == [5, 5, 6]
+
+
+@pytest.mark.parametrize("command", [Command(goto="main"), Command(update=5), Command(update={})])
+@pytest.mark.parametrize("turns", [0, 1])
+def test_an_entrypoint_takes_no_command_but_a_resume(command: Command[Any], turns: int) -> None:
+    @entrypoint(checkpointer=MemorySaver())
+    def main(x: int) -> int:
+        return x
+
+    for _ in range(turns):
+        main.invoke(1, on("t"))
+    with pytest.raises((InvalidUpdateError, EmptyInputError)):
+        main.invoke(command, on("t"))
+    assert len(list(main.get_state_history(on("t")))) == 2 * turns

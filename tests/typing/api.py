@@ -20,18 +20,22 @@ from actors import (
     CompiledGraph,
     GraphRecursionError,
     Interrupt,
+    RetryPolicy,
     Run,
     Send,
     StateGraph,
     StateSnapshot,
     StreamWriter,
     Supervisor,
+    entrypoint,
     get_stream_writer,
+    task,
 )
 from checkpoint import (
     Administration,
     CheckpointError,
     EncryptedSerializer,
+    MemoryCache,
     MemorySaver,
     MsgpackSerializer,
     Removed,
@@ -135,8 +139,8 @@ def what_a_snapshot_holds(snapshot: StateSnapshot) -> None:
     for pending in snapshot.interrupts:
         assert_type(pending, Interrupt)
         assert_type(pending.id, str)
-    for task in snapshot.tasks:
-        assert_type(task.name, str)
+    for planned in snapshot.tasks:
+        assert_type(planned.name, str)
 
 
 def what_can_be_caught(graph: CompiledGraph) -> None:
@@ -160,6 +164,30 @@ async def runs_that_go_on_by_themselves(graph: CompiledGraph) -> None:
             assert_type(item, Chunk | Gap)
         assert_type(await run.result(), Any)
         await run.cancel()
+
+
+@task
+def length(text: str, *, factor: int = 1) -> int:
+    return factor * len(text)
+
+
+@task(name="lengths", retry_policy=RetryPolicy())
+async def lengths(texts: Sequence[str]) -> list[int]:
+    return [await length(text) for text in texts]
+
+
+@entrypoint(checkpointer=MemorySaver())
+async def longest(texts: list[str], *, previous: int | None) -> entrypoint.final[str, int]:
+    assert_type(length("a", factor=2).result(), int)
+    assert_type(await lengths(texts), list[int])
+    return entrypoint.final(value=max(texts), save=len(texts))
+
+
+def what_functions_become(saver: SqliteSaver) -> None:
+    assert_type(longest, CompiledGraph)
+    length.clear_cache(MemoryCache())
+    length(5)  # pyright: ignore[reportArgumentType] - a task takes what its function takes
+    entrypoint(checkpointer=saver, retry_policy=[RetryPolicy()], timeout=5.0)
 
 
 class Counter(Actor[int, str]):
