@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .errors import GraphBubbleUp, GraphInterrupt, NodeCancelledError
 
@@ -76,7 +76,7 @@ def _covers(policy: RetryPolicy, error: Exception) -> bool:
     if isinstance(condition, type):
         return isinstance(error, condition)
     if isinstance(condition, Sequence):
-        return any(isinstance(error, kind) for kind in condition)
+        return isinstance(error, tuple(cast("Sequence[type[BaseException]]", condition)))
     return bool(condition(error))
 
 
