@@ -55,6 +55,11 @@ class Answers:
         for only in pending:
             self._by_id[only] = self._bare.pop()
 
+    def free(self, name: str) -> None:
+        """What waited for this answer is no more: it is for whatever asks in its place."""
+        if name in self._by_id:
+            self._bare.append(self._by_id.pop(name))
+
     def take(self, name: str) -> Any:
         """The answer to the interrupt with this id, or MISSING.  Safe from any thread."""
         answer = self._by_id.pop(name, MISSING)

@@ -21,6 +21,7 @@ from .spec import (
     DEFAULT_HANDLER,
     HANDLER_PREFIX,
     INPUT,
+    KEPT,
     ROOT,
     ROOT_ONLY,
     TASKS,
@@ -29,6 +30,7 @@ from .spec import (
     NodeSpec,
     Sources,
     Writes,
+    kept_channel,
 )
 from .state import Schema
 from .values import END, START, TAG_HIDDEN, Send
@@ -80,6 +82,7 @@ class _Assembly:
     def _control_channels(self) -> Iterator[tuple[str, Channel]]:
         yield INPUT, EphemeralValue[Any](Any).named(INPUT)
         yield TASKS, Topic[Send](Send).named(TASKS)
+        yield KEPT, kept_channel()
         for node in self.parts.nodes.values():
             key = f"branch:to:{node.name}"
             channel = LastValueAfterFinish[Any](Any) if node.defer else _one_step()

@@ -14,7 +14,7 @@ from checkpoint import Cache, CacheKey
 from .cache_keys import key_text
 from .commands import MachineEvent, Task, TaskFinished
 from .policies import CachePolicy
-from .spec import Writes
+from .spec import KEPT, Writes
 from .superstep import Machine
 
 
@@ -57,7 +57,7 @@ class ResultCache:
             key = self._keys.pop(event.task, None)
             policy = event.task.node.cache
             if key is not None and policy is not None:
-                self._fresh[key] = (event.writes, policy.ttl)
+                self._fresh[key] = (_without_kept(event.writes), policy.ttl)
 
     async def keep(self) -> None:
         """Keep the results that were noted.  Raises what the cache raises."""
@@ -70,3 +70,8 @@ class ResultCache:
         args: Any = value if task.parent is not None else ((value,), {})
         key: Any = policy.key_func(*args[0], **args[1])
         return task.node.cache_ns, key_text(key, f"node {task.node.name!r}")
+
+
+def _without_kept(writes: Writes) -> Writes:
+    """What may be given back on another thread: not where graphs that keep their state are."""
+    return [write for write in writes if write[0] != KEPT]

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from .commands import PUSH, CallDropped, MachineCommand, RunCall, Settle, Task, TaskCalled
 from .context import TaskContext, current
 from .errors import NoTaskError, RunCancelledError, TaskPendingError
-from .spec import NodeSpec
+from .spec import KEPT, NodeSpec
 
 if TYPE_CHECKING:
     from .scheduler import Scheduler
@@ -253,6 +253,10 @@ class Calls:
         if error is not None:
             _fail(entry.future, error)
         elif call.writes is not None:
+            caller = self._scheduler.running.get(call.parent) if call.parent else None
+            for name, heads in call.writes[1:]:
+                if name == KEPT and caller is not None:
+                    caller.keep(heads)
             _fulfil(entry.future, call.writes[0][1])
 
     def _count_down(self, entry: _Open | None, call: Task) -> None:

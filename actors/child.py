@@ -7,17 +7,18 @@ stores its checkpoints in a scope of its own under the same claim, and ends with
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
-from checkpoint import CheckpointMetadata, Decoder, Loaded
+from checkpoint import CheckpointMetadata, Decoder, Loaded, new_id
 from streaming import Chunk, Event, Gap, Subscriber, SubscriberLagged, chunk_id
 
-from .commands import Begin
+from .commands import INTERRUPT, Begin, Restored
 from .config import inherited
 from .context import TaskContext
 from .errors import RunCancelledError
+from .kept_graphs import kept_state
 from .layout import Layout
 from .look import Look, Shown
 from .patience import see_through
@@ -27,9 +28,11 @@ from .report import Facts, Watch
 from .request import Request, narrowed, watch_of
 from .restore import restored_from
 from .scheduler import Scheduler
+from .spec import KEPT
+from .superstep import Machine
 from .supervisor import Supervisor
 from .values import GraphOutput
-from .views import namespace_text
+from .views import namespace_text, shared_namespace
 
 
 class Child:
@@ -44,13 +47,17 @@ class Child:
         *,
         stored: bool,
     ) -> None:
-        self.ns = parent.child_namespace()
+        ns = parent.child_namespace()
+        self._call = namespace_text(ns)
+        """Whose call it is."""
         self._layout = layout
         self._value = value
         self._request = request
         self._config = inherited(parent.scheduler.config, request.config)
         self._parent = parent
         self._stored = stored and parent.scheduler.recorder is not None
+        self._kept = self._stored and layout.kept
+        self.ns = shared_namespace(ns) if self._kept else ns
 
     async def run(self, watch: Watch | None = None) -> dict[str, Any]:
         """Run it to its end; gives its final values, or raises what it raised.
@@ -64,11 +71,42 @@ class Child:
                 "up, so the graph it calls does not run; let the node end"
             )
         facts = self._facts(watch or parent.setting.child_watch)
-        recorder, restored = None, None
-        if self._stored and parent.recorder is not None and facts.thread_id is not None:
-            recorder, loaded = await self._open(parent.recorder, facts, facts.thread_id)
-            if loaded is not None:
-                restored = restored_from(loaded, Decoder(recorder.saver.serializer))
+        if not self._stored or parent.recorder is None or facts.thread_id is None:
+            return await self._drive(facts, None, None, begun=False)
+        if not self._kept:
+            state = await parent.recorder.saver.load(facts.thread_id, namespace_text(self.ns))
+            recorder = await self._recorder(parent.recorder, facts, state, state)
+            return await self._drive(facts, recorder, state, begun=True)
+        ns, turns = namespace_text(self.ns), parent.recorder.turns
+        turn = await turns.acquire(ns, self._call, None)  # calls of one step share the scope
+        try:
+            return await self._run_kept(parent.recorder, facts, ns)
+        finally:
+            turns.release(ns, turn)
+
+    async def _run_kept(self, parent: Recorder, facts: Facts, ns: str) -> dict[str, Any]:
+        """Go on with the state that the graph had come to on this branch."""
+        caller_id = self._parent.scheduler.machine.trail.checkpoint_id
+        state = await kept_state(
+            parent.saver,
+            parent.claim.thread_id,
+            ns,
+            (self._call, caller_id),
+            self._parent.head_of(ns),
+        )
+        recorder = await self._recorder(parent, facts, state.base or state.blank, state.newest)
+        if state.newest is not None:
+            facts = replace(facts, new_id=_beyond(state.newest.newest_id))
+        return await self._drive(facts, recorder, state.base, begun=state.begun)
+
+    async def _drive(
+        self, facts: Facts, recorder: Recorder | None, base: Loaded | None, *, begun: bool
+    ) -> dict[str, Any]:
+        parent = self._parent.scheduler
+        restored = None
+        if base is not None and recorder is not None:
+            restored = restored_from(base, Decoder(recorder.saver.serializer))
+            self._free_answers(facts, restored)
         setting = replace(
             parent.setting,
             config=self._config,
@@ -86,10 +124,31 @@ class Child:
         )
         self._parent.adopt(scheduler)
         try:
-            await scheduler.drive(Begin(self._value if restored is None else None))
+            going_on = begun and restored is not None
+            await scheduler.drive(Begin(None if going_on else self._value))
         finally:
             self._parent.release(scheduler)
+        self._note_heads(scheduler.machine)
         return scheduler.machine.output()
+
+    def _free_answers(self, facts: Facts, restored: Restored) -> None:
+        """Answers to what this graph asked, and asks no more: it was updated from outside."""
+        task = self._parent.task
+        if facts.answers is None or task.node.name not in self._parent.scheduler.layout.graphs:
+            return
+        kept = (write for writes in restored.pending.values() for write in writes)
+        asked = {each.id for name, value in kept if name == INTERRUPT for each in value}
+        for interrupt in task.interrupts:
+            if interrupt.id not in asked:
+                facts.answers.free(interrupt.id)
+
+    def _note_heads(self, machine: Machine) -> None:
+        """Tell the calling task where graphs that keep their state have come to."""
+        head = machine.trail.checkpoint_id
+        if self._kept and head is not None:
+            self._parent.keep({namespace_text(self.ns): head})
+        elif self._stored and (heads := machine.channels.channel(KEPT).get()):
+            self._parent.keep(heads)
 
     async def output(self, watch: Watch | None = None) -> GraphOutput:
         """The same as the call wants it; what it waits for is raised, for the task waits too."""
@@ -123,27 +182,30 @@ class Child:
         nested = _Nested(self.output(watch), subscriber, _supervisor(self._parent.scheduler))
         return nested, Shown(_Inner(subscriber, depth), look)
 
-    async def _open(
-        self, parent: Recorder, facts: Facts, thread_id: str
-    ) -> tuple[Recorder, Loaded | None]:
-        ns = namespace_text(facts.ns)
-        loaded = await parent.saver.load(thread_id, ns)
-        known = parent.metadata
+    async def _recorder(
+        self, parent: Recorder, facts: Facts, base: Loaded | None, found: Loaded | None
+    ) -> Recorder:
+        """Stores what it makes of `base`, in the scope that held `found`."""
+        known, parents = parent.metadata, dict(facts.parents)
+        caller_id = self._parent.scheduler.machine.trail.checkpoint_id
+        if self._kept and caller_id is not None:
+            parents[self._call] = caller_id
         metadata = CheckpointMetadata(
-            source="loop", step=0, run_id=known.run_id, parents=facts.parents, extra=known.extra
+            source="loop", step=0, run_id=known.run_id, parents=parents, extra=known.extra
         )
         recorder = Recorder(
             parent.saver,
             parent.claim,
-            ns,
-            loaded,
+            namespace_text(self.ns),
+            base,
             durability=parent.durability,
             metadata=metadata,
             unstored=self._layout.unstored,
             points=parent.points,
+            turns=parent.turns,
         )
-        await recorder.mark(loaded)
-        return recorder, loaded
+        await recorder.mark(found)
+        return recorder
 
     def _facts(self, watch: Watch) -> Facts:
         scheduler, config = self._parent.scheduler, self._config
@@ -222,3 +284,12 @@ def _supervisor(scheduler: Scheduler) -> Supervisor:
     if scheduler.loop is asyncio.get_running_loop():
         return scheduler.supervisor.child("subgraph")
     return Supervisor("subgraph")
+
+
+def _beyond(newest_id: str) -> Callable[[str | None], str]:
+    """Makes ids greater than that of the scope's newest checkpoint, of whatever branch."""
+
+    def make(after: str | None) -> str:
+        return new_id(max(after or "", newest_id))
+
+    return make

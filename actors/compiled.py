@@ -14,7 +14,7 @@ from .config import Config
 from .context import current
 from .doors import call, iterate
 from .errors import ConfigError
-from .invocable import Invocable
+from .invocable import Invocable, root_graph
 from .request import Request
 from .scope import Scope, scope_of
 from .snapshots import before_id, history_of, history_of_one, state_of
@@ -130,4 +130,6 @@ class CompiledGraph(Invocable):
         caller = current()
         if saver is None and caller is not None and caller.scheduler.recorder is not None:
             saver = caller.scheduler.recorder.saver
+        if saver is None and self.checkpointer is True:
+            raise root_graph(self.name)
         return scope_of(self.layout, saver, request.config)

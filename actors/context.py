@@ -6,6 +6,7 @@ everything else is looked up through it, and made only when asked for.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from checkpoint import ThreadBusyError
@@ -14,7 +15,7 @@ from streaming import StreamWriter, current_task
 from .answers import interrupt_id
 from .errors import NoTaskError
 from .runtime import ContextT, ExecutionInfo, Runtime
-from .spec import PREVIOUS
+from .spec import KEPT, PREVIOUS
 from .views import namespace_text
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class TaskContext:
         "called",
         "children",
         "fenced",
+        "kept",
         "over",
         "scheduler",
         "started",
@@ -67,6 +69,8 @@ class TaskContext:
         """Measures the attempt, if it may take only so long."""
         self.book: Book | None = None
         """What is known of the task's effects, once one was asked for."""
+        self.kept: dict[str, str] | None = None
+        """Where graphs it called that keep their state have come to, by ns."""
         self._writer: StreamWriter | None = None
         self._runtime: Runtime[Any] | None = None
         self._runs: list[Scheduler] = []
@@ -166,6 +170,21 @@ class TaskContext:
     def namespace(self) -> tuple[str, ...]:
         """The task's own namespace, which the first graph it calls has too."""
         return self.scheduler.machine.trail.namespace(self.task)
+
+    def keep(self, heads: Mapping[str, str]) -> None:
+        """Note the checkpoints that graphs which keep their state have come to."""
+        self.kept = {**(self.kept or {}), **heads}
+
+    def head_of(self, ns: str) -> str | None:
+        """The checkpoint that the graph which keeps its state under `ns` had come to."""
+        context: TaskContext | None = self
+        while context is not None:
+            channels = context.scheduler.machine.channels
+            head: str | None = channels.channel(KEPT).get().get(ns)
+            if head is not None:
+                return head
+            context = context.scheduler.caller
+        return None
 
     def fence(self) -> None:
         """Refuse what this task still writes or streams: it was given up."""

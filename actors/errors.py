@@ -14,6 +14,7 @@ ActorsError
 │   ├── GraphInterrupt                  the run waits for answers
 │   ├── ParentCommand                   a command for the graph that called this one
 │   └── GraphDrained                    the run was asked to stop, and did between two steps
+├── RootGraphError (RuntimeError)       a graph that keeps its state for callers has none
 ├── ResumeError (RuntimeError)          a resume answers nothing, or may answer several
 ├── EmptyInputError                     there is nothing to run
 ├── EmptyChannelError                   a channel that holds no value was read
@@ -161,6 +162,10 @@ class CacheKeyError(ActorsError, TypeError):
 
 class StepTimeoutError(ActorsError, TimeoutError):
     """A super-step took longer than `step_timeout`; raise it, or run the thread again."""
+
+
+class RootGraphError(ActorsError, RuntimeError):
+    """checkpointer=True is for graphs that a node calls; give a saver to run one by itself."""
 
 
 class ResumeError(ActorsError, RuntimeError):

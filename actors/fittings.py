@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from checkpoint import Cache, Saver
 
@@ -15,7 +15,7 @@ from .layout import NO_PAUSES, Pauses
 class Fittings:
     """The arguments of `StateGraph.compile`."""
 
-    checkpointer: Saver | Literal[False] | None = None
+    checkpointer: Saver | bool | None = None
     pauses: Pauses = NO_PAUSES
     cache: Cache | None = None
     debug: bool = False

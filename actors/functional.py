@@ -28,6 +28,7 @@ from .policies import CachePolicy, RetryOption, TimeoutOption, caching_of, limit
 from .spec import (
     INPUT,
     INPUT_ONLY,
+    KEPT,
     PREVIOUS,
     RETURN,
     RETURNED,
@@ -36,6 +37,7 @@ from .spec import (
     NodeSpec,
     Sources,
     Writes,
+    kept_channel,
 )
 from .values import START, Send
 
@@ -257,7 +259,7 @@ class entrypoint:  # noqa: N801 - the name users know
         retry_policy: RetryOption = None,
         timeout: TimeoutOption = None,
     ) -> None:
-        self._fittings = Fittings(cast("Any", checkpointer), cache=cached_by(cache))
+        self._fittings = Fittings(checkpointer, cache=cached_by(cache))
         self._store = store
         self._context = context_schema
         who = "An entrypoint"
@@ -300,6 +302,7 @@ class entrypoint:  # noqa: N801 - the name users know
                 INPUT: EphemeralValue[Any](Any).named(INPUT),
                 PREVIOUS: LastValue[Any](Any).named(PREVIOUS),
                 TASKS: Topic[Send](Send).named(TASKS),
+                KEPT: kept_channel(),
             },
             nodes={name: _with_cache_ns(node)},
             start=_START,

@@ -239,7 +239,7 @@ class StateGraph:
 
     def compile(
         self,
-        checkpointer: Saver | Literal[False] | None = None,
+        checkpointer: Saver | bool | None = None,
         *,
         cache: Cache | None = None,
         interrupt_before: Literal["*"] | Sequence[str] | None = None,
@@ -250,8 +250,9 @@ class StateGraph:
         """A graph that can run; what is added to the builder afterwards does not change it.
 
         Args:
-            checkpointer: A saver; None (none of its own: a subgraph uses its parent's), or False
-                (never any).
+            checkpointer: A saver, which keeps threads.  Of a graph that another one calls: None
+                (starts anew at each call), True (keeps its state over the calls, on the caller's
+                thread), or False (stores nothing).
             cache: Where results of nodes with a cache policy are kept; None: where the graph that
                 calls this one keeps them.
             interrupt_before: Nodes before which runs pause; "*" means all.

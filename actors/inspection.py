@@ -6,7 +6,7 @@ import contextlib
 import inspect
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from checkpoint import Saver, register_type
 
@@ -48,6 +48,7 @@ class Inspectable:
             pauses=fittings.pauses,
             cache=fittings.cache,
             step_timeout=fittings.step_timeout,
+            kept=self.checkpointer is True,
         )
         for cls in spec.types:
             register_type(cls)
@@ -206,15 +207,15 @@ def _graphs_of(code: Any) -> list[CompiledGraph]:
     return [cast("CompiledGraph", value) for value in mentioned if isinstance(value, Inspectable)]
 
 
-def _checked(checkpointer: Any) -> Saver | Literal[False] | None:
-    if checkpointer is None or checkpointer is False:
+def _checked(checkpointer: Any) -> Saver | bool | None:
+    if checkpointer is None or isinstance(checkpointer, bool):
         return checkpointer
     methods = (getattr(checkpointer, name, None) for name in _SAVER_METHODS)
     if not isinstance(checkpointer, type) and all(map(callable, methods)):
         return checkpointer
     raise CheckpointerTypeError(
         f"checkpointer={checkpointer!r} is no saver; give a MemorySaver, a SqliteSaver, "
-        "None, or False"
+        "None, True or False"
     )
 
 

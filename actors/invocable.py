@@ -20,7 +20,7 @@ from .child import Child
 from .config import Config
 from .context import TaskContext, current
 from .doors import call, iterate
-from .errors import ConfigError
+from .errors import ConfigError, RootGraphError
 from .inspection import Inspectable
 from .look import Look, look_of
 from .private import Call, GraphStream, run_privately, stream_privately
@@ -218,11 +218,14 @@ class Invocable(Inspectable):
     def saver_for(self, request: Request) -> Saver | None:
         """Where a run of its own keeps its thread; None for a stateless run.
 
-        Raises ConfigError when there is a saver and no thread_id.
+        Raises ConfigError when there is a saver and no thread_id, RootGraphError for a graph that
+        keeps its state where its callers keep theirs.
         """
         saver = self.checkpointer
-        if request.stateless or saver is None or isinstance(saver, bool):
+        if request.stateless or saver is None or saver is False:
             return None
+        if saver is True:
+            raise root_graph(self.name)
         if request.config.thread_id is None:
             raise ConfigError(
                 "Checkpointer requires one or more of the following 'configurable' keys: "
@@ -230,3 +233,12 @@ class Invocable(Inspectable):
                 '{"configurable": {"thread_id": "…"}}, or stateless=True to store nothing'
             )
         return saver
+
+
+def root_graph(name: str) -> RootGraphError:
+    """The error that says where a graph that keeps its state for its callers can be used."""
+    return RootGraphError(
+        "checkpointer=True cannot be used for root graphs. Graph "
+        f"{name!r} keeps its state on the thread of the graph that calls it, and nothing called "
+        "it: compile it with a saver to run it by itself, or make it a node"
+    )

@@ -9,6 +9,7 @@ from checkpoint import Cache
 
 from .channels import LastValueAfterFinish, NamedBarrierValue, NamedBarrierValueAfterFinish
 from .spec import GraphSpec
+from .views import shared_namespace
 
 _CONSUMED = (NamedBarrierValue, NamedBarrierValueAfterFinish, LastValueAfterFinish)
 _DEFERRED = (NamedBarrierValueAfterFinish, LastValueAfterFinish)
@@ -54,14 +55,29 @@ class Layout:
     """Some nodes' results are to be kept."""
     step_timeout: float | None = None
     """Seconds a super-step may take."""
+    kept: bool = False
+    """Called by another graph, it goes on with the state that it had come to."""
 
     def at(self, ns: Sequence[str]) -> Layout | None:
         """The layout of the subgraph at a namespace; None if no node is known to lead there."""
-        layout: Layout | None = self
+        found = self.reach(ns)
+        return None if found is None else found[0]
+
+    def reach(self, ns: Sequence[str]) -> tuple[Layout, tuple[str, ...]] | None:
+        """The layout of the subgraph at a namespace, and the namespace it stores under; None if no
+        node is known to lead there."""
+        layout, stored = self, tuple[str, ...]()
         for part in ns:
-            if layout is not None and not part.isdigit():  # digits: called again by the same task
-                layout = layout.subgraphs.get(part.partition(":")[0])
-        return layout
+            stored = (*stored, part)
+            if part.isdigit():  # called again by the same task
+                continue
+            inner = layout.subgraphs.get(part.partition(":")[0])
+            if inner is None:
+                return None
+            layout = inner
+            if layout.kept:
+                stored = shared_namespace(stored)
+        return layout, stored
 
     @classmethod
     def of(
@@ -73,6 +89,7 @@ class Layout:
         *,
         cache: Cache | None = None,
         step_timeout: float | None = None,
+        kept: bool = False,
     ) -> Layout:
         """The layout of a spec."""
         channels = spec.channels.items()
@@ -90,4 +107,5 @@ class Layout:
             cache=cache,
             caches=any(node.cache is not None for node in spec.nodes.values()),
             step_timeout=step_timeout,
+            kept=kept,
         )

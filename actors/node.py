@@ -22,7 +22,7 @@ from .context import TaskContext
 from .dispatcher import Dispatcher
 from .errors import GraphDrained, GraphInterrupt, NodeCancelledError, ParentCommand
 from .report import is_start
-from .spec import BranchSpec, NodeSpec, Writes
+from .spec import KEPT, BranchSpec, NodeSpec, Writes
 from .threads import in_thread
 from .traces import show_user_frames
 from .writes import route_writes, writes_of
@@ -83,6 +83,8 @@ class NodeActor(Dispatcher[Task, None]):
             if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise
             return
+        if context.kept is not None:
+            writes = [*writes, (KEPT, context.kept)]
         self._scheduler.reply(context, TaskFinished(message, writes))
 
     async def on_failure(self, error: Exception, message: Task) -> None:

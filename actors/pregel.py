@@ -22,7 +22,7 @@ from .fittings import Fittings
 from .layout import Pauses
 from .params import Callee, callee_of
 from .request import nodes_of
-from .spec import TASKS, GraphSpec, NodeSpec, Sources, Writes
+from .spec import KEPT, TASKS, GraphSpec, NodeSpec, Sources, Writes, kept_channel
 from .values import START, TAG_HIDDEN, Send
 
 
@@ -217,7 +217,7 @@ class Pregel(CompiledGraph):
         channels: Mapping[str, Channel],
         input_channels: str | Sequence[str],
         output_channels: str | Sequence[str],
-        checkpointer: Saver | Literal[False] | None = None,
+        checkpointer: Saver | bool | None = None,
         interrupt_before_nodes: Literal["*"] | Sequence[str] = (),
         interrupt_after_nodes: Literal["*"] | Sequence[str] = (),
         name: str = "Pregel",
@@ -252,7 +252,7 @@ def _spec(
         )
     return GraphSpec(
         name=name,
-        channels={**named, TASKS: Topic[Send](Send).named(TASKS)},
+        channels={**named, TASKS: Topic[Send](Send).named(TASKS), KEPT: kept_channel()},
         nodes=nodes,
         start=_start(input_keys, inputs),
         triggers={channel: tuple(sorted(names)) for channel, names in triggers.items()},

@@ -16,6 +16,7 @@ from checkpoint import (
     CheckpointMetadata,
     CheckpointRecord,
     Claim,
+    ClaimTable,
     Entry,
     EventRow,
     Loaded,
@@ -55,6 +56,7 @@ class Recorder:
         "metadata",
         "points",
         "saver",
+        "turns",
     )
 
     def __init__(
@@ -68,6 +70,7 @@ class Recorder:
         metadata: CheckpointMetadata,
         unstored: frozenset[str],
         points: dict[str, RewindPoint | None] | None = None,
+        turns: ClaimTable | None = None,
     ) -> None:
         self.saver = saver
         self.claim = claim
@@ -76,6 +79,8 @@ class Recorder:
         """What the checkpoints' metadata have in common."""
         self.points: dict[str, RewindPoint | None] = {} if points is None else points
         """What the scopes that the run came to held then, by ns; one for all graphs of a run."""
+        self.turns = ClaimTable() if turns is None else turns
+        """Who writes to a scope that several calls share; one for all graphs of a run."""
         self._ns = ns
         self._unstored = unstored
         self._encoder = ScopeEncoder(saver.serializer, ns, loaded)

@@ -49,13 +49,14 @@ def scope_of(layout: Layout, saver: Saver | None, config: RunConfig) -> Scope:
             'give {"configurable": {"thread_id": "…"}}'
         )
     ns = tuple(config.checkpoint_ns.split("|")) if config.checkpoint_ns else ()
-    found = layout.at(ns)
+    found = layout.reach(ns)
     if found is None:
         raise ConfigError(
             f"checkpoint_ns={config.checkpoint_ns!r} names no subgraph of this graph, whose "
             f"nodes {sorted(layout.subgraphs)} have some; take it from a snapshot's tasks"
         )
-    return Scope(saver, found, config.thread_id, ns)
+    layout, stored = found
+    return Scope(saver, layout, config.thread_id, stored)
 
 
 def planned(

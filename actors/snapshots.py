@@ -15,12 +15,13 @@ from checkpoint import Decoder, Loaded
 from .channelset import ChannelSet
 from .commands import NULL_TASK, Task
 from .errors import ConfigError
+from .kept_graphs import kept_state, shown_parents
 from .report import is_start
 from .restore import restored_from
 from .scope import Scope, planned
-from .spec import BARE_KEYS, INPUT
+from .spec import BARE_KEYS, INPUT, KEPT
 from .values import StateSnapshot, TaskSnapshot
-from .views import config_view, iso_utc, namespace_text, result_of
+from .views import config_view, iso_utc, namespace_text, result_of, shared_namespace
 
 PAGE = 100
 
@@ -28,11 +29,46 @@ PAGE = 100
 async def state_of(scope: Scope, checkpoint_id: str | None, *, subgraphs: bool) -> StateSnapshot:
     """The snapshot of one checkpoint (None: the newest); an empty one when there is none."""
     loaded = await scope.saver.load(scope.thread_id, scope.stored_ns, checkpoint_id)
+    return await _shown(scope, loaded, with_pending=checkpoint_id is None, subgraphs=subgraphs)
+
+
+async def _shown(
+    scope: Scope,
+    loaded: Loaded | None,
+    *,
+    with_pending: bool,
+    subgraphs: bool,
+    heads: Mapping[str, str] | None = None,
+) -> StateSnapshot:
+    """`heads`: where graphs that keep their state are, as the callers know."""
     if loaded is None:
         return _empty(scope)
     snapshot = _Snapshot(scope, loaded, Decoder(scope.saver.serializer))
-    shown = snapshot.show(with_pending=checkpoint_id is None)
-    return await _with_subgraphs(scope, shown) if subgraphs else shown
+    shown = snapshot.show(with_pending=with_pending)
+    if not subgraphs:
+        return shown
+    heads = {**(heads or {}), **snapshot.heads}
+    tasks = [await _with_subgraph(scope, loaded.record.id, task, heads) for task in shown.tasks]
+    return replace(shown, tasks=tuple(tasks))
+
+
+async def _with_subgraph(
+    scope: Scope, checkpoint_id: str, task: TaskSnapshot, heads: Mapping[str, str]
+) -> TaskSnapshot:
+    """The task with the state of the graph it calls: as the call left it, or will find it."""
+    if task.state is None:
+        return task
+    layout = scope.layout.subgraphs[task.name]
+    ns = (*scope.ns, f"{task.name}:{task.id}")
+    inner = Scope(scope.saver, layout, scope.thread_id, shared_namespace(ns) if layout.kept else ns)
+    if layout.kept:
+        call, head = (namespace_text(ns), checkpoint_id), heads.get(inner.stored_ns)
+        found = await kept_state(inner.saver, inner.thread_id, inner.stored_ns, call, head)
+        loaded = found.base
+    else:
+        loaded = await inner.saver.load(inner.thread_id, inner.stored_ns)
+    state = await _shown(inner, loaded, with_pending=True, subgraphs=True, heads=heads)
+    return replace(task, state=state)
 
 
 async def history_of_one(
@@ -71,25 +107,13 @@ async def history_of(
         left = None if left is None else left - len(page)
 
 
-async def _with_subgraphs(scope: Scope, snapshot: StateSnapshot) -> StateSnapshot:
-    tasks: list[TaskSnapshot] = []
-    for task in snapshot.tasks:
-        state = task.state
-        if state is not None:
-            layout = scope.layout.subgraphs[task.name]
-            ns = (*scope.ns, f"{task.name}:{task.id}")
-            child = Scope(scope.saver, layout, scope.thread_id, ns)
-            state = await state_of(child, None, subgraphs=True)
-        tasks.append(replace(task, state=state))
-    return replace(snapshot, tasks=tuple(tasks))
-
-
 class _Snapshot:
     """One stored checkpoint with its plan."""
 
     def __init__(self, scope: Scope, loaded: Loaded, decoder: Decoder) -> None:
         self._scope = scope
         self._record = loaded.record
+        self._parents = shown_parents(loaded.record.metadata, scope.stored_ns)
         self._restored = restored_from(loaded, decoder)
         self._channels = ChannelSet(scope.layout, self._restored)
         given = self._restored.pending.get(NULL_TASK)
@@ -103,6 +127,11 @@ class _Snapshot:
             step=self._restored.step + 1,
             pending=self._restored.pending,
         )
+
+    @property
+    def heads(self) -> Mapping[str, str]:
+        """Where graphs that keep their state are."""
+        return self._channels.channel(KEPT).get()
 
     def show(self, *, with_pending: bool) -> StateSnapshot:
         """As users see it."""
@@ -120,7 +149,7 @@ class _Snapshot:
             metadata={
                 "source": record.metadata.source,
                 "step": record.metadata.step,
-                "parents": dict(record.metadata.parents),
+                "parents": dict(self._parents),
                 **record.metadata.extra,
             },
             created_at=iso_utc(record.created_at),
@@ -168,7 +197,7 @@ class _Snapshot:
             ns=self._scope.stored_ns,
             checkpoint_id=checkpoint_id,
             configurable={},
-            parents=self._record.metadata.parents,
+            parents=self._parents,
         )
 
 

@@ -6,7 +6,8 @@ when one of its trigger channels was updated in this one:
 * `branch:to:x`   a last-value-for-one-step channel, written by edges and branches into x;
 * `join:a+b:x`    a barrier that opens when a and b have both written;
 * `__start__`     holds the run's input; the machine maps it to state keys;
-* `__pregel_tasks` a topic of Send packets: each one is a task of the next step by itself.
+* `__pregel_tasks` a topic of Send packets: each one is a task of the next step by itself;
+* `__kept__`      triggers nothing: where graphs that keep their state had come to.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .channels import Channel
+from .channels import BinaryOperatorAggregate, Channel
 from .policies import CachePolicy, RetryPolicy, TimeoutPolicy
 
 INPUT = "__start__"
 TASKS = "__pregel_tasks"
+KEPT = "__kept__"
+"""Holds, for graphs called here that keep their state, the checkpoint they came to, by ns."""
 ROOT = "__root__"
 """The one state key of a graph whose whole state is a single value."""
 ROOT_ONLY = (ROOT,)
@@ -41,6 +44,15 @@ DEFAULT_HANDLER = "__default_error_handler__"
 
 Writes = list[tuple[str, Any]]
 """(channel, value) in the order written."""
+
+
+def kept_channel() -> Channel[Any]:
+    """The channel `KEPT`."""
+    return BinaryOperatorAggregate[dict[str, str]](dict, _merged).named(KEPT)
+
+
+def _merged(heads: dict[str, str], newer: dict[str, str]) -> dict[str, str]:
+    return {**heads, **newer}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

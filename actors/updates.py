@@ -19,6 +19,7 @@ from .commands import PULL, Restored, Task
 from .config import checkpoint_extra
 from .context import TaskContext, check_reentry, current
 from .errors import ConfigError, InvalidUpdateError
+from .kept_graphs import shown_parents
 from .node import decide
 from .recorder import Recorder
 from .report import Facts
@@ -103,7 +104,7 @@ class _Update:
             ns=self._scope.stored_ns,
             checkpoint_id=self._revision.snapshot.id,
             configurable=self._request.config.configurable,
-            parents=self._metadata.parents,
+            parents=shown_parents(self._metadata, self._scope.stored_ns),
         )
 
     async def _superstep(self, updates: Sequence[StateUpdate]) -> None:

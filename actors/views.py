@@ -71,6 +71,11 @@ def namespace_text(ns: Sequence[str]) -> str:
     return "|".join(ns)
 
 
+def shared_namespace(ns: Sequence[str]) -> tuple[str, ...]:
+    """A namespace without task ids: that of a graph which keeps its state."""
+    return tuple(part.partition(":")[0] for part in ns)
+
+
 def config_view(
     *,
     thread_id: str | None,

@@ -2,6 +2,7 @@
 
 from .administration import Administration
 from .cache import Cache, CacheKey
+from .claims import ClaimTable
 from .decoder import Decoder
 from .encoder import Encoded, EncodedWrites, ScopeEncoder
 from .encrypted import EncryptedSerializer
@@ -100,6 +101,7 @@ __all__ = [
     "CheckpointRecord",
     "CheckpointTuple",
     "Claim",
+    "ClaimTable",
     "CorruptDataError",
     "Damage",
     "DatabaseBusyError",

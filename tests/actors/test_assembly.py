@@ -15,7 +15,7 @@ from actors.channels import (
     Topic,
 )
 from actors.graph import StateGraph
-from actors.spec import INPUT, TASKS
+from actors.spec import INPUT, KEPT, TASKS
 from actors.values import END, START, TAG_HIDDEN
 
 
@@ -64,6 +64,7 @@ def test_channels_are_state_keys_then_control_in_the_order_added() -> None:
         "parts",
         INPUT,
         TASKS,
+        KEPT,
         "branch:to:a",
         "branch:to:b",
         "branch:to:c",

@@ -145,10 +145,10 @@ def test_sends_are_planned_by_index_with_their_arguments() -> None:
     ]
 
 
-def test_an_input_is_planned_as_the_start_and_nothing_else() -> None:
+def test_an_input_is_planned_as_the_start_before_what_is_triggered_beside_it() -> None:
     channels = channels_of(chain(a=noop))
     channels.write({INPUT: [{"n": 1}], "branch:to:a": [None]})
-    assert [t.path for t in channels.plan()] == [(PULL, INPUT)]
+    assert [t.path for t in channels.plan()] == [(PULL, INPUT), (PULL, "a")]
 
 
 def test_a_graph_of_a_thousand_nodes_copies_only_the_channels_it_touches() -> None:

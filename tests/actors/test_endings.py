@@ -472,7 +472,7 @@ class WithoutRewind:
         self.load, self.history = saver.load, saver.history
 
 
-@pytest.mark.parametrize("saver", [WithoutRewind(), MemorySaver, object(), True])
+@pytest.mark.parametrize("saver", [WithoutRewind(), MemorySaver, object(), "yes"])
 def test_what_is_no_whole_saver_is_refused_by_compile(saver: Any) -> None:
     with pytest.raises(CheckpointerTypeError):
         chain(a=says("a")).compile(checkpointer=saver)

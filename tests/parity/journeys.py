@@ -15,6 +15,7 @@ from .lib import Engine
 from .normal import Normaliser, error_text
 
 THREAD = {"configurable": {"thread_id": "t"}}
+LEAKED = "__pregel_checkpointer"
 KINDS = ("InvalidUpdateError", "EmptyInputError", "ValueError", "RuntimeError", "KeyError")
 """What callers catch: an error counts as the first of these that it is."""
 
@@ -48,6 +49,11 @@ class _Deep(Normaliser):
 
     def value(self, value: Any) -> Any:
         return self.snapshot(value) if hasattr(value, "parent_config") else super().value(value)
+
+    def _mapping(self, value: Mapping[Any, Any]) -> dict[Any, Any]:
+        # in snapshots of subgraphs LangGraph's configs hold its saver, and keys in another order
+        order = sorted(value, key=lambda key: key == "checkpoint_map")
+        return super()._mapping({key: value[key] for key in order if key != LEAKED})
 
 
 class Traveller:
