@@ -525,3 +525,21 @@ async def test_a_reader_that_waits_ends_when_it_is_to_finish() -> None:
     asyncio.get_running_loop().call_soon(reader.finish)
 
     assert [chunk async for chunk in reader] == []
+
+
+async def test_a_chunk_of_a_called_task_is_of_its_graph_and_names_the_tasks_it_runs_in() -> None:
+    log = RunLog("run", keep=True)
+    log.publish(Custom(ns=(), data=1, inside=("main:1",)))
+    log.publish(Custom(ns=("child:2",), data=2, inside=("node:3",)))
+    log.close()
+    root = [(chunk.ns, chunk.data) async for chunk in log.subscribe("custom")]
+    every = [(chunk.ns, chunk.data) async for chunk in log.subscribe("custom", subgraphs=True)]
+    assert root == [(("main:1",), 1)]
+    assert every == [*root, (("child:2", "node:3"), 2)]
+
+
+async def test_a_bare_state_that_is_none_is_no_state_that_is_missing() -> None:
+    log = RunLog("run", keep=True)
+    log.publish(StepCommitted(values=None, wrote=True, bare=True))
+    log.close()
+    assert [chunk.data async for chunk in log.subscribe("values")] == [None]
