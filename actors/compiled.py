@@ -13,7 +13,7 @@ from checkpoint import register_type
 from .config import Config
 from .context import current
 from .doors import call, iterate
-from .errors import ConfigError
+from .errors import ConfigError, NodeCancelledError, NodeTimeoutError
 from .invocable import Invocable, root_graph
 from .request import Request
 from .scope import Scope, scope_of
@@ -21,7 +21,7 @@ from .snapshots import before_id, history_of, history_of_one, state_of
 from .updates import update_thread
 from .values import Command, Interrupt, Overwrite, Send, StateSnapshot, StateUpdate
 
-for _cls in (Send, Overwrite, Interrupt, Command):
+for _cls in (Send, Overwrite, Interrupt, Command, NodeTimeoutError, NodeCancelledError):
     register_type(_cls, name=f"understudy.{_cls.__name__}")
 
 

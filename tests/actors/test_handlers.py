@@ -377,6 +377,24 @@ async def test_another_process_hands_the_stored_error_over(tmp_path: Any) -> Non
     assert error.message == "special"
 
 
+async def test_another_process_hands_a_time_limit_over_as_it_was(tmp_path: Any) -> None:
+    async def hangs(state: State) -> None:
+        await asyncio.Event().wait()
+
+    path = str(tmp_path / "x.db")
+    async with SqliteSaver.from_conn_string(path) as saver:
+        graph = handled(Fragile(1), hangs, timeout=0.001).compile(checkpointer=saver)
+        with pytest.raises(RuntimeError):
+            await graph.ainvoke({}, on("t"))
+    handler = Fragile(0)
+    async with SqliteSaver.from_conn_string(path) as saver:
+        graph = handled(handler, hangs, timeout=0.001).compile(checkpointer=saver)
+        assert await graph.ainvoke(None, on("t")) == {"log": ["handled"]}
+    error = handler.told[0].error
+    assert isinstance(error, NodeTimeoutError)
+    assert (error.node, error.kind, error.timeout) == ("bad", "run", 0.001)
+
+
 async def test_a_handler_that_had_finished_does_not_run_again() -> None:
     handler = Fragile(0)
     left = [1]
