@@ -27,6 +27,7 @@ from actors import ActorSystem, CompiledGraph, EmptyInputError
 from checkpoint import SqliteSaver
 from checkpoint.story import Story
 from streaming import Chunk, Gap
+from tests.faults.asking import build_asking, input_of, plain
 from tests.faults.flows import TOPIC, flow_of
 from tests.faults.work import INPUT, Effects, build, message
 
@@ -44,6 +45,19 @@ async def stream(job: dict[str, Any], tell: Tell) -> None:
         )
         async for ns, mode, data in chunks:
             tell([ns, mode, data])
+    tell("end")
+
+
+async def ask(job: dict[str, Any], tell: Tell) -> None:
+    """Run the graph that asks, or answer it, in step with the reader."""
+    effects = Effects(Path(job["effects"]), job["attempt"])
+    async with SqliteSaver(job["path"]) as saver:
+        graph = build_asking(effects, saver, die_in=job.get("die_in", ""))
+        chunks = graph.astream(
+            input_of(job), on(job), stream_mode=MODES, subgraphs=True, durability=job["durability"]
+        )
+        async for ns, mode, data in chunks:
+            tell([ns, mode, plain(data)])
     tell("end")
 
 
@@ -188,7 +202,7 @@ def _is_outside(called: Any) -> bool:
 
 ROLES = {
     role.__name__: role
-    for role in (stream, run, logged, read, update, calls, takeover, opening, administering)
+    for role in (stream, ask, run, logged, read, update, calls, takeover, opening, administering)
 }
 
 
