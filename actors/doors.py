@@ -17,7 +17,6 @@ import contextvars
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from .traces import show_user_frames
@@ -114,6 +113,8 @@ def _apart(work: Callable[[], T]) -> T:
     """Do what drives a loop: here, or, if one runs in this thread already, in a helper thread."""
     if not in_loop():
         return work()
+    from concurrent.futures import ThreadPoolExecutor  # only for who waits inside a loop
+
     with ThreadPoolExecutor(1, thread_name_prefix="understudy-door") as helper:
         return helper.submit(work).result()
 

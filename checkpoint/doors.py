@@ -6,7 +6,6 @@ import asyncio
 import contextvars
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from .limits import Age, Strategy
@@ -24,6 +23,8 @@ def wait_for(coro: Coroutine[Any, Any, T]) -> T:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(coro)
+    from concurrent.futures import ThreadPoolExecutor
+
     context = contextvars.copy_context()
     with ThreadPoolExecutor(1, thread_name_prefix="checkpoint-door") as helper:
         return helper.submit(context.run, asyncio.run, coro).result()

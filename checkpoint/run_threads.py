@@ -11,11 +11,6 @@ from .rows import EVENT_BITS
 if TYPE_CHECKING:
     import sqlite3
 
-RUN_THREADS = """
-    CREATE TABLE IF NOT EXISTS run_thread (thread INTEGER NOT NULL, run INTEGER NOT NULL UNIQUE,
-        PRIMARY KEY (thread, run)) WITHOUT ROWID
-    """
-
 _LINK = "INSERT OR IGNORE INTO run_thread (thread, run) VALUES (?, ?)"
 _RUNS = "SELECT run FROM run_thread WHERE thread=?"
 _LOOSE = "SELECT id, name FROM run WHERE id NOT IN (SELECT run FROM run_thread)"

@@ -20,9 +20,6 @@ from .serde import Serializer
 if TYPE_CHECKING:
     import sqlite3
 
-MARKS = "CREATE TABLE IF NOT EXISTS seal (id INTEGER PRIMARY KEY, mark BLOB NOT NULL)"
-"""A database into which sealed bytes were written has one mark, sealed with the same key."""
-
 _MARK = "SELECT mark FROM seal"
 _ADD_MARK = "INSERT INTO seal (id, mark) VALUES (0, ?)"
 _TEXT = b"sealed by understudy"

@@ -17,8 +17,8 @@ from .record import Batch, Claim, Loaded
 from .reports import Removed, ThreadInfo, Vacuumed, Verification
 from .rewind import RewindPoint
 from .rows import id_bytes
-from .run_threads import RUN_THREADS
-from .sealing import MARKS, check_mark
+from .saver_schema import SAVER_TABLES
+from .sealing import check_mark
 from .serde import MsgpackSerializer, Serializer
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class SqliteSaver(DatabaseHandle, Custodian):
     `serde` is LangGraph's word for `serializer`.
     """
 
-    tables = (RUN_THREADS, MARKS)
+    tables = SAVER_TABLES
 
     def __init__(
         self,

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
-from .cache import CacheEntry, CacheKey, cache_entries, cache_keys, cache_namespace
-from .errors import CorruptDataError, SaverClosedError
+from .cache import CacheKey, cache_entries, cache_keys, cache_namespace
+from .errors import SaverClosedError
 from .handle import DatabaseHandle
-from .packing import checksum
 from .serde import MsgpackSerializer, Serializer
-
-if TYPE_CHECKING:
-    import sqlite3
 
 _TABLES = (
     """
@@ -27,11 +22,6 @@ _TABLES = (
     CREATE INDEX IF NOT EXISTS cache_end ON cache (expires) WHERE expires IS NOT NULL
     """,
 )
-_GET = "SELECT expires, crc, data FROM cache WHERE ns=? AND key=?"
-_SET = "INSERT OR REPLACE INTO cache (ns, key, expires, crc, data) VALUES (?, ?, ?, ?, ?)"
-_DROP = "DELETE FROM cache WHERE id IN (SELECT id FROM cache WHERE expires<=? LIMIT 100)"
-_DELETE = "DELETE FROM cache WHERE ns=?"
-_DELETE_ALL = "DELETE FROM cache"
 
 
 class SqliteCache(DatabaseHandle):
@@ -56,8 +46,11 @@ class SqliteCache(DatabaseHandle):
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        from .cache_units import CacheUnits  # not before somebody has a cache
+
         super().__init__(path)
         self._serializer = serializer or MsgpackSerializer()
+        self._units = CacheUnits(self._serializer)
         self._clock = clock
         self._closed = False
 
@@ -88,7 +81,7 @@ class SqliteCache(DatabaseHandle):
         """
         wanted = cache_keys(keys)
         await self._opened()
-        read = partial(_read, wanted, self._clock(), self._serializer)
+        read = partial(self._units.read, wanted, self._clock())
         return await self.lease.read(read) if wanted else {}
 
     async def set(self, pairs: Mapping[CacheKey, tuple[Any, float | None]]) -> None:
@@ -99,13 +92,13 @@ class SqliteCache(DatabaseHandle):
         """
         entries = cache_entries(pairs, self._serializer.dumps, now := self._clock())
         await self._opened()
-        await self.lease.write(partial(_write, entries, now))
+        await self.lease.write(partial(self._units.write, entries, now))
 
     async def clear(self, namespaces: Sequence[tuple[str, ...]] | None = None) -> None:
         """Forget the values of these very namespaces, or of all."""
         gone = None if namespaces is None else [cache_namespace(ns) for ns in namespaces]
         await self._opened()
-        await self.lease.write(partial(_clear, gone))
+        await self.lease.write(partial(self._units.clear, gone))
 
     async def _opened(self) -> None:
         if self._closed:
@@ -115,46 +108,3 @@ class SqliteCache(DatabaseHandle):
             )
         if self._lease is None:
             await self.aopen()
-
-
-def _read(
-    keys: Sequence[CacheKey], now: float, serializer: Serializer, connection: sqlite3.Connection
-) -> dict[CacheKey, Any]:
-    found: dict[CacheKey, Any] = {}
-    for key in keys:
-        row = connection.execute(_GET, _packed(key)).fetchone()
-        if row is None or CacheEntry(row[2], row[0]).expired(now):
-            continue
-        if checksum(row[2]) != row[1]:
-            raise CorruptDataError(
-                f"the cached value of {key!r} does not match its checksum; clear its "
-                "namespace, and check the file: others may be damaged too"
-            )
-        found[key] = serializer.loads(row[2])
-    return found
-
-
-def _write(
-    entries: Mapping[CacheKey, CacheEntry], now: float, connection: sqlite3.Connection
-) -> None:
-    connection.execute(_DROP, (now,))
-    rows = [
-        (*_packed(key), entry.expires, checksum(entry.data), entry.data)
-        for key, entry in entries.items()
-    ]
-    connection.executemany(_SET, rows)
-
-
-def _clear(namespaces: Sequence[tuple[str, ...]] | None, connection: sqlite3.Connection) -> None:
-    if namespaces is None:
-        connection.execute(_DELETE_ALL)
-    else:
-        connection.executemany(_DELETE, [(_packed_ns(ns),) for ns in namespaces])
-
-
-def _packed(key: CacheKey) -> tuple[bytes, bytes]:
-    return _packed_ns(key[0]), key[1].encode("utf-8", "surrogatepass")
-
-
-def _packed_ns(namespace: tuple[str, ...]) -> bytes:
-    return json.dumps(namespace).encode()
