@@ -16,7 +16,7 @@ from .channels import (
 )
 from .compiled import CompiledGraph
 from .config import Config
-from .context import get_config
+from .context import get_config, get_runtime, get_store
 from .control import RunControl
 from .dispatcher import Dispatcher
 from .errors import (
@@ -26,6 +26,7 @@ from .errors import (
     CacheKeyError,
     CheckpointerTypeError,
     ConfigError,
+    ContextTypeError,
     DrawingError,
     DrawingUnavailableError,
     EmptyChannelError,
@@ -46,6 +47,7 @@ from .errors import (
     NodeTimeoutError,
     NoTaskError,
     OptionError,
+    OutcomeUnknown,
     OwnTaskError,
     ParentCommand,
     ResumeError,
@@ -54,6 +56,7 @@ from .errors import (
     RunEndedError,
     RunUnknownError,
     StepTimeoutError,
+    StoreTypeError,
     SupervisorClosedError,
     SystemClosedError,
     TaskPendingError,
@@ -64,6 +67,7 @@ from .functional import entrypoint, task
 from .graph import StateGraph
 from .interrupts import interrupt
 from .mailbox import Mailbox, MailboxStats
+from .managed import IsLastStep, ManagedValue, RemainingSteps, StepInfo
 from .policies import CachePolicy, NodeError, RetryPolicy, TimeoutPolicy
 from .pregel import ChannelWriteEntry, NodeBuilder, Pregel
 from .private import GraphStream
@@ -108,6 +112,7 @@ __all__ = [
     "CompiledGraph",
     "Config",
     "ConfigError",
+    "ContextTypeError",
     "DeadLetter",
     "Dispatcher",
     "DrawingError",
@@ -129,6 +134,7 @@ __all__ = [
     "HandlerCancelledError",
     "Interrupt",
     "InvalidUpdateError",
+    "IsLastStep",
     "JsonSchemaError",
     "JsonSchemaUnavailableError",
     "LastValue",
@@ -136,6 +142,7 @@ __all__ = [
     "MailboxClosedError",
     "MailboxFullError",
     "MailboxStats",
+    "ManagedValue",
     "NamedBarrierValue",
     "NoTaskError",
     "NodeBuilder",
@@ -143,10 +150,12 @@ __all__ = [
     "NodeError",
     "NodeTimeoutError",
     "OptionError",
+    "OutcomeUnknown",
     "Overwrite",
     "OwnTaskError",
     "ParentCommand",
     "Pregel",
+    "RemainingSteps",
     "RestartPolicy",
     "ResumeError",
     "RetryPolicy",
@@ -163,7 +172,9 @@ __all__ = [
     "StateGraph",
     "StateSnapshot",
     "StateUpdate",
+    "StepInfo",
     "StepTimeoutError",
+    "StoreTypeError",
     "StreamWriter",
     "Supervisor",
     "SupervisorClosedError",
@@ -181,6 +192,8 @@ __all__ = [
     "default_retry_on",
     "entrypoint",
     "get_config",
+    "get_runtime",
+    "get_store",
     "get_stream_writer",
     "interrupt",
     "task",

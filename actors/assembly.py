@@ -71,6 +71,7 @@ class _Assembly:
         self.parts = parts
         self.state_keys = tuple(parts.channels)
         self._writes = frozenset(self.state_keys)
+        self._dropped = frozenset(parts.managed)
         self._targets: dict[str, Writes] = {}
         self._joins: dict[str, list[str]] = {}
         self.channels = {**parts.channels, **dict(self._control_channels())}
@@ -121,7 +122,9 @@ class _Assembly:
             triggers=(f"branch:to:{part.name}", *self._joins.get(part.name, ())),
             reads=self.keys(part.schema),
             coerce=part.schema.coerce,
+            managed=part.schema.managed,
             writes=self._writes,
+            dropped=self._dropped,
             targets=tuple(self._targets.get(part.name, ())),
             branches=self._branches(part.name, part.schema),
             defer=part.defer,
@@ -150,7 +153,9 @@ class _Assembly:
             triggers=(),
             reads=self.keys(part.schema),
             coerce=part.schema.coerce,
+            managed=part.schema.managed,
             writes=self._writes,
+            dropped=self._dropped,
             targets=(),
             branches=(),
             retry=defaults.retry or (),
@@ -185,6 +190,7 @@ class _Assembly:
             ends=part.ends,
             reads=self.keys(schema),
             coerce=schema.coerce,
+            managed=schema.managed,
         )
 
 

@@ -13,7 +13,8 @@ from typing import Any
 from .channels import Channel
 from .commands import PULL, PUSH, Restored, Task
 from .layout import Layout
-from .spec import INPUT, INPUT_ONLY, TASKS, WHOLE_STATE, Writes
+from .managed import filled_in
+from .spec import INPUT, INPUT_ONLY, TASKS, WHOLE_STATE, BranchSpec, Writes
 
 
 class ChannelSet:
@@ -28,6 +29,7 @@ class ChannelSet:
         "_spec",
         "_values",
         "given",
+        "stop",
         "updated",
         "version",
     )
@@ -42,6 +44,8 @@ class ChannelSet:
         self._last: dict[str, Any] | None = None
         """Of state that holds for one step only: as the last step that wrote any left it."""
         self.version = 0
+        self.stop = 0
+        """The super-step at whose end the recursion limit is reached."""
         self.updated: set[str] = set()
         """Channels that the last step changed."""
         self.given: set[str] = set()
@@ -88,10 +92,13 @@ class ChannelSet:
         the state keys it reads (as an instance of its schema, if that is a class of its own)."""
         if task.path[0] != PULL:
             return task.arg
-        if task.node.reads is INPUT_ONLY:
+        node = task.node
+        if node.reads is INPUT_ONLY:
             return self._channels[INPUT].get()
-        state = self.select(task.node.reads)
-        return state if task.node.coerce is None else task.node.coerce(state)
+        state = self.select(node.reads)
+        if node.managed:
+            state |= filled_in(node.managed, task.step, self.stop)
+        return state if node.coerce is None else node.coerce(state)
 
     def state(self) -> Any:
         """What streams and snapshots show: all state keys that hold a value, or, of a graph whose
@@ -100,6 +107,13 @@ class ChannelSet:
         if keys in WHOLE_STATE:
             return self._values.get(keys[0])
         return self._values.copy()
+
+    def input_after(self, writes: Writes, branch: BranchSpec, step: int) -> Any:
+        """What a branch's path is called with: the state as its node's writes alone leave it."""
+        state = self.state_after(writes, branch.reads)
+        if branch.managed:
+            state |= filled_in(branch.managed, step, self.stop)
+        return state if branch.coerce is None else branch.coerce(state)
 
     def state_after(self, writes: Writes, keys: Sequence[str]) -> dict[str, Any]:
         """The state as these writes alone would leave it; nothing is changed."""

@@ -17,6 +17,7 @@ from streaming import Chunk, Event, Gap, Subscriber, SubscriberLagged, chunk_id
 from .commands import INTERRUPT, Begin, Restored
 from .config import inherited
 from .context import TaskContext
+from .context_schema import inherited_context
 from .errors import RunCancelledError
 from .kept_graphs import kept_state
 from .layout import Layout
@@ -111,7 +112,12 @@ class Child:
             parent.setting,
             config=self._config,
             inline=parent.setting.inline and self._is_alone(),
-            user_context=self._request.context or parent.setting.user_context,
+            user_context=inherited_context(
+                self._layout.spec.sources.context,
+                self._request.context,
+                parent.setting.user_context,
+            ),
+            store=self._layout.store if parent.setting.store is None else parent.setting.store,
         )
         scheduler = Scheduler(
             self._layout,

@@ -4,7 +4,9 @@ ActorsError
 ├── GraphBuildError (ValueError)        the graph as built cannot run
 │   └── GeneratorFunctionError (NotImplementedError)  a generator was given to run
 ├── ConfigError (ValueError)            a call's arguments or config cannot be
-│   └── CheckpointerTypeError (TypeError)
+│   ├── CheckpointerTypeError (TypeError)
+│   ├── ContextTypeError (TypeError)
+│   └── StoreTypeError (TypeError)
 ├── InvalidUpdateError                  a node or caller gave something that is no update
 ├── NodeTimeoutError                    an attempt of a node took too long
 ├── NodeCancelledError                  a node cancelled itself
@@ -73,6 +75,14 @@ class ConfigError(ActorsError, ValueError):
 
 class CheckpointerTypeError(ActorsError, TypeError):
     """What was given as checkpointer is no saver; give a MemorySaver, a SqliteSaver, or None."""
+
+
+class ContextTypeError(ConfigError, TypeError):
+    """A run's context is not what the graph's context_schema says; give a dict of its fields."""
+
+
+class StoreTypeError(ConfigError, TypeError):
+    """What was given as store is none; give a MemoryStore, a SqliteStore, or None."""
 
 
 class InvalidUpdateError(ActorsError):

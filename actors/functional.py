@@ -14,14 +14,14 @@ from typing import Any, Generic, TypeVar, cast, get_args, get_origin, overload
 
 from typing_extensions import ParamSpec
 
-from checkpoint import Cache, Saver, register_type
+from checkpoint import Cache, Saver, Store, register_type
 
 from .calls import TaskFuture, call, expect_calls
 from .channels import EphemeralValue, LastValue, Topic
 from .compiled import CompiledGraph
 from .errors import GeneratorFunctionError, GraphBuildError
 from .fingerprint import cache_namespace
-from .fittings import Fittings, cached_by
+from .fittings import Fittings, cached_by, stored_by
 from .hints import function_of, parameter_hint, types_in
 from .params import callee_of, injected_into
 from .policies import CachePolicy, RetryOption, TimeoutOption, caching_of, limits_of, retries_of
@@ -252,15 +252,14 @@ class entrypoint:  # noqa: N801 - the name users know
     def __init__(
         self,
         checkpointer: Saver | bool | None = None,
-        store: Any = None,
+        store: Store | None = None,
         cache: Cache | None = None,
         context_schema: Any = None,
         cache_policy: CachePolicy | None = None,
         retry_policy: RetryOption = None,
         timeout: TimeoutOption = None,
     ) -> None:
-        self._fittings = Fittings(checkpointer, cache=cached_by(cache))
-        self._store = store
+        self._fittings = Fittings(checkpointer, cache=cached_by(cache), store=stored_by(store))
         self._context = context_schema
         who = "An entrypoint"
         self._cache = caching_of(cache_policy, who)

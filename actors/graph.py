@@ -7,14 +7,14 @@ from collections.abc import Set as AbstractSet
 from itertools import pairwise
 from typing import Any, Literal, Self, TypeAlias, cast, get_origin
 
-from checkpoint import Cache, Saver
+from checkpoint import Cache, Saver, Store
 
 from .assembly import spec_of
 from .checks import check_edge, check_graph, check_interrupts, check_join, check_name
 from .compiled import CompiledGraph
 from .ends import branch_name, command_ends, labelled, literal_ends, mapped_ends
 from .errors import GraphBuildError
-from .fittings import Fittings, cached_by
+from .fittings import Fittings, cached_by, stored_by
 from .hints import is_schema_class
 from .layout import Pauses
 from .params import HANDLER_KINDS, KINDS, Callee, callee_of
@@ -242,6 +242,7 @@ class StateGraph:
         checkpointer: Saver | bool | None = None,
         *,
         cache: Cache | None = None,
+        store: Store | None = None,
         interrupt_before: Literal["*"] | Sequence[str] | None = None,
         interrupt_after: Literal["*"] | Sequence[str] | None = None,
         debug: bool = False,
@@ -255,6 +256,7 @@ class StateGraph:
                 thread), or False (stores nothing).
             cache: Where results of nodes with a cache policy are kept; None: where the graph that
                 calls this one keeps them.
+            store: What nodes find as `store`; a subgraph uses its parent's, if that has one.
             interrupt_before: Nodes before which runs pause; "*" means all.
             interrupt_after: Nodes after which runs pause, likewise.
             debug: True: every call prints `updates` and `values`.
@@ -262,12 +264,13 @@ class StateGraph:
 
         Raises:
             GraphBuildError: See `validate`; or `cache` is no cache.
-            CheckpointerTypeError: `checkpointer` is none of the above.
+            CheckpointerTypeError, StoreTypeError: `checkpointer` or `store` is none of the above.
         """
         self.validate([*_names(interrupt_before), *_names(interrupt_after)])
         spec = spec_of(self.parts, name or "Graph")
         pauses = Pauses(nodes_of(spec, interrupt_before), nodes_of(spec, interrupt_after))
-        return CompiledGraph(spec, Fittings(checkpointer, pauses, cached_by(cache), debug))
+        fittings = Fittings(checkpointer, pauses, cached_by(cache), debug, stored_by(store))
+        return CompiledGraph(spec, fittings)
 
     def _callee(self, code: Any, role: str, kinds: AbstractSet[str] = KINDS) -> Callee:
         known = {getattr(s.source, "__name__", ""): s.source for s in self.parts.schemas}

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from checkpoint import Saver, register_type
+from checkpoint import Saver, Store, register_type
 
 from .config import Config, check_seconds, merge_configs, parse_config
 from .errors import CheckpointerTypeError, ConfigError
@@ -48,6 +48,7 @@ class Inspectable:
             pauses=fittings.pauses,
             cache=fittings.cache,
             step_timeout=fittings.step_timeout,
+            store=fittings.store,
             kept=self.checkpointer is True,
         )
         for cls in spec.types:
@@ -60,6 +61,11 @@ class Inspectable:
     def name(self) -> str:
         """The graph's name."""
         return self.spec.name
+
+    @property
+    def store(self) -> Store | None:
+        """The store that it was compiled with, if any."""
+        return self.fittings.store
 
     @property
     def step_timeout(self) -> float | None:

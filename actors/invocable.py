@@ -24,7 +24,7 @@ from .errors import ConfigError, RootGraphError
 from .inspection import Inspectable
 from .look import Look, look_of
 from .private import Call, GraphStream, run_privately, stream_privately
-from .request import InvokeOptions, Request, StreamOptions, layout_for
+from .request import InvokeOptions, Request, RunOptions, StreamOptions, layout_for
 from .traces import show_user_frames
 
 
@@ -91,7 +91,7 @@ class Invocable(Inspectable):
         self, value: Any, config: Config | None, options: InvokeOptions, *, inline: bool
     ) -> Any:
         look = look_of(self.spec, options, "values", debug=self.fittings.debug)
-        request = Request.parse(config, self.bound, options, known=InvokeOptions)
+        request = self._request(config, options, InvokeOptions)
         if not (look.single and look.modes == ("values",)):
             return [chunk async for chunk in self._shown(value, request, look, inline=inline)]
         if look.printed:
@@ -106,7 +106,7 @@ class Invocable(Inspectable):
         self, value: Any, config: Config | None, options: StreamOptions, *, inline: bool
     ) -> GraphStream:
         look = look_of(self.spec, options, self.spec.shows, debug=self.fittings.debug)
-        request = Request.parse(config, self.bound, options, known=StreamOptions)
+        request = self._request(config, options, StreamOptions)
         return self._shown(value, request, look, inline=inline)
 
     def _shown(self, value: Any, request: Request, look: Look, *, inline: bool) -> GraphStream:
@@ -114,6 +114,12 @@ class Invocable(Inspectable):
         if caller is None:
             return stream_privately(self._call(value, request, inline=inline), look)
         return self._child(value, request, caller).stream(look)
+
+    def _request(
+        self, config: Config | None, options: RunOptions, known: type[RunOptions]
+    ) -> Request:
+        schema = self.spec.sources.context
+        return Request.parse(config, self.bound, options, known=known, context_schema=schema)
 
     def _call(self, value: Any, request: Request, *, inline: bool) -> Call:
         layout = layout_for(self.layout, request)

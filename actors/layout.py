@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from checkpoint import Cache
+from checkpoint import Cache, Store
 
 from .channels import LastValueAfterFinish, NamedBarrierValue, NamedBarrierValueAfterFinish
 from .spec import GraphSpec
@@ -57,6 +57,8 @@ class Layout:
     """Seconds a super-step may take."""
     kept: bool = False
     """Called by another graph, it goes on with the state that it had come to."""
+    store: Store | None = None
+    """What its nodes find as `store`, unless the graph that calls it has one."""
 
     def at(self, ns: Sequence[str]) -> Layout | None:
         """The layout of the subgraph at a namespace; None if no node is known to lead there."""
@@ -90,6 +92,7 @@ class Layout:
         cache: Cache | None = None,
         step_timeout: float | None = None,
         kept: bool = False,
+        store: Store | None = None,
     ) -> Layout:
         """The layout of a spec."""
         channels = spec.channels.items()
@@ -108,4 +111,5 @@ class Layout:
             caches=any(node.cache is not None for node in spec.nodes.values()),
             step_timeout=step_timeout,
             kept=kept,
+            store=store,
         )

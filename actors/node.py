@@ -153,9 +153,7 @@ async def decide(node: NodeSpec, writes: Writes, context: TaskContext) -> Writes
 
 async def _route(branch: BranchSpec, writes: Writes, context: TaskContext) -> Writes:
     scheduler = context.scheduler
-    state: Any = scheduler.machine.channels.state_after(writes, branch.reads)
-    if branch.coerce is not None:
-        state = branch.coerce(state)
+    state = scheduler.machine.channels.input_after(writes, branch, context.task.step)
     injected = injections(branch.params, context) if branch.params else {}
     if inspect.iscoroutinefunction(branch.path) or scheduler.may_inline():
         chosen = branch.path(state, **injected)

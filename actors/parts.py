@@ -8,6 +8,7 @@ from typing import Any
 
 from .channels import Channel, LastValue
 from .errors import GraphBuildError
+from .managed import ManagedValue
 from .params import Callee
 from .policies import CachePolicy, RetryPolicy, TimeoutPolicy
 from .spec import ROOT
@@ -77,6 +78,10 @@ class Parts:
     channels: dict[str, Channel] = field(default_factory=dict[str, Channel])
     """State channels of all schemas met so far, in that order."""
     schemas: list[Schema] = field(default_factory=list[Schema])
+    managed: dict[str, type[ManagedValue[Any]]] = field(
+        default_factory=dict[str, type[ManagedValue[Any]]]
+    )
+    """Managed keys of all those schemas."""
     nodes: dict[str, NodePart] = field(default_factory=dict[str, NodePart])
     edges: dict[tuple[str, str], None] = field(default_factory=dict[tuple[str, str], None])
     joins: dict[tuple[tuple[str, ...], str], None] = field(
@@ -110,6 +115,7 @@ class Parts:
         schema = schema_of(source, role)
         for key, channel in schema.channels.items():
             self._check_fit(key, channel, schema)
+        self._check_managed(schema)
         return schema
 
     def adopt(self, schema: Schema) -> None:
@@ -117,6 +123,16 @@ class Parts:
         if not any(schema is known for known in self.schemas):
             self.schemas.append(schema)
             self.channels = {**self.channels, **schema.channels, **self.channels}
+            self.managed |= schema.managed
+
+    def _check_managed(self, schema: Schema) -> None:
+        for key, manager in {**self.managed, **schema.managed}.items():
+            if key in self.channels or key in schema.channels:
+                raise GraphBuildError(
+                    f"Key {key!r} is filled in by {manager.__name__} in one schema and holds "
+                    f"state in another; {schema.source!r} came last. Annotate it the same way in "
+                    "both, or give one of them another name"
+                )
 
     def _check_fit(self, key: str, channel: Channel, schema: Schema) -> None:
         if (key == ROOT) != (ROOT in self.channels):

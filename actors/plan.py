@@ -73,6 +73,7 @@ class Plan:
             context=self.context,
             child_watch=self.child_watch,
             user_context=self.request.context,
+            store=self.layout.store,
             durability=self.request.durability,
             owned=self.owned,
             inline=self.inline,

@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self, cast
 
-from checkpoint import Saver
+from checkpoint import Saver, Store
 
 from .channels import MISSING, Channel, Topic
 from .checks import check_name
 from .compiled import CompiledGraph
 from .errors import EmptyInputError, GraphBuildError, InvalidUpdateError
-from .fittings import Fittings
+from .fittings import Fittings, stored_by
 from .layout import Pauses
 from .params import Callee, callee_of
 from .request import nodes_of
@@ -218,6 +218,7 @@ class Pregel(CompiledGraph):
         input_channels: str | Sequence[str],
         output_channels: str | Sequence[str],
         checkpointer: Saver | bool | None = None,
+        store: Store | None = None,
         interrupt_before_nodes: Literal["*"] | Sequence[str] = (),
         interrupt_after_nodes: Literal["*"] | Sequence[str] = (),
         name: str = "Pregel",
@@ -226,7 +227,7 @@ class Pregel(CompiledGraph):
         pauses = Pauses(
             nodes_of(spec, interrupt_before_nodes), nodes_of(spec, interrupt_after_nodes)
         )
-        super().__init__(spec, Fittings(checkpointer=checkpointer, pauses=pauses))
+        super().__init__(spec, Fittings(checkpointer, pauses, store=stored_by(store)))
 
 
 def _spec(

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias, TypedDict
 from streaming import StreamMode, parse_modes
 
 from .config import Config, check_durability, check_seconds, merge_configs, parse_config
+from .context_schema import read_context
 from .control import RunControl
 from .errors import ConfigError, OptionError
 from .layout import Layout, Pauses
@@ -102,11 +103,12 @@ class Request:
         options: RunOptions,
         *,
         known: type[RunOptions] = RunOptions,
+        context_schema: Any = None,
     ) -> Request:
         """Check everything that can be checked without touching anything.
 
         Raises ConfigError (a ValueError) that says what was given and what can be, OptionError (a
-        TypeError) for a keyword argument that there is not.
+        TypeError) for a keyword argument that there is not, and as `read_context` does.
         """
         given: dict[str, Any] = {n: value for n, value in options.items() if value is not None}
         keywords = known.__annotations__.keys()
@@ -121,7 +123,7 @@ class Request:
             raise ConfigError(f"on_busy={on_busy!r} is unknown; give 'wait' or 'reject'")
         return cls(
             config=parse_config(merge_configs(bound, config)),
-            context=given.get("context"),
+            context=read_context(context_schema, given.get("context")),
             durability=check_durability(options.get("durability") or "async"),
             stateless=bool(given.get("stateless", False)),
             on_busy=on_busy,

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from .channels import BinaryOperatorAggregate, Channel
+from .managed import Managed, ManagedValue
 from .policies import CachePolicy, RetryPolicy, TimeoutPolicy
 
 INPUT = "__start__"
@@ -70,6 +71,8 @@ class BranchSpec:
     """State keys `path` gets."""
     coerce: Callable[[Mapping[str, Any]], Any] | None
     """Makes the schema instance `path` gets from a dict; None when it gets the dict."""
+    managed: Managed = field(default_factory=dict[str, type[ManagedValue[Any]]])
+    """Keys `path` gets beside those, filled in."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,6 +108,10 @@ class NodeSpec:
     cache: CachePolicy | None = None
     cache_ns: tuple[str, ...] = ()
     """Where its results are cached."""
+    managed: Managed = field(default_factory=dict[str, type[ManagedValue[Any]]])
+    """Keys of its input schema that are filled in."""
+    dropped: frozenset[str] = frozenset()
+    """Managed keys of the whole graph: what it writes to them is dropped."""
     error_handler: str | None = None
     """The handler that is called when it failed for good."""
     put: Callable[[Any], Writes] | None = None

@@ -3,6 +3,7 @@
     T                                last value
     Annotated[T, reducer]            reduced: reducer(held, written)
     Annotated[T, Channel or class]   that channel
+    Annotated[T, ManagedValue class] no channel: filled in when a node reads it
     Required, NotRequired, ReadOnly  looked through
 
 A schema that is no class with fields, like `Annotated[list, operator.add]`, makes a state of one
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, cast, get_args, get_origin
 
 from .channels import BinaryOperatorAggregate, Channel, LastValue
@@ -21,6 +22,7 @@ from .commands import ERROR, FAILURE, INTERRUPT, RESUME
 from .errors import GraphBuildError
 from .hints import field_hints, is_schema_class, look_through, types_in
 from .instances import Coerce, coercer, input_reader
+from .managed import Managed, ManagedValue
 from .spec import RETURN, ROOT
 from .values import END, START
 
@@ -42,6 +44,8 @@ class Schema:
     """Makes what nodes get from the dict of keys that hold a value; None: they get the dict."""
     types: tuple[type, ...]
     """Classes whose instances the state may hold."""
+    managed: Managed = field(default_factory=dict[str, type[ManagedValue[Any]]])
+    """Keys that are filled in when a node reads them; no channel stands behind them."""
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -67,10 +71,15 @@ def schema_of(source: Any, role: str) -> Schema:
     hints = _keys_of(source, role)
     for key in hints:
         _check_key(key, source)
+    found = {key: _manager_of(hint) for key, hint in hints.items()}
+    managed = {key: manager for key, manager in found.items() if manager is not None}
     channels = {
-        key: channel_of(hint, f"{source.__name__}.{key}").named(key) for key, hint in hints.items()
+        key: channel_of(hint, f"{source.__name__}.{key}").named(key)
+        for key, hint in hints.items()
+        if key not in managed
     }
-    return Schema(source, channels, coercer(source), types_in([source, *hints.values()]))
+    types = types_in([source, *hints.values()])
+    return Schema(source, channels, coercer(source), types, managed)
 
 
 def _is_single_value(source: Any) -> bool:
@@ -104,6 +113,15 @@ def _check_key(key: str, source: Any) -> None:
             f"{source.__name__} has a key {key!r}, which is reserved for the engine's own "
             "channels and chunks. Give the key another name"
         )
+
+
+def _manager_of(hint: Any) -> type[ManagedValue[Any]] | None:
+    """The managed value that a field's type asks for, if it does."""
+    hint = look_through(hint)
+    for item in get_args(hint)[1:] if get_origin(hint) is Annotated else ():
+        if isinstance(item, type) and issubclass(item, ManagedValue):
+            return cast("type[ManagedValue[Any]]", item)
+    return None
 
 
 def channel_of(hint: Any, where: str) -> Channel:

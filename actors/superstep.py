@@ -94,7 +94,6 @@ class Machine:
         "_report",
         "_restored",
         "_step",
-        "_stop",
         "_tasks",
         "_with_ids",
         "channels",
@@ -112,7 +111,7 @@ class Machine:
         self._called = Called(self.trail, self._report, restored.pending if restored else {})
         self._step = restored.step if restored else -2
         """The super-step that the last checkpoint closed."""
-        self._stop = self._step + facts.recursion_limit + 2
+        self.channels.stop = self._step + facts.recursion_limit + 2
         self._tasks: list[Task] = []
         self._given: Writes = []
         """Control that a Command as input gives on a new thread, beside the graph's own start."""
@@ -369,7 +368,7 @@ class Machine:
         after = self._facts.pauses.after
         if after and any(task.node.name in after for task in done):
             return commands + self._pause()
-        if self._step >= self._stop:
+        if self._step >= self.channels.stop:
             return [*commands, self._finish(out_of_steps(self._facts.recursion_limit))]
         return commands + self._start(planned)
 

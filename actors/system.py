@@ -103,7 +103,13 @@ class ActorSystem:
         """
         self._check_open()
         _check_compiled(graph)
-        request = Request.parse(config, graph.bound, options, known=StartOptions)
+        request = Request.parse(
+            config,
+            graph.bound,
+            options,
+            known=StartOptions,
+            context_schema=graph.spec.sources.context,
+        )
         parse_look(request.stream_mode)
         check_keys(graph.spec, request.output_keys)
         layout = layout_for(graph.layout, request)

@@ -175,6 +175,7 @@ class _Update:
             config=request.config,
             context=contextvars.copy_context(),
             user_context=request.context,
+            store=scope.layout.store,
         )
         return Scheduler(scope.layout, facts, setting, Supervisor("update"), restored=restored)
 

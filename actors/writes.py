@@ -103,7 +103,7 @@ def _state_writes(node: NodeSpec, item: Any, result: Any) -> Writes:
             "state keys, an instance of a state schema, a Command, a list of those, or None"
         )
     known = node.writes
-    unknown = [key for key in updates if key not in known]
+    unknown = [key for key in updates if key not in known and key not in node.dropped]
     if unknown and not isinstance(getattr(node.call, "spec", None), GraphSpec):
         raise InvalidUpdateError(
             f"Node {node.name!r} updates {', '.join(map(repr, unknown))}, which the state does "
