@@ -115,14 +115,34 @@ def test_a_nodes_error_reaches_the_caller_with_the_users_frames() -> None:
         list(chain(a=bad).compile().stream({"log": []}))
 
 
-def test_a_lone_sync_node_runs_on_the_callers_thread() -> None:
-    threads: list[str] = []
+_LONE_NODES = """
+import threading
+from typing import TypedDict
+from actors import START, StateGraph, task
 
-    def node(state: Any) -> None:
-        threads.append(threading.current_thread().name)
+class State(TypedDict, total=False):
+    n: int
 
-    chain(a=node, b=node).compile().invoke({"log": []})
-    assert threads == [threading.current_thread().name] * 2
+threads = []
+
+def node(state):
+    threads.append(threading.current_thread() is threading.main_thread())
+
+builder = StateGraph(State).add_sequence([("a", node), ("b", node)]).add_edge(START, "a")
+graph = builder.compile()
+graph.invoke({"n": 1})
+task(lambda: None)
+graph.invoke({"n": 1})
+print(threads)
+"""
+
+
+def test_a_lone_sync_node_runs_on_the_callers_thread_until_a_task_is_defined() -> None:
+    """In a process of its own: tasks of other tests count too, for a node might wait for one."""
+    printed = subprocess.run(
+        [sys.executable, "-c", _LONE_NODES], capture_output=True, text=True, check=True, cwd=ROOT
+    ).stdout
+    assert printed.strip() == "[True, True, False, False]"
 
 
 def test_sync_nodes_side_by_side_run_at_once() -> None:
