@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from .commands import Task
-from .guarded import GuardedNode, is_guarded
+from .guarded import GuardedNode
 from .node import NodeActor
 from .ref import ActorRef
 from .spec import NodeSpec
@@ -57,6 +57,6 @@ class Desk:
         ref = self._actors.get(node)
         if ref is None:
             scheduler = self._scheduler
-            actor = GuardedNode(node, scheduler) if is_guarded(node) else NodeActor(node, scheduler)
+            actor = (GuardedNode if node.guarded else NodeActor)(node, scheduler)
             ref = self._actors[node] = scheduler.supervisor.start(actor, name=node.name)
         return ref

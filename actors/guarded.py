@@ -20,13 +20,8 @@ from .node import NodeActor
 from .patience import seen
 from .policies import TimeoutPolicy
 from .retry import retry_delay
-from .spec import NodeSpec, Writes
+from .spec import Writes
 from .timeouts import Stopwatch
-
-
-def is_guarded(node: NodeSpec) -> bool:
-    """True if the node's policies say something of its attempts."""
-    return bool(node.retry) or node.timeout is not None
 
 
 class GuardedNode(NodeActor):

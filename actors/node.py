@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import contextvars
 import inspect
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -38,8 +38,6 @@ class NodeActor(Dispatcher[Task, None]):
         self._node = node
         self._nodes = scheduler.layout.spec.nodes
         self._scheduler = scheduler
-        self._plain = is_plain(node, scheduler.layout.graphs)
-        """Awaited right in `handle`, which saves 1 µs."""
 
     def context_for(self, message: Task) -> contextvars.Context:
         """The run's context, with the task in it."""
@@ -58,7 +56,7 @@ class NodeActor(Dispatcher[Task, None]):
         context = self._scheduler.running[message]
         node = self._node
         try:
-            if self._plain:
+            if node.plain:  # awaited right here, which saves 1 µs
                 value = self._scheduler.machine.channels.input_of(message)
                 try:
                     result = await node.call(value)
@@ -135,12 +133,6 @@ class NodeActor(Dispatcher[Task, None]):
             limiter = scheduler.threads.for_task(task)
             result = await in_thread(limiter, node.call, value, **injected)
         return await result if inspect.isawaitable(result) else result
-
-
-def is_plain(node: NodeSpec, graphs: Collection[str]) -> bool:
-    """True for an async function of the state alone that may take as long as it likes."""
-    guarded = node.retry or node.timeout is not None
-    return node.is_async and not node.params and not guarded and node.name not in graphs
 
 
 async def decide(node: NodeSpec, writes: Writes, context: TaskContext) -> Writes:

@@ -35,6 +35,9 @@ class Watch:
     tasks: bool = False
     checkpoints: bool = False
 
+    def __bool__(self) -> bool:
+        return self.values or self.updates or self.tasks or self.checkpoints
+
     def union(self, other: Watch) -> Watch:
         """What either of two watches for."""
         return Watch(

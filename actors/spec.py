@@ -121,6 +121,17 @@ class NodeSpec:
     """Of raw graphs: the channels that these writes go to."""
     ends: Mapping[str, str | None] = field(default_factory=dict[str, "str | None"])
     """Where its Commands may go, as declared, with labels for drawings; empty: nothing was said."""
+    guarded: bool = field(init=False, default=False)
+    """Its policies say something of its attempts."""
+    plain: bool = field(init=False, default=False)
+    """An async function of the state alone that may take as long as it likes."""
+
+    def __post_init__(self) -> None:
+        guarded = bool(self.retry) or self.timeout is not None
+        is_graph = isinstance(getattr(self.call, "spec", None), GraphSpec)
+        plain = self.is_async and not (self.params or guarded or is_graph)
+        object.__setattr__(self, "guarded", guarded)
+        object.__setattr__(self, "plain", plain)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -36,7 +36,7 @@ The rules:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, cast
 
@@ -93,6 +93,7 @@ class Machine:
         "_paused",
         "_report",
         "_restored",
+        "_silent",
         "_step",
         "_tasks",
         "_with_ids",
@@ -126,6 +127,8 @@ class Machine:
         """Tasks of this step that have not finished."""
         self._done = False
         self._with_ids = facts.persist or facts.watch.tasks
+        self._silent = not (facts.persist or facts.watch)
+        """Nothing is stored and nobody watches."""
 
     # --- in and out --------------------------------------------------------------------
 
@@ -273,7 +276,7 @@ class Machine:
         if (reason := self._control.drain_reason) is not None:
             return [self._finish(GraphDrained(reason))]
         self._step += 1
-        commands = self._report.starting(tasks)
+        commands = [] if self._silent else self._report.starting(tasks)
         todo: list[Task] = []
         for task in tasks:
             task.error = None
@@ -300,11 +303,8 @@ class Machine:
     ) -> list[MachineCommand]:
         task.writes, task.interrupts, task.cached = writes, (), cached
         self._open -= 1
-        commands = self.trail.keep(task)
-        commands += self._report.finished(task)
-        if not self._open:
-            commands += self._end_step()
-        return commands
+        commands = [] if self._silent else self.trail.keep(task) + self._report.finished(task)
+        return commands if self._open else commands + self._end_step()
 
     def _task_failed(self, task: Task, error: BaseException) -> list[MachineCommand]:
         if isinstance(error, GraphDrained):
@@ -337,9 +337,7 @@ class Machine:
         self._open -= 1
         commands = self.trail.keep(task) if interrupts or task.answers else []
         commands += self._report.interrupted(task)
-        if not self._open:
-            commands += self._end_step()
-        return commands
+        return commands if self._open else commands + self._end_step()
 
     def _end_step(self) -> list[MachineCommand]:
         done = self._tasks
@@ -360,17 +358,19 @@ class Machine:
         if self._facts.persist:
             commands = self.trail.save("loop", self._step, self.channels, done)
         self._adopt(planned)
-        if self._first_written:
-            written, self._first_written = written | self._first_written, frozenset()
-        commands += self._report.stepped(
-            self._step, written & self._layout.state, self.trail.saved, planned
-        )
+        if not self._silent:
+            commands += self._show(written, planned)
         after = self._facts.pauses.after
         if after and any(task.node.name in after for task in done):
             return commands + self._pause()
         if self._step >= self.channels.stop:
             return [*commands, self._finish(out_of_steps(self._facts.recursion_limit))]
         return commands + self._start(planned)
+
+    def _show(self, written: set[str], planned: Sequence[Task]) -> list[MachineCommand]:
+        shown = (written | self._first_written) & self._layout.state
+        self._first_written = frozenset()
+        return self._report.stepped(self._step, shown, self.trail.saved, planned)
 
     def _end_interrupted(self, interrupts: tuple[Interrupt, ...]) -> list[MachineCommand]:
         """End a step in which tasks wait; the caller sees what the others wrote."""
