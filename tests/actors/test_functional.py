@@ -453,3 +453,19 @@ def test_an_entrypoint_takes_no_command_but_a_resume(command: Command[Any], turn
     with pytest.raises((InvalidUpdateError, EmptyInputError)):
         main.invoke(command, on("t"))
     assert len(list(main.get_state_history(on("t")))) == 2 * turns
+
+
+def test_the_store_of_an_entrypoint_reaches_its_tasks() -> None:
+    from checkpoint import MemoryStore
+
+    @task
+    def remember(x: int, *, store: MemoryStore) -> None:
+        store.put(("numbers",), str(x), {"x": x})
+
+    @entrypoint(store=MemoryStore())
+    def main(x: int, *, runtime: Runtime[Any]) -> Any:
+        remember(x).result()
+        assert runtime.store is not None
+        return runtime.store.get(("numbers",), str(x)).value
+
+    assert main.invoke(3) == {"x": 3}
