@@ -66,7 +66,7 @@ class Task:
     """The task that called it; None if it was planned."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Snapshot:
     """A checkpoint to be, before its values are encoded."""
 
@@ -84,7 +84,7 @@ class Snapshot:
     """What to store of channels that a Command changed before the step, and the step did not."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Restored:
     """A checkpoint to go on from, decoded."""
 
@@ -111,14 +111,14 @@ class Restored:
 # --- events in -------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Begin:
     """Start: with an input, a `values.Command`, or None to go on from what was restored."""
 
     input: Any
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class TaskFinished:
     """The task's node has run and its writes are known."""
 
@@ -128,7 +128,7 @@ class TaskFinished:
     """They were found in a cache instead."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class TaskFailed:
     """The task's node raised."""
 
@@ -136,7 +136,7 @@ class TaskFailed:
     error: BaseException
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class TaskInterrupted:
     """The task's node asked for a pause, or a graph it called paused (then maybe for nothing)."""
 
@@ -144,7 +144,7 @@ class TaskInterrupted:
     interrupts: tuple[Interrupt, ...]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class TaskCalled:
     """A task has called another, which is to run beside it."""
 
@@ -152,7 +152,7 @@ class TaskCalled:
     """The new one; its `parent` called it."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class CallDropped:
     """Nobody wants the result of a called task any more, and it does not run."""
 
@@ -166,14 +166,14 @@ class StepTimedOut:
     step: int
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class StopAsked:
     """Whoever reads the run asked it to stop before the step that was just opened."""
 
     reason: str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Cancelled:
     """The run is to stop; nothing that runs now will be waited for."""
 
@@ -194,7 +194,7 @@ MachineEvent: TypeAlias = (
 # --- commands out ----------------------------------------------------------------------
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class SaveWrites:
     """Keep the writes (or the error) of a task of the step after checkpoint `checkpoint_id`."""
 
@@ -202,21 +202,21 @@ class SaveWrites:
     checkpoint_id: str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class SaveCheckpoint:
     """Store a checkpoint."""
 
     snapshot: Snapshot
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Emit:
     """Publish an event, once everything saved before it is committed."""
 
     event: stream.Event
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class RunTasks:
     """Run these tasks of the next super-step, in this order, as slots allow."""
 
@@ -225,7 +225,7 @@ class RunTasks:
     """They are a step's first ones: the run can still stop before it."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class RunCall:
     """Run a called task, beside what runs in this super-step."""
 
@@ -240,7 +240,7 @@ class Settle:
     error: BaseException | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Finish:
     """The run is over: with an error, or (None) with what `Machine.output` gives."""
 

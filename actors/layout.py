@@ -15,7 +15,7 @@ _CONSUMED = (NamedBarrierValue, NamedBarrierValueAfterFinish, LastValueAfterFini
 _DEFERRED = (NamedBarrierValueAfterFinish, LastValueAfterFinish)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Pauses:
     """Names of nodes before and after which a run pauses."""
 

@@ -19,7 +19,7 @@ Place = tuple[str, str]
 """(ns, checkpoint id)"""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class BlobSize:
     """A blob row without its bytes."""
 
@@ -29,7 +29,7 @@ class BlobSize:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ScopeContents:
     """What one scope holds."""
 
@@ -45,7 +45,7 @@ Contents = Mapping[str, ScopeContents]
 """The scopes of a thread by ns."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ScopeRemoval:
     """What to do to a scope of which a part stays (nothing, if `emptied`)."""
 
@@ -59,7 +59,7 @@ class ScopeRemoval:
     emptied: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Removal:
     """What to do to a thread, and what that comes to."""
 

@@ -19,7 +19,7 @@ from .record import Claim
 from .reports import Removed
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Change:
     """What one transaction does."""
 

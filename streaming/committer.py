@@ -13,7 +13,7 @@ from .ports import EventCodec, EventLog, Row
 from .waiting import Gate
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class DurableRun:
     """The rows of one run in a durable log."""
 

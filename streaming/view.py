@@ -12,7 +12,7 @@ from .modes import ORDINALS, SKIP, VIEWS, OutputKeys, Show, StreamMode, narrow
 _STATE_MODES = frozenset({"values", "checkpoints", "debug"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class View:
     """Modes and filters of a subscriber; `chunks` applies them."""
 
