@@ -66,7 +66,7 @@ class Task:
     """The task that called it; None if it was planned."""
 
 
-@dataclass(slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False)
 class Snapshot:
     """A checkpoint to be, before its values are encoded."""
 
