@@ -46,21 +46,28 @@ class Revision:
         channels: ChannelSet,
         trail: Trail,
         restored: Restored | None,
+        *,
+        by_run: bool = False,
     ) -> None:
+        """`by_run`: a run made the checkpoint; then it went right on, and took an input there."""
         self._layout = layout
         self._ns = ns
         self._channels = channels
         self._trail = trail
         self._pending: Mapping[str, Writes] = restored.pending if restored else {}
         self._newest = restored is not None and restored.checkpoint_id >= restored.newest_id
-        self._found = True
-        """The checkpoint is as it was found; nothing is changed yet."""
+        self._by_run = by_run
         self._step = restored.step if restored else None
 
     @property
     def empty(self) -> bool:
         """True for a thread without checkpoints."""
         return self._step is None
+
+    @property
+    def input_taken(self) -> bool:
+        """True where an input waits that a run has taken."""
+        return any(self._taken(task) for task in self.tasks())
 
     def author(self, as_node: str | None) -> NodeSpec:
         """The node an update is by: the one named, or the one that ran last.
@@ -97,7 +104,8 @@ class Revision:
     # --- changes ---------------------------------------------------------------------------
 
     def act(self, acts: Sequence[Act]) -> list[Task]:
-        """One super-step of updates; gives the tasks that they stand for, with their writes."""
+        """One super-step of updates; gives the tasks that they stand for, with their writes: those
+        of the newest checkpoint, as older ones stay what they are."""
         self._take_given()
         tasks = self.tasks()
         is_open = {task.id for task in tasks if task.writes is None and not self._taken(task)}
@@ -106,17 +114,22 @@ class Revision:
             Task(act.node, (PULL, act.node.name), (), writes=act.writes, id=task.id if task else "")
             for act, task in zip(acts, replaced, strict=True)
         ]
-        filled = [task for task in stand_ins if task.id in is_open]
-        done = [task for task in tasks if task.writes is not None]
-        finished = done if filled and self._newest else []
+        filled = [task for task in stand_ins if task.id in is_open] if self._newest else []
+        finished = [task for task in tasks if task.writes is not None] if filled else []
         self._write(finished, stand_ins)
         self._save("update", finished)
         return [task for task in filled if task.writes]
 
-    def end(self) -> None:
-        """Close the step that is under way: what finished counts, what did not is dropped."""
+    def end(self, taken: Writes) -> None:
+        """Close the step that is under way: what finished counts, what did not is dropped.
+
+        `taken`: what an input that a run has taken had written.
+        """
         self._take_given()
         tasks = self.tasks()
+        for task in tasks:
+            if self._taken(task):
+                task.writes = taken
         self._channels.apply(tasks)
         self._save("update", tasks)
 
@@ -151,8 +164,8 @@ class Revision:
         return cast("Snapshot", self._trail.saved)  # every change saves one
 
     def _taken(self, task: Task) -> bool:
-        """True for an input that a run has most likely taken: it goes right on from there."""
-        return is_start(task) and self._found
+        """True for an input that a run has taken."""
+        return is_start(task) and self._by_run
 
     def _take_given(self) -> None:
         """What a Command brought counts from now on, if the thread is at its newest."""
@@ -180,7 +193,7 @@ class Revision:
 
     def _move_on(self, step: int) -> None:
         self._step, self._pending = step, {}
-        self._newest, self._found = True, False
+        self._newest, self._by_run = True, False
 
 
 def _replaced(tasks: Sequence[Task], acts: Sequence[Act]) -> list[Task | None]:

@@ -91,7 +91,14 @@ class _Update:
         )
         self._scheduler = self._surroundings(restored)
         machine = self._scheduler.machine
-        self._revision = Revision(scope.layout, scope.ns, machine.channels, machine.trail, restored)
+        self._revision = Revision(
+            scope.layout,
+            scope.ns,
+            machine.channels,
+            machine.trail,
+            restored,
+            by_run=loaded is not None and loaded.record.metadata.run_id is not None,
+        )
 
     async def store(self, supersteps: Sequence[Sequence[StateUpdate]]) -> dict[str, Any]:
         """Make all super-steps, then commit them together."""
@@ -111,7 +118,7 @@ class _Update:
         revision, first = self._revision, updates[0]
         if first.as_node == END and first.values is None:
             _check_alone(updates, "Cannot apply multiple updates when clearing state")
-            revision.end()
+            revision.end(await self._taken() if revision.input_taken else [])
         elif first.as_node == INPUT_NAME:
             _check_alone(updates, "Cannot apply multiple updates when updating as input")
             revision.begin(first.values)
@@ -149,9 +156,17 @@ class _Update:
 
     async def _writes(self, node: NodeSpec, values: Any) -> Writes:
         """What the node would have written, its branches decided."""
-        context = TaskContext(self._scheduler, Task(node, (PULL, node.name), ()))
         nodes = self._scope.layout.spec.nodes
         writes = writes_of(replace(node, name="update_state"), values, nodes)
+        return await self._decided(node, writes)
+
+    async def _taken(self) -> Writes:
+        """What the input that waits has written in the run that took it."""
+        writes = self._scheduler.machine.start_writes()
+        return await self._decided(self._scope.layout.spec.start, writes)
+
+    async def _decided(self, node: NodeSpec, writes: Writes) -> Writes:
+        context = TaskContext(self._scheduler, Task(node, (PULL, node.name), ()))
         token = current_task.set(context)
         try:
             return writes + await decide(node, writes, context)
