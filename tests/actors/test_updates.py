@@ -6,13 +6,26 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from actors import END, START, ConfigError, InvalidUpdateError, Overwrite, StateGraph
+from actors import (
+    END,
+    START,
+    ActorSystem,
+    Command,
+    ConfigError,
+    InvalidUpdateError,
+    Overwrite,
+    Send,
+    StateGraph,
+    StateUpdate,
+    interrupt,
+)
 from actors.errors import ThreadStateError
-from checkpoint import Batch, MemorySaver, ThreadBusyError
+from checkpoint import Batch, MemorySaver, SerializationError, SqliteSaver, ThreadBusyError
 from checkpoint.ids import uuid7
 from tests.actors.engine import DEADLINE, Gated, State, chain, fan, on, saying
 from tests.actors.kernel import until
@@ -272,3 +285,159 @@ async def test_an_update_of_a_subgraph_changes_its_state() -> None:
     assert (await graph.aget_state(task.state)).values == {"log": ["x"], "n": 7}
     mended.append(True)
     assert (await graph.ainvoke(None, on("t")))["log"] == ["x", "y7"]
+
+
+# --- many at once, and what is no node --------------------------------------------------------
+
+
+async def history(graph: Any) -> list[Any]:
+    return [s async for s in graph.aget_state_history(on("t"))]
+
+
+async def test_super_steps_in_bulk_are_one_checkpoint_each() -> None:
+    graph = abc()
+    config = await graph.abulk_update_state(
+        on("t"),
+        [
+            [StateUpdate({"log": ["in"]}, START)],
+            [StateUpdate({"log": ["a"]}, "a")],
+            [StateUpdate({"log": ["b"]}, "b"), StateUpdate({"n": 1}, "b")],
+        ],
+    )
+    found = await history(graph)
+    assert [s.values.get("log") for s in found] == [["in", "a", "b"], ["in", "a"], ["in"]]
+    assert (found[0].next, found[0].config) == (("c",), config)
+    assert [s.metadata["step"] for s in found] == [2, 1, 0]
+
+
+async def test_a_bulk_that_fails_in_the_middle_stores_nothing() -> None:
+    graph = abc()
+    await graph.ainvoke({"log": []}, on("t"))
+    before = await history(graph)
+    updates = [[StateUpdate({"n": 1}, "a")], [StateUpdate({"n": 2}, "nobody")]]
+    with pytest.raises(InvalidUpdateError, match="nobody"):
+        await graph.abulk_update_state(on("t"), updates)
+    assert await history(graph) == before
+
+
+async def test_a_bulk_that_cannot_be_stored_leaves_the_thread_alone() -> None:
+    graph = abc()
+    await graph.ainvoke({"log": []}, on("t"))
+    before = await history(graph)
+    updates = [[StateUpdate({"n": 1}, "a")], [StateUpdate({"log": [object()]}, "b")]]
+    with pytest.raises(SerializationError):
+        await graph.abulk_update_state(on("t"), updates)
+    assert await history(graph) == before
+    assert (await graph.ainvoke(None, on("t"), on_busy="reject"))["log"] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("supersteps", "error", "message"),
+    [
+        ([], ConfigError, "No supersteps provided"),
+        ([[]], ConfigError, "No updates provided"),
+        ([[StateUpdate({"n": 1}), StateUpdate({"n": 2}, "a")]], InvalidUpdateError, "is required"),
+        ([[StateUpdate(None, END), StateUpdate({}, "a")]], InvalidUpdateError, "clearing state"),
+        ([[StateUpdate({}, "__input__")] * 2], InvalidUpdateError, "updating as input"),
+        ([[StateUpdate(None, "__copy__")] * 2], InvalidUpdateError, "Cannot copy checkpoint"),
+        ([[StateUpdate([7], "__copy__")]], InvalidUpdateError, "Invalid update item: 7"),
+        ([[StateUpdate(None, "__input__")]], InvalidUpdateError, "Received no input writes"),
+    ],
+)
+async def test_a_bulk_that_cannot_be_is_refused(
+    supersteps: Any, error: type[Exception], message: str
+) -> None:
+    graph = abc()
+    await graph.ainvoke({"log": []}, on("t"))
+    before = await history(graph)
+    with pytest.raises(error, match=message):
+        await graph.abulk_update_state(on("t"), supersteps)
+    assert await history(graph) == before
+
+
+async def test_nothing_cannot_be_copied() -> None:
+    with pytest.raises(InvalidUpdateError, match="Cannot copy a non-existent checkpoint"):
+        await abc().aupdate_state(on("t"), None, "__copy__")
+
+
+async def copied(graph: Any) -> None:
+    long = [f"word {number} of a text that is stored in rows of its own" for number in range(50)]
+    await graph.ainvoke({"log": long}, on("t"))
+    old = next(s for s in await history(graph) if s.next == ("b",))
+    config = await graph.aupdate_state(old.config, None, "__copy__")
+    copy = await graph.aget_state(config)
+    assert (copy.values, copy.next, copy.parent_config) == (old.values, old.next, old.parent_config)
+    assert (copy.metadata["source"], copy.metadata["step"]) == ("fork", 2)
+    assert (await graph.ainvoke(None, on("t")))["log"] == [*long, "a", "b", "c"]
+    assert (await graph.aget_state(old.config)).values == old.values
+
+
+async def test_a_copy_holds_what_its_original_holds_and_can_be_run() -> None:
+    await copied(abc())
+
+
+async def test_a_copy_in_a_file_shares_the_rows_of_its_original(tmp_path: Path) -> None:
+    async with SqliteSaver.from_conn_string(tmp_path / "copy.db") as saver:
+        await copied(chain(**{n: saying(n) for n in "abc"}).compile(checkpointer=saver))
+
+
+async def test_an_update_in_place_of_a_task_closes_its_step() -> None:
+    gated = Gated("a")
+
+    async def fails(state: Any) -> None:
+        gated.gate.set()
+        await until(lambda: gated.cleaned)
+        await asyncio.sleep(0)
+        raise LookupError
+
+    builder = fan(a=gated, b=fails)
+    for name in ("a2", "b2"):
+        builder.add_node(name, saying(name)).add_edge(name[0], name)
+    graph = builder.compile(checkpointer=MemorySaver())
+    with pytest.raises(LookupError):
+        await graph.ainvoke({"log": []}, on("t"))
+    await graph.aupdate_state(on("t"), {"log": ["B"]}, as_node="b")
+    assert (await graph.aget_state(on("t"))).next == ("a2", "b2")
+    assert (await graph.ainvoke(None, on("t")))["log"] == ["a", "B", "a2", "b2"]
+    assert gated.calls == 1
+
+
+async def test_an_update_keeps_what_a_command_had_brought() -> None:
+    async def ask(state: Any) -> dict[str, Any]:
+        return {"log": [interrupt("one"), interrupt("two")]}
+
+    graph = chain(a=ask, b=saying("b")).compile(checkpointer=MemorySaver())
+    await graph.ainvoke({"log": []}, on("t"))
+    await graph.ainvoke(Command(resume="x", update={"n": 7}), on("t"))
+    await graph.aupdate_state(on("t"), {"log": ["mine"]}, as_node="a")
+    assert (await graph.aget_state(on("t"))).values == {"log": ["mine"], "n": 7}
+    assert (await graph.ainvoke(None, on("t")))["log"] == ["mine", "b"]
+
+
+async def test_the_task_an_update_stands_for_shows_it_as_its_result() -> None:
+    async def leaf(state: Any) -> None:
+        raise LookupError
+
+    builder = StateGraph(State).add_node("leaf", leaf)
+    builder.add_conditional_edges(START, lambda s: [Send("leaf", n) for n in range(2)], ["leaf"])
+    graph = builder.compile(checkpointer=MemorySaver())
+    with pytest.raises(LookupError):
+        await graph.ainvoke({"log": []}, on("t"))
+    [_, second] = (await graph.aget_state(on("t"))).tasks
+    await graph.aupdate_state(on("t"), {"log": ["mine"]}, as_node="leaf", task_id=second.id)
+    [_, before, *_] = await history(graph)
+    assert [task.result for task in before.tasks] == [None, {"log": ["mine"]}]
+
+
+async def test_an_update_of_a_running_thread_names_who_holds_it() -> None:
+    gated = Gated("a")
+    graph = chain(a=gated).compile(checkpointer=MemorySaver())
+    async with ActorSystem() as system:
+        run = await system.start(graph, {"log": []}, on("t"))
+        await gated.started.wait()
+        claim = graph.checkpointer.claim("t", "an update", timeout=0)
+        with pytest.raises(ThreadBusyError, match=run.run_id):
+            await claim
+        gated.gate.set()
+        await run.result()
+    await graph.aupdate_state(on("t"), {"n": 1})
