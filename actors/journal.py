@@ -5,8 +5,9 @@ super-step started from.  It is committed by itself, not with the recorder's bat
 claim.  The ids of tasks are the same for the same checkpoint, so a task that runs again finds its
 notes; once its super-step is complete nobody asks for them.
 
-The journal of a graph that stores nothing is that of the task which called it.  Where no task
-outside stores anything either, it is in memory and lasts as long as the outermost task.
+A task that was called, and a graph that stores nothing, leave it to the task that called them.
+Where no task outside stores anything either, the journal is in memory and lasts as long as the
+outermost task.
 """
 
 from __future__ import annotations
@@ -107,7 +108,10 @@ def _outer(context: TaskContext) -> TaskContext | None:
 
 
 def _home(context: TaskContext) -> TaskContext:
-    outer = _outer(context)
+    """The task that keeps the journal: it is still there when this one is called again."""
+    outer, caller = _outer(context), context.task.parent
+    if outer is None and caller is not None:
+        outer = context.scheduler.running.get(caller)
     return context if outer is None else _home(outer)
 
 

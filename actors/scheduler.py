@@ -149,21 +149,26 @@ class Scheduler:
         raises, everything is committed and no task of the run is alive.
         """
         try:
-            finish = await self._carry_out(self.machine.feed(begin))
-            while finish is None:
-                finish = await self._carry_out(self._feed(await self._mailbox.get()))
+            finish = await self._finished(begin)
             if finish.error is not None:
                 raise finish.error
-        except SerializationError as error:
-            if self._recorder is not None:
-                for name in self._recorder.drop_refused():
-                    error.add_note(f"During task with name {name!r}, whose writes are not stored")
-            raise
         finally:
             try:
                 await self._end()
             finally:
                 self._over.set()
+
+    async def _finished(self, begin: Begin) -> Finish:
+        try:
+            finish = await self._carry_out(self.machine.feed(begin))
+            while finish is None:
+                finish = await self._carry_out(self._feed(await self._mailbox.get()))
+        except SerializationError as error:  # of what was to be stored; a node's own is no such
+            if self._recorder is not None:
+                for name in self._recorder.drop_refused():
+                    error.add_note(f"During task with name {name!r}, whose writes are not stored")
+            raise
+        return finish
 
     def cancel_nowait(self, grace: float) -> None:
         """Ask the run to stop; what has finished is kept.  User code gets `grace` seconds."""
