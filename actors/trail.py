@@ -37,7 +37,7 @@ class Trail:
         self.saved = _again(restored) if restored else None
         """The same as it was saved."""
         self._own = False
-        """True: this run made it.  Then it went right on, so that its input was taken is known."""
+        """True: it is this run's input.  The run goes right on, so that it was taken is known."""
         self.wrote = restored.wrote if restored else ()
         """Names of the nodes that ran last, sorted; nodes that a Send ran do not count."""
 
@@ -58,7 +58,7 @@ class Trail:
         if not facts.persist:
             return []
         given = channels.take_given()
-        self.wrote, self._own = _nodes(ran) or self.wrote, True
+        self.wrote, self._own = _nodes(ran) or self.wrote, source == "input"
         parent = self.checkpoint_id
         after = max(parent or "", self._newest)
         self._newest = self.checkpoint_id = facts.new_id(after or None)
