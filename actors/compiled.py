@@ -18,7 +18,6 @@ from .invocable import Invocable, root_graph
 from .request import Request
 from .scope import Scope, scope_of
 from .snapshots import before_id, history_of, history_of_one, state_of
-from .updates import update_thread
 from .values import Command, Interrupt, Overwrite, Send, StateSnapshot, StateUpdate
 
 for _cls in (Send, Overwrite, Interrupt, Command, NodeTimeoutError, NodeCancelledError):
@@ -116,6 +115,8 @@ class CompiledGraph(Invocable):
 
             graph.bulk_update_state(config, [[StateUpdate({"n": 1}, "a")], [StateUpdate(...)]])
         """
+        from .updates import update_thread  # for who changes threads by hand only
+
         request = Request.parse(config, self.bound, {})
         return await update_thread(self._scope(request), request, supersteps)
 

@@ -48,7 +48,7 @@ class Watch:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Facts:
     """What a run knows from its start."""
 

@@ -18,7 +18,6 @@ from typing_extensions import Unpack
 from checkpoint import new_id
 from streaming import EventLog, Hub, HubStats, LogOptions, RunLog
 
-from .codec import durable_options
 from .config import Config, check_seconds
 from .context import current
 from .errors import ConfigError, RunUnknownError, SystemClosedError
@@ -166,6 +165,8 @@ class ActorSystem:
         saver = graph.saver_for(request)
         if self._event_log is None or saver is None:
             return {"keep": True}
+        from .codec import durable_options  # for systems that keep the events of runs
+
         return await durable_options(
             self._event_log,
             saver,

@@ -21,6 +21,8 @@ from .errors import ThreadBusyError
 
 @dataclass(slots=True, eq=False, repr=False)
 class _Waiter:
+    """Someone who waits for a thread, and where to wake it."""
+
     loop: asyncio.AbstractEventLoop
     woken: asyncio.Event
     owner: str
@@ -30,6 +32,8 @@ class _Waiter:
 
 @dataclass(slots=True, eq=False, repr=False)
 class _Held:
+    """A thread that is held, by whom, and who waits for it."""
+
     owner: str
     turn: int
     sealed: bool = False

@@ -32,6 +32,8 @@ class Change:
 
 @dataclass(slots=True, eq=False, repr=False)
 class _Held:
+    """The threads that an operation holds, and those of which nothing is left."""
+
     claims: list[Claim] = field(default_factory=list[Claim])
     erased: set[Claim] = field(default_factory=set[Claim])
 

@@ -31,7 +31,7 @@ MAX_SPANS = 32
 """A list in more pieces than this is written anew, as one run."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Encoded:
     """What one call of `encode` found: entries of the written channels, and rows to store."""
 
@@ -39,7 +39,7 @@ class Encoded:
     rows: tuple[BlobRow, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class EncodedWrites:
     """What one call of `encode_writes` found: entries in the order written, and rows to store."""
 
