@@ -151,7 +151,7 @@ def a_goto_beside_a_branch(k):
     return builder.add_conditional_edges("hub", lambda s: "b" if s["n"] else "c", ["b", "c"])
 
 
-@scenario(NEW, awaits=True)
+@crossing(NEW, awaits=True)
 def commands_of_nodes_beside_each_other(k):
     async def one(state):
         return k.Command(update={"log": ["one"]}, goto="end")
@@ -166,7 +166,7 @@ def commands_of_nodes_beside_each_other(k):
 
 @crossing(NEW)
 def a_command_from_a_sent_task(k):
-    def leaf(state):
+    async def leaf(state):
         return k.Command(update={"log": [state["i"]]}, goto="end")
 
     builder = k.StateGraph(Log).add_node("leaf", leaf, destinations=("end",))
@@ -278,10 +278,10 @@ def a_list_with_a_command_for_the_parent(k):
     return outer(k, chain(k, Inner, up=made).compile())
 
 
-@scenario(NEW, awaits=True, order="per graph")
+@scenario(NEW, awaits=True, order="any")
 def a_command_for_the_parent_beside_another_node(k):
     inner = chain(k, Inner, up=gives(lambda s: parent(k, update={"log": ["up"]}, goto="end")))
-    return beside(k, sub=inner.compile(), other=says("other"))
+    return beside(k, sub=inner.compile(), other=writes(log=["other"]))
 
 
 @scenario(NEW)
@@ -320,9 +320,9 @@ def an_update_of_a_value_on_a_fresh_thread(k):
     return chain(k, Log, a=says("a"), b=says("b"))
 
 
-@scenario(go(lambda k: k.Command(goto="b")))
+@crossing(go(lambda k: k.Command(goto="b")))
 def a_goto_on_a_fresh_thread(k):
-    return chain(k, Log, a=says("a"), b=says("b"))
+    return chain(k, Log, a=writes(log=["a"]), b=writes(log=["b"]))
 
 
 # likewise
@@ -349,13 +349,13 @@ def an_update_and_a_goto_on_a_finished_thread(k):
 
 
 # LangGraph does not show in snapshots where a goto as input leads
-@scenario(
+@crossing(
     NEW,
     go(lambda k: k.Command(goto=[k.Send("a", {"log": []}), k.Send("b", {})])),
     compare="call chunks",
 )
 def sends_on_a_finished_thread(k):
-    return chain(k, Log, a=says("a"), b=says("b"))
+    return chain(k, Log, a=writes(log=["a"]), b=writes(log=["b"]))
 
 
 @scenario(NEW, go(lambda k: k.Command(update={"n": 5})), resume("yes"))

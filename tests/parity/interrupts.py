@@ -370,7 +370,7 @@ def a_join_waits_for_the_answer(k):
 
 @scenario(NEW, resume("yes"), awaits=True)
 def a_deferred_node_waits_for_the_answer(k):
-    builder = k.StateGraph(Log).add_node("ask", asks(k, "ask")).add_node("b", says("b"))
+    builder = logs(k, "b").add_node("ask", asks(k, "ask"))
     builder.add_node("end", says("end"), defer=True)
     return edges(builder, k, "^>ask ^>b ask>end b>end")
 

@@ -9,6 +9,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from inspect import isfunction
 from pathlib import Path
+from pprint import saferepr
 from typing import Any, Literal
 
 from .lib import Engine
@@ -86,7 +87,7 @@ class Watcher:
 
     def _chunks(self, chunks: Sequence[Any]) -> Any:
         if self.scenario.order == "any":
-            return Counter(repr(self._chunk(chunk, Normaliser())) for chunk in chunks)
+            return Counter(saferepr(self._chunk(chunk, Normaliser())) for chunk in chunks)
         if self.scenario.order == "per graph" and self.watch.subgraphs:
             return self._by_graph(chunks)
         return [self._chunk(chunk, self.normal) for chunk in chunks]
