@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from hashlib import blake2b
 from typing import Any, cast
 
 from .channels import MISSING
+from .digests import text_digest
 from .errors import ResumeError
 from .values import Command
 
@@ -24,8 +24,7 @@ def interrupt_id(ns: Sequence[str], place: int) -> str:
 
     `ns`: the task's own namespace, whose last part names the task.
     """
-    text = "|".join((*ns, str(place)))
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return text_digest("|".join((*ns, str(place))))
 
 
 class Answers:

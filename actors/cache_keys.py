@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from hashlib import blake2b
 from typing import Any, cast
 
 from checkpoint import MsgpackSerializer, Serializer
 
+from .digests import digest, text_digest
 from .errors import CacheKeyError
 
 _DEEP = 64
@@ -31,9 +31,9 @@ def default_cache_key(*args: Any, **kwargs: Any) -> bytes:
 def key_text(key: Any, who: str) -> str:
     """What a key function gave as the text that a cache takes.  Raises CacheKeyError."""
     if isinstance(key, str):
-        return "t" + blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+        return "t" + text_digest(key)
     if isinstance(key, bytes):
-        return "b" + blake2b(key, digest_size=16).hexdigest()
+        return "b" + digest(key).hex()
     raise CacheKeyError(
         f"the key_func of {who} gave {key!r}, which is no key: return a str or bytes"
     )
@@ -42,11 +42,6 @@ def key_text(key: Any, who: str) -> str:
 @cache
 def _serializer() -> Serializer:
     return MsgpackSerializer()
-
-
-def digest(data: bytes) -> bytes:
-    """16 bytes that stand for the data."""
-    return blake2b(data, digest_size=16).digest()
 
 
 def sized(parts: Iterable[bytes]) -> Iterable[bytes]:

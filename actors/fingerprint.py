@@ -16,7 +16,8 @@ from typing import Any, cast
 
 from checkpoint import SerializationError
 
-from .cache_keys import canonical, digest, sized
+from .cache_keys import canonical, sized
+from .digests import digest
 from .spec import GraphSpec, NodeSpec
 
 _FIXED = frozenset({str, bytes, int, float, complex, bool, type(None), frozenset})

@@ -19,11 +19,11 @@ from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
 from contextvars import ContextVar
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any, Literal, Protocol, TypeVar
 
 from checkpoint import SerializationError
 
+from .digests import id_digest
 from .errors import OutcomeUnknown, OwnTaskError
 
 T = TypeVar("T")
@@ -179,9 +179,7 @@ def run_through(coro: Coroutine[Any, Any, T]) -> T:
 
 def effect_id(task_id: str, key: str) -> str:
     """The id of a task's effect, written like a UUID."""
-    text = f"once\x1f{task_id}\x1f{key}"
-    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-    return f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:]}"
+    return id_digest(f"once\x1f{task_id}\x1f{key}")
 
 
 _UNKNOWN = (

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import Any
 
 from streaming import CheckpointSaved, Paused, StepCommitted, TaskStarted
@@ -20,6 +19,7 @@ from .answers import Answers
 from .channelset import ChannelSet
 from .commands import Emit, MachineCommand, Snapshot, Task
 from .control import RunControl
+from .digests import id_digest
 from .layout import NO_PAUSES, Layout, Pauses
 from .spec import BARE_KEYS, INPUT, WHOLE_STATE, Writes
 from .values import Interrupt
@@ -84,8 +84,7 @@ class Facts:
 def task_id(seed: str, ns: Sequence[str], task: Task) -> str:
     """The id of a task: the same for the same checkpoint, step, node and path, in any process."""
     text = "\x1f".join((seed, *ns, str(task.step), task.node.name, *map(str, task.path)))
-    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-    return f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:]}"
+    return id_digest(text)
 
 
 class Reporter:
