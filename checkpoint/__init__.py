@@ -43,6 +43,7 @@ from .ids import new_id
 from .memory import MemorySaver
 from .memory_cache import MemoryCache
 from .record import (
+    LINKS,
     Batch,
     BlobRow,
     Checkpoint,
@@ -128,6 +129,7 @@ __all__ = [
     "InvalidNamespaceError",
     "Item",
     "KeyRequiredError",
+    "LINKS",
     "ListNamespacesOp",
     "Loaded",
     "MatchCondition",

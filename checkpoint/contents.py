@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from .record import CheckpointRecord, Entry, Span, Spanned, TaskWrites, Whole
 from .reports import Removed, ThreadInfo
@@ -39,6 +39,8 @@ class ScopeContents:
     writes: Mapping[str, tuple[TaskWrites, ...]]
     """By the id of the checkpoint that they come after."""
     blobs: tuple[BlobSize, ...]
+    links: Mapping[str, frozenset[Place]] = field(default_factory=dict[str, frozenset[Place]])
+    """What checkpoints need of other scopes, by their ids."""
 
 
 Contents = Mapping[str, ScopeContents]

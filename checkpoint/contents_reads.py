@@ -6,8 +6,9 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .contents import BlobSize, Contents, ScopeContents
+from .contents import BlobSize, Contents, Place, ScopeContents
 from .ids import id_from_bytes
+from .links import LinkReader
 from .packing import unpack_checkpoint
 from .reads import ScopeRows
 from .record import CheckpointRecord, TaskWrites
@@ -53,13 +54,17 @@ class ReadContents:
         rows = ScopeRows(connection, scope, self.thread_id, ns, self.serializer)
         records: list[CheckpointRecord] = []
         writes: dict[str, tuple[TaskWrites, ...]] = {}
+        reader = LinkReader(self.serializer, rows.whole)
+        links: dict[str, frozenset[Place]] = {}
         for row in connection.execute(ALL, (scope,)):
             found = rows.record(row)
             records.append(found.record)
             if tasks := rows.writes(found):
                 writes[found.record.id] = tasks
+            if needed := reader.of(found.record, tasks):
+                links[found.record.id] = needed
         blobs = tuple(BlobSize(*row) for row in connection.execute(_SIZES, (scope,)))
-        return ScopeContents(ns, tuple(records), writes, blobs)
+        return ScopeContents(ns, tuple(records), writes, blobs, links)
 
 
 @dataclass(frozen=True, slots=True)

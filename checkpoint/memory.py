@@ -171,7 +171,10 @@ class MemorySaver(Custodian):
 
     async def _contents(self, thread_id: str) -> Contents:
         with self._lock:
-            return self._look(thread_id)
+            return {
+                ns: replace(contents, links=self._scopes[thread_id, ns].links(self._serializer))
+                for ns, contents in self._look(thread_id).items()
+            }
 
     async def _threads_of(self, run_ids: Sequence[str]) -> Sequence[str]:
         wanted = set(run_ids)

@@ -6,9 +6,11 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from .contents import BlobSize, ScopeContents, ScopeRemoval
+from .contents import BlobSize, Place, ScopeContents, ScopeRemoval
+from .links import LinkReader
 from .record import BlobRow, CheckpointRecord, TaskWrites
 from .rewind import RewindPoint
+from .serde import Serializer
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -68,6 +70,14 @@ class MemoryScope:
                 BlobSize(row.key, row.start, row.count, len(row.data)) for row in self.rows()
             ),
         )
+
+    def links(self, serializer: Serializer) -> dict[str, frozenset[Place]]:
+        """What checkpoints need of other scopes, by their ids."""
+        reader = LinkReader(serializer, lambda key: self.blobs[key][0].data)
+        found = {
+            each: reader.of(self.checkpoints[each].record, self.tasks(each)) for each in self.ids
+        }
+        return {each: places for each, places in found.items() if places}
 
     def remove(self, removal: ScopeRemoval) -> None:
         """Keep what stays."""

@@ -15,6 +15,9 @@ subgraph are one for each checkpoint of the enclosing graph that they belong to.
 * A subgraph that keeps its state across calls (its ns ends without a task id) goes on from the
   newest checkpoint of its scope, whatever that belongs to: of the whole scope stay the newest
   `last`, and those not older than `since`.
+* What a checkpoint that stays links to stays: there such a subgraph had come to, so from there it
+  goes on when that checkpoint is replayed.  So does the newest one of the same call, if the
+  subgraph's state was updated when the call had ended.
 * Where two checkpoints that stay are on different branches, the one they part at stays.
 
 So a thread without branches that is pruned to `last=1` keeps one checkpoint for each scope that it
@@ -43,23 +46,28 @@ class Keep:
 def pruned(contents: Contents, keep: Keep) -> frozenset[Place]:
     """The checkpoints of a thread that stay."""
     staying: set[Place] = set()
+    linked: set[Place] = set()
     for ns in sorted(contents, key=_depth):
         scope = contents[ns]
         lasting = _is_lasting(ns)
         kept = set(_recent(scope.checkpoints, keep)) if lasting else set[str]()
+        kept.update(_needed(scope, linked))
+        above = {record.id: record.parent_id for record in scope.checkpoints}
         for owner, group in _groups(scope, contents).items():
             alone = owner is None and not lasting
             if alone or (_enclosing(ns), owner) in staying:
-                kept.update(_heads(group), _recent(group, keep))
+                kept.update(_heads(group, above), _recent(group, keep))
         kept.update(_partings(scope.checkpoints, kept))
         staying.update((ns, checkpoint_id) for checkpoint_id in kept)
+        linked.update(_links(scope, kept))
     return frozenset(staying)
 
 
 def without_runs(contents: Contents, run_ids: Collection[str]) -> frozenset[Place]:
     """The checkpoints of a thread that stay when those that some runs wrote go.
 
-    One of those stays all the same while what another run stored of a subgraph belongs to it.
+    One of those stays all the same while what another run stored of a subgraph belongs to it, or
+    while a checkpoint that stays links to it.
     """
     staying = {
         (ns, record.id)
@@ -73,6 +81,12 @@ def without_runs(contents: Contents, run_ids: Collection[str]) -> frozenset[Plac
             owner = (_enclosing(ns), _owner(record))
             if (ns, record.id) in staying and owner in known:
                 staying.add(owner)
+    linked: set[Place] = set()
+    for ns in sorted(contents, key=_depth):
+        scope = contents[ns]
+        staying.update((ns, needed) for needed in _needed(scope, linked))
+        kept = {record.id for record in scope.checkpoints if (ns, record.id) in staying}
+        linked.update(_links(scope, kept))
     return frozenset(staying)
 
 
@@ -89,9 +103,17 @@ def _groups(
     return groups
 
 
-def _heads(group: Sequence[CheckpointRecord]) -> Iterator[str]:
-    parents = {record.parent_id for record in group}
-    return (record.id for record in group if record.id not in parents)
+def _heads(group: Sequence[CheckpointRecord], above: Mapping[str, str | None]) -> Iterator[str]:
+    """The checkpoints of a group with none of it below them, near or far: between them may stand
+    others, of a subgraph that was called from elsewhere in the meantime."""
+    members = {record.id for record in group}
+    followed: set[str | None] = set()
+    for record in group:
+        ancestor = record.parent_id
+        while ancestor is not None and ancestor not in members and ancestor > group[0].id:
+            ancestor = above.get(ancestor)
+        followed.add(ancestor)
+    return (record.id for record in group if record.id not in followed)
 
 
 def _recent(records: Sequence[CheckpointRecord], keep: Keep) -> Iterator[str]:
@@ -101,6 +123,24 @@ def _recent(records: Sequence[CheckpointRecord], keep: Keep) -> Iterator[str]:
         for record in records:
             if record.created_at >= keep.since:
                 yield record.id
+
+
+def _links(scope: ScopeContents, kept: Collection[str]) -> Iterator[Place]:
+    """What these checkpoints link to: always of deeper scopes, those of graphs that they call."""
+    return (place for each in kept for place in scope.links.get(each, ()))
+
+
+def _needed(scope: ScopeContents, linked: Collection[Place]) -> Iterator[str]:
+    """The checkpoints that are linked to, and the newest of each one's call."""
+    newest = {_call(record): record.id for record in scope.checkpoints}
+    for record in scope.checkpoints:
+        if (scope.ns, record.id) in linked:
+            yield record.id
+            yield newest[_call(record)]
+
+
+def _call(record: CheckpointRecord) -> frozenset[tuple[str, str]]:
+    return frozenset(record.metadata.parents.items())
 
 
 def _partings(records: Sequence[CheckpointRecord], kept: set[str]) -> Iterator[str]:

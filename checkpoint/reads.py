@@ -188,6 +188,10 @@ class ScopeRows:
             for found, tasks, blobs in zip(records, writes, used, strict=True)
         ]
 
+    def whole(self, key: int) -> bytes:
+        """The bytes of a value that is stored as one.  Raises CorruptDataError."""
+        return self._blob(key, 1)[0].data
+
     def _newest_id(self) -> str:
         return id_from_bytes(self._connection.execute(NEWEST_ID, (self._scope,)).fetchone()[0])
 

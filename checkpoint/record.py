@@ -72,6 +72,11 @@ class BlobRow:
     data: bytes
 
 
+LINKS = "__kept__"
+"""A channel that pruning reads: its value, {ns: checkpoint id}, says what its checkpoint needs of
+other scopes.  A task's pending writes to it count, too."""
+
+
 @dataclass(frozen=True, slots=True)
 class CheckpointMetadata:
     """Why a checkpoint was written."""

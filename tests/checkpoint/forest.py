@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from checkpoint import CheckpointMetadata, CheckpointRecord, Entry
 from checkpoint.contents import BlobSize, Contents, Place, ScopeContents
@@ -52,6 +53,15 @@ def joined(*parts: ScopeContents) -> ScopeContents:
     """One scope of several groups, each a line of its own."""
     records = tuple(record for part in parts for record in part.checkpoints)
     return ScopeContents(parts[0].ns, records, {}, tuple[BlobSize, ...]())
+
+
+def linked(around: ScopeContents, *links: str) -> ScopeContents:
+    """The scope, of which a checkpoint needs one of another: "01 > ns 02"."""
+    found: dict[str, frozenset[Place]] = {}
+    for link in links:
+        name, _, ns, needed = link.split()
+        found[name] = frozenset({(ns, needed)})
+    return replace(around, links=found)
 
 
 def names(staying: frozenset[Place], ns: str = "") -> str:

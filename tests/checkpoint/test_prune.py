@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from checkpoint.prune import Keep, pruned, without_runs
-from tests.checkpoint.forest import joined, names, scope, thread
+from tests.checkpoint.forest import joined, linked, names, scope, thread
 
 LATEST = Keep()
 
@@ -111,6 +111,58 @@ def test_of_a_subgraph_that_keeps_its_state_what_belongs_to_nothing_goes() -> No
     assert names(pruned(contents, LATEST), "memory") == "06"
     assert names(pruned(contents, Keep(3)), "memory") == "02 05 06"
     assert names(pruned(contents, Keep(since=5.0)), "memory") == "05 06"
+
+
+def test_what_a_checkpoint_that_stays_links_to_stays() -> None:
+    contents = thread(
+        linked(scope("", "01 04 07 10 13<07"), "07 > memory 06", "10 > memory 09"),
+        joined(
+            scope("memory", "02 03", owner="01"),
+            scope("memory", "05<03 06", owner="04"),
+            scope("memory", "08<06 09", owner="07"),
+        ),
+    )
+    assert names(pruned(contents, LATEST)) == "07 10 13"
+    assert names(pruned(contents, LATEST), "memory") == "06 09"
+
+
+def test_the_newest_checkpoint_of_a_call_stays_with_one_of_it_that_is_linked_to() -> None:
+    contents = thread(
+        linked(scope("", "01 04"), "04 > memory 02"),
+        joined(scope("memory", "02 05 06", owner="01"), scope("memory", "08<02", owner="07")),
+    )
+    assert names(pruned(contents, LATEST), "memory") == "02 06 08"
+
+
+def test_links_lead_on_from_scope_to_scope() -> None:
+    contents = thread(
+        linked(scope("", "01 02"), "02 > a 03"),
+        linked(scope("a", "03 04"), "03 > a|b 05"),
+        scope("a|b", "05 06 07"),
+    )
+    assert names(pruned(contents, LATEST), "a|b") == "05 07"
+    assert names(without_runs(contents, ["one"]), "a|b") == "05 06 07"
+
+
+def test_what_a_run_wrote_stays_while_another_one_links_to_it() -> None:
+    contents = thread(
+        linked(joined(scope("", "01", run="one"), scope("", "04<01", run="two")), "04 > memory 03"),
+        scope("memory", "02 03", owner="01", run="one"),
+    )
+    staying = without_runs(contents, ["one"])
+    assert [names(staying, ns) for ns in contents] == ["04", "03"]
+
+
+def test_calls_between_two_checkpoints_of_a_call_do_not_make_two_heads_of_them() -> None:
+    contents = thread(
+        scope("", "01 02<01 03<01"),
+        joined(
+            scope("memory", "04", owner="01"),
+            scope("memory", "05<04", owner="00"),
+            scope("memory", "06<05", owner="01"),
+        ),
+    )
+    assert names(pruned(contents, LATEST), "memory") == "06"
 
 
 def test_where_groups_of_a_subgraph_part_stays() -> None:

@@ -146,6 +146,17 @@ async def tell(saver: AdministeredSaver, history: list[Any], plan: list[Any]) ->
         (("prune", 1, None), []),
     ],
 )
+@example(  # another call stands between two checkpoints of one
+    history=[
+        ("step", "one", 2),
+        ("child", 0, "memory"),
+        ("branch", 0),
+        ("branch", 1),
+        ("child", 1, "memory"),
+        ("child", 0, "memory"),
+    ],
+    plan=[(("prune", 1, None), [])],
+)
 def test_what_is_kept_loads_to_what_it_was(kind: str, history: list[Any], plan: list[Any]) -> None:
     async def run() -> None:
         async with AsyncExitStack() as opened:
