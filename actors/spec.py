@@ -16,13 +16,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from checkpoint import LINKS
+
 from .channels import BinaryOperatorAggregate, Channel
 from .managed import Managed, ManagedValue
 from .policies import CachePolicy, RetryPolicy, TimeoutPolicy
 
 INPUT = "__start__"
 TASKS = "__pregel_tasks"
-KEPT = "__kept__"
+KEPT = LINKS
 """Holds, for graphs called here that keep their state, the checkpoint they came to, by ns."""
 ROOT = "__root__"
 """The one state key of a graph whose whole state is a single value."""
