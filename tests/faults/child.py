@@ -29,6 +29,7 @@ from checkpoint.story import Story
 from streaming import Chunk, Gap
 from tests.faults.asking import build_asking, input_of, plain
 from tests.faults.flows import TOPIC, flow_of
+from tests.faults.paying import Shop, build_shop
 from tests.faults.work import INPUT, Effects, build, message
 
 MODES = ["values", "updates", "custom"]
@@ -138,6 +139,15 @@ async def takeover(job: dict[str, Any], tell: Tell) -> None:
             tell(await graph.ainvoke(INPUT, on(job)))
 
 
+async def pay(job: dict[str, Any], tell: Tell) -> None:
+    """Have effects, each once."""
+    effects = Effects(Path(job["effects"]), job["attempt"])
+    shop = Shop(effects, job["on_unknown"], job.get("die_at", ""))
+    async with SqliteSaver(job["path"]) as saver:
+        graph = build_shop(shop, saver)
+        tell(await graph.ainvoke({"log": []}, on(job), durability=job["durability"]))
+
+
 async def opening(job: dict[str, Any], tell: Tell) -> None:
     """Open the database, take some `steps` on a thread, and close it, counting the calls of the
     system and of SQLite that this takes; die before one of them (`die_at_call`), or when a file
@@ -202,7 +212,19 @@ def _is_outside(called: Any) -> bool:
 
 ROLES = {
     role.__name__: role
-    for role in (stream, ask, run, logged, read, update, calls, takeover, opening, administering)
+    for role in (
+        stream,
+        ask,
+        run,
+        logged,
+        read,
+        update,
+        calls,
+        takeover,
+        opening,
+        administering,
+        pay,
+    )
 }
 
 
