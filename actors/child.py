@@ -14,6 +14,7 @@ from typing import Any
 from checkpoint import CheckpointMetadata, Decoder, Loaded, new_id
 from streaming import Chunk, Event, Gap, Subscriber, SubscriberLagged, chunk_id
 
+from .answers import interrupt_id
 from .commands import INTERRUPT, Begin, Restored
 from .config import inherited
 from .context import TaskContext
@@ -139,11 +140,12 @@ class Child:
 
     def _free_answers(self, facts: Facts, restored: Restored) -> None:
         """Answers to what this graph asked, and asks no more: it was updated from outside."""
-        task = self._parent.task
-        if facts.answers is None or task.node.name not in self._parent.scheduler.layout.graphs:
+        if facts.answers is None:
             return
+        task, trail = self._parent.task, self._parent.scheduler.machine.trail
         kept = (write for writes in restored.pending.values() for write in writes)
         asked = {each.id for name, value in kept if name == INTERRUPT for each in value}
+        asked.add(interrupt_id(trail.namespace(task), len(task.answers)))  # by the task itself
         for interrupt in task.interrupts:
             if interrupt.id not in asked:
                 facts.answers.free(interrupt.id)

@@ -23,9 +23,13 @@ Step = tuple[Any, ...]
 """What is done, where (a number that picks an old checkpoint; None: the newest), and with what."""
 
 
+def highest(one: int, other: int) -> int:
+    return max(one, other)
+
+
 class Walk(TypedDict, total=False):
     log: Annotated[list, operator.add]
-    n: int
+    n: Annotated[int, highest]
 
 
 def walk(k: Any) -> Any:
