@@ -143,7 +143,7 @@ async def test_a_node_that_something_else_cancelled_fails_its_run(system: ActorS
         raise asyncio.CancelledError
 
     run = await system.start(chain(a=bad).compile(), {"log": []})
-    with pytest.raises(NodeCancelledError, match="raised asyncio.CancelledError"):
+    with pytest.raises(NodeCancelledError, match=r"raised asyncio\.CancelledError"):
         await run.result()
     assert run.status == "error"
 

@@ -1,4 +1,4 @@
-"""The table of import lines: every name on the left is LangGraph's, every name on the right ours."""
+"""The table of import lines: names on the left are LangGraph's, names on the right ours."""
 
 from __future__ import annotations
 

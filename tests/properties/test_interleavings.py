@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors import CompiledGraph, Send, StateGraph
-from actors.commands import Begin, Command, TaskFinished
+from actors.commands import Begin, MachineCommand, TaskFinished
 from actors.superstep import Machine
 from actors.values import START
 from tests.actors.engine import (
@@ -66,7 +66,7 @@ def writes_of(task: Any, sends: int) -> list[tuple[str, Any]]:
     return [*writes, *task.node.targets]
 
 
-def drive(target: Machine, value: Any, order: list[int], sends: int) -> list[Command]:
+def drive(target: Machine, value: Any, order: list[int], sends: int) -> list[MachineCommand]:
     """Run to the end, finishing the tasks of each step in an order picked by `order`."""
     every = commands = target.feed(Begin(value))
     turn = 0
