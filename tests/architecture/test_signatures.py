@@ -11,6 +11,7 @@ from tests.architecture.source import PACKAGES, is_ours, public_objects
 
 TWINS = (
     "abatch",
+    "abulk_update_state",
     "aget_graph",
     "aget_state",
     "aget_state_history",
