@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any, Self, cast, get_origin
 
-from typing_extensions import override
-
+from .backports import override
 from .channel import MISSING, Channel, Value, shown
 from .errors import InvalidUpdateError
 from .values import Overwrite

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Self, cast
 
-from typing_extensions import override
-
+from .backports import override
 from .channel import MISSING, Channel, shown
 from .errors import InvalidUpdateError
 

@@ -7,8 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final, Generic, Self, final
 
-from typing_extensions import TypeVar
-
+from .backports import TypeVar
 from .errors import EmptyChannelError
 
 Value = TypeVar("Value", default=Any)

@@ -21,9 +21,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Self, cast
 
-from typing_extensions import override
-
 from .aggregate import BinaryOperatorAggregate
+from .backports import override
 from .barrier import NamedBarrierValue, NamedBarrierValueAfterFinish
 from .channel import MISSING, Channel, Missing, Value, shown
 from .errors import InvalidUpdateError

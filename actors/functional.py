@@ -10,9 +10,7 @@ import functools
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar, cast, get_args, get_origin, overload
-
-from typing_extensions import ParamSpec
+from typing import Any, Generic, ParamSpec, TypeVar, cast, get_args, get_origin, overload
 
 from checkpoint import Cache, Saver, Store, register_type
 

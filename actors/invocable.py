@@ -9,9 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
-
-from typing_extensions import Unpack
+from typing import Any, Unpack
 
 from checkpoint import Saver
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeAlias
 
-from typing_extensions import TypeVar
+from .backports import TypeVar
 
 V = TypeVar("V", default=Any)
 

@@ -6,10 +6,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Generic, Self, overload
 
-from typing_extensions import TypeVar
-
 from streaming import SILENT_WRITER, StreamWriter
 
+from .backports import TypeVar
 from .errors import NoTaskError
 
 if TYPE_CHECKING:

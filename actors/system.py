@@ -11,9 +11,7 @@ import contextvars
 from collections import deque
 from collections.abc import Mapping
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, Self
-
-from typing_extensions import Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from checkpoint import new_id
 from streaming import EventLog, Hub, HubStats, LogOptions, RunLog

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Literal, get_args
 
-from typing_extensions import TypeVar
+from .backports import TypeVar
 
 START = sys.intern("__start__")
 """The virtual node before the first: edges from it say where a run begins."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-
-from typing_extensions import Unpack
+from typing import Unpack
 
 from .errors import LogSetupError, RunLogExistsError
 from .log import RunLog

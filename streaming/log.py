@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-
-from typing_extensions import Unpack
+from typing import Unpack
 
 from .committer import Committer, DurableRun
 from .errors import LogClosedError, LogSetupError, StagedError

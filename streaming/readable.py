@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-
-from typing_extensions import Unpack
+from typing import Unpack
 
 from .chunk import MODES_PER_EVENT, event_id_of
 from .committer import Committer, DurableRun
