@@ -58,7 +58,7 @@ def _merged(heads: dict[str, str], newer: dict[str, str]) -> dict[str, str]:
     return {**heads, **newer}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class BranchSpec:
     """A conditional edge: where to go is asked of user code after the node has run."""
 
@@ -136,7 +136,7 @@ class NodeSpec:
         object.__setattr__(self, "plain", plain)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Sources:
     """A graph's schemas as they were given: classes, or types like `Annotated[list, add]`.
 
@@ -149,7 +149,7 @@ class Sources:
     """None: the graph takes no context, or says nothing of it."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class GraphSpec:
     """A whole graph; immutable, shared by all its runs."""
 

@@ -13,7 +13,7 @@ from .rewind import RewindPoint
 from .serde import Serializer
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Stored:
     """A checkpoint as it is kept."""
 

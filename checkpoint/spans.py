@@ -15,7 +15,7 @@ from .record import Span
 Spans = tuple[Span, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Difference:
     """How a new list can be made of an old one: old[head_start:head_stop] + fresh + old[tail:]."""
 
