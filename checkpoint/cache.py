@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, cast
@@ -11,6 +11,8 @@ from .errors import InvalidArgumentError
 
 CacheKey: TypeAlias = tuple[tuple[str, ...], str]
 """(namespace, key)"""
+
+_GREATEST = sys.float_info.max
 
 
 class Cache(Protocol):
@@ -89,7 +91,7 @@ def cache_namespace(namespace: object) -> tuple[str, ...]:
 
 
 def _ttl(key: CacheKey, ttl: object) -> float:
-    if isinstance(ttl, int | float) and not isinstance(ttl, bool) and 0 <= ttl < math.inf:
+    if isinstance(ttl, int | float) and not isinstance(ttl, bool) and 0 <= ttl <= _GREATEST:
         return ttl
     raise InvalidArgumentError(
         f"{ttl!r} is no time to live for {key!r}: it is not a number of seconds from 0 on; "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias, cast, get_args
@@ -13,6 +13,8 @@ from .prune import Keep
 Strategy: TypeAlias = Literal["keep_latest", "delete"]
 Age: TypeAlias = float | timedelta | datetime
 """Seconds or a timedelta before now, or a moment with its time zone."""
+
+_GREATEST = sys.float_info.max
 
 
 def keep_of(
@@ -49,15 +51,26 @@ def ids_of(name: str, ids: Iterable[str]) -> tuple[str, ...]:
             f"{name}={ids!r} is one text, and each of its letters would be taken for an id; "
             f"nothing was changed; give a list: [{ids!r}]"
         )
+    if not isinstance(ids, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidArgumentError(
+            f"{name}={ids!r} is no list of ids; nothing was changed; give one, even of a single id"
+        )
     return tuple(sorted({id_of(name, each) for each in ids}))
 
 
 def id_of(name: str, given: Any) -> str:
-    """The id.  Raises InvalidArgumentError for anything but a text that is not empty."""
+    """The id.  Raises InvalidArgumentError for anything but a text in UTF-8 that is not empty."""
     if not isinstance(given, str) or not given:
         raise InvalidArgumentError(
             f"{name}={given!r} is no id; nothing was changed; give a text that is not empty"
         )
+    try:
+        given.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidArgumentError(
+            f"{name}={given!r} is no id: it holds half a character, which has no UTF-8 form; "
+            "nothing was changed; give such a text"
+        ) from error
     return given
 
 
@@ -73,7 +86,7 @@ def checked_limit(given: Any) -> int | None:
 def checked_timeout(given: Any) -> float:
     """Seconds to wait.  Raises InvalidLimitError."""
     number = isinstance(given, int | float) and not isinstance(given, bool)
-    if not number or not 0 <= given < math.inf:
+    if not number or not 0 <= given <= _GREATEST:
         raise InvalidLimitError(f"timeout={given!r} cannot be; give seconds, a number of 0 or more")
     return given
 
@@ -110,7 +123,7 @@ def _seconds(given: Any) -> float:
     if isinstance(given, timedelta):
         return given.total_seconds()
     number = isinstance(given, int | float) and not isinstance(given, bool)
-    if not number or not math.isfinite(given):
+    if not number or not abs(given) <= _GREATEST:
         raise InvalidLimitError(
             f"older_than={given!r} is no time; nothing was changed; give seconds, a timedelta, "
             "or a datetime with a time zone"

@@ -14,7 +14,7 @@ from .contents import Contents, ScopeContents, info_of, removal_of, run_ids_of
 from .custodian import Change, Custodian, unknown_source
 from .events import MemoryEvents, check_events
 from .extras import ExtraEncoder
-from .limits import checked_limit
+from .limits import checked_limit, id_of
 from .memory_scope import MemoryScope, Stored
 from .record import Batch, BlobRow, CheckpointRecord, Claim, Loaded
 from .reports import Removed, ThreadInfo, Verification
@@ -155,11 +155,12 @@ class MemorySaver(Custodian):
 
     async def averify(self, thread_id: str | None = None) -> Verification:
         """Decode all that is stored, of one thread or of all, and tell what cannot be."""
+        wanted = None if thread_id is None else id_of("thread_id", thread_id)
         with self._lock:
             scopes = {
                 place: (scope.contents(place[1]), list(scope.rows()))
                 for place, scope in self._scopes.items()
-                if thread_id is None or place[0] == thread_id
+                if wanted is None or place[0] == wanted
             }
         found = Verification(threads=len({thread for thread, _ in scopes}))
         for (thread, ns), (contents, rows) in scopes.items():

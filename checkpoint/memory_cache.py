@@ -12,6 +12,8 @@ from .cache import CacheEntry, CacheKey, cache_entries, cache_keys, cache_namesp
 from .errors import InvalidArgumentError
 from .serde import MsgpackSerializer, Serializer
 
+_SPARE = 64
+
 
 class MemoryCache:
     """Keeps values in memory; any event loop in any thread may use it.
@@ -31,10 +33,10 @@ class MemoryCache:
         max_entries: int | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        if max_entries is not None and max_entries < 1:
+        if max_entries is not None and not _is_bound(max_entries):
             raise InvalidArgumentError(
-                f"max_entries={max_entries!r} leaves no room for a value; give at least 1, or "
-                "None for no bound"
+                f"max_entries={max_entries!r} is no bound that leaves room for a value; give a "
+                "whole number of at least 1, or None for no bound"
             )
         self._serializer = serializer or MsgpackSerializer()
         self._max_entries = max_entries
@@ -43,7 +45,8 @@ class MemoryCache:
         self._entries: dict[CacheKey, CacheEntry] = {}
         """The one that was used least recently comes first."""
         self._ends: list[tuple[float, CacheKey]] = []
-        """A heap of when to look whether a value has expired."""
+        """A heap of when to look whether a value has expired; what was set again or cleared since
+        stays in it for a while."""
 
     async def get(self, keys: Sequence[CacheKey]) -> dict[CacheKey, Any]:
         """The values that are there, by key; a key that is missing or expired is left out."""
@@ -68,6 +71,7 @@ class MemoryCache:
                     heapq.heappush(self._ends, (entry.expires, key))
             while self._max_entries is not None and len(self._entries) > self._max_entries:
                 del self._entries[next(iter(self._entries))]
+            self._bound_ends()
 
     async def clear(self, namespaces: Sequence[tuple[str, ...]] | None = None) -> None:
         """Forget the values of these very namespaces, or of all."""
@@ -79,6 +83,7 @@ class MemoryCache:
             else:
                 kept = {key: entry for key, entry in self._entries.items() if key[0] not in gone}
                 self._entries = kept
+                self._bound_ends()
 
     def _use(self, key: CacheKey, now: float) -> bytes | None:
         entry = self._entries.get(key)
@@ -98,3 +103,14 @@ class MemoryCache:
             entry = self._entries.get(key)
             if entry is not None and entry.expired(now):
                 del self._entries[key]
+
+    def _bound_ends(self) -> None:
+        """Keep the heap about as long as there are values: one may be set again and again."""
+        if len(self._ends) > 2 * len(self._entries) + _SPARE:
+            ends = ((entry.expires, key) for key, entry in self._entries.items())
+            self._ends = [(at, key) for at, key in ends if at is not None]
+            heapq.heapify(self._ends)
+
+
+def _is_bound(given: Any) -> bool:
+    return isinstance(given, int) and not isinstance(given, bool) and given >= 1

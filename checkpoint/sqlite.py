@@ -12,7 +12,7 @@ from .doors import wait_for
 from .events import Row
 from .extras import ExtraEncoder
 from .handle import DatabaseHandle
-from .limits import checked_limit, checked_timeout
+from .limits import checked_limit, checked_timeout, id_of
 from .record import Batch, Claim, Loaded
 from .reports import Removed, ThreadInfo, Vacuumed, Verification
 from .rewind import RewindPoint
@@ -137,7 +137,8 @@ class SqliteSaver(DatabaseHandle, Custodian):
 
     async def averify(self, thread_id: str | None = None) -> Verification:
         """Read all that is stored, of one thread or the whole file, and tell what is damaged."""
-        return await self.lease.verify(self._serializer, thread_id)
+        wanted = None if thread_id is None else id_of("thread_id", thread_id)
+        return await self.lease.verify(self._serializer, wanted)
 
     async def avacuum(self, *, timeout: float = 5.0) -> Vacuumed:
         """Pack the database file: it gets as small as it can, and nothing that was deleted is left

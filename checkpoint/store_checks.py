@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from .errors import InvalidArgumentError, InvalidNamespaceError, SerializationError
+from .store_config import MAX_DEPTH
 from .store_ops import ListNamespacesOp, MatchCondition, Namespace
 
-MAX_DEPTH = 100
-"""How deep lists and dicts of a value may stand inside each other."""
+MAX_BITS = 14_000
+"""How long whole numbers may be: Python turns no more than 4,300 digits into a text and back."""
+_GREATEST = sys.float_info.max
 _RESERVED = "langgraph"
 """The root label that code written for LangGraph expects to be refused."""
 
@@ -92,7 +95,7 @@ def checked_minutes(name: str, minutes: object) -> float | None:
     """A number of minutes above 0, or None.  Raises InvalidArgumentError."""
     if minutes is None:
         return None
-    if isinstance(minutes, int | float) and minutes is not True and 0 < minutes < math.inf:
+    if isinstance(minutes, int | float) and minutes is not True and 0 < minutes <= _GREATEST:
         return float(minutes)
     raise InvalidArgumentError(
         f"{name}={minutes!r} is no number of minutes above 0; give one, or None for no end"
@@ -131,6 +134,11 @@ def checked_listing(op: ListNamespacesOp) -> None:
 
 
 def _check_condition(condition: MatchCondition) -> None:
+    if not isinstance(condition, MatchCondition):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidArgumentError(
+            f"{condition!r:.200} is no condition for namespaces; give MatchCondition("
+            '"prefix" or "suffix", ("my", "namespace"))'
+        )
     checked_labels(condition.path)
     match_type: object = condition.match_type
     if match_type not in {"prefix", "suffix"}:
@@ -155,8 +163,10 @@ def json_of(value: object) -> str:
 
 
 def _plain(value: object, place: str, depth: int) -> Any:
-    if value is None or isinstance(value, str | int):
+    if value is None or isinstance(value, str | bool):
         return value
+    if isinstance(value, int):
+        return _of_bounded_length(value, place)
     if isinstance(value, float):
         return _finite(value, place)
     if depth == MAX_DEPTH:
@@ -174,6 +184,13 @@ def _text(key: object, place: str) -> str:
     if isinstance(key, str):
         return key
     raise _not_json("its keys are not all texts", place, repr(key))
+
+
+def _of_bounded_length(value: int, place: str) -> int:
+    if value.bit_length() <= MAX_BITS:
+        return value
+    shown = f"a whole number of {value.bit_length()} bits"
+    raise _not_json(f"whole numbers have at most {MAX_BITS} bits here", place, shown)
 
 
 def _finite(value: float, place: str) -> float:

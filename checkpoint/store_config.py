@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
+MAX_DEPTH = 100
+"""How deep lists and dicts of a value, and of a filter, may stand inside each other."""
+
 
 class IndexConfig(TypedDict, total=False):
     """How a store indexes texts; `dims` and `embed` must be given."""

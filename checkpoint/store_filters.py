@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
 from .errors import InvalidFilterError
+from .store_config import MAX_DEPTH
 
 Comparison: TypeAlias = Callable[[Any, Any], bool]
 
@@ -74,12 +75,17 @@ def parse_filter(wanted: object) -> Filter | None:
                 f"{key!r} cannot be a key of the filter {wanted!r:.200}: at its top stand keys of "
                 'values, which are texts without "$"; put operators below one: {"size": {"$gt": 3}}'
             )
-        _check(what)
+        _check(what, 1)
         checked[key] = what
     return Filter(checked)
 
 
-def _check(wanted: object) -> None:
+def _check(wanted: object, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise InvalidFilterError(
+            f"a filter that is nested more than {MAX_DEPTH} deep fits no value, for none is stored "
+            "that is; does it contain itself? give a flatter one"
+        )
     if isinstance(wanted, Mapping):
         parts = cast(Mapping[object, object], wanted)
         if any(isinstance(key, str) and key.startswith("$") for key in parts):
@@ -87,10 +93,10 @@ def _check(wanted: object) -> None:
                 _check_operator(key, operand)
         else:
             for part in parts.values():
-                _check(part)
+                _check(part, depth + 1)
     elif isinstance(wanted, list | tuple):
         for part in cast(Sequence[object], wanted):
-            _check(part)
+            _check(part, depth + 1)
 
 
 def _check_operator(name: object, operand: object) -> None:

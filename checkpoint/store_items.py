@@ -6,12 +6,11 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any, cast
 
 from .embedding import Embedded
 from .store_ops import Item, ListNamespacesOp, Namespace, Result, SearchItem
-from .store_plan import Get, Plan, Put, Read, Search, listed_namespaces
+from .store_plan import Get, Plan, Put, Read, Search, listed_namespaces, page
 from .vectors import Cosines, best_first
 
 
@@ -75,12 +74,12 @@ class MemoryItems:
     def _found(
         self, search: Search, embedded: Embedded, now: float
     ) -> list[tuple[_Stored, float | None]]:
-        stop = search.offset + search.limit
         items = self._below(search, now)
         if search.query is None or self._cosines is None:
-            return [(item, None) for item in islice(items, search.offset, stop)]
+            return [(item, None) for item in page(items, search.offset, search.limit)]
         candidates = ((item, vector) for item in items for vector in item.vectors or (None,))
         query = embedded.queries[search.query]
+        stop = search.offset + search.limit
         return best_first(candidates, query, self._cosines, stop)[search.offset :]
 
     def _below(self, search: Search, now: float) -> Iterator[_Stored]:

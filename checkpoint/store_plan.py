@@ -7,10 +7,11 @@ one counts.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from .embedding import NOTHING_EMBEDDED, Embedded, Index, Texts, parse_fields, parse_index
 from .errors import InvalidArgumentError
@@ -28,6 +29,8 @@ from .store_config import IndexConfig
 from .store_filters import Filter, parse_filter
 from .store_ops import GetOp, ListNamespacesOp, MatchCondition, Namespace, Op, PutOp, SearchOp
 from .vectors import Cosines
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +178,14 @@ def _put(op: PutOp, index: Index | None) -> Put:
     return Put(namespace, key, stored, minutes, tuple(texts))
 
 
+def page(items: Iterable[T], offset: int, limit: int) -> Iterator[T]:
+    """`limit` items after the first `offset`, however great these are."""
+    return islice(items, min(offset, sys.maxsize), min(offset + limit, sys.maxsize))
+
+
 def listed_namespaces(op: ListNamespacesOp, ascending: Iterable[Namespace]) -> list[Namespace]:
     """What a ListNamespacesOp gives, of all namespaces in ascending order."""
-    return list(islice(_cut(op, ascending), op.offset, op.offset + op.limit))
+    return list(page(_cut(op, ascending), op.offset, op.limit))
 
 
 def _cut(op: ListNamespacesOp, ascending: Iterable[Namespace]) -> Iterator[Namespace]:

@@ -6,14 +6,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .embedding import Embedded
 from .errors import CorruptDataError
 from .packing import checksum
 from .store_ops import Item, ListNamespacesOp, Namespace, Result, SearchItem
-from .store_plan import Get, Plan, Read, Search, listed_namespaces, literal_prefix
+from .store_plan import Get, Plan, Read, Search, listed_namespaces, literal_prefix, page
 from .store_tables import Seen, pack_namespace, unpack_namespace
 from .vectors import Cosines, best_first
 
@@ -119,12 +118,12 @@ class _Tables:
         return items
 
     def _found(self, search: Search) -> Iterator[tuple[_Found, float | None]]:
-        stop = search.offset + search.limit
         if search.query is None or self.cosines is None:
-            for found in islice(self._matching(search), search.offset, stop):
+            for found in page(self._matching(search), search.offset, search.limit):
                 yield found, None
             return
         query = self.embedded.queries[search.query]
+        stop = search.offset + search.limit
         best = best_first(self._candidates(search), query, self.cosines, stop)
         for (namespace, item), score in best[search.offset :]:
             row = self.connection.execute(_BY_ID, (item,)).fetchone()

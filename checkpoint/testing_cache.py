@@ -123,6 +123,7 @@ class CacheSuite:
             ({(NS, 1): (1, None)}, InvalidArgumentError, "is no key of a cache"),
             ({(NS, "a"): (1, -1)}, InvalidArgumentError, "-1 is no time to live"),
             ({(NS, "a"): (1, math.nan)}, InvalidArgumentError, "nan is no time to live"),
+            ({(NS, "a"): (1, 10**400)}, InvalidArgumentError, "is no time to live"),
             ({(NS, "a"): (1, "5")}, InvalidArgumentError, "'5' is no time to live"),
             ({(NS, "a"): (object(), None)}, SerializationError, "object"),
         ]

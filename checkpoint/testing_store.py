@@ -22,9 +22,10 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 import threading
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from .errors import (
     CheckpointError,
@@ -184,6 +185,10 @@ class StoreSuite:
         assert keys(store.search((), limit=7, offset=20)) == everything[20:]
         assert keys(store.search((), limit=0)) == []
         assert keys(store.search((), offset=25)) == []
+        for great in (sys.maxsize, 10**30):
+            assert keys(store.search((), limit=great, offset=20)) == everything[20:]
+            assert keys(store.search((), offset=great)) == []
+            assert store.list_namespaces(limit=great, offset=1) == [("n1",), ("n2",)]
         odd = [key for key in everything if int(key) % 2]
         assert keys(store.search((), filter={"odd": 1}, limit=5, offset=4)) == odd[4:9]
 
@@ -281,6 +286,7 @@ class StoreSuite:
             ({"a": {1: 2}}, SerializationError, "value['a'] cannot be put (1)"),
             ({"a": math.nan}, SerializationError, "value['a'] cannot be put (nan)"),
             ({"a": datetime.now(UTC)}, SerializationError, "a datetime is no JSON"),
+            ({"a": [10**5000]}, SerializationError, "value['a'][0] cannot be put (a whole number"),
             ({"a": b""}, SerializationError, "a bytes is no JSON"),
             (circle, SerializationError, "nested more than 100 deep"),
         ]
@@ -301,10 +307,12 @@ class StoreSuite:
             (ListNamespacesOp(limit=-1), "limit=-1 is no count"),
             (ListNamespacesOp(max_depth=0), "max_depth=0 is no count: it is not a whole number"),
             (ListNamespacesOp((listing,)), "'middle' is no match_type"),
+            (ListNamespacesOp(cast(Any, [("prefix", NS)])), "is no condition for namespaces"),
             (PutOp(NS, "\ud800", {}), "is no key of an item"),
             (GetOp(NS, 5), "5 is no key of an item"),  # pyright: ignore[reportArgumentType]
             (PutOp(NS, "k", {}, ttl=0), "ttl=0 is no number of minutes above 0"),
             (PutOp(NS, "k", {}, ttl=math.inf), "ttl=inf"),
+            (PutOp(NS, "k", {}, ttl=10**400), "is no number of minutes above 0"),
             (PutOp(NS, "k", {}, ["a["]), "'a[' is no path"),
             ("get", "'get' is no operation of a store"),
         ]

@@ -15,6 +15,9 @@ from .errors import DatabaseBusyError
 from .reports import Vacuumed
 from .schema import BUSY_SECONDS
 
+_LONGEST = 2_000_000.0
+"""SQLite counts milliseconds in 32 bits, and takes more of them for none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Vacuum:
@@ -28,13 +31,13 @@ class Vacuum:
     def apply(self, connection: sqlite3.Connection) -> Vacuumed:
         """The sizes before and after.  Raises DatabaseBusyError; the file is as it was then."""
         before = self._size(connection)
-        _wait_at_most(connection, self.timeout)
+        wait_at_most(connection, self.timeout)
         try:
             self._empty_log(connection, "nothing was changed")
             connection.execute("VACUUM")
             self._empty_log(connection, "it is packed, and its log is emptied later")
         finally:
-            _wait_at_most(connection, BUSY_SECONDS)
+            wait_at_most(connection, BUSY_SECONDS)
         return Vacuumed(before, self._size(connection))
 
     def _empty_log(self, connection: sqlite3.Connection, state: str) -> None:
@@ -55,5 +58,7 @@ class Vacuum:
         return self.path.stat().st_size + (log.stat().st_size if log.exists() else 0)
 
 
-def _wait_at_most(connection: sqlite3.Connection, seconds: float) -> None:
-    connection.execute(f"PRAGMA busy_timeout={round(seconds * 1000)}")
+def wait_at_most(connection: sqlite3.Connection, seconds: float) -> None:
+    """Let a connection wait so long for locks that others hold."""
+    milliseconds = round(min(seconds, _LONGEST) * 1000)
+    connection.execute(f"PRAGMA busy_timeout={milliseconds}")

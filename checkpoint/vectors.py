@@ -34,7 +34,7 @@ def pack_vector(vector: object, dims: int) -> bytes:
     """The bytes of a vector, scaled to length 1; all zeros stay zeros.  Raises EmbeddingError."""
     try:
         numbers = [float(number) for number in cast(Iterable[Any], vector)]
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise EmbeddingError(
             f"the embedding function gave {vector!r:.100} for a text: it is not a list of numbers; "
             f"make it give {dims} numbers for each text"

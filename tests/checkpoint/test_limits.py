@@ -50,7 +50,7 @@ def test_a_time_that_has_not_passed_is_refused(older_than: Any) -> None:
         keep_of("keep_latest", None, older_than, NOW)
 
 
-@pytest.mark.parametrize("older_than", [True, "1d", float("nan"), float("inf"), b"1", [1]])
+@pytest.mark.parametrize("older_than", [True, "1d", float("nan"), float("inf"), b"1", [1], 10**400])
 def test_what_is_no_time_is_refused(older_than: Any) -> None:
     with pytest.raises(InvalidLimitError, match="is no time"):
         keep_of("keep_latest", None, older_than, NOW)
@@ -76,7 +76,7 @@ def test_ids_are_sorted_and_each_stands_once() -> None:
     assert ids_of("run_ids", iter(())) == ()
 
 
-@pytest.mark.parametrize("ids", ["abc", b"abc", ["a", ""], ["a", None], [1]])
+@pytest.mark.parametrize("ids", ["abc", b"abc", ["a", ""], ["a", None], [1], 5, ["\ud800"]])
 def test_what_is_no_list_of_ids_is_refused(ids: Any) -> None:
     with pytest.raises(InvalidArgumentError, match=r"run_ids=.*nothing was changed"):
         ids_of("run_ids", ids)
@@ -89,6 +89,6 @@ def test_numbers_of_threads_and_seconds_are_checked() -> None:
     for bad in (-1, True, 1.5, "1"):
         with pytest.raises(InvalidLimitError, match="limit="):
             checked_limit(bad)
-    for bad in (-1, True, "1", None, float("nan"), float("inf")):
+    for bad in (-1, True, "1", None, float("nan"), float("inf"), 10**400):
         with pytest.raises(InvalidLimitError, match="timeout="):
             checked_timeout(bad)

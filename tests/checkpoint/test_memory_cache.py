@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 
@@ -35,9 +36,9 @@ async def test_one_set_of_more_than_fits_keeps_the_last_ones() -> None:
     assert await kept(cache, "abcd") == "cd"
 
 
-@pytest.mark.parametrize("bound", [0, -1])
-def test_a_bound_without_room_is_refused(bound: int) -> None:
-    with pytest.raises(InvalidArgumentError, match=f"max_entries={bound} .*at least 1"):
+@pytest.mark.parametrize("bound", [0, -1, 1.5, True, "3"])
+def test_a_bound_without_room_is_refused(bound: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"max_entries={bound!r} .*at least 1"):
         MemoryCache(max_entries=bound)
 
 
@@ -49,6 +50,27 @@ async def test_expired_values_are_let_go_when_others_are_set() -> None:
     await cache.set({(NS, "last"): (1, 5)})
     assert list(cache._entries) == [(NS, "last")]
     assert len(cache._ends) == 1
+
+
+async def test_setting_or_clearing_again_and_again_takes_no_more_memory() -> None:
+    cache = MemoryCache()
+    for n in range(1000):
+        await cache.set({(NS, str(n % 3)): (n, 3600)})
+    assert len(cache._ends) < 100
+    for n in range(1000):
+        await cache.set({(NS, str(n)): (n, 3600)})
+    await cache.clear([NS])
+    assert len(cache._ends) < 100
+
+
+async def test_values_still_expire_when_they_were_set_again_and_again() -> None:
+    clock = ManualClock()
+    cache = MemoryCache(clock=clock)
+    for n in range(1000):
+        await cache.set({(NS, str(n % 3)): (n, 3600), (NS, "for ever"): (n, None)})
+    clock.now += 3600
+    await cache.set({(NS, "new"): (1, None)})
+    assert list(cache._entries) == [(NS, "for ever"), (NS, "new")]
 
 
 async def test_the_serializer_decides_what_can_be_kept() -> None:

@@ -11,13 +11,14 @@ import pytest
 
 from checkpoint import InvalidArgumentError, SerializationError
 from checkpoint.store_checks import (
-    MAX_DEPTH,
+    MAX_BITS,
     checked_labels,
     checked_minutes,
     checked_namespace,
     checked_query,
     json_of,
 )
+from checkpoint.store_config import MAX_DEPTH
 
 
 class Color(StrEnum):
@@ -51,7 +52,14 @@ def test_values_may_nest_so_deep_and_no_deeper() -> None:
         json_of(nested(MAX_DEPTH + 1))
 
 
-@pytest.mark.parametrize("minutes", [0, -1, float("inf"), float("nan"), True, "5", 1j])
+def test_whole_numbers_may_be_so_long_and_no_longer() -> None:
+    longest = (1 << MAX_BITS) - 1
+    assert json.loads(json_of({"a": -longest})) == {"a": -longest}
+    with pytest.raises(SerializationError, match=r"value\['a'\] .* of 14001 bits.*at most 14000"):
+        json_of({"a": longest + 1})
+
+
+@pytest.mark.parametrize("minutes", [0, -1, float("inf"), float("nan"), True, "5", 1j, 10**400])
 def test_minutes_are_numbers_above_0(minutes: object) -> None:
     with pytest.raises(InvalidArgumentError, match=r"ttl=.* is no number of minutes above 0; give"):
         checked_minutes("ttl", minutes)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from checkpoint import InvalidFilterError
 from checkpoint.store_checks import json_of
+from checkpoint.store_config import MAX_DEPTH
 from checkpoint.store_filters import Condition, parse_filter
 from checkpoint.testing_filters import VALUES
 
@@ -104,3 +105,15 @@ def test_an_empty_filter_is_none() -> None:
 def test_an_unknown_operator_is_refused_with_those_that_exist() -> None:
     with pytest.raises(InvalidFilterError, match=r"'\$in' is no operator .* \$eq, .*\$lte; use"):
         parse_filter({"a": {"$in": [1]}})
+
+
+def test_a_filter_that_contains_itself_or_is_too_deep_is_refused() -> None:
+    circle: dict[str, object] = {}
+    circle["a"] = [circle]
+    deep: dict[str, object] = {}
+    for _ in range(MAX_DEPTH + 1):
+        deep = {"a": deep}
+    assert parse_filter(deep["a"]) is not None
+    for wanted in (circle, deep):
+        with pytest.raises(InvalidFilterError, match=r"more than 100 deep .* give a flatter one"):
+            parse_filter(wanted)

@@ -14,6 +14,7 @@ import pytest
 from checkpoint import DatabaseBusyError, InvalidLimitError, SqliteSaver
 from checkpoint.story import LONG, Story, values_of
 from checkpoint.tales import parents_of, told
+from checkpoint.vacuum import wait_at_most
 
 SECRET = b"nobody must find this"
 
@@ -64,7 +65,8 @@ async def test_threads_that_are_held_go_on_while_it_is_packed(path: Path) -> Non
         story = await Story.begin(one)
         steps = [asyncio.create_task(story.step({"n": LONG}))]
         packing = asyncio.create_task(two.avacuum())
-        await asyncio.gather(*steps, packing)
+        await asyncio.gather(*steps)
+        await packing
         await story.step({"n": 2})
         story.end()
         await one.synced()
@@ -111,3 +113,11 @@ async def test_a_private_database_is_packed_too() -> None:
 def test_a_timeout_that_cannot_be_is_refused(path: Path, timeout: Any) -> None:
     with SqliteSaver(path) as saver, pytest.raises(InvalidLimitError, match="timeout="):
         saver.vacuum(timeout=timeout)
+
+
+@pytest.mark.parametrize("timeout", [0, 5, 1e7, 1e300])
+def test_a_long_timeout_is_not_taken_for_none(timeout: float) -> None:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        wait_at_most(connection, timeout)
+        (milliseconds,) = connection.execute("PRAGMA busy_timeout").fetchone()
+        assert milliseconds == min(timeout, 2e6) * 1000

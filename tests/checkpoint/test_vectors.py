@@ -31,7 +31,9 @@ def test_a_vector_is_packed_with_length_1() -> None:
     assert struct.unpack("<2f", pack(0, 0)) == (0.0, 0.0)
 
 
-@pytest.mark.parametrize("vector", [[1.0], [1.0, math.inf], [1.0, math.nan], "ab", None, [None, 1]])
+@pytest.mark.parametrize(
+    "vector", [[1.0], [1.0, math.inf], [1.0, math.nan], "ab", None, [None, 1], [10**400, 1]]
+)
 def test_what_is_no_vector_is_refused(vector: object) -> None:
     with pytest.raises(EmbeddingError, match=r"the embedding function gave .*; m"):
         pack_vector(vector, 2)
