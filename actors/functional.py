@@ -206,7 +206,7 @@ def _return(result: Any) -> Writes:
     return [(RETURN, result)]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # slots would forbid final[int, str](value=…, save=…)
 class _Final(Generic[R, S]):
     """A value for the caller, and another to save: `entrypoint.final(value=…, save=…)`."""
 

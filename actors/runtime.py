@@ -48,7 +48,7 @@ def _no_heartbeat() -> None:
     """For a runtime outside of a run."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # slots would forbid Runtime[Settings](context=…)
 class Runtime(Generic[ContextT]):
     """A task's surroundings.
 

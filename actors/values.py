@@ -62,7 +62,7 @@ class Interrupt:
     """JSON Schema of the answer it wants, if the node gave one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, kw_only=True, repr=False)  # slots would forbid Command[str](goto="x")
 class Command(Generic[NodeName]):
     """What a node may return, or a caller give as input: an update and where to go next.
 
