@@ -18,7 +18,6 @@ from .answers import interrupt_id
 from .commands import INTERRUPT, Begin, Restored
 from .config import inherited
 from .context import TaskContext
-from .context_schema import inherited_context
 from .errors import RunCancelledError
 from .kept_graphs import kept_state
 from .layout import Layout
@@ -113,12 +112,8 @@ class Child:
             parent.setting,
             config=self._config,
             inline=parent.setting.inline and self._is_alone(),
-            user_context=inherited_context(
-                self._layout.spec.sources.context,
-                self._request.context,
-                parent.setting.user_context,
-            ),
-            store=self._layout.store if parent.setting.store is None else parent.setting.store,
+            user_context=_given_or(self._request.context, parent.setting.user_context),
+            store=_given_or(parent.setting.store, self._layout.store),
         )
         scheduler = Scheduler(
             self._layout,
@@ -301,3 +296,7 @@ def _beyond(newest_id: str) -> Callable[[str | None], str]:
         return new_id(max(after or "", newest_id))
 
     return make
+
+
+def _given_or(value: Any, other: Any) -> Any:
+    return other if value is None else value

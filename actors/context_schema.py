@@ -30,17 +30,6 @@ def read_context(schema: Any, given: Any) -> Any:
     return _made(cls, cast("Mapping[str, Any]", given))
 
 
-def inherited_context(schema: Any, given: Any, outer: Any) -> Any:
-    """The context of a graph that a task calls: its own if one was given, else the task's.
-
-    A context of another kind than the graph's schema comes through as it is: it is the outer
-    graph's, and nobody chose it for this one.
-    """
-    if given is not None:
-        return given
-    return read_context(schema, outer) if isinstance(outer, Mapping) else outer
-
-
 def _is_class_of_fields(cls: Any) -> bool:
     return is_dataclass(cls) or is_pydantic(cls) or is_msgspec(cls)
 

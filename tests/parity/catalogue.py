@@ -20,6 +20,7 @@ from . import (
     policies,
     raw,
     reducers,
+    runtime,
     schemas,
     sends,
     states,
@@ -53,6 +54,7 @@ ALL = found_in(
     handlers,
     caches,
     drains,
+    runtime,
 )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 GRAPH_NAMES = ("StateGraph", "START", "END")
 TYPE_NAMES = ("Command", "Overwrite", "Send", "StateUpdate", "StreamWriter", "interrupt")
-CONFIG_NAMES = ("get_config", "get_stream_writer")
+CONFIG_NAMES = ("get_config", "get_store", "get_stream_writer")
 CHANNEL_NAMES = (
     "AnyValue",
     "BinaryOperatorAggregate",
@@ -24,7 +24,8 @@ FUNC_NAMES = ("entrypoint", "task")
 PREGEL_NAMES = ("NodeBuilder", "Pregel")
 WRITE_NAMES = ("ChannelWriteEntry",)
 POLICY_NAMES = ("CachePolicy", "RetryPolicy", "TimeoutPolicy")
-RUNTIME_NAMES = ("RunControl", "Runtime")
+RUNTIME_NAMES = ("RunControl", "Runtime", "get_runtime")
+MANAGED_NAMES = ("IsLastStep", "RemainingSteps")
 ERROR_NAMES = ("NodeError",)
 
 
@@ -78,11 +79,16 @@ def ours() -> Engine:
         *WRITE_NAMES,
         *POLICY_NAMES,
         *RUNTIME_NAMES,
+        *MANAGED_NAMES,
+        "ManagedValue",
         *ERROR_NAMES,
     )
     savers = importlib.import_module("checkpoint")
     sqlite = savers.SqliteSaver.from_conn_string
-    names = {**names_of("actors", every), "MemoryCache": savers.MemoryCache}
+    names = {
+        **names_of("actors", every),
+        **names_of("checkpoint", ("MemoryCache", "MemoryStore", "Store")),
+    }
     return Engine(names, savers.MemorySaver, sqlite, sqlite)
 
 
@@ -99,6 +105,10 @@ def theirs() -> Engine:
         **names_of("langgraph.types", POLICY_NAMES),
         **names_of("langgraph.runtime", RUNTIME_NAMES),
         **names_of("langgraph.errors", ERROR_NAMES),
+        **names_of("langgraph.managed", MANAGED_NAMES),
+        **names_of("langgraph.managed.base", ("ManagedValue",)),
+        "MemoryStore": importlib.import_module("langgraph.store.memory").InMemoryStore,
+        "Store": importlib.import_module("langgraph.store.base").BaseStore,
         "MemoryCache": importlib.import_module("langgraph.cache.memory").InMemoryCache,
     }
     return Engine(
