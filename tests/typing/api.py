@@ -22,12 +22,14 @@ from actors import (
     Interrupt,
     RetryPolicy,
     Run,
+    Runtime,
     Send,
     StateGraph,
     StateSnapshot,
     StreamWriter,
     Supervisor,
     entrypoint,
+    get_runtime,
     get_stream_writer,
     task,
 )
@@ -219,3 +221,21 @@ async def administration(saver: SqliteSaver, other: MemorySaver, key: bytes) -> 
     assert_type(saver.vacuum(), Vacuumed)
     encrypted: Serializer = EncryptedSerializer(key, MsgpackSerializer())
     SqliteSaver("file.sqlite", serializer=encrypted)
+
+
+async def fetch(number: int) -> str:
+    return str(number)
+
+
+def fetch_sync(number: int) -> str:
+    return str(number)
+
+
+async def effects(runtime: Runtime[int]) -> None:
+    assert_type(runtime.context, int)
+    assert_type(await runtime.once("a", fetch, 1), str)
+    assert_type(await runtime.once("b", fetch_sync, number=1, on_unknown="raise"), str)
+    assert_type(runtime.once_sync("c", fetch_sync, 1), str)
+    assert_type(runtime.once_sync("d", fetch, 1), str)
+    assert_type(get_runtime(int).context, int)
+    assert_type(runtime.idempotency_key("a"), str)
