@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .cache import CacheEntry, CacheKey
 from .errors import CorruptDataError
-from .packing import checksum
+from .packing import checksum, is_sound
 from .serde import Serializer
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class CacheUnits:
             row = connection.execute(_GET, _packed(key)).fetchone()
             if row is None or CacheEntry(row[2], row[0]).expired(now):
                 continue
-            if checksum(row[2]) != row[1]:
+            if not is_sound(row[2], row[1]):
                 raise CorruptDataError(
                     f"the cached value of {key!r} does not match its checksum; clear its "
                     "namespace, and check the file: others may be damaged too"

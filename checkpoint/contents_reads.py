@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .contents import BlobSize, Contents, Place, ScopeContents
+from .errors import CorruptDataError
 from .ids import id_from_bytes
 from .links import LinkReader
-from .packing import unpack_checkpoint
+from .packing import is_sound, unpack_checkpoint
 from .reads import ScopeRows
 from .record import CheckpointRecord, TaskWrites
 from .reports import ThreadInfo
@@ -30,7 +31,7 @@ _COUNTS = (
     " JOIN scope ON scope.id=c.scope JOIN thread ON thread.id=scope.thread"
     " GROUP BY scope.id ORDER BY scope.ns"
 )
-_DATA = "SELECT data FROM checkpoint WHERE scope=? AND id=?"
+_DATA = "SELECT crc, data FROM checkpoint WHERE scope=? AND id=?"
 _WITH = (
     "SELECT DISTINCT thread.name FROM checkpoint AS c JOIN scope ON scope.id=c.scope"
     " JOIN thread ON thread.id=scope.thread WHERE instr(c.data, ?)"
@@ -89,7 +90,12 @@ class ListThreads:
     def _info(
         self, connection: sqlite3.Connection, name: str, count: int, newest: bytes, scope: int
     ) -> ThreadInfo:
-        (data,) = connection.execute(_DATA, (scope, newest)).fetchone()
+        crc, data = connection.execute(_DATA, (scope, newest)).fetchone()
+        if not is_sound(data, crc):
+            raise CorruptDataError(
+                f"the newest checkpoint of thread {name!r} does not match its checksum; restore "
+                "the database from a backup, or delete the thread"
+            )
         return ThreadInfo(name, count, id_from_bytes(newest), unpack_checkpoint(data).created_at)
 
 

@@ -69,6 +69,12 @@ def checksum(data: bytes) -> int:
     return zlib.crc32(data) - 0x80000000
 
 
+def is_sound(data: object, crc: object) -> bool:
+    """True if a row's bytes match what is stored beside them; damage may turn either into a value
+    of another type."""
+    return isinstance(data, bytes) and checksum(data) == crc
+
+
 def pack_checkpoint(record: CheckpointRecord, origin: Origin | None, *, full: bool) -> bytes:
     """The bytes of a checkpoint row: with all entries, or with the changed ones only."""
     entries = record.entries

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from .commits import last_event
-from .errors import CorruptDataError
+from .errors import CorruptDataError, InvalidIdError
 from .events import Row
 from .ids import id_from_bytes
-from .packing import PackedRow, checksum, unpack_checkpoint, unpack_task_id, unpack_writes
+from .packing import PackedRow, is_sound, unpack_checkpoint, unpack_task_id, unpack_writes
 from .record import BlobRow, CheckpointMetadata, CheckpointRecord, Entry, Loaded, TaskWrites
 from .rows import EVENT_BITS, id_bytes, matches, used_blobs, uuid_bytes
 from .serde import Serializer
@@ -146,12 +146,12 @@ class ScopeRows:
     def record(self, row: CheckpointRow) -> StoredRecord:
         """The whole record of a row."""
         unpacked = self._unpack(row)
-        packed, parent_id = unpacked.packed, row[3]
+        packed, above = unpacked.packed, row[3]
         record = CheckpointRecord(
-            id=id_from_bytes(row[1]),
+            id=self._id(unpacked.seq, row[1]),
             thread_id=self._thread_id,
             ns=self._ns,
-            parent_id=None if parent_id is None else id_from_bytes(parent_id),
+            parent_id=None if above is None else self._id(unpacked.seq, above),
             created_at=packed.created_at,
             metadata=self._metadata(unpacked),
             entries=self._all_entries(unpacked),
@@ -236,6 +236,8 @@ class ScopeRows:
         unpacked = self._rows.get(seq)
         if unpacked is None:
             self._check(f"checkpoint row {seq}", crc, data)
+            if parent is not None and parent >= seq:  # rows would lead round in a circle
+                raise self._damaged(f"checkpoint row {seq} is older than its parent")
             unpacked = self._rows[seq] = _Row(seq, parent, depth, unpack_checkpoint(data))
         return unpacked
 
@@ -258,8 +260,14 @@ class ScopeRows:
         return tuple(rows)
 
     def _check(self, what: str, crc: int, data: bytes) -> None:
-        if checksum(data) != crc:
+        if not is_sound(data, crc):
             raise self._damaged(f"{what} does not match its checksum")
+
+    def _id(self, seq: int, stored: bytes) -> str:
+        try:
+            return id_from_bytes(stored)
+        except InvalidIdError:
+            raise self._damaged(f"{stored!r} is no id, in checkpoint row {seq} or above") from None
 
     def _damaged(self, what: str) -> CorruptDataError:
         return CorruptDataError(
@@ -288,7 +296,7 @@ class ReadEvents:
 
     def _checked(self, rows: Iterable[tuple[int, int, bytes]], first: int) -> Iterator[Row]:
         for row, crc, data in rows:
-            if checksum(data) != crc:
+            if not is_sound(data, crc):
                 raise CorruptDataError(
                     f"event {row - first} of run {self.run_id!r} does not match its checksum; "
                     "restore the database from a backup"

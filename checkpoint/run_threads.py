@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from .packing import checksum, unpack_checkpoint
+from .packing import is_sound, unpack_checkpoint
 from .rows import EVENT_BITS
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def loose_runs(connection: sqlite3.Connection, thread: int) -> list[int]:
         return []
     names: set[str] = set()
     for crc, data in connection.execute(_CHECKPOINTS, (thread,)):
-        origin = unpack_checkpoint(data).origin if checksum(data) == crc else None
+        origin = unpack_checkpoint(data).origin if is_sound(data, crc) else None
         if origin is not None and origin.run_id is not None:
             names.add(origin.run_id)
     return [loose[name] for name in names & loose.keys()]

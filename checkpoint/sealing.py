@@ -14,7 +14,7 @@ import struct
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from .codes import SEALED
-from .errors import KeyRequiredError, SerializationError
+from .errors import CorruptDataError, KeyRequiredError, SerializationError
 from .serde import Serializer
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def check_mark(connection: sqlite3.Connection, serializer: Serializer, database:
     """Refuse a database that was sealed with another key, or that is to be read without one; mark
     it, if it is sealed from now on.  Part of a transaction.
 
-    Raises WrongKeyError or KeyRequiredError.
+    Raises WrongKeyError, KeyRequiredError or CorruptDataError.
     """
     found: Any = connection.execute(_MARK).fetchone()
     if not isinstance(serializer, Sealing):
@@ -103,6 +103,10 @@ def check_mark(connection: sqlite3.Connection, serializer: Serializer, database:
             )
         return
     if found:
-        serializer.unseal(found[0])
+        if serializer.unseal(found[0]) != _TEXT:
+            raise CorruptDataError(
+                f"{database!r} cannot be opened: the mark that tells whose key it needs is "
+                "damaged; nothing was changed; restore it from a backup"
+            )
     else:
         connection.execute(_ADD_MARK, (serializer.seal(_TEXT),))

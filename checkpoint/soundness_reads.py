@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from .contents_reads import ALL, SCOPES
 from .errors import CheckpointError
 from .ids import id_from_bytes
-from .packing import checksum
+from .packing import is_sound
 from .reads import ScopeRows
 from .record import BlobRow
 from .reports import Damage, Verification
@@ -56,8 +56,9 @@ class VerifyThread:
         check.blobs(self._sound_rows(connection, scope, ns, check))
         rows = ScopeRows(connection, scope, self.thread_id, ns, self.serializer)
         for row in connection.execute(ALL, (scope,)):
-            checkpoint_id = id_from_bytes(row[1])
+            checkpoint_id = None
             try:
+                checkpoint_id = id_from_bytes(row[1])
                 found = rows.record(row)
                 check.checkpoint(found.record)
                 for task in rows.writes(found):
@@ -72,7 +73,7 @@ class VerifyThread:
         self, connection: sqlite3.Connection, scope: int, ns: str, check: ScopeCheck
     ) -> Iterator[BlobRow]:
         for key, start, count, crc, data in connection.execute(_BLOBS, (scope,)):
-            if checksum(data) == crc:
+            if is_sound(data, crc):
                 yield BlobRow(ns, key, start, count, data)
             else:
                 check.seen(key, start, count)
@@ -102,6 +103,6 @@ class VerifyFile:
                 yield Damage(None, "", None, f"{what} belongs to nothing, {lost} times")
         mask = (1 << EVENT_BITS) - 1
         for run_id, event, crc, data in connection.execute(_EVENTS, (mask, EVENT_BITS)):
-            if run_id is None or checksum(data) != crc:
+            if run_id is None or not is_sound(data, crc):
                 why = "does not match its checksum" if run_id else "belongs to no run"
                 yield Damage(None, "", None, f"event {event} of run {run_id!r} {why}")

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from .embedding import Embedded
 from .errors import CorruptDataError
-from .packing import checksum
+from .packing import is_sound
 from .store_ops import Item, ListNamespacesOp, Namespace, Result, SearchItem
 from .store_plan import Get, Plan, Read, Search, listed_namespaces, literal_prefix, page
 from .store_tables import Seen, pack_namespace, unpack_namespace
 from .vectors import Cosines, best_first
-
-if TYPE_CHECKING:
-    import sqlite3
 
 _ALIVE = "(expires IS NULL OR expires>?)"
 _COLUMNS = "store_item.id, key, created, updated, ttl, store_item.crc, value"
@@ -136,10 +134,20 @@ class _Tables:
         parameters = [parameter for part in conditions for parameter in part.parameters]
         for ns, namespace in self._below(search.prefix):
             bound = (ns, self.now, *parameters)
-            for row in self.connection.execute(_ITEMS + where + _IN_ORDER, bound):
+            for row in self._rows(_ITEMS + where + _IN_ORDER, bound, namespace):
                 found = _checked(namespace, row)
                 if search.filter is None or search.filter.matches(found.value):
                     yield found
+
+    def _rows(self, sql: str, bound: tuple[Any, ...], namespace: Namespace) -> Iterator[_Row]:
+        """Rows of a namespace's items.  Raises CorruptDataError where SQLite can make nothing of a
+        value, whose item is found by its checksum."""
+        try:
+            yield from self.connection.execute(sql, bound)
+        except sqlite3.OperationalError:
+            for row in self.connection.execute(_ITEMS + _IN_NAMESPACE, bound[:2]):
+                _checked(namespace, row)
+            raise
 
     def _candidates(self, search: Search) -> Iterator[tuple[tuple[Namespace, int], bytes | None]]:
         """The vectors of what passes the filter; values are read only if there is one."""
@@ -162,12 +170,12 @@ class _Tables:
         else:
             rows = self.connection.execute(_NAMESPACES)
         for ns, found in rows:
-            yield ns, unpack_namespace(found)
+            yield ns, _namespace(found)
 
     def _holding(self, prefix: Namespace) -> Iterator[Namespace]:
         """Namespaces that hold items, ascending; none before the prefix, and none behind it."""
         for (name,) in self.connection.execute(_HOLDING, (pack_namespace(prefix), self.now)):
-            namespace = unpack_namespace(name)
+            namespace = _namespace(name)
             if namespace[: len(prefix)] != prefix:
                 return
             yield namespace
@@ -178,28 +186,44 @@ class _Tables:
             self.refreshed.append(Seen(item, updated))
 
 
+def _namespace(name: bytes) -> Namespace:
+    try:
+        return unpack_namespace(name)
+    except UnicodeDecodeError as error:
+        raise CorruptDataError(
+            f"{name!r} is no name of a stored namespace; restore the file from a backup"
+        ) from error
+
+
 def _checked(namespace: Namespace, row: _Row) -> _Found:
-    value = row[6]
-    if checksum(value.encode()) != row[5]:
+    value, stored = row[6], cast(object, row[6])
+    if not isinstance(stored, str) or not is_sound(stored.encode(), row[5]):
         raise _damaged(namespace, row[1])
     return _Found(namespace, row, json.loads(value))
 
 
 def _sound(namespace: Namespace, key: str, crc: int | None, data: bytes | None) -> bytes | None:
     """The vector, if there is one."""
-    if data is not None and checksum(data) != crc:
+    if data is not None and not is_sound(data, crc):
         raise _damaged(namespace, key)
     return data
 
 
 def _facts(found: _Found) -> dict[str, Any]:
     _, key, created, updated, _, _, _ = found.row
+    try:
+        times = [datetime.fromtimestamp(each, UTC) for each in (created, updated)]
+    except (TypeError, ValueError, OverflowError, OSError) as error:
+        raise CorruptDataError(
+            f"the stored item {key!r} of namespace {found.namespace!r} has times that cannot be, "
+            f"{created!r} and {updated!r}; restore the file from a backup, or delete the item"
+        ) from error
     return {
         "namespace": found.namespace,
         "key": key,
         "value": found.value,
-        "created_at": datetime.fromtimestamp(created, UTC),
-        "updated_at": datetime.fromtimestamp(updated, UTC),
+        "created_at": times[0],
+        "updated_at": times[1],
     }
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 
 from checkpoint import (
+    CorruptDataError,
     DeserializationError,
     EncryptedSerializer,
     EventRow,
@@ -231,6 +234,15 @@ async def test_without_the_right_key_it_does_not_open_and_nothing_is_changed(
     assert files_of(path) == before
     async with SqliteSaver(path, serializer=EncryptedSerializer(KEY)) as saver:
         assert (await saver.averify()).ok
+
+
+@pytest.mark.parametrize("mark", ["x'00'", "'text'", "x'c70100'"])
+def test_a_damaged_mark_lets_nobody_in(path: Path, mark: str) -> None:
+    SqliteSaver(path, serializer=EncryptedSerializer(KEY)).open().close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(f"UPDATE seal SET mark={mark}")
+    with pytest.raises(CorruptDataError, match=r"threads\.db.* mark .*damaged.*; restore"):
+        SqliteSaver(path, serializer=EncryptedSerializer(KEY)).open()
 
 
 async def test_a_second_saver_with_another_key_is_refused_while_the_first_is_open(

@@ -13,6 +13,7 @@ import pytest
 
 from checkpoint import (
     BlobRow,
+    CorruptDataError,
     Inline,
     MsgpackSerializer,
     Span,
@@ -141,6 +142,14 @@ def test_a_sound_file_is_sound(path: Path) -> None:
         ("UPDATE blob SET data=x'00' WHERE seq=1", "blob 0:0 does not match its checksum"),
         ("UPDATE pending SET data=x'00'", "pending writes of task 'task'"),
         ("UPDATE checkpoint SET data=x'00' WHERE seq=20", "checkpoint row 20"),
+        ("UPDATE checkpoint SET data='text' WHERE seq=20", "checkpoint row 20"),
+        ("UPDATE checkpoint SET crc='text' WHERE seq=20", "checkpoint row 20"),
+        ("UPDATE checkpoint SET id=x'01' WHERE seq=20", r"b'\x01' is no id"),
+        ("UPDATE checkpoint SET parent=seq WHERE seq=20", "row 20 is older than its parent"),
+        ("UPDATE checkpoint SET parent=20 WHERE seq=18", "row 18 is older than its parent"),
+        ("UPDATE blob SET data='text' WHERE seq=1", "blob 0:0 does not match its checksum"),
+        ("UPDATE pending SET data='text'", "pending writes of task 'task'"),
+        ("UPDATE event SET data='text' WHERE data=x'6f6e65'", "event 1 of run 'run'"),
         ("DELETE FROM blob WHERE seq=1", "missing"),
         ("DELETE FROM checkpoint WHERE seq=17", "parent is missing"),
         ("UPDATE event SET data=x'00' WHERE data=x'6f6e65'", "event 1 of run 'run'"),
@@ -175,3 +184,38 @@ def test_a_damaged_thread_can_be_deleted(path: Path, damage: Callable[[str], Non
     with SqliteSaver(path) as saver:
         assert saver.delete_thread("thread").checkpoints == 20
         assert saver.verify().ok
+
+
+@pytest.mark.parametrize(
+    "change", ["data=x'00'", "data='text'", "data=substr(data, 1, 5)", "crc=0", "crc='text'"]
+)
+def test_administration_names_the_thread_that_is_damaged(
+    change: str, path: Path, damage: Callable[[str], None]
+) -> None:
+    damage(f"UPDATE checkpoint SET {change} WHERE seq=20")
+    with SqliteSaver(path) as saver:
+        for ask in (
+            saver.threads,
+            lambda: saver.prune(["other", "thread"]),
+            lambda: saver.copy_thread("thread", "copy"),
+            lambda: asyncio.run(saver.load("thread")),
+        ):
+            with pytest.raises(CorruptDataError, match=r"thread 'thread'.* restore the database"):
+                ask()
+        assert saver.verify("other").checkpoints == 3
+        saver.delete_thread("thread")
+        assert [info.thread_id for info in saver.threads()] == ["other"]
+
+
+@pytest.mark.parametrize("change", ["parent=seq", "parent=seq+1", "id=x'01'"])
+def test_rows_that_lead_nowhere_or_round_in_a_circle_are_reported(
+    change: str, path: Path, damage: Callable[[str], None]
+) -> None:
+    damage(f"UPDATE checkpoint SET {change} WHERE seq=15")
+    with SqliteSaver(path) as saver:
+        for ask in (
+            lambda: asyncio.run(saver.history("thread")),
+            lambda: saver.prune(["thread"]),
+        ):
+            with pytest.raises(CorruptDataError, match=r"thread 'thread'.*checkpoint row 1[56]"):
+                ask()

@@ -10,6 +10,7 @@ import sys
 import textwrap
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ from checkpoint.testing_cache import ManualClock
 from checkpoint.testing_store import keys
 
 NS = ("a", "b")
-INDEX = {"dims": 2, "embed": lambda texts: [[float(len(text)), 1.0] for text in texts]}
+INDEX: Any = {"dims": 2, "embed": lambda texts: [[float(len(text)), 1.0] for text in texts]}
 
 
 @pytest.fixture
@@ -131,6 +132,35 @@ def test_a_damaged_value_is_reported_whoever_reads_it(path: Path) -> None:
         assert keys(store.search(())) == ["sound"]
 
 
+@pytest.mark.parametrize(
+    "damage",
+    ["value='{bad'", "value=x'ff'", "value=x''", "crc='x'", "created='x'", "updated=1e300"],
+)
+def test_an_item_is_named_whatever_is_damaged_of_it(path: Path, damage: str) -> None:
+    with SqliteStore(path) as store:
+        store.put(NS, "k", {"n": 1})
+        store.put(NS, "sound", {"n": 1})
+    change(path, f"UPDATE store_item SET {damage} WHERE key='k'")
+    with SqliteStore(path) as store:
+        for wanted in (None, {"n": 1}):
+            with pytest.raises(CorruptDataError, match=r"item 'k' of namespace .*; restore"):
+                store.search((), filter=wanted)
+        with pytest.raises(CorruptDataError, match="item 'k'"):
+            store.get(NS, "k")
+        store.delete(NS, "k")
+        assert keys(store.search((), filter={"n": 1})) == ["sound"]
+
+
+def test_a_damaged_name_of_a_namespace_is_reported(path: Path) -> None:
+    with SqliteStore(path) as store:
+        store.put(NS, "k", {"n": 1})
+    change(path, "UPDATE store_namespace SET name=x'ff'")
+    with SqliteStore(path) as store:
+        for read in (store.list_namespaces, lambda: store.search(())):
+            with pytest.raises(CorruptDataError, match=r"is no name of a stored namespace; res"):
+                read()
+
+
 @pytest.mark.parametrize("filtered", [None, {"n": 1}])
 def test_a_damaged_vector_is_reported(path: Path, filtered: dict[str, int] | None) -> None:
     with SqliteStore(path, index=INDEX) as store:
@@ -145,7 +175,7 @@ def test_a_damaged_vector_is_reported(path: Path, filtered: dict[str, int] | Non
 def test_vectors_of_an_index_with_other_dims_are_reported(path: Path) -> None:
     with SqliteStore(path, index=INDEX) as store:
         store.put(NS, "k", {"n": 1})
-    other = {"dims": 3, "embed": lambda texts: [[1.0, 2.0, 3.0] for _ in texts]}
+    other: Any = {"dims": 3, "embed": lambda texts: [[1.0, 2.0, 3.0] for _ in texts]}
     with SqliteStore(path, index=other) as store:
         with pytest.raises(InvalidArgumentError, match=r"has 2 numbers, the query has 3"):
             store.search((), query="q")
