@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
@@ -32,32 +33,33 @@ class DatabaseHandle:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = os.fspath(path)
         self._lease: Lease | None = None
+        self._lock = threading.Lock()
+        self._closings = 0
+        """What was being opened while this rose is not wanted any more."""
 
     def open(self) -> Self:
         """Open the database, waiting for the disk; harmless when it is open."""
         if self._lease is None:
-            self._lease = self._open_lease()
+            closings = self._closings
+            self._keep(self._open_lease(), closings)
         return self
 
     def close(self) -> None:
         """Wait for what is being committed, then close; harmless when repeated."""
-        lease, self._lease = self._lease, None
+        lease = self._let_go()
         if lease is not None:
             lease.close()
 
     async def aopen(self) -> Self:
         """`open`, without holding up the event loop."""
         if self._lease is None:
-            lease = await _in_thread(self._open_lease, undo=_close)
-            if self._lease is None:
-                self._lease = lease
-            else:  # somebody else was faster
-                lease.close()
+            closings = self._closings
+            self._keep(await _in_thread(self._open_lease, undo=_close), closings)
         return self
 
     async def aclose(self) -> None:
         """`close`, without holding up the event loop."""
-        lease, self._lease = self._lease, None
+        lease = self._let_go()
         if lease is not None:
             await _in_thread(lease.close)
 
@@ -97,6 +99,21 @@ class DatabaseHandle:
         """What this use does when it has opened the database; part of a transaction."""
         for table in self.tables:
             connection.execute(table)
+
+    def _keep(self, lease: Lease, closings: int) -> None:
+        """Use a lease, unless somebody else was faster, or closed this meanwhile."""
+        with self._lock:
+            wanted = self._lease is None and self._closings == closings
+            if wanted:
+                self._lease = lease
+        if not wanted:
+            lease.close()
+
+    def _let_go(self) -> Lease | None:
+        with self._lock:
+            self._closings += 1
+            lease, self._lease = self._lease, None
+            return lease
 
     def _open_lease(self) -> Lease:
         from .lease import open_lease  # with SQLite and its threads, only for who uses them
