@@ -28,19 +28,29 @@ class GuardedNode(NodeActor):
     """Runs the tasks of one such node."""
 
     async def _attempt(self, task: Task, context: TaskContext) -> Writes:
-        policies = self._node.retry
         context.started = self._scheduler.facts.now()
         while True:
             try:
                 return await self._limited(task, context)
             except Exception as error:
-                delay = retry_delay(policies, error, context.attempt, _dice)
+                delay = self._delay(error, task, context)
                 if delay is None:
-                    if context.fenced:  # the task itself was not given up: it reports
-                        self._again(task, context)
                     raise
             context = self._again(task, context)
             await asyncio.sleep(delay)
+
+    def _delay(self, error: Exception, task: Task, context: TaskContext) -> float | None:
+        """Seconds until the next attempt; None: there is none."""
+        own = asyncio.current_task()
+        if own is not None and own.cancelling():  # the node turned its cancel into an error
+            return None
+        delay = None
+        try:
+            delay = retry_delay(self._node.retry, error, context.attempt, _dice)
+        finally:  # `retry_on` is user code: it may raise
+            if delay is None and context.fenced:  # the task itself was not given up: it reports
+                self._again(task, context)
+        return delay
 
     def _again(self, task: Task, failed: TaskContext) -> TaskContext:
         context = failed.again()

@@ -555,3 +555,35 @@ async def test_the_default_policy_covers_updates_that_cannot_be() -> None:
     with pytest.raises(InvalidUpdateError):
         await guarded(node, retry_policy=retry).compile().ainvoke({})
     assert len(runs) == 3
+
+
+async def test_a_condition_that_raises_ends_a_task_whose_attempt_was_given_up_too() -> None:
+    def condition(error: Exception) -> bool:
+        raise LookupError("the condition is wrong")
+
+    gated, retry = Gated(), RetryPolicy(retry_on=condition)
+    with pytest.raises(LookupError, match="the condition is wrong") as failed:
+        await guarded(gated, retry_policy=retry, timeout=SHORT).compile().ainvoke({})
+    assert isinstance(failed.value.__context__, NodeTimeoutError)
+
+
+@pytest.mark.parametrize("wait", [0.0, 3600.0])
+async def test_a_node_that_turns_its_cancel_into_an_error_does_not_run_again(
+    wait: float, system: ActorSystem
+) -> None:
+    begun: list[asyncio.Task[Any] | None] = []
+    started = asyncio.Event()
+
+    async def node(state: State) -> None:
+        begun.append(asyncio.current_task())
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise ConnectionError("the line broke") from None
+
+    retry = RetryPolicy(initial_interval=wait, jitter=False)
+    run = await system.start(guarded(node, retry_policy=retry).compile(), {})
+    await started.wait()
+    await run.cancel()
+    assert [task is not None and task.done() for task in begun] == [True]
