@@ -12,7 +12,14 @@ from typing import Any
 from checkpoint import Cache, CacheKey
 
 from .cache_keys import key_text
-from .commands import MachineEvent, Task, TaskFinished
+from .commands import (
+    CallDropped,
+    MachineEvent,
+    Task,
+    TaskFailed,
+    TaskFinished,
+    TaskInterrupted,
+)
 from .policies import CachePolicy
 from .spec import KEPT, Writes
 from .superstep import Machine
@@ -53,11 +60,11 @@ class ResultCache:
 
     def note(self, event: MachineEvent) -> None:
         """A task has ended: its result is to be kept, if it has one."""
-        if isinstance(event, TaskFinished) and not event.cached:
-            key = self._keys.pop(event.task, None)
-            policy = event.task.node.cache
-            if key is not None and policy is not None:
-                self._fresh[key] = (_without_kept(event.writes), policy.ttl)
+        if not isinstance(event, TaskFinished | TaskFailed | TaskInterrupted | CallDropped):
+            return
+        key, policy = self._keys.pop(event.task, None), event.task.node.cache
+        if key is not None and policy is not None and isinstance(event, TaskFinished):
+            self._fresh[key] = (_without_kept(event.writes), policy.ttl)
 
     async def keep(self) -> None:
         """Keep the results that were noted.  Raises what the cache raises."""

@@ -231,11 +231,19 @@ class Calls:
             call = command.task
             if isinstance(command, Settle):
                 self._settle(call, command.error)
-            elif call in self._open:
+            else:
                 run.append(call)
+        return self.wanted(run)
+
+    def wanted(self, calls: Iterable[Task]) -> list[Task]:
+        """Those of these that are to run: nobody has cancelled their futures."""
+        wanted: list[Task] = []
+        for call in calls:
+            if call in self._open:
+                wanted.append(call)
             else:
                 self._gone(call)
-        return run
+        return wanted
 
     def refuse(self) -> None:
         """The run is over: release the threads that wait for calls."""

@@ -154,8 +154,14 @@ class Recorder:
             self._last, self._unsaved = None, {}
         self._batch.writes += list(self._notes.values())  # a given-up thread may add one meanwhile
         self._notes.clear()
-        if self._writes or self._batch:
+        if not (self._writes or self._batch):
+            return
+        try:
             await self.commit()
+        except SerializationError as error:
+            self.drop_refused(error)
+            await self.commit()
+            raise
 
     async def note(self, writes: TaskWrites) -> None:
         """Store what is known of one effect, at once and by itself; `exit`: at the run's end."""
@@ -186,26 +192,22 @@ class Recorder:
         """Wait until everything committed is on the disk."""
         await self.saver.synced()
 
-    def drop_refused(self) -> list[str]:
-        """After a SerializationError: keep the error of a task whose writes or interrupts were
-        refused instead of those, so that what its siblings wrote can still be stored.  Of answers,
-        and of a Command as input, that were refused nothing is kept: what was stored stays.
+    def drop_refused(self, raised: SerializationError) -> None:
+        """Keep the error of a task whose writes or interrupts were refused instead of those, so
+        that what its siblings wrote can still be stored.  Of answers, and of a Command as input,
+        that were refused nothing is kept: what was stored stays.
 
-        Gives the names of the nodes whose writes were refused.
+        Whoever reads what was raised is told the nodes whose writes were refused.
         """
-        refused: list[str] = []
         kept: list[tuple[Task, str]] = []
         for task, checkpoint_id in self._writes:
             error = self._refusal(task)
             if error is not None and task.id != NULL_TASK:
                 task.interrupts, task.error = (), task.error or error_text(error)
-                refused.append(task.node.name)
+                raised.add_note(_REFUSED.format(task.node.name))
             if error is None or (task.id != NULL_TASK and self._refusal(task) is None):
                 kept.append((task, checkpoint_id))
         self._writes = kept
-        self._last, self._unsaved = None, {}
-        self._notes.clear()
-        return refused
 
     def _refusal(self, task: Task) -> SerializationError | None:
         try:
@@ -257,6 +259,9 @@ class Recorder:
             self._batch.blobs += encoded.rows
             self._batch.writes.append(TaskWrites(self._ns, checkpoint_id, task.id, encoded.writes))
         self._writes.clear()
+
+
+_REFUSED = "During task with name {!r}, whose writes are not stored"
 
 
 def _by_version(snapshot: Snapshot) -> dict[int, Mapping[str, Any]]:

@@ -165,8 +165,7 @@ class Scheduler:
                 finish = await self._carry_out(self._feed(await self._mailbox.get()))
         except SerializationError as error:  # of what was to be stored; a node's own is no such
             if self._recorder is not None:
-                for name in self._recorder.drop_refused():
-                    error.add_note(f"During task with name {name!r}, whose writes are not stored")
+                self._recorder.drop_refused(error)
             raise
         return finish
 
@@ -330,7 +329,7 @@ class Scheduler:
         if cached and (cache := self.cache) is not None:
             self._results, self._waits = ResultCache(cache, self.machine), True
         if self._results is not None:
-            called = await self._unknown(called, self._results)
+            called = self.calls.wanted(await self._unknown(called, self._results))
         self._begin(called)
 
     def _begin(self, tasks: Sequence[Task]) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Annotated, Any, TypedDict
 
 import pytest
 
@@ -21,6 +23,7 @@ from actors import (
     RunCancelledError,
     Send,
     StateGraph,
+    UntrackedValue,
 )
 from checkpoint import CacheKey, MemoryCache, MemorySaver, SerializationError, SqliteCache
 from tests.actors.engine import DEADLINE, State, chain, on, saying, says
@@ -450,3 +453,42 @@ async def test_a_cache_that_never_answers_can_be_cancelled(system: ActorSystem, 
     cache.call = "none"
     assert await graph.ainvoke(None, on("t")) == {"log": ["ran", "b"], "n": 1}
     assert node.runs == 1
+
+
+async def test_tasks_that_failed_are_not_held_until_the_run_ends() -> None:
+    """A node that fails and is handled again and again: what its inputs held can be freed."""
+    inputs: list[weakref.ref[Any]] = []
+    alive: list[int] = []
+
+    class Item(TypedDict):
+        item: Any
+
+    def fails(state: Any) -> None:
+        raise LookupError("no such item")
+
+    def handler(state: Any) -> Command[Any]:
+        gc.collect()
+        alive.append(sum(ref() is not None for ref in inputs))
+        item = frozenset({len(inputs)})
+        inputs.append(weakref.ref(item))
+        return Command(goto=Send("a", {"item": item}) if len(inputs) < 6 else "b")
+
+    policy = CachePolicy(key_func=lambda state: str(state.get("item")))
+    builder = StateGraph(State).add_node("b", saying("b")).add_edge(START, "a")
+    builder.add_node("a", fails, cache_policy=policy, input_schema=Item, error_handler=handler)
+    await builder.compile(cache=MemoryCache()).ainvoke({})
+    assert max(alive) <= 2
+
+
+async def test_at_exit_an_input_that_has_no_key_leaves_the_steps_before_it_stored() -> None:
+    class Aside(State):
+        odd: Annotated[Any, UntrackedValue]
+
+    builder = StateGraph(Aside).add_node("a", saying("a"))
+    builder.add_node("b", saying("b"), cache_policy=CachePolicy())
+    builder.add_edge(START, "a").add_edge("a", "b")
+    graph = builder.compile(cache=MemoryCache(), checkpointer=MemorySaver())
+    with pytest.raises(SerializationError):
+        await graph.ainvoke({"odd": object()}, on("t"), durability="exit")
+    state = await graph.aget_state(on("t"))
+    assert (state.values, state.next) == ({"log": ["a"]}, ("b",))

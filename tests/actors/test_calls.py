@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
@@ -23,7 +23,7 @@ from actors import (
     task,
 )
 from actors.threads import MAX_THREADS
-from checkpoint import MemoryCache, MemorySaver
+from checkpoint import CacheKey, MemoryCache, MemorySaver
 from tests.actors.engine import DEADLINE, Blocked, State, fan, on, set_in_thread
 
 colour: contextvars.ContextVar[str] = contextvars.ContextVar("colour", default="none")
@@ -380,6 +380,48 @@ async def test_a_call_cancelled_before_it_begins_never_runs() -> None:
 
     assert await main.ainvoke(1, {"max_concurrency": 1}) == "done"
     assert ran == [2]
+
+
+class Doubtful(MemoryCache):
+    """Answers when its gate opens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.gate = asyncio.Event(), asyncio.Event()
+
+    async def get(self, keys: Sequence[CacheKey]) -> dict[CacheKey, Any]:
+        self.asked.set()
+        await self.gate.wait()
+        return await super().get(keys)
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_a_call_cancelled_while_its_result_is_looked_up_never_runs(known: bool) -> None:
+    ran: list[int] = []
+
+    @task(cache_policy=CachePolicy())
+    async def note(x: int) -> None:
+        ran.append(x)
+
+    @entrypoint(cache=(cache := Doubtful()))
+    async def main(x: int) -> str:
+        cache.gate.clear()
+        cache.asked.clear()
+        future = note(x)
+        await cache.asked.wait()
+        future.cancel()
+        cache.gate.set()
+        return "done"
+
+    @entrypoint(cache=cache)
+    async def before(x: int) -> None:
+        await note(x)
+
+    if known:
+        cache.gate.set()
+        await before.ainvoke(1)
+    assert await main.ainvoke(1) == "done"
+    assert ran == ([1] if known else [])
 
 
 def test_a_thread_may_cancel_a_call() -> None:

@@ -249,10 +249,25 @@ async def test_the_writes_of_a_task_that_cannot_be_stored_give_way_to_its_error(
     fine, odd = task(1, ("x", 2)), task(2, ("x", object()))
     target.keep(fine, first.id)
     target.keep(odd, first.id)
-    with pytest.raises(SerializationError):
+    with pytest.raises(SerializationError) as refused:
         await target.commit()
-    target.drop_refused()
+    target.drop_refused(refused.value)
     await target.flush()
+    kept = {task_id: channel for task_id, channel, _ in await pending(saver)}
+    assert kept == {"task1": "x", "task2": "__error__"}
+
+
+async def test_at_exit_a_refused_task_gives_way_to_its_error_beside_the_last_step() -> None:
+    saver = MemorySaver()
+    target = await recorder(saver, "exit")
+    first = snapshot(None, 0, x=1)
+    target.save(first)
+    target.keep(task(1, ("x", 2)), first.id)
+    target.keep(task(2, ("x", object())), first.id)
+    with pytest.raises(SerializationError) as refused:
+        await target.flush()
+    assert refused.value.__notes__ == ["During task with name 'a', whose writes are not stored"]
+    assert await stored(saver) == {"x": 1}
     kept = {task_id: channel for task_id, channel, _ in await pending(saver)}
     assert kept == {"task1": "x", "task2": "__error__"}
 
