@@ -52,6 +52,8 @@ class Known:
     stage: Stage
     read: Callable[[], Any] | None = None
     """Gives the result, as often as it is asked for (done)."""
+    noted: bool = True
+    """False: done, but whoever made the call was given up before that was noted."""
 
 
 class World(Protocol):
@@ -83,22 +85,27 @@ class Book:
         self._lock = threading.Lock()
 
     def begin(self, effect: Effect) -> Known | Future[None] | None:
-        """None: make the call, and `end` it.  Else what is known, or the call to wait for."""
+        """None: make the call, and `end` it.  Else what is known (to `end` too, if it is yet to be
+        noted), or the call to wait for."""
         with self._lock:
             busy = self._busy.get(effect.id)
             if busy is not None:
                 return busy
             known = self._known.get(effect.id) or self._kept.get(effect.id)
-            if known is not None and not _may_call(known, effect):
-                return known
-            self._busy[effect.id] = Future()
-            return None
+            if known is not None and _may_call(known, effect):
+                known = None
+            if known is None or not known.noted:
+                self._busy[effect.id] = Future()
+            return known
 
-    def end(self, effect: Effect, known: Known | None) -> None:
-        """The call is over, however; `known` is what came of it (None: it was not made)."""
+    def learn(self, effect: Effect, known: Known) -> Known:
+        """What has come of a call that was begun."""
+        self._known[effect.id] = known
+        return known
+
+    def end(self, effect: Effect) -> None:
+        """The call is over, however."""
         with self._lock:
-            if known is not None:
-                self._known[effect.id] = known
             over = self._busy.pop(effect.id)
         over.set_result(None)
 
@@ -121,29 +128,39 @@ async def perform(effect: Effect, book: Book, world: World) -> Any:
         )
     while isinstance(found := book.begin(effect), Future):
         await world.join(found)
-    if found is not None:
+    if found is not None and found.noted:
         return given_back(effect, found)
-    outcome: Known | None = None
     try:
-        await world.note(effect, "intent")
-        outcome = Known("intent")
-        try:
-            result = await _inwards(effect, world)
-        except Exception:
-            outcome = Known("failed")
-            await world.note(effect, "failed")
-            raise
-        outcome = Known("done", lambda: result)
-        try:
-            outcome = await world.note(effect, "done", result)
-        except SerializationError as error:
-            outcome = Known("lost")
-            error.add_note(_LOST.format(key=effect.key))
-            await world.note(effect, "lost")
-            raise
-        return result
+        if found is None:
+            result = await _called(effect, book, world)
+            await _note_done(effect, book, world, result)
+            return result
+        return given_back(effect, await _note_done(effect, book, world, given_back(effect, found)))
     finally:
-        book.end(effect, outcome)
+        book.end(effect)
+
+
+async def _called(effect: Effect, book: Book, world: World) -> Any:
+    await world.note(effect, "intent")
+    book.learn(effect, Known("intent"))
+    try:
+        result = await _inwards(effect, world)
+    except Exception:
+        book.learn(effect, Known("failed"))
+        await world.note(effect, "failed")
+        raise
+    book.learn(effect, Known("done", lambda: result, noted=False))
+    return result
+
+
+async def _note_done(effect: Effect, book: Book, world: World, result: Any) -> Known:
+    try:
+        return book.learn(effect, await world.note(effect, "done", result))
+    except SerializationError as error:
+        book.learn(effect, Known("lost"))
+        error.add_note(_LOST.format(key=effect.key))
+        await world.note(effect, "lost")
+        raise
 
 
 async def _inwards(effect: Effect, world: World) -> Any:

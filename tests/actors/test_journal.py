@@ -32,7 +32,7 @@ from actors import (
     task,
 )
 from checkpoint import Batch, MemorySaver, Saver, SqliteSaver, UnregisteredTypeError
-from tests.actors.engine import DEADLINE, State, on
+from tests.actors.engine import DEADLINE, State, on, saying
 
 T = on("t")
 AGAIN = RetryPolicy(initial_interval=0.0, jitter=False, max_attempts=3, retry_on=ConnectionError)
@@ -452,6 +452,49 @@ async def test_a_result_that_cannot_be_stored_raises_after_the_effect_and_is_not
     with pytest.raises(OutcomeUnknown, match="would repeat the effect"):
         await shop.ainvoke(None, T, durability=durability)
     assert world.done == [7]
+
+
+async def test_an_effect_that_cannot_be_stored_leaves_the_steps_before_it_stored() -> None:
+    world = World()
+
+    async def pay(state: State, runtime: Runtime) -> None:
+        world.done.append(7)
+        await runtime.once("charge", threading.Lock)
+
+    builder = StateGraph(State).add_node("order", saying("ordered")).add_node("pay", pay)
+    builder.add_edge(START, "order").add_edge("order", "pay")
+    shop = builder.compile(checkpointer=MemorySaver())
+    with pytest.raises(UnregisteredTypeError):
+        await shop.ainvoke({}, T, durability="exit")
+    state = await shop.aget_state(T)
+    assert (state.values, state.next) == ({"log": ["ordered"]}, ("pay",))
+    with pytest.raises(OutcomeUnknown, match="would repeat the effect"):
+        await shop.ainvoke(None, T, durability="exit")
+
+
+async def test_an_effect_that_ends_after_its_attempt_was_given_up_is_not_repeated(
+    saver: Saver,
+) -> None:
+    world, given_up = World(), threading.Event()
+    attempts: list[int] = []
+
+    def charge() -> int:
+        assert given_up.wait(DEADLINE)
+        world.done.append(7)
+        return 7
+
+    def pay(state: State, runtime: Runtime) -> dict[str, Any]:
+        assert runtime.execution_info is not None
+        attempts.append(runtime.execution_info.node_attempt)
+        if len(attempts) > 1:
+            given_up.set()
+        return {"log": [runtime.once_sync("charge", charge), interrupt("Pack it?")]}
+
+    again = RetryPolicy(initial_interval=0, jitter=False, max_attempts=50)
+    shop = graph(pay, saver, retry_policy=again, timeout=0.05)
+    await shop.ainvoke({}, T)
+    resumed = await shop.ainvoke(Command(resume="yes"), T)
+    assert (resumed["log"], world.done) == ([7, "yes"], [7])
 
 
 class Full(MemorySaver):

@@ -124,7 +124,21 @@ async def test_a_result_that_was_not_noted_is_still_given_back_as_long_as_the_bo
     shared, full = book(), Diary(lambda: 7, fails_at="done")
     with pytest.raises(OSError, match="'done'"):
         await perform(PAY, shared, full)
-    assert await perform(CAREFUL, shared, Diary(fails)) == 7
+    later = Diary(fails)
+    assert [await perform(CAREFUL, shared, later) for _ in "ab"] == [7, 7]
+    assert later.lines == ["done"]  # noted by the first who asks again
+
+
+async def test_a_result_that_turns_out_to_be_none_when_it_is_noted_late_is_lost() -> None:
+    shared, full = book(), Diary(lambda: fails, fails_at="done")
+    with pytest.raises(OSError, match="'done'"):
+        await perform(PAY, shared, full)
+    later = Diary(fails)
+    with pytest.raises(UnregisteredTypeError):
+        await perform(PAY, shared, later)
+    assert later.lines == ["lost"]
+    with pytest.raises(OutcomeUnknown, match="would repeat the effect"):
+        await perform(PAY, shared, later)
 
 
 async def test_asks_at_the_same_time_make_one_call() -> None:
