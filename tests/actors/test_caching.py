@@ -402,7 +402,7 @@ async def test_a_key_function_that_fails_fails_the_run() -> None:
 
 
 async def test_a_key_that_is_none_fails_the_run() -> None:
-    policy = CachePolicy(key_func=lambda state: 5)  # pyright: ignore[reportArgumentType, reportUnknownLambdaType]
+    policy = CachePolicy(key_func=lambda state: 5)  # pyright: ignore[reportArgumentType]
     with pytest.raises(CacheKeyError, match="node 'a' gave 5"):
         await cached(Counted(), MemoryCache(), policy=policy).ainvoke({})
 
