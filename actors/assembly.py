@@ -40,7 +40,7 @@ def spec_of(parts: Parts, name: str) -> GraphSpec:
     """The spec of checked parts; later additions to the parts do not reach it."""
     assembly = _Assembly(parts)
     nodes = {node.name: assembly.node(node) for node in parts.nodes.values()}
-    handlers = (assembly.handler(node) for node in parts.nodes.values())
+    handlers = {node.name: assembly.handler(node) for node in parts.nodes.values()}
     triggers: dict[str, list[str]] = {}
     for node in nodes.values():
         for channel in node.triggers:
@@ -60,7 +60,7 @@ def spec_of(parts: Parts, name: str) -> GraphSpec:
         as_state=parts.state.coerce,
         types=tuple(dict.fromkeys(cls for schema in parts.schemas for cls in schema.types)),
         sources=Sources(parts.input.source, parts.output.source, parts.context),
-        handlers={handler.name: handler for handler in handlers if handler is not None},
+        handlers={name: handler for name, handler in handlers.items() if handler is not None},
     )
 
 

@@ -6,8 +6,6 @@ count, and where it sends control; the edges of the failed node are not followed
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from .commands import PUSH, Task
 from .policies import NodeError
 from .spec import GraphSpec
@@ -35,9 +33,8 @@ def hand_over(task: Task, error: BaseException) -> bool:
 
 def handler_task(failed: Task, spec: GraphSpec) -> Task:
     """The task of the handler of a task that failed: the same input, and what it failed with."""
-    handler = spec.handlers[failed.node.error_handler or ""]
     return Task(
-        replace(handler, reads=failed.node.reads, coerce=failed.node.coerce),
+        spec.handlers[failed.node.name],
         (*failed.path, _MARK, False),
         (PUSH,),
         arg=failed.arg,

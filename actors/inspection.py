@@ -40,10 +40,10 @@ class Inspectable:
         self.bound = bound
         """Config that `with_config` put under every call's."""
         self._subgraphs = dict(_subgraphs_of(spec))
-        code = {**spec.nodes, **spec.handlers}
+        code = (*spec.nodes.values(), *spec.handlers.values())
         self.layout: Layout = Layout.of(
             spec,
-            graphs=frozenset(n for n, d in code.items() if isinstance(d.call, Inspectable)),
+            graphs=frozenset(node.name for node in code if isinstance(node.call, Inspectable)),
             subgraphs={name: graph.layout for name, graph in self._subgraphs.items()},
             pauses=fittings.pauses,
             cache=fittings.cache,

@@ -177,7 +177,8 @@ class GraphSpec:
     """Classes found in the schemas, registered with the serializer at compile time."""
     sources: Sources = Sources()
     handlers: Mapping[str, NodeSpec] = field(default_factory=dict[str, NodeSpec])
-    """Error handlers by name: nodes that nothing triggers."""
+    """The error handler of each node that has one: a node that nothing triggers, with the name that
+    the node gives, and the node's input."""
     direct: bool = False
     """Of a raw graph: the input is written right into its channels, no step of its own maps it."""
     bare: str | None = None

@@ -14,6 +14,7 @@ from actors import (
     Command,
     CompiledGraph,
     GraphBuildError,
+    IsLastStep,
     NodeCancelledError,
     NodeError,
     NodeTimeoutError,
@@ -84,13 +85,19 @@ def test_the_handlers_task_stands_in_for_the_failed_one() -> None:
     assert handler.failure is task.failure
 
 
+def test_a_node_that_fails_again_and_again_has_one_handler() -> None:
+    task, spec = failed_task()
+    hand_over(task, ValueError())
+    assert handler_task(task, spec).node is handler_task(task, spec).node
+
+
 # --- building -----------------------------------------------------------------------------------
 
 
 def test_handlers_are_no_nodes_of_the_graph() -> None:
     spec = handled().compile().spec
     assert list(spec.nodes) == ["bad", "after"]
-    assert list(spec.handlers) == ["__error_handler__bad"]
+    assert [h.name for h in spec.handlers.values()] == ["__error_handler__bad"]
     assert spec.nodes["bad"].error_handler == "__error_handler__bad"
 
 
@@ -99,13 +106,14 @@ def test_a_default_handler_is_one_for_all_nodes_without_their_own() -> None:
     spec = builder.compile().spec
     assert spec.nodes["bad"].error_handler == "__error_handler__bad"
     assert spec.nodes["after"].error_handler == "__default_error_handler__"
-    assert sorted(spec.handlers) == ["__default_error_handler__", "__error_handler__bad"]
+    names = {node: handler.name for node, handler in spec.handlers.items()}
+    assert names == {"bad": "__error_handler__bad", "after": "__default_error_handler__"}
 
 
 def test_retries_and_limits_of_the_graph_hold_for_handlers_and_its_cache_does_not() -> None:
     retry = RetryPolicy(max_attempts=2)
     builder = handled().set_node_defaults(retry_policy=retry, timeout=5, cache_policy=CachePolicy())
-    handler = builder.compile().spec.handlers["__error_handler__bad"]
+    handler = builder.compile().spec.handlers["bad"]
     assert handler.retry == (retry,)
     assert handler.timeout is not None
     assert handler.cache is None
@@ -452,3 +460,25 @@ async def test_a_handled_failure_is_not_cached() -> None:
     for _ in range(2):
         chunks = [chunk async for chunk in graph.astream({})]
         assert chunks == [{"__default_error_handler__": {"log": ["handled"]}}]
+
+
+async def test_a_default_handler_finds_what_the_failed_node_is_filled_in_with() -> None:
+    class Last(State):
+        last: IsLastStep
+
+    found: list[bool] = []
+
+    def handler(state: dict[str, Any]) -> None:
+        found.append("last" in state)
+
+    async def fails_too(state: Last) -> None:
+        raise ValueError("no")
+
+    builder = StateGraph(State).add_node("plain", fails, input_schema=State)
+    builder.add_node("filled", fails_too, input_schema=Last).add_node(
+        "end", saying("end"), input_schema=State
+    )
+    builder.add_edge(START, "plain").add_edge(START, "filled")
+    builder.set_node_defaults(error_handler=handler)
+    await builder.compile().ainvoke({})
+    assert sorted(found) == [False, True]
