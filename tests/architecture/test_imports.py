@@ -25,6 +25,10 @@ IMPORT_BUDGET = 0.100
 Nothing waits during an import, so on a quiet machine this is the time on the clock; on a busy
 one the clock would measure the others."""
 
+YARDSTICK = 0.028
+"""Seconds that `import asyncio` takes on the machine of that budget: on a slower one, or in a slow
+hour, it takes longer, and so may ours."""
+
 FORBIDDEN = frozenset(
     {
         "aiohttp",
@@ -81,8 +85,9 @@ def _probe(package: str, bytecode: Path) -> tuple[float, set[str]]:
 
 
 def test_import_actors_stays_within_its_budget(bytecode: Path) -> None:
-    best = min(_probe("actors", bytecode)[0] for _ in range(20))
-    assert best < IMPORT_BUDGET
+    pairs = [(_probe("actors", bytecode)[0], _probe("asyncio", bytecode)[0]) for _ in range(20)]
+    best, plain = (min(times) for times in zip(*pairs, strict=True))
+    assert best < IMPORT_BUDGET * max(1.0, plain / YARDSTICK), (best, plain)
 
 
 @pytest.mark.parametrize("package", PACKAGES)
