@@ -18,7 +18,7 @@ from .answers import interrupt_id
 from .commands import INTERRUPT, Begin, Restored
 from .config import inherited
 from .context import TaskContext
-from .errors import RunCancelledError
+from .errors import ParentCommand, RunCancelledError
 from .kept_graphs import kept_state
 from .layout import Layout
 from .look import Look, Shown
@@ -128,6 +128,9 @@ class Child:
         try:
             going_on = begun and restored is not None
             await scheduler.drive(Begin(None if going_on else self._value))
+        except ParentCommand:  # the call is over, and the next one goes on from here
+            self._note_heads(scheduler.machine)
+            raise
         finally:
             self._parent.release(scheduler)
         self._note_heads(scheduler.machine)

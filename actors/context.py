@@ -175,6 +175,12 @@ class TaskContext:
         """Note the checkpoints that graphs which keep their state have come to."""
         self.kept = {**(self.kept or {}), **heads}
 
+    def hand_up(self) -> None:
+        """Leave them to the task that called this graph: this one will write nothing."""
+        caller = self.scheduler.caller
+        if self.kept is not None and caller is not None:
+            caller.keep(self.kept)
+
     def head_of(self, ns: str) -> str | None:
         """The checkpoint that the graph which keeps its state under `ns` had come to."""
         context: TaskContext | None = self

@@ -70,6 +70,7 @@ class NodeActor(Dispatcher[Task, None]):
         except asyncio.CancelledError:
             raise
         except (ParentCommand, GraphDrained) as addressed:
+            self._scheduler.running[message].hand_up()
             self._reply(TaskFailed(message, addressed))
             return
         except BaseException as error:  # the edge of user code: it may raise anything

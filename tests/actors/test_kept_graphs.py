@@ -268,6 +268,40 @@ async def test_a_graph_around_it_that_starts_anew_hands_on_what_it_had_come_to()
     assert state.metadata["step"] == 4
 
 
+class Told(TypedDict, total=False):
+    word: str
+    told: list[str]
+
+
+async def hand_over(state: Any) -> Command[Any]:
+    return Command(graph=Command.PARENT, update={"told": state["heard"]})
+
+
+@pytest.mark.parametrize("durability", ["async", "exit"])
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+async def test_a_command_for_its_caller_ends_a_call_that_is_remembered(
+    kind: str, durability: Any, tmp_path: Path
+) -> None:
+    with opened(kind, tmp_path) as saver:
+        inner = kept(hear=hear, hand_over=hand_over)
+        graph = chain(Told, agent=inner).compile(checkpointer=saver)
+        for heard in (["a"], ["a", "b"], ["a", "b", "c"]):
+            found = await graph.ainvoke({"word": heard[-1]}, on("t"), durability=durability)
+            assert found["told"] == heard
+
+
+async def test_a_node_that_asked_it_and_hands_over_leaves_it_remembering() -> None:
+    graph = kept()
+
+    async def ask(state: Any) -> Command[Any]:
+        heard = (await graph.ainvoke({"word": state["word"]}))["heard"]
+        return Command(graph=Command.PARENT, update={"heard": heard})
+
+    middle = chain(Talk, ask=ask).compile()
+    outer = chain(Talk, middle=middle).compile(checkpointer=MemorySaver())
+    assert await say(outer, "a", "b", "c") == ["a", "b", "c"]
+
+
 async def test_it_takes_part_in_a_cancelled_run_that_goes_on() -> None:
     graph = chain(State, a=saying("a")).compile(checkpointer=True)
     outer = chain(State, sub=graph, b=saying("b")).compile(checkpointer=MemorySaver())
