@@ -8,13 +8,16 @@ the channels that changed, so that reading the state is one dict copy.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from .channels import Channel
 from .commands import PULL, PUSH, Restored, Task
 from .layout import Layout
 from .managed import filled_in
-from .spec import INPUT, INPUT_ONLY, TASKS, WHOLE_STATE, BranchSpec, Writes
+from .policies import TimeoutOption, limits_of
+from .spec import INPUT, INPUT_ONLY, TASKS, WHOLE_STATE, BranchSpec, NodeSpec, Writes
+from .values import Send
 
 
 class ChannelSet:
@@ -26,6 +29,7 @@ class ChannelSet:
         "_expiring",
         "_last",
         "_layout",
+        "_limited",
         "_spec",
         "_values",
         "given",
@@ -43,6 +47,8 @@ class ChannelSet:
         self._deferred: set[str] = set()
         self._last: dict[str, Any] | None = None
         """Of state that holds for one step only: as the last step that wrote any left it."""
+        self._limited: dict[tuple[str, TimeoutOption], NodeSpec] = {}
+        """Nodes with the timeouts that Sends gave them."""
         self.version = 0
         self.stop = 0
         """The super-step at whose end the recursion limit is reached."""
@@ -239,9 +245,23 @@ class ChannelSet:
     def _sent(self) -> list[Task]:
         nodes = self._layout.spec.nodes
         return [
-            Task(nodes[send.node], (PUSH, index, False), (PUSH,), send.arg)
+            Task(
+                nodes[send.node] if send.timeout is None else self._limited_node(send),
+                (PUSH, index, False),
+                (PUSH,),
+                send.arg,
+            )
             for index, send in enumerate(self._channels[TASKS].get())
         ]
+
+    def _limited_node(self, send: Send) -> NodeSpec:
+        key = (send.node, send.timeout)
+        node = self._limited.get(key)
+        if node is None:
+            limit = limits_of(send.timeout, f"A Send to {send.node!r}")
+            node = replace(self._layout.spec.nodes[send.node], timeout=limit)
+            self._limited[key] = node
+        return node
 
     # --- upkeep --------------------------------------------------------------------------
 

@@ -15,12 +15,14 @@ from .context import current
 from .doors import call, iterate
 from .errors import ConfigError, NodeCancelledError, NodeTimeoutError
 from .invocable import Invocable, root_graph
+from .policies import TimeoutPolicy
 from .request import Request
 from .scope import Scope, scope_of
 from .snapshots import before_id, history_of, history_of_one, state_of
 from .values import Command, Interrupt, Overwrite, Send, StateSnapshot, StateUpdate
 
-for _cls in (Send, Overwrite, Interrupt, Command, NodeTimeoutError, NodeCancelledError):
+_ERRORS = (NodeTimeoutError, NodeCancelledError)
+for _cls in (Send, TimeoutPolicy, Overwrite, Interrupt, Command, *_ERRORS):
     register_type(_cls, name=f"understudy.{_cls.__name__}")
 
 

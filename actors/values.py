@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Literal, get_args
 
 from .backports import TypeVar
+from .policies import TimeoutOption, TimeoutPolicy, limits_of
 
 START = sys.intern("__start__")
 """The virtual node before the first: edges from it say where a run begins."""
@@ -28,9 +29,11 @@ DEFAULT_RECURSION_LIMIT = 10_007
 NodeName = TypeVar("NodeName", default=str)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Send:
     """A task for `node` in the next super-step, with `arg` as its input instead of the state.
+
+    Raises GraphBuildError for a `timeout` that is none.
 
     Example:
         >>> def fan_out(state):
@@ -39,6 +42,18 @@ class Send:
 
     node: str
     arg: Any
+    timeout: TimeoutOption = field(default=None, kw_only=True)
+    """How long an attempt of this task may take: seconds, a timedelta or a TimeoutPolicy (which is
+    what it is kept as); None: as long as the node says."""
+
+    def __post_init__(self) -> None:
+        if self.timeout is not None and not isinstance(self.timeout, TimeoutPolicy):
+            policy = limits_of(self.timeout, f"A Send to {self.node!r}")
+            object.__setattr__(self, "timeout", policy)
+
+    def __repr__(self) -> str:
+        limit = "" if self.timeout is None else f", timeout={self.timeout!r}"
+        return f"Send(node={self.node!r}, arg={self.arg!r}{limit})"
 
 
 @dataclass(frozen=True, slots=True)

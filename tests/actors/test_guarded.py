@@ -27,6 +27,8 @@ from actors import (
     get_stream_writer,
     interrupt,
 )
+from actors.channelset import ChannelSet
+from actors.spec import TASKS
 from checkpoint import MemorySaver
 from tests.actors.engine import DEADLINE, Blocked, Gated, State, chain, on, saying, set_in_thread
 from tests.actors.kernel import let_all_run
@@ -288,6 +290,53 @@ async def test_an_attempt_that_makes_no_progress_fails() -> None:
 async def test_a_node_that_is_in_time_knows_nothing_of_its_limit() -> None:
     graph = guarded(saying("a"), timeout=3600).compile()
     assert await graph.ainvoke({}) == {"log": ["a", "b"]}
+
+
+def sending(*sends: Send, saver: Any = None, **policies: Any) -> CompiledGraph:
+    """A graph that sends these to a node which never ends when it gets "for ever"."""
+
+    async def work(arg: Any) -> dict[str, Any]:
+        if arg == "for ever":
+            await asyncio.Event().wait()
+        return {"log": [arg]}
+
+    builder = StateGraph(State).add_node("work", work, **policies)
+    return builder.add_conditional_edges(START, lambda _: [*sends], ["work"]).compile(saver)
+
+
+@pytest.mark.parametrize("policies", [{}, {"timeout": 3600}])
+async def test_a_send_limits_its_own_task(policies: Any) -> None:
+    late = Send("work", "for ever", timeout=SHORT)
+    graph = sending(Send("work", 1), late, Send("work", 2, timeout=60), **policies)
+    with pytest.raises(NodeTimeoutError, match=r"run timeout of 0\.002s"):
+        await graph.ainvoke({})
+
+
+async def test_the_limit_of_a_send_is_stored_with_its_task() -> None:
+    graph = sending(Send("work", "for ever", timeout=SHORT), saver=MemorySaver())
+    for given in ({}, None):
+        with pytest.raises(NodeTimeoutError):
+            await graph.ainvoke(given, on("t"))
+
+
+async def test_sends_with_equal_limits_share_an_actor_of_their_node() -> None:
+    sends = [Send("work", n, timeout=60 + n % 2) for n in range(6)]
+    graph = sending(*sends, Send("work", 6))
+    channels = ChannelSet(graph.layout)
+    channels.write({TASKS: [*sends, Send("work", 6)]})
+    nodes = [task.node for task in channels.plan()]
+    assert len(set(nodes)) == 3
+    assert nodes[6] is graph.spec.nodes["work"]
+    assert (await graph.ainvoke({}))["log"] == [*range(7)]
+
+
+def test_a_send_may_lift_the_limit_of_its_node() -> None:
+    graph = sending(timeout=60)
+    channels = ChannelSet(graph.layout)
+    channels.write({TASKS: [Send("work", 1, timeout=TimeoutPolicy()), Send("work", 2)]})
+    lifted, limited = channels.plan()
+    assert lifted.node.timeout is None
+    assert limited.node.timeout == TimeoutPolicy(run_timeout=60)
 
 
 async def test_what_a_node_raises_in_time_comes_out_as_it_is() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from checkpoint import MsgpackSerializer, TypeRegistry, UnknownTypeTagError
 VALUES = [
     Send("work", {"n": 1}),
     Send("work", None),
+    Send("work", 1, timeout=timedelta(seconds=2)),
     Send("outer", Send("inner", ("a", {1, 2}))),
     Overwrite([1, 2]),
     Overwrite(None),
