@@ -250,6 +250,15 @@ def of_two_limits_the_shorter_one_is_passed(k):
 
 
 @scenario({"n": 1}, awaits=True)
+def a_send_brings_a_limit(k):
+    def fan(state):
+        return [k.Send("a", {}, timeout=0.002)]
+
+    builder = k.StateGraph(Log).add_node("a", forever, timeout=60)
+    return builder.add_conditional_edges(k.START, fan, ["a"])
+
+
+@scenario({"n": 1}, awaits=True)
 def a_slow_attempt_is_tried_again_by_default(k):
     policy = k.RetryPolicy(initial_interval=0, jitter=False)
     return limited(k, slow_once(), 0.02, retry_policy=policy)

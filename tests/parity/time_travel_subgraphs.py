@@ -106,6 +106,17 @@ def two_kept(k: Any) -> Any:
     return chain(k, Both, one=graph, log=log, two=graph, again=log)
 
 
+def kept_leaving(k: Any) -> Any:
+    """The subgraph keeps its state, and hands over to another node of its caller."""
+
+    def leave(state):
+        return k.Command(graph=k.Command.PARENT, goto="after", update={"log": [state["seen"]]})
+
+    inner = chain(k, Quiet, x=remembers, leave=leave).compile(checkpointer=True)
+    builder = k.StateGraph(Trip).add_node("sub", inner).add_node("after", says("after"))
+    return builder.add_edge(k.START, "sub")
+
+
 def called_twice(k: Any) -> Any:
     """A node that calls a graph which keeps its state, twice."""
     graph = chain(k, Quiet, x=remembers).compile(checkpointer=True)
@@ -260,6 +271,12 @@ async def a_kept_graph_accumulates(k, t):
         await t.run({"log": [turn]})
         await t.look(at=KEPT)
     await t.history(at=KEPT)
+
+
+@journey(kept_leaving)
+async def a_graph_that_hands_over_remembers(k, t):
+    for n in range(3):
+        await t.run({"log": [str(n)], "question": str(n)})
 
 
 @journey(two_kept)
