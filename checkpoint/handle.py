@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
-from .errors import SaverClosedError
+from .errors import InvalidArgumentError, SaverClosedError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -22,7 +22,8 @@ T = TypeVar("T")
 class DatabaseHandle:
     """What a saver, a store and a cache in a file (or, for ":memory:", in private) have in common.
 
-    Opening raises NotADatabaseError, NewerSchemaError, CorruptDataError or DatabaseUnwritableError;
+    Raises InvalidArgumentError (a ValueError) for what is no path, such as a connection.  Opening
+    raises NotADatabaseError, NewerSchemaError, CorruptDataError or DatabaseUnwritableError;
     using it while it is not open raises SaverClosedError.
     """
 
@@ -31,7 +32,13 @@ class DatabaseHandle:
     """Statements that make what this use needs beyond the tables every file has."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._path = os.fspath(path)
+        try:
+            self._path = os.fspath(path)
+        except TypeError as error:
+            raise InvalidArgumentError(
+                f"{path!r} is no path: a {self.noun} opens its connections to the file itself; "
+                'give the path of the file, or ":memory:"'
+            ) from error
         self._lease: Lease | None = None
         self._lock = threading.Lock()
         self._closings = 0

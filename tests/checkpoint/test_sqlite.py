@@ -19,10 +19,13 @@ import pytest
 
 from checkpoint import (
     DatabaseUnwritableError,
+    InvalidArgumentError,
     NewerSchemaError,
     NotADatabaseError,
     SaverClosedError,
+    SqliteCache,
     SqliteSaver,
+    SqliteStore,
 )
 from checkpoint.story import LONG, Story, values_of
 
@@ -86,6 +89,15 @@ async def test_a_saver_that_is_not_open_says_so(path: Path) -> None:
         with pytest.raises(SaverClosedError):
             await call
     story.end()
+
+
+@pytest.mark.parametrize("kind", [SqliteSaver, SqliteStore, SqliteCache])
+def test_a_connection_is_no_path(kind: type[SqliteSaver | SqliteStore | SqliteCache]) -> None:
+    with (
+        closing(sqlite3.connect(":memory:")) as connection,
+        pytest.raises(InvalidArgumentError, match=r"Connection .*is no path.*give the path"),
+    ):
+        kind(connection)  # pyright: ignore[reportArgumentType]
 
 
 async def test_closing_waits_for_commits_that_were_asked_for(path: Path) -> None:
