@@ -21,6 +21,7 @@ from .errors import EmptyInputError, GraphBuildError, InvalidUpdateError
 from .fittings import Fittings, stored_by
 from .layout import Pauses
 from .params import Callee, callee_of
+from .policies import RetryPolicy, TimeoutOption, limits_of, retries_of
 from .request import nodes_of
 from .spec import KEPT, TASKS, GraphSpec, NodeSpec, Sources, Writes, kept_channel
 from .values import START, TAG_HIDDEN, Send
@@ -60,6 +61,8 @@ class NodeBuilder:
         self._writes: list[ChannelWriteEntry] = []
         self._tags: list[str] = []
         self._metadata: dict[str, Any] = {}
+        self._retry: list[RetryPolicy] = []
+        self._timeout: TimeoutOption = None
 
     def subscribe_only(self, channel: str) -> Self:
         """Run when the channel was written, with its bare value.
@@ -114,8 +117,21 @@ class NodeBuilder:
         self._metadata.update(metadata)
         return self
 
+    def add_retry_policies(self, *policies: RetryPolicy) -> Self:
+        """When and how often to run it again after it raised; see RetryPolicy."""
+        self._retry += policies
+        return self
+
+    def set_timeout(self, timeout: TimeoutOption) -> Self:
+        """How long one attempt may take: seconds, a timedelta or a TimeoutPolicy."""
+        self._timeout = timeout
+        return self
+
     def spec(self, name: str, channels: Mapping[str, Channel]) -> NodeSpec:
-        """The node as a graph keeps it.  Raises GraphBuildError for a channel there is not."""
+        """The node as a graph keeps it.
+
+        Raises GraphBuildError for a channel there is not, and for what is no policy.
+        """
         used = [*self._triggers, *self._reads]
         for channel in used:
             if channel not in channels:
@@ -149,6 +165,8 @@ class NodeBuilder:
             branches=(),
             metadata=metadata or None,
             hidden=TAG_HIDDEN in self._tags,
+            retry=retries_of(self._retry, f"Node {name!r}"),
+            timeout=limits_of(self._timeout, f"Node {name!r}"),
             put=_putter(self._writes),
             puts=tuple(dict.fromkeys(entry.channel for entry in self._writes)),
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from actors import (
     LastValue,
     NodeBuilder,
     Pregel,
+    RetryPolicy,
     StateGraph,
     Topic,
     interrupt,
@@ -165,6 +168,28 @@ def test_an_update_from_outside_goes_through_a_nodes_writes() -> None:
 def test_a_command_as_the_first_input_writes_channels_that_trigger() -> None:
     target = graph(checkpointer=MemorySaver())
     assert target.invoke(Command(update={"a": 4}), THREAD) == 8
+
+
+async def test_a_node_may_be_tried_again_and_given_up_in_time() -> None:
+    left = [asyncio.Event().wait]
+
+    async def slow_once(x: int) -> int:
+        while left:
+            await left.pop()()
+        return x + 1
+
+    policy = RetryPolicy(initial_interval=0, jitter=False)
+    node = NodeBuilder().subscribe_only("a").do(slow_once).write_to("b")
+    node.add_retry_policies(policy).set_timeout(0.002)
+    assert await graph(nodes={"slow": node}).ainvoke(1) == 2
+
+
+@pytest.mark.parametrize(
+    "change", [lambda node: node.add_retry_policies(3), lambda node: node.set_timeout("soon")]
+)
+def test_what_is_no_policy_is_refused_with_the_nodes_name(change: Callable[[Any], Any]) -> None:
+    with pytest.raises(GraphBuildError, match=r"Node 'double' has (retry_policy|timeout)="):
+        graph(nodes={"double": change(doubling("a", "b"))})
 
 
 def test_it_can_be_a_node_of_a_graph() -> None:
