@@ -213,6 +213,20 @@ class Invocable(Inspectable):
                     raise error
                 yield index, result if error is None else error
 
+    def batch_as_completed(
+        self,
+        inputs: Sequence[Any],
+        config: Config | Sequence[Config] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **options: Unpack[InvokeOptions],
+    ) -> Iterator[tuple[int, Any]]:
+        """The same as `abatch_as_completed`, for sync code; runs go on while it is iterated."""
+        results = self.abatch_as_completed(
+            inputs, config, return_exceptions=return_exceptions, **options
+        )
+        return iterate(lambda: results)
+
     def _with(self, options: InvokeOptions) -> Invoke:
         async def invoke(value: Any, config: Config | None) -> Any:
             return await self.ainvoke(value, config, **options)

@@ -205,6 +205,17 @@ async def test_errors_as_completed_are_raised_or_given() -> None:
     await until(lambda: not others())
 
 
+def test_sync_code_takes_results_as_they_come_too() -> None:
+    graph = chain(a=odd_fails).compile()
+    given = dict(graph.batch_as_completed(inputs(4), return_exceptions=True))
+    assert sorted(given) == [0, 1, 2, 3]
+    assert [type(given[n]).__name__ for n in range(4)] == ["dict", "LookupError"] * 2
+    results = graph.batch_as_completed(inputs(4), {"max_concurrency": 1}, output_keys="n")
+    assert next(results) == (0, 0)
+    with pytest.raises(LookupError):
+        next(results)
+
+
 async def test_options_of_a_call_reach_every_run() -> None:
     graph = chain(a=says("a")).compile(checkpointer=MemorySaver())
     results = await graph.abatch(inputs(3), stateless=True, output_keys="n")

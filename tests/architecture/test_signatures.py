@@ -11,6 +11,7 @@ from tests.architecture.source import PACKAGES, is_ours, public_objects
 
 TWINS = (
     "abatch",
+    "abatch_as_completed",
     "abulk_update_state",
     "aget_graph",
     "aget_state",
