@@ -179,7 +179,8 @@ class Calls:
         with _Known.lock:
             place, caller.called = caller.called, caller.called + 1
         path = (PUSH, parent.path, place, True)
-        call = Task(node, path, (PUSH,), arg, parent.step, parent=parent)
+        call = Task(node, path, (PUSH,), arg, parent.step)
+        call.parent = parent
         if _running_loop() is loop:
             future = LoopFuture[Any](node.name, loop)
             future.on_cancel = partial(self._drop, call)

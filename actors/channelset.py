@@ -211,8 +211,10 @@ class ChannelSet:
             except Exception as error:
                 error.add_note(f"While channel {name!r} took the updates of {_writers(name, by)}")
                 raise
-            if channel.expires or name in deferred:
-                self._mark(name, channel)
+            if channel.expires:
+                self._expiring.add(name)
+            elif name in deferred:
+                self._deferred.add(name)
         return changed
 
     def open_deferred(self) -> bool:

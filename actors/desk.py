@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -32,6 +33,10 @@ class Desk:
 
     def add(self, tasks: Iterable[Task]) -> None:
         """Take tasks, and hand out as many as there are slots."""
+        if self._slots == math.inf:  # none has to wait
+            for task in tasks:
+                self._send(task)
+            return
         self.queue.extend(tasks)
         self.hand_out()
 
@@ -39,8 +44,7 @@ class Desk:
         """Hand out as many tasks as there are slots; those who may wait for calls hold none."""
         queue, running, callers = self.queue, self._running, self._callers
         while queue and len(running) - len(callers) < self._slots:
-            task = queue.popleft()
-            self._actor_of(task.node).tell_nowait(task)
+            self._send(queue.popleft())
 
     def take_back(self, task: Task) -> bool:
         """Hand this task out no more; False if it does not wait here."""
@@ -53,10 +57,11 @@ class Desk:
         """Hand out nothing more."""
         self.queue.clear()
 
-    def _actor_of(self, node: NodeSpec) -> ActorRef[Task, None]:
+    def _send(self, task: Task) -> None:
+        node = task.node
         ref = self._actors.get(node)
         if ref is None:
             scheduler = self._scheduler
             actor = (GuardedNode if node.guarded else NodeActor)(node, scheduler)
             ref = self._actors[node] = scheduler.supervisor.start(actor, name=node.name)
-        return ref
+        ref.tell_nowait(task)

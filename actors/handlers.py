@@ -33,11 +33,7 @@ def hand_over(task: Task, error: BaseException) -> bool:
 
 def handler_task(failed: Task, spec: GraphSpec) -> Task:
     """The task of the handler of a task that failed: the same input, and what it failed with."""
-    return Task(
-        spec.handlers[failed.node.name],
-        (*failed.path, _MARK, False),
-        (PUSH,),
-        arg=failed.arg,
-        step=failed.step,
-        failure=failed.failure,
-    )
+    handler, path = spec.handlers[failed.node.name], (*failed.path, _MARK, False)
+    task = Task(handler, path, (PUSH,), failed.arg, failed.step)
+    task.failure = failed.failure
+    return task

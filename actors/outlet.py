@@ -34,13 +34,16 @@ async def let_out(
 ) -> None:
     """Commit, then publish what was waiting for that; with a durable log in one transaction.
 
-    `sync`: wait until it is synced, if the durability is that.  The commit runs in a supervised
-    task of its own: a cancelled run still learns how it ended.
+    `sync`: wait until it is synced, if the durability is that.  A commit that may wait runs in a
+    supervised task of its own: a cancelled run still learns how it ended.
     """
     work = _commit_and_publish(events, log, recorder)
-    task = supervisor.spawn(work, name="commit", on_done=seen)
-    await see_through(task)
-    task.result()
+    if recorder.instant and log.durable is None:
+        await work
+    else:
+        task = supervisor.spawn(work, name="commit", on_done=seen)
+        await see_through(task)
+        task.result()
     if sync and recorder.durability == "sync":
         await recorder.synced()
 

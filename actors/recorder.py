@@ -26,6 +26,7 @@ from checkpoint import (
     SerializationError,
     StaleClaimError,
     TaskWrites,
+    is_instant,
     rewind_point,
 )
 
@@ -53,6 +54,7 @@ class Recorder:
         "claim",
         "durability",
         "fenced",
+        "instant",
         "metadata",
         "points",
         "saver",
@@ -74,6 +76,8 @@ class Recorder:
     ) -> None:
         self.saver = saver
         self.claim = claim
+        self.instant = is_instant(saver)
+        """Its commits wait for nothing."""
         self.durability: Durability = durability
         self.metadata = metadata
         """What the checkpoints' metadata have in common."""

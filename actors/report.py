@@ -48,9 +48,9 @@ class Watch:
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)  # not frozen: one per run, 2 µs less
 class Facts:
-    """What a run knows from its start."""
+    """What a run knows from its start; never changed."""
 
     now: Callable[[], float]
     """Seconds since the epoch."""

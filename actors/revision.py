@@ -110,10 +110,7 @@ class Revision:
         tasks = self.tasks()
         is_open = {task.id for task in tasks if task.writes is None and not self._taken(task)}
         replaced = _replaced(tasks, acts)
-        stand_ins = [
-            Task(act.node, (PULL, act.node.name), (), writes=act.writes, id=task.id if task else "")
-            for act, task in zip(acts, replaced, strict=True)
-        ]
+        stand_ins = [_stand_in(*each) for each in zip(acts, replaced, strict=True)]
         filled = [task for task in stand_ins if task.id in is_open] if self._newest else []
         finished = [task for task in tasks if task.writes is not None] if filled else []
         self._write(finished, stand_ins)
@@ -206,6 +203,15 @@ def _replaced(tasks: Sequence[Task], acts: Sequence[Act]) -> list[Task | None]:
             left.remove(found)
         replaced.append(found)
     return replaced
+
+
+def _stand_in(act: Act, task: Task | None) -> Task:
+    """The task that would have made an act's writes."""
+    made = Task(act.node, (PULL, act.node.name), ())
+    made.writes = act.writes
+    if task is not None:
+        made.id = task.id
+    return made
 
 
 def _stands_for(act: Act, task: Task) -> bool:

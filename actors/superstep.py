@@ -192,7 +192,8 @@ class Machine:
         commands = self._resume()
         if writes and not restored.replayed:
             kept = [*restored.pending.get(NULL_TASK, ()), *writes]
-            task = Task(self._layout.spec.start, (PULL, INPUT), (), writes=kept, id=NULL_TASK)
+            task = Task(self._layout.spec.start, (PULL, INPUT), ())
+            task.id, task.writes = NULL_TASK, kept
             commands.insert(0, SaveWrites(task, restored.checkpoint_id))
         return commands
 

@@ -65,7 +65,7 @@ from .record import (
 from .registry import Opaque, TypeRegistry, can_register, register_type
 from .reports import Damage, Removed, ThreadInfo, Vacuumed, Verification
 from .rewind import RewindPoint, rewind_point
-from .saver import Saver
+from .saver import Saver, instant, is_instant
 from .serde import MsgpackSerializer, Serializer
 from .sqlite import SqliteSaver
 from .sqlite_cache import SqliteCache
@@ -181,6 +181,8 @@ __all__ = [
     "Whole",
     "WrongKeyError",
     "can_register",
+    "instant",
+    "is_instant",
     "load_zones",
     "new_id",
     "register_type",

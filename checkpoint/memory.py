@@ -29,6 +29,7 @@ from .rows import (
     stale,
     used_blobs,
 )
+from .saver import instant
 from .serde import MsgpackSerializer, Serializer
 from .soundness import ScopeCheck
 
@@ -68,6 +69,7 @@ class MemorySaver(Custodian):
         """Give a claim back."""
         self._claims.release(claim.thread_id, claim.epoch)
 
+    @instant
     async def commit(self, batch: Batch) -> None:
         """Store the batch.
 

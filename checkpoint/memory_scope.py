@@ -38,7 +38,7 @@ class MemoryScope:
     def add(self, record: CheckpointRecord, extra: bytes) -> None:
         """Keep one more checkpoint, newer than all before."""
         self.ids.append(record.id)
-        self.checkpoints[record.id] = Stored(replace(record, entries=dict(record.entries)), extra)
+        self.checkpoints[record.id] = Stored(record, extra)
 
     def tasks(self, checkpoint_id: str) -> tuple[TaskWrites, ...]:
         """The pending writes after a checkpoint, by task."""

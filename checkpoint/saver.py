@@ -15,12 +15,35 @@ Guarantees an implementation gives (checked by `checkpoint.testing`):
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 from .record import Batch, Claim, Loaded
 from .rewind import RewindPoint
 from .serde import Serializer
+
+Commit = TypeVar("Commit", bound=Callable[..., Any])
+
+
+def instant(commit: Commit) -> Commit:
+    """Marks a `commit` that waits for nothing: it is done without giving up its turn of the loop.
+
+    A cancel cannot come in between, so the engine needs no task of its own to see it through.  The
+    mark belongs to the method: a subclass with a `commit` of its own has not inherited it.
+
+        @instant
+        async def commit(self, batch: Batch) -> None: ...
+    """
+    vars(commit)[_INSTANT] = True
+    return commit
+
+
+def is_instant(saver: Saver) -> bool:
+    """True if the saver's `commit` is marked as one that waits for nothing."""
+    return getattr(saver.commit, _INSTANT, False)
+
+
+_INSTANT = "instant"
 
 
 class Saver(Protocol):

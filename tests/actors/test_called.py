@@ -59,7 +59,9 @@ def begun(**changes: Any) -> tuple[Machine, Task]:
 def call(caller: Task, place: int = 0, function: Any = child) -> Task:
     """A call as the caller makes it."""
     path = ("__pregel_push", caller.path, place, True)
-    return Task(function.node, path, ("__pregel_push",), ((1,), {}), caller.step, parent=caller)
+    task = Task(function.node, path, ("__pregel_push",), ((1,), {}), caller.step)
+    task.parent = caller
+    return task
 
 
 def settled(commands: list[MachineCommand]) -> list[tuple[Task, Any]]:

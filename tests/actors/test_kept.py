@@ -15,7 +15,10 @@ NODE: NodeSpec = chain(a=says("a")).compile().spec.nodes["a"]
 
 
 def task(**known: Any) -> Task:
-    return Task(NODE, ("__pregel_pull", "a"), (), **known)
+    made = Task(NODE, ("__pregel_pull", "a"), ())
+    for name, value in known.items():
+        setattr(made, name, value)
+    return made
 
 
 def again(known: Task) -> Task:

@@ -63,7 +63,8 @@ def snapshot(parent: str | None, step: int, **changed: Any) -> Snapshot:
 
 
 def task(number: int, *writes: tuple[str, Any], error: str | None = None) -> Task:
-    done = Task(NODE, (PULL, "a"), (), id=f"task{number}", error=error)
+    done = Task(NODE, (PULL, "a"), ())
+    done.id, done.error = f"task{number}", error
     done.writes = list(writes)
     return done
 

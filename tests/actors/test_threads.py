@@ -20,7 +20,9 @@ def inner(x: int) -> int:
 
 
 def called_by(caller: Task) -> Task:
-    return Task(inner.node, (PUSH, caller.path, 0, True), (PUSH,), parent=caller)
+    task = Task(inner.node, (PUSH, caller.path, 0, True), (PUSH,))
+    task.parent = caller
+    return task
 
 
 async def test_tasks_share_a_bound_with_tasks_of_their_own_depth_only() -> None:

@@ -23,7 +23,9 @@ KEYS = frozenset({"a", "b"})
 
 def new_task() -> Task:
     spec = chain(node=says("node")).compile().spec
-    return Task(spec.nodes["node"], (PULL, "node"), (), id="t1")
+    task = Task(spec.nodes["node"], (PULL, "node"), ())
+    task.id = "t1"
+    return task
 
 
 @pytest.mark.parametrize(

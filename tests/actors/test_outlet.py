@@ -1,0 +1,47 @@
+"""What leaves a scheduler: a commit that may wait is seen through in a task of its own."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from checkpoint import Batch, MemorySaver, instant, is_instant
+from tests.actors.engine import chain, says
+
+CONFIG = {"configurable": {"thread_id": "1"}}
+
+
+class Instant(MemorySaver):
+    """Notes which task each commit runs in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tasks: set[str] = set()
+
+    @instant
+    async def commit(self, batch: Batch) -> None:
+        task = asyncio.current_task()
+        self.tasks.add(task.get_name().split(" ")[0] if task else "")
+        await super().commit(batch)
+
+
+class Unmarked(Instant):
+    async def commit(self, batch: Batch) -> None:
+        await super().commit(batch)
+
+
+@pytest.mark.parametrize(("saver", "task"), [(Instant(), "run"), (Unmarked(), "commit")])
+async def test_only_a_commit_that_may_wait_gets_a_task_of_its_own(
+    saver: Instant, task: str
+) -> None:
+    await chain(a=says("a"), b=says("b")).compile(checkpointer=saver).ainvoke({"log": []}, CONFIG)
+
+    assert saver.tasks - {"run"} == {task} - {"run"}
+    assert len(await saver.history("1")) == 4
+
+
+def test_a_commit_written_anew_has_not_inherited_the_mark() -> None:
+    assert is_instant(MemorySaver())
+    assert is_instant(Instant())
+    assert not is_instant(Unmarked())
