@@ -17,6 +17,7 @@ from collections.abc import Callable, Generator, Iterable
 from contextvars import Context, copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from weakref import proxy
 
 from .commands import PUSH, CallDropped, MachineCommand, RunCall, Settle, Task, TaskCalled
 from .context import TaskContext, current
@@ -161,7 +162,7 @@ class Calls:
     __slots__ = ("_open", "_scheduler", "callers")
 
     def __init__(self, scheduler: Scheduler) -> None:
-        self._scheduler = scheduler
+        self._scheduler: Scheduler = proxy(scheduler)  # its owner: no circle for the collector
         self._open: dict[Task, _Open] = {}
         self.callers: dict[Task, int] = {}
         """Running task -> number of its calls that may keep it waiting."""
@@ -251,6 +252,7 @@ class Calls:
         for call, entry in list(self._open.items()):
             if isinstance(entry.future, ThreadFuture):
                 _fail(entry.future, _given_up(call.node.name))
+        self._open.clear()
 
     # --- a call's end ----------------------------------------------------------------------------
 

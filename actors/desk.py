@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 
 
 class Desk:
-    """Hands out the tasks of one scheduler, in the order they came."""
+    """Hands out the tasks of one scheduler, in the order they came.
 
-    __slots__ = ("_actors", "_callers", "_running", "_scheduler", "_slots", "queue")
+    The scheduler comes with each call: kept here, it would make a circle, and its run would stay in
+    memory until the collector comes by.
+    """
+
+    __slots__ = ("_actors", "_callers", "_running", "_slots", "queue")
 
     def __init__(self, scheduler: Scheduler, slots: float) -> None:
-        self._scheduler = scheduler
         self._slots = slots
         self.queue: deque[Task] = deque()
         """Tasks that wait for a slot."""
@@ -31,20 +34,20 @@ class Desk:
         self._running = scheduler.running
         self._callers = scheduler.calls.callers
 
-    def add(self, tasks: Iterable[Task]) -> None:
+    def add(self, tasks: Iterable[Task], scheduler: Scheduler) -> None:
         """Take tasks, and hand out as many as there are slots."""
         if self._slots == math.inf:  # none has to wait
             for task in tasks:
-                self._send(task)
+                self._send(task, scheduler)
             return
         self.queue.extend(tasks)
-        self.hand_out()
+        self.hand_out(scheduler)
 
-    def hand_out(self) -> None:
+    def hand_out(self, scheduler: Scheduler) -> None:
         """Hand out as many tasks as there are slots; those who may wait for calls hold none."""
         queue, running, callers = self.queue, self._running, self._callers
         while queue and len(running) - len(callers) < self._slots:
-            self._send(queue.popleft())
+            self._send(queue.popleft(), scheduler)
 
     def take_back(self, task: Task) -> bool:
         """Hand this task out no more; False if it does not wait here."""
@@ -54,14 +57,14 @@ class Desk:
         return True
 
     def clear(self) -> None:
-        """Hand out nothing more."""
+        """Hand out nothing more, and let go of the actors."""
         self.queue.clear()
+        self._actors.clear()
 
-    def _send(self, task: Task) -> None:
+    def _send(self, task: Task, scheduler: Scheduler) -> None:
         node = task.node
         ref = self._actors.get(node)
         if ref is None:
-            scheduler = self._scheduler
             actor = (GuardedNode if node.guarded else NodeActor)(node, scheduler)
             ref = self._actors[node] = scheduler.supervisor.start(actor, name=node.name)
         ref.tell_nowait(task)

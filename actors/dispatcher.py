@@ -102,6 +102,8 @@ class DispatcherCell(Cell[M, R]):
             if not isinstance(item, Nothing):
                 self._running[task] = NOTHING
                 self.undelivered(item, "stopped")
+        if not self._running:
+            del self.ref  # needed no more, and the collector is spared a circle
 
     def _take(self, item: M | Question) -> bool:
         if self._busy >= self._slots:

@@ -193,6 +193,7 @@ class Mailbox(Generic[T]):
     def close(self) -> list[T]:
         """Let nothing in any more and hand over what waits, oldest first; [] the second time."""
         self._closed = True
+        self._on_arrival = self._take = self._on_drop = None  # whose owner mostly owns this too
         left, self._items = list(self._items), ()
         self._wake_reader()
         while self._writers:

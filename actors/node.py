@@ -21,6 +21,7 @@ from .commands import Task, TaskFailed, TaskFinished, TaskInterrupted
 from .context import TaskContext
 from .dispatcher import Dispatcher
 from .errors import GraphDrained, GraphInterrupt, NodeCancelledError, ParentCommand
+from .ref import ActorRef
 from .report import is_start
 from .spec import KEPT, BranchSpec, NodeSpec, Writes
 from .threads import in_thread
@@ -38,6 +39,9 @@ class NodeActor(Dispatcher[Task, None]):
         self._node = node
         self._nodes = scheduler.layout.spec.nodes
         self._scheduler = scheduler
+
+    def started_as(self, ref: ActorRef[Task, None]) -> None:
+        """Nobody asks it for its reference."""
 
     def context_for(self, message: Task) -> contextvars.Context:
         """The run's context, with the task in it."""

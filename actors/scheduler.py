@@ -66,6 +66,7 @@ class Scheduler:
     """Drives one machine to its end."""
 
     __slots__ = (
+        "__weakref__",
         "_asking",
         "_cancelling",
         "_children",
@@ -203,14 +204,14 @@ class Scheduler:
         if self.calls.callers:
             self.calls.ended(context.task)
         if self._desk.queue:
-            self._desk.hand_out()
+            self._desk.hand_out(self)
 
     def tell(self, event: TaskCalled | CallDropped) -> None:
         """Take news of a call; a dropped one holds no slot any more."""
         self._mailbox.put_nowait(event)
         if isinstance(event, CallDropped):
             self.running.pop(event.task, None)
-            self._desk.hand_out()
+            self._desk.hand_out(self)
 
     def take_back(self, task: Task) -> bool:
         """Do not begin this task any more; False if it has begun."""
@@ -337,7 +338,7 @@ class Scheduler:
             return
         if self._timer is not None:
             self._timer.begin(self.machine.step)
-        self._desk.add(tasks)
+        self._desk.add(tasks, self)
 
     async def _unknown(self, tasks: Sequence[Task], results: ResultCache) -> Sequence[Task]:
         """The tasks of these whose results are not in the cache; the others have finished."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
+import weakref
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
 
-from actors import GraphStream, get_stream_writer
+from actors import START, GraphStream, StateGraph, get_stream_writer
 from checkpoint import MemorySaver
 from streaming import SubscriberBusyError, UnknownStreamModeError
 from tests.actors.engine import (
@@ -360,3 +361,25 @@ async def test_a_second_reader_of_one_stream_is_told_so() -> None:
     gated.gate.set()
     assert await first == {"a": {"log": ["gated"]}}
     await stream.aclose()
+
+
+class Blob:
+    """Something big that a run was given."""
+
+
+async def test_what_a_run_held_goes_with_it_and_not_with_the_collector() -> None:
+    class Held(TypedDict):
+        blob: Blob
+
+    async def look(state: Held) -> None: ...
+
+    graph = StateGraph(Held).add_node(look).add_edge(START, "look").compile()
+    blob = Blob()
+    gone = weakref.ref(blob)
+    gc.disable()
+    try:
+        await graph.ainvoke({"blob": blob}, context=blob)
+        del blob
+        assert gone() is None
+    finally:
+        gc.enable()
