@@ -93,7 +93,7 @@ class Called:
         name = self._trail.identify(call)
         before = self.by_id.get(name)
         if before is not None:
-            call.writes, call.answers = before.writes, before.answers
+            call.writes, call.answers, call.below = before.writes, before.answers, before.below
         elif name in self._pending:
             recall(call, self._pending[name])
             call.error = None

@@ -27,6 +27,9 @@ FAILURE = "__error_source_node__"
 the exception itself."""
 RESUME = "__resume__"
 """Channel name under which the answers to a task's interrupts are kept: a list, by position."""
+BELOW = "__resume_below__"
+"""Channel name under which the answers to interrupts of graphs that a task calls, and that store
+nothing themselves, are kept: a dict, by id."""
 ONCE = "__once__"
 """Channel name under which what is known of a task's effects is kept (see `once.py`)."""
 NULL_TASK = "00000000-0000-0000-0000-000000000000"
@@ -51,6 +54,8 @@ class Task:
     """What it waits for, since it last ran."""
     answers: tuple[Any, ...] = ()
     """Answers to its interrupts, in the order it asks."""
+    below: Mapping[str, Any] | None = None
+    """Answers to interrupts of graphs it calls that store nothing themselves, by id."""
     cached = False
     """Its writes were found among the pending writes: it does not run again."""
     id = ""

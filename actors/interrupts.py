@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+import threading
+from typing import TYPE_CHECKING, Any
 
 from .channels import MISSING
 from .context import TaskContext, current
 from .errors import ConfigError, GraphInterrupt, NoTaskError
 from .values import Interrupt
+
+if TYPE_CHECKING:
+    from .commands import Task
+
+_remembering = threading.Lock()
+"""Nodes of a graph that a task called may ask in several threads."""
 
 
 def interrupt(value: Any, *, response_schema: Any = None) -> Any:
@@ -34,7 +41,8 @@ def interrupt(value: Any, *, response_schema: Any = None) -> Any:
         )
     adapter = _adapter(response_schema)
     place, name = context.next_interrupt()
-    answer = _answer(context, place, name)
+    kept = context.task.answers
+    answer = kept[place] if place < len(kept) else _answer(context, name)
     if answer is MISSING:
         raise GraphInterrupt((_interrupt(value, name, adapter, response_schema),))
     if adapter is not None:
@@ -42,20 +50,39 @@ def interrupt(value: Any, *, response_schema: Any = None) -> Any:
             answer = adapter.validate_python(answer)
         except ValueError:  # pydantic's ValidationError is one
             context.refuse(_interrupt(value, name, adapter, response_schema))
+            _remember(context, name, MISSING)
             raise
     context.answered += 1
     return answer
 
 
-def _answer(context: TaskContext, place: int, name: str) -> Any:
-    answers = context.task.answers
-    if place < len(answers):
-        return answers[place]
+def _answer(context: TaskContext, name: str) -> Any:
+    """The answer to the task's next interrupt, whose id this is; MISSING if there is none."""
+    answer = (_keeper(context).below or {}).get(name, MISSING)
     brought = context.scheduler.facts.answers
-    answer = MISSING if brought is None else brought.take(name)
+    if answer is MISSING and brought is not None:
+        answer = brought.take(name)
+        _remember(context, name, answer)
     if answer is not MISSING:
-        context.task.answers = (*answers, answer)
+        context.task.answers = (*context.task.answers, answer)
     return answer
+
+
+def _remember(context: TaskContext, name: str, answer: Any) -> None:
+    """For a graph that stores nothing, which runs from its beginning when it is called again."""
+    keeper = _keeper(context)
+    if keeper is context.task:
+        return
+    with _remembering:
+        below = {**(keeper.below or {}), name: answer}
+        keeper.below = {key: value for key, value in below.items() if value is not MISSING}
+
+
+def _keeper(context: TaskContext) -> Task:
+    """This task, or the one further out whose graph stores what is kept of it."""
+    while context.scheduler.recorder is None and context.scheduler.caller is not None:
+        context = context.scheduler.caller
+    return context.task
 
 
 def _interrupt(value: Any, name: str, adapter: Any, schema: Any) -> Interrupt:

@@ -26,7 +26,6 @@ from .commands import ONCE
 from .doors import call, in_loop
 from .errors import ConfigError, NoTaskError, OwnTaskError, RunCancelledError
 from .once import Book, Effect, Known, OnUnknown, Stage, effect_id, perform, run_through
-from .report import task_id
 from .threads import in_thread
 from .views import namespace_text
 
@@ -60,14 +59,18 @@ class Journal:
 
     def idempotency_key(self, key: str) -> str:
         """The effect's id."""
-        return effect_id(_anchor(self._context), _checked(key))
+        return effect_id(self._task_id(), _checked(key))
+
+    def _task_id(self) -> str:
+        context = self._context
+        return context.scheduler.machine.trail.identify(context.task)
 
     def _effect(self, key: str, on_unknown: OnUnknown) -> Effect:
         name = _checked(key)
         if on_unknown not in ("retry", "raise"):
             raise ConfigError(f"on_unknown={on_unknown!r} is unknown; give 'retry' or 'raise'")
         _check_alive(self._context)
-        return Effect(effect_id(_anchor(self._context), name), name, on_unknown)
+        return Effect(effect_id(self._task_id(), name), name, on_unknown)
 
     def _book(self) -> Book:
         home = _home(self._context)
@@ -113,16 +116,6 @@ def _home(context: TaskContext) -> TaskContext:
     if outer is None and caller is not None:
         outer = context.scheduler.running.get(caller)
     return context if outer is None else _home(outer)
-
-
-def _anchor(context: TaskContext) -> str:
-    """The task's id; one that holds in any run for a task of a graph that stores nothing, whose
-    own ids are new in each."""
-    scheduler, outer = context.scheduler, _outer(context)
-    if outer is None:
-        return scheduler.machine.trail.identify(context.task)
-    which_call = scheduler.facts.ns[len(outer.namespace()) :]
-    return task_id(_anchor(outer), which_call, context.task)
 
 
 def _check_alive(context: TaskContext) -> None:

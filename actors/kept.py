@@ -2,19 +2,19 @@
 
 A task that finished keeps its writes.  One that did not keeps marks, under names that no channel
 has: its error, that its error handler takes care of it, the interrupts it waits for, and the
-answers it has been given so far.
+answers it has been given so far, also those to graphs it calls that store nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-from .commands import ERROR, FAILURE, INTERRUPT, RESUME, Task
+from .commands import BELOW, ERROR, FAILURE, INTERRUPT, RESUME, Task
 from .handlers import is_handled
 from .policies import NodeError
 from .spec import Writes
 
-_MARKS = frozenset({ERROR, FAILURE, INTERRUPT, RESUME})
+_MARKS = frozenset({ERROR, FAILURE, INTERRUPT, RESUME, BELOW})
 
 
 def kept_of(task: Task, unstored: Collection[str]) -> Writes:
@@ -28,6 +28,8 @@ def kept_of(task: Task, unstored: Collection[str]) -> Writes:
         marks.append((INTERRUPT, task.interrupts))
     if task.answers and (marks or task.writes is None):
         marks.append((RESUME, list(task.answers)))
+    if task.below and marks:
+        marks.append((BELOW, task.below))
     if marks:
         return marks
     writes = task.writes or []
@@ -47,3 +49,4 @@ def recall(task: Task, kept: Writes) -> None:
         task.failure = NodeError(task.node.name, marks[FAILURE])
     task.interrupts = tuple(marks.get(INTERRUPT, ()))
     task.answers = tuple(marks.get(RESUME, ()))
+    task.below = marks.get(BELOW)

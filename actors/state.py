@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, cast, get_args, get_origin
 
 from .channels import BinaryOperatorAggregate, Channel, LastValue
-from .commands import ERROR, FAILURE, INTERRUPT, RESUME
+from .commands import BELOW, ERROR, FAILURE, INTERRUPT, RESUME
 from .errors import GraphBuildError
 from .hints import field_hints, is_schema_class, look_through, types_in
 from .instances import Coerce, coercer, input_reader
@@ -27,7 +27,7 @@ from .spec import RETURN, ROOT
 from .values import END, START
 
 RESERVED_KEYS = frozenset(
-    {START, END, ROOT, RETURN, ERROR, FAILURE, INTERRUPT, RESUME, "__metadata__"}
+    {START, END, ROOT, RETURN, ERROR, FAILURE, INTERRUPT, RESUME, BELOW, "__metadata__"}
 )
 RESERVED_PREFIXES = ("__pregel_", "branch:", "join:")
 

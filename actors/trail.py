@@ -1,7 +1,8 @@
 """The checkpoints that a run adds to its thread, one after the other, and what is kept after each.
 
 Pure: ids and times come in through `Facts`.  A run that stores nothing has no checkpoint; its tasks
-have ids all the same, made when something needs them.
+have ids all the same, made when something needs them: new in each run, but of a graph that a task
+calls the same whenever that task runs.
 """
 
 from __future__ import annotations
@@ -88,8 +89,11 @@ class Trail:
     def identify(self, task: Task) -> str:
         """The task's id, made when first asked for."""
         if not task.id:
+            facts = self._facts
             seed = self.identify(task.parent) if task.parent else self.checkpoint_id
-            task.id = task_id(seed or self._facts.seed, self._facts.ns, task)
+            if not seed and not facts.ns:  # a namespace names the calling task
+                seed = facts.seed
+            task.id = task_id(seed or "", facts.ns, task)
         return task.id
 
     def answer(self, tasks: Iterable[Task]) -> list[MachineCommand]:

@@ -42,6 +42,13 @@ def an_unknown_id_fires_the_question_of_a_graph_again(k):
     return chain(k, Log, sub=child(k), last=says("last"))
 
 
+# LangGraph gives the graph's tasks other ids each time
+@scenario(NEW, resume("yes"), compare="call")
+def a_graph_that_stores_nothing_asks(k):
+    inner = chain(k, Inner, before=says("before"), ask=sync_asks(k, "stores nothing"))
+    return chain(k, Log, sub=inner.compile(checkpointer=False), last=says("last"))
+
+
 @scenario(NEW, None, resume("yes"))
 def going_on_without_an_answer_asks_again_below(k):
     return chain(k, Log, sub=child(k), last=says("last"))
