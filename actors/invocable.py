@@ -17,6 +17,7 @@ from .batch import Invoke, completed, concurrency_of, configs_for, gathered
 from .child import Child
 from .config import Config
 from .context import TaskContext, current
+from .depth import check_depth
 from .doors import call, iterate
 from .errors import ConfigError, RootGraphError
 from .inspection import Inspectable
@@ -136,6 +137,7 @@ class Invocable(Inspectable):
         return None  # a graph with a saver of its own, on a thread of its own
 
     def _child(self, value: Any, request: Request, caller: TaskContext) -> Child:
+        check_depth(self.name, caller)
         stored = self.checkpointer is not False and not request.stateless
         return Child(layout_for(self.layout, request), value, request, caller, stored=stored)
 
