@@ -1,6 +1,6 @@
 """Actors: graphs of nodes that run in super-steps, and the actor kernel they stand on."""
 
-from streaming import StreamWriter, get_stream_writer
+from streaming import TAG_NOSTREAM, StreamWriter, get_stream_writer, stream_message
 
 from .actor import Actor
 from .cache_keys import default_cache_key
@@ -41,8 +41,10 @@ from .errors import (
     InvalidUpdateError,
     JsonSchemaError,
     JsonSchemaUnavailableError,
+    LangChainVersionError,
     MailboxClosedError,
     MailboxFullError,
+    ModeNotAskedError,
     NodeCancelledError,
     NodeTimeoutError,
     NoTaskError,
@@ -137,12 +139,14 @@ __all__ = [
     "IsLastStep",
     "JsonSchemaError",
     "JsonSchemaUnavailableError",
+    "LangChainVersionError",
     "LastValue",
     "Mailbox",
     "MailboxClosedError",
     "MailboxFullError",
     "MailboxStats",
     "ManagedValue",
+    "ModeNotAskedError",
     "NamedBarrierValue",
     "NoTaskError",
     "NodeBuilder",
@@ -181,6 +185,7 @@ __all__ = [
     "SupervisorStats",
     "SystemClosedError",
     "TAG_HIDDEN",
+    "TAG_NOSTREAM",
     "TaskPendingError",
     "TaskSnapshot",
     "ThreadStateError",
@@ -196,5 +201,6 @@ __all__ = [
     "get_store",
     "get_stream_writer",
     "interrupt",
+    "stream_message",
     "task",
 ]

@@ -29,6 +29,7 @@ from .report import Facts, Watch
 from .request import Request, narrowed, watch_of
 from .restore import restored_from
 from .scheduler import Scheduler
+from .setting import Setting
 from .spec import KEPT
 from .superstep import Machine
 from .supervisor import Supervisor
@@ -71,7 +72,7 @@ class Child:
                 f"task {self._parent.task.node.name!r} of run {self._parent.run_id!r} was given "
                 "up, so the graph it calls does not run; let the node end"
             )
-        facts = self._facts(watch or parent.setting.child_watch)
+        facts = self._facts(_given_or(watch, parent.setting.child_watch))
         if not self._stored or parent.recorder is None or facts.thread_id is None:
             return await self._drive(facts, None, None, begun=False)
         if not self._kept:
@@ -114,6 +115,7 @@ class Child:
             inline=parent.setting.inline and self._is_alone(),
             user_context=_given_or(self._request.context, parent.setting.user_context),
             store=_given_or(parent.setting.store, self._layout.store),
+            shown=_shown(parent.setting, facts.watch),
         )
         scheduler = Scheduler(
             self._layout,
@@ -290,6 +292,11 @@ def _supervisor(scheduler: Scheduler) -> Supervisor:
     if scheduler.loop is asyncio.get_running_loop():
         return scheduler.supervisor.child("subgraph")
     return Supervisor("subgraph")
+
+
+def _shown(setting: Setting, watch: Watch) -> set[str] | None:
+    """The run's; one of its own if only whoever reads this child asked for messages."""
+    return set() if setting.shown is None and watch.messages else setting.shown
 
 
 def _beyond(newest_id: str) -> Callable[[str | None], str]:

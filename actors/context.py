@@ -7,15 +7,18 @@ everything else is looked up through it, and made only when asked for.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from reprlib import repr as shortened
 from typing import TYPE_CHECKING, Any
 
 from checkpoint import ThreadBusyError
 from streaming import StreamWriter, current_task
 
+from .adapters import loaded_langchain
 from .answers import interrupt_id
-from .errors import NoTaskError
+from .errors import InvalidUpdateError, NoTaskError
 from .runtime import ContextT, ExecutionInfo, Runtime
 from .spec import KEPT, PREVIOUS
+from .tokens import TaskTokens, show_message, task_metadata
 from .views import namespace_text
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from .commands import Task
     from .once import Book
     from .scheduler import Scheduler
+    from .spec import Writes
     from .timeouts import Stopwatch
     from .values import Interrupt
 
@@ -54,7 +58,10 @@ class TaskContext:
     """What is known of the task's effects, once one was asked for."""
     kept: dict[str, str] | None = None
     """Where graphs it called that keep their state have come to, by ns."""
+    pushed: Writes | None = None
+    """What it wrote beside what the node returns."""
     _writer: StreamWriter | None = None
+    _tokens: TaskTokens | None = None
     _runtime: Runtime[Any] | None = None
     _runs: set[Scheduler] | None = None
 
@@ -86,6 +93,43 @@ class TaskContext:
             if self.fenced:
                 self._writer.fence()
         return self._writer
+
+    @property
+    def tokens(self) -> TaskTokens | None:
+        """Publishes what models say in this task; None if nobody asked for `messages`."""
+        shown = self.scheduler.setting.shown
+        if self._tokens is None and shown is not None and self.scheduler.facts.watch.messages:
+            self._tokens = TaskTokens(self, shown)
+            if self.fenced:
+                self._tokens.fence()
+        return self._tokens
+
+    def push(self, key: str, value: Any) -> None:
+        """Write to a key of the state, before what the node returns.
+
+        A task without a state, of the functional API, writes nothing.
+        """
+        known = self.task.node.writes
+        if self.over or self.fenced:
+            raise NoTaskError(
+                f"{shortened(value)} cannot be written to {key!r}: the task of node "
+                f"{self.task.node.name!r} is over or was given up; write it before the node returns"
+            )
+        if not known:
+            return
+        if key not in known:
+            raise InvalidUpdateError(
+                f"Node {self.task.node.name!r} writes to {key!r}, which the state does not have. "
+                f"Its keys are {sorted(known)}: give one of those, or add the key to the schema"
+            )
+        if self.pushed is None:
+            self.pushed = []
+        self.pushed.append((key, value))
+
+    def emit_message(self, message: Any) -> None:
+        """Show a whole message, unless it was shown before."""
+        if self.tokens is not None:
+            show_message(self.tokens, message)
 
     @property
     def store(self) -> Store | None:
@@ -184,6 +228,8 @@ class TaskContext:
         self.fenced = True
         if self._writer is not None:
             self._writer.fence()
+        if self._tokens is not None:
+            self._tokens.fence()
         for run in list(self._runs or ()):
             run.fence()
 
@@ -232,29 +278,20 @@ class TaskContext:
 
     def config(self) -> dict[str, Any]:
         """The config a node is given: the caller's, with what is known of the task."""
-        scheduler, task = self.scheduler, self.task
-        config, facts = scheduler.config, scheduler.facts
+        config = self.scheduler.config
         ns = namespace_text(self.namespace())
-        metadata = dict(config.metadata)
-        if facts.thread_id is not None:
-            metadata["thread_id"] = facts.thread_id
-        metadata |= {
-            "langgraph_step": task.step,
-            "langgraph_node": task.node.name,
-            "langgraph_triggers": task.triggers,
-            "langgraph_path": task.path,
-            "langgraph_checkpoint_ns": ns,
-        }
         shown: dict[str, Any] = {
             "tags": list(config.tags),
-            "metadata": metadata,
+            "metadata": task_metadata(self),
             "recursion_limit": config.recursion_limit,
             "configurable": {**config.configurable, "checkpoint_ns": ns},
         }
-        for key in ("max_concurrency", "run_id", "run_name", "callbacks"):
+        for key in ("max_concurrency", "callbacks"):
             value = getattr(config, key)
             if value is not None:
                 shown[key] = value
+        if (adapter := loaded_langchain()) is not None:
+            shown["callbacks"] = adapter.callbacks_of(self, config.callbacks)
         return shown
 
 
@@ -282,7 +319,7 @@ def get_config() -> dict[str, Any]:
 
     Raises NoTaskError (a RuntimeError) outside of a task.
     """
-    return _task("get_config").config()
+    return running_task("get_config").config()
 
 
 def get_runtime(context_schema: type[ContextT] | None = None) -> Runtime[ContextT]:  # noqa: ARG001
@@ -293,7 +330,7 @@ def get_runtime(context_schema: type[ContextT] | None = None) -> Runtime[Context
 
         tenant = get_runtime(Settings).context.tenant
     """
-    return _task("get_runtime").runtime
+    return running_task("get_runtime").runtime
 
 
 def get_store() -> Store | None:
@@ -301,10 +338,11 @@ def get_store() -> Store | None:
 
     Raises NoTaskError (a RuntimeError) outside of a task.
     """
-    return _task("get_store").store
+    return running_task("get_store").store
 
 
-def _task(asked: str) -> TaskContext:
+def running_task(asked: str) -> TaskContext:
+    """The task this code runs in, for the function `asked`; NoTaskError outside of one."""
     context = current()
     if context is None:
         raise NoTaskError(

@@ -6,6 +6,7 @@ ActorsError
 ├── ConfigError (ValueError)            a call's arguments or config cannot be
 │   ├── CheckpointerTypeError (TypeError)
 │   ├── ContextTypeError (TypeError)
+│   ├── ModeNotAskedError               a run was not begun so that this could be shown
 │   └── StoreTypeError (TypeError)
 ├── InvalidUpdateError                  a node or caller gave something that is no update
 ├── NodeTimeoutError                    an attempt of a node took too long
@@ -30,6 +31,7 @@ ActorsError
 ├── TaskPendingError (RuntimeError)     a task's result was asked for where it can never come
 ├── OutcomeUnknown (RuntimeError)       an effect was begun, and nothing says how it ended
 ├── OptionError (TypeError)             there is no such keyword argument
+├── LangChainVersionError (ImportError)  the version that is loaded cannot be streamed
 ├── DrawingError (ValueError)           the graph cannot be drawn so
 ├── DrawingUnavailableError (ImportError)  nothing is installed that draws so
 ├── JsonSchemaError (ValueError)        a schema has no JSON schema
@@ -244,6 +246,14 @@ class DrawingError(ActorsError, ValueError):
 
 class DrawingUnavailableError(ActorsError, ImportError):
     """Nothing is installed that draws so; install understudy[draw]."""
+
+
+class ModeNotAskedError(ConfigError):
+    """A stream mode that has to be asked for when a run begins was not."""
+
+
+class LangChainVersionError(ActorsError, ImportError):
+    """The version of langchain_core that is loaded is too old for what was asked."""
 
 
 class JsonSchemaError(ActorsError, ValueError):

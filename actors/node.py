@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from streaming import current_task
 
+from .adapters import loaded_langchain
 from .commands import Task, TaskFailed, TaskFinished, TaskInterrupted
 from .context import TaskContext
 from .dispatcher import Dispatcher
@@ -25,6 +26,7 @@ from .ref import ActorRef
 from .report import is_start
 from .spec import KEPT, BranchSpec, NodeSpec, Writes
 from .threads import in_thread
+from .tokens import show_returned
 from .traces import show_user_frames
 from .writes import route_writes, writes_of
 
@@ -51,6 +53,8 @@ class NodeActor(Dispatcher[Task, None]):
         task_context = TaskContext(scheduler, message)
         scheduler.running[message] = task_context
         context.run(current_task.set, task_context)
+        if called and (adapter := loaded_langchain()) is not None:  # the caller may be LangChain's
+            context.run(adapter.attach)
         return context
 
     async def handle(self, message: Task) -> None:
@@ -66,7 +70,7 @@ class NodeActor(Dispatcher[Task, None]):
                     result = await node.call(value)
                 except ParentCommand as addressed:
                     result = addressed.command
-                writes = writes_of(node, result, self._nodes)
+                writes = written(context, writes_of(node, result, self._nodes))
                 writes += await decide(node, writes, context) if node.branches else node.targets
             else:
                 writes = await self._attempt(message, context)
@@ -86,9 +90,14 @@ class NodeActor(Dispatcher[Task, None]):
             if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise
             return
+        self._finish(context, writes)
+
+    def _finish(self, context: TaskContext, writes: Writes) -> None:
+        if self._scheduler.facts.watch.messages:
+            show_returned(context, writes)
         if context.kept is not None:
             writes = [*writes, (KEPT, context.kept)]
-        self._scheduler.reply(context, TaskFinished(message, writes))
+        self._scheduler.reply(context, TaskFinished(context.task, writes))
 
     async def on_failure(self, error: Exception, message: Task) -> None:
         """What the dispatcher caught: a CancelledError that user code raised by itself."""
@@ -121,7 +130,7 @@ class NodeActor(Dispatcher[Task, None]):
                 result = await self._call(task, context)
             except ParentCommand as addressed:
                 result = addressed.command
-            writes = writes_of(node, result, self._nodes)
+            writes = written(context, writes_of(node, result, self._nodes))
         return [*writes, *(await decide(node, writes, context) if node.branches else node.targets)]
 
     async def _call(self, task: Task, context: TaskContext) -> Any:
@@ -138,6 +147,11 @@ class NodeActor(Dispatcher[Task, None]):
             limiter = scheduler.threads.for_task(task)
             result = await in_thread(limiter, node.call, value, **injected)
         return await result if inspect.isawaitable(result) else result
+
+
+def written(context: TaskContext, returned: Writes) -> Writes:
+    """What a node wrote: what it pushed, then what it returned."""
+    return returned if context.pushed is None else [*context.pushed, *returned]
 
 
 async def decide(node: NodeSpec, writes: Writes, context: TaskContext) -> Writes:

@@ -75,6 +75,7 @@ class Plan:
             user_context=self.request.context,
             store=self.layout.store,
             durability=self.request.durability,
+            shown=set() if self.watch.messages else None,
             owned=self.owned,
             inline=self.inline,
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
@@ -11,6 +10,7 @@ from typing import Any, Protocol, Self
 from checkpoint import Saver, new_id
 from streaming import RunLog
 
+from .adapters import run_context
 from .context import TaskContext
 from .errors import RunCancelledError
 from .layout import Layout
@@ -159,7 +159,7 @@ def _plan(call: Call, look: Look | None) -> Plan:
         saver=call.saver,
         watch=watch,
         child_watch=watch if look is not None and look.subgraphs else WATCH_NONE,
-        context=contextvars.copy_context(),
+        context=run_context(),
         owned=look is not None,
         inline=call.inline and (look is None or _LIVE.isdisjoint(look.wanted)),
         caller=call.caller,

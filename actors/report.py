@@ -34,6 +34,8 @@ class Watch:
     updates: bool = False
     tasks: bool = False
     checkpoints: bool = False
+    messages: bool = False
+    """Of models, which the machine has no part in."""
 
     def __bool__(self) -> bool:
         return self.values or self.updates or self.tasks or self.checkpoints
@@ -45,6 +47,7 @@ class Watch:
             updates=self.updates or other.updates,
             tasks=self.tasks or other.tasks,
             checkpoints=self.checkpoints or other.checkpoints,
+            messages=self.messages or other.messages,
         )
 
 

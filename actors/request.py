@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias, TypedDict
 
 from streaming import StreamMode, parse_modes
 
+from .adapters import check_langchain
 from .config import EMPTY, Config, check_durability, check_seconds, merge_configs, parse_config
 from .context_schema import read_context
 from .control import RunControl
@@ -210,10 +211,12 @@ def parse_look(modes: Modes) -> tuple[StreamMode, ...]:
             "has not, so nothing would be shown; let nodes write to get_stream_writer() and use "
             "'custom'"
         )
+    if "messages" in parsed:
+        check_langchain()
     return parsed
 
 
-_WITHOUT_HOOKS = frozenset({"messages", "events"})
+_WITHOUT_HOOKS = frozenset({"events"})
 
 
 def watch_of(modes: Sequence[StreamMode]) -> Watch:
@@ -225,8 +228,12 @@ def watch_of(modes: Sequence[StreamMode]) -> Watch:
         updates="updates" in wanted,
         tasks=debug or "tasks" in wanted,
         checkpoints=debug or "checkpoints" in wanted,
+        messages="messages" in wanted,
     )
 
 
-WATCH_ALL = watch_of(parse_modes(["values", "updates", "tasks", "checkpoints", "debug"]))
+WATCH_STATES = watch_of(parse_modes(["values", "updates", "tasks", "checkpoints", "debug"]))
+"""What every run shows that may be joined later."""
+WATCH_ALL = replace(WATCH_STATES, messages=True)
+"""The same, and what models say, which has to be asked for when a run begins."""
 WATCH_NONE = Watch()

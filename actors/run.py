@@ -30,6 +30,7 @@ from .errors import (
     ConfigError,
     GraphDrained,
     GraphInterrupt,
+    ModeNotAskedError,
     RunCancelledError,
     RunEndedError,
 )
@@ -154,14 +155,21 @@ class Run:
         raises what a run that failed raised (after a cancel it just ends; see `status`).  A reader
         that falls behind loses chunks and is told so (`overflow`: "gap" gives a Gap with the
         number lost, "spill" reads on from the durable log, "disconnect" ends the reader).
-        Raises UnknownStreamModeError.
+        Raises UnknownStreamModeError, ModeNotAskedError.
 
             async for chunk in run.stream(["updates", "custom"]):
                 print(chunk.mode, chunk.data)
         """
         request = self._plan.request
+        modes = parse_look(request.stream_mode if stream_mode is None else stream_mode)
+        if "messages" in modes and not self._plan.watch.messages:
+            raise ModeNotAskedError(
+                f"run {self.run_id!r} cannot show 'messages': models tell of their tokens only "
+                "when that was asked for as the run began; start it with "
+                "stream_mode=[…, 'messages']"
+            )
         subscriber = self.log.subscribe(
-            parse_look(request.stream_mode if stream_mode is None else stream_mode),
+            modes,
             after=after,
             overflow=overflow,
             subgraphs=subgraphs,

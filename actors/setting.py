@@ -30,6 +30,8 @@ class Setting:
     durability: Durability = "async"
     child_watch: Watch = field(default_factory=Watch)
     """What anyone may see of runs that nodes start."""
+    shown: set[str] | None = None
+    """Ids of the messages that were shown, if anyone asked for `messages` when the run began."""
     owned: bool = False
     """The run's log has an owner, which steps wait for."""
     inline: bool = False

@@ -7,7 +7,6 @@ until the drain deadline to end, then cancels what is left.
 from __future__ import annotations
 
 import asyncio
-import contextvars
 from collections import deque
 from collections.abc import Mapping
 from types import MappingProxyType, TracebackType
@@ -16,13 +15,22 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from checkpoint import new_id
 from streaming import EventLog, Hub, HubStats, LogOptions, RunLog
 
+from .adapters import run_context
 from .config import Config, check_seconds
 from .context import current
 from .errors import ConfigError, RunUnknownError, SystemClosedError
 from .layout import Layout
 from .patience import see_through, seen
 from .plan import Plan
-from .request import WATCH_ALL, Request, StartOptions, check_keys, layout_for, parse_look
+from .request import (
+    WATCH_ALL,
+    WATCH_STATES,
+    Request,
+    StartOptions,
+    check_keys,
+    layout_for,
+    parse_look,
+)
 from .run import Run
 from .supervisor import Supervisor
 
@@ -107,7 +115,7 @@ class ActorSystem:
             known=StartOptions,
             context_schema=graph.spec.sources.context,
         )
-        parse_look(request.stream_mode)
+        messages = "messages" in parse_look(request.stream_mode)
         check_keys(graph.spec, request.output_keys)
         layout = layout_for(graph.layout, request)
         saver = graph.saver_for(request)
@@ -120,9 +128,9 @@ class ActorSystem:
             input=input,
             request=request,
             saver=saver,
-            watch=WATCH_ALL,
-            child_watch=WATCH_ALL,
-            context=contextvars.copy_context(),
+            watch=WATCH_ALL if messages else WATCH_STATES,
+            child_watch=WATCH_ALL if messages else WATCH_STATES,
+            context=run_context(),
             caller=current(),
         )
         try:

@@ -45,6 +45,7 @@ from .events import (
 from .fence import Fence
 from .hub import Hub, HubStats
 from .log import RunLog
+from .messages import TAG_NOSTREAM, MessageChunk, MessageStream, TokenWriter, stream_message
 from .modes import MODES, SKIP, StreamMode, parse_modes, plain_interrupt, project, with_interrupts
 from .options import LogOptions, LogStats, Resolve
 from .ports import EventCodec, EventLog, Row
@@ -76,6 +77,8 @@ __all__ = [
     "LogSetupError",
     "LogStats",
     "MODES",
+    "MessageChunk",
+    "MessageStream",
     "Namespace",
     "Overflow",
     "OverflowPolicyError",
@@ -105,12 +108,14 @@ __all__ = [
     "SubscriberBusyError",
     "SubscriberDisconnectedError",
     "SubscriberLagged",
+    "TAG_NOSTREAM",
     "TaskFailed",
     "TaskFinished",
     "TaskInterrupted",
     "TaskScope",
     "TaskStarted",
     "Token",
+    "TokenWriter",
     "UnknownStreamModeError",
     "ValuesMissingError",
     "View",
@@ -124,5 +129,6 @@ __all__ = [
     "plain_interrupt",
     "project",
     "shape",
+    "stream_message",
     "with_interrupts",
 ]

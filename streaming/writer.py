@@ -1,50 +1,39 @@
-"""Writing custom chunks from user code."""
+"""Writing into a run's log from user code, and its custom chunks."""
 
 from __future__ import annotations
 
 import asyncio
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from .events import Custom, Namespace
+from .events import Custom, Event, Namespace
 from .fence import Fence
 from .log import RunLog
+from .modes import StreamMode
+
+if TYPE_CHECKING:
+    from .messages import TokenWriter
 
 
-class StreamWriter:
-    """Writes custom chunks of one task into its run's log: call it with the data.
+class TaskWriter:
+    """Publishes what one task says into its run's log, until the task is fenced."""
 
-    A call never waits on the event loop; in a worker thread it waits while the run's owner lags
-    more than the log's high-water mark.  Nothing is written while no one wants `custom`.
-    """
-
-    __slots__ = ("_fence", "_inside", "_log", "_node", "_ns", "_step")
+    __slots__ = ("_fence", "_log", "_ns", "_step")
 
     def __init__(
-        self,
-        log: RunLog,
-        *,
-        ns: Namespace = (),
-        step: int = 0,
-        node: str = "",
-        inside: Namespace = (),
-        fence: Fence | None = None,
+        self, log: RunLog, *, ns: Namespace = (), step: int = 0, fence: Fence | None = None
     ) -> None:
         self._log = log
         self._ns = ns
         self._step = step
-        self._node = node
-        self._inside = inside
         self._fence = Fence() if fence is None else fence
 
-    def __call__(self, data: Any) -> None:
-        """Write one chunk: `data`, verbatim; it must not be changed afterwards."""
+    def wants(self, mode: StreamMode) -> bool:
+        """True if anyone could see what the mode shows of an event published now."""
+        return self._log.wants(mode) or self._fence.raised  # what is refused is counted
+
+    def _publish(self, event: Event) -> None:
         log = self._log
-        if not (log.wants("custom") or self._fence.raised):
-            return
-        event = Custom(
-            ns=self._ns, step=self._step, data=data, node=self._node, inside=self._inside
-        )
         if log.publish(event, self._fence) and log.backlog() > log.high_water:
             self._wait_in_worker()
 
@@ -77,6 +66,41 @@ class StreamWriter:
         return self._fence.raised
 
 
+class StreamWriter(TaskWriter):
+    """Writes custom chunks of one task into its run's log: call it with the data.
+
+    A call never waits on the event loop; in a worker thread it waits while the run's owner lags
+    more than the log's high-water mark.  Nothing is written while no one wants `custom`.
+    """
+
+    __slots__ = ("_inside", "_node")
+
+    def __init__(
+        self,
+        log: RunLog,
+        *,
+        ns: Namespace = (),
+        step: int = 0,
+        node: str = "",
+        inside: Namespace = (),
+        fence: Fence | None = None,
+    ) -> None:
+        super().__init__(log, ns=ns, step=step, fence=fence)
+        self._node = node
+        self._inside = inside
+
+    def __call__(self, data: Any) -> None:
+        """Write one chunk: `data`, verbatim; it must not be changed afterwards."""
+        log = self._log
+        if not (log.wants("custom") or self._fence.raised):
+            return
+        event = Custom(
+            ns=self._ns, step=self._step, data=data, node=self._node, inside=self._inside
+        )
+        if log.publish(event, self._fence) and log.backlog() > log.high_water:
+            self._wait_in_worker()
+
+
 SILENT_WRITER = StreamWriter(RunLog("", keep=False))
 """Does nothing, as no one can see its log; for code that runs outside a run."""
 
@@ -87,6 +111,11 @@ class TaskScope(Protocol):
     @property
     def writer(self) -> StreamWriter:
         """The task's writer."""
+        ...
+
+    @property
+    def tokens(self) -> TokenWriter | None:
+        """Where pieces of messages go; None if nobody asked for them when the run began."""
         ...
 
 

@@ -9,7 +9,7 @@ import pytest
 from actors import ConfigError
 from actors.errors import OptionError
 from actors.report import Watch
-from actors.request import WATCH_ALL, WATCH_NONE, Request, watch_of
+from actors.request import WATCH_ALL, WATCH_NONE, WATCH_STATES, Request, watch_of
 
 
 def parse(config: Any = None, bound: Any = None, **options: Any) -> Request:
@@ -81,7 +81,8 @@ def test_a_wrong_busy_timeout_of_another_type_is_refused_too() -> None:
         (["tasks"], Watch(tasks=True)),
         (["checkpoints"], Watch(checkpoints=True)),
         (["debug"], Watch(tasks=True, checkpoints=True)),
-        (["custom", "messages"], Watch()),
+        (["custom"], Watch()),
+        (["custom", "messages"], Watch(messages=True)),
         (["values", "debug"], Watch(values=True, tasks=True, checkpoints=True)),
     ],
 )
@@ -90,5 +91,6 @@ def test_modes_watch_for_what_they_show(modes: Any, watch: Watch) -> None:
 
 
 def test_a_run_for_all_watches_everything_and_a_call_for_none_nothing() -> None:
-    assert Watch(values=True, updates=True, tasks=True, checkpoints=True) == WATCH_ALL
+    states = Watch(values=True, updates=True, tasks=True, checkpoints=True)
+    assert (states, states.union(Watch(messages=True))) == (WATCH_STATES, WATCH_ALL)
     assert Watch() == WATCH_NONE

@@ -1,0 +1,56 @@
+"""Adapters to libraries that the engine never imports by itself."""
+
+from __future__ import annotations
+
+import sys
+from contextvars import Context, copy_context
+from functools import cache
+from typing import TYPE_CHECKING
+
+from .errors import LangChainVersionError
+
+if TYPE_CHECKING:
+    from . import langchain
+
+OLDEST_LANGCHAIN = (1, 0)
+
+
+def loaded_langchain() -> type[langchain.Adapter] | None:
+    """The adapter to LangChain, if this process has loaded a langchain_core that it fits."""
+    return None if "langchain_core" not in sys.modules or langchain_is_too_old() else _langchain()
+
+
+@cache
+def _langchain() -> type[langchain.Adapter]:
+    from .langchain import Adapter
+
+    return Adapter
+
+
+def langchain_is_too_old() -> bool:
+    """True if the version that is loaded is older than the adapter knows."""
+    return tuple(map(int, _version().split(".")[:2])) < OLDEST_LANGCHAIN
+
+
+@cache
+def _version() -> str:
+    return sys.modules["langchain_core"].__version__
+
+
+def check_langchain() -> None:
+    """Raise LangChainVersionError if tokens of LangChain's models would be missed for its age."""
+    if "langchain_core" in sys.modules and langchain_is_too_old():
+        needed = ".".join(map(str, OLDEST_LANGCHAIN))
+        raise LangChainVersionError(
+            f"langchain-core {_version()} is loaded, whose models cannot be streamed from here; "
+            f"install langchain-core {needed} or newer, or leave out the stream mode 'messages'"
+        )
+
+
+def run_context() -> Context:
+    """The caller's context variables, as the tasks of a run are to see them."""
+    context = copy_context()
+    adapter = loaded_langchain()
+    if adapter is not None:
+        context.run(adapter.attach)
+    return context

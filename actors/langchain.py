@@ -1,0 +1,152 @@
+"""LangChain's models inside of a run: their tokens, and what they inherit from it.
+
+This module imports langchain_core; the engine loads it only in a process that has done so already.
+LangChain keeps the config that a call without one inherits in a context variable.  A run puts a
+`TaskConfig` there, which stands for the config of whatever task asks for it, so that
+`model.invoke(prompt)` anywhere in a task's code is streamed, tagged and traced as part of the task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+from uuid import UUID
+
+from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, LLMResult
+from langchain_core.runnables.config import var_child_runnable_config
+from langchain_core.tracers._streaming import _StreamingCallbackHandler
+
+from streaming import TAG_NOSTREAM, TokenWriter
+
+from .context import TaskContext, current
+
+if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
+
+T = TypeVar("T")
+Callbacks = Sequence[BaseCallbackHandler] | BaseCallbackManager | None
+
+
+class TokenHandler(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
+    """Shows what chat models say as messages of one task."""
+
+    run_inline = True
+    """In the order the model speaks, and not from a thread pool."""
+
+    def __init__(self, tokens: TokenWriter) -> None:
+        self._tokens = tokens
+        self._calls: dict[UUID, Mapping[str, Any]] = {}
+        """Metadata by the id of the call."""
+
+    def on_chat_model_start(
+        self,
+        serialized: dict[str, Any],  # noqa: ARG002
+        messages: list[list[BaseMessage]],  # noqa: ARG002
+        *,
+        run_id: UUID,
+        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        """A model is called."""
+        if TAG_NOSTREAM in (tags or ()):
+            return
+        shown = [tag for tag in tags or () if not tag.startswith("seq:step")]
+        self._calls[run_id] = {**(metadata or {}), **({"tags": shown} if shown else {})}
+
+    def on_llm_new_token(
+        self,
+        token: Any,  # noqa: ARG002
+        *,
+        chunk: Any = None,
+        run_id: UUID,
+        **_: Any,
+    ) -> None:
+        """It says something."""
+        metadata = self._calls.get(run_id)
+        if metadata is not None and isinstance(chunk, ChatGenerationChunk):
+            self._tokens.piece(chunk.message, metadata)
+
+    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **_: Any) -> None:
+        """It has said everything; at once, if it does not stream."""
+        metadata = self._calls.pop(run_id, None)
+        if metadata is None or not response.generations or not response.generations[0]:
+            return
+        said = response.generations[0][0]
+        if isinstance(said, ChatGeneration):
+            self._tokens.whole(said.message, said.message.id or str(run_id), metadata)
+
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:  # noqa: ARG002
+        """It failed; what was shown stays shown."""
+        self._calls.pop(run_id, None)
+
+    def tap_output_aiter(self, run_id: UUID, output: AsyncIterator[T]) -> AsyncIterator[T]:  # noqa: ARG002
+        """Leave a runnable's output as it is."""
+        return output
+
+    def tap_output_iter(self, run_id: UUID, output: Iterator[T]) -> Iterator[T]:  # noqa: ARG002
+        """Leave a runnable's output as it is."""
+        return output
+
+
+class TaskConfig(Mapping[str, Any]):
+    """Stands for the config of the task that asks for it; outside of one, for what was there."""
+
+    def __init__(self, outer: Mapping[str, Any] | None) -> None:
+        self._outer = outer or {}
+
+    def _now(self) -> Mapping[str, Any]:
+        context = current()
+        return self._outer if context is None else task_config(context)
+
+    def __getitem__(self, key: str) -> Any:
+        return self._now()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._now())
+
+    def __len__(self) -> int:
+        return len(self._now())
+
+    def items(self) -> Any:
+        """All of it, made once."""
+        return self._now().items()
+
+
+class Adapter:
+    """What the engine asks of this module."""
+
+    @staticmethod
+    def attach() -> None:
+        """Let LangChain's objects inherit from the tasks of the run whose context this is."""
+        outer = var_child_runnable_config.get()
+        if not isinstance(outer, TaskConfig):
+            var_child_runnable_config.set(cast("Any", TaskConfig(cast("Any", outer))))
+
+    @staticmethod
+    def callbacks_of(context: TaskContext, given: Callbacks) -> Callbacks:
+        """The callbacks that the caller gave, and the one that shows the task's messages."""
+        tokens = context.tokens
+        own = [] if tokens is None else [TokenHandler(tokens)]
+        if not isinstance(given, BaseCallbackManager):
+            return [*(each for each in given or () if not _is_own(each)), *own] or None
+        manager = given.copy()
+        for handler in filter(_is_own, list(manager.handlers)):
+            manager.remove_handler(handler)
+        for handler in own:
+            manager.add_handler(handler, inherit=True)
+        return manager
+
+
+def _is_own(handler: object) -> bool:
+    """True for a handler of another task, in a config that was handed on."""
+    return isinstance(handler, TokenHandler)
+
+
+def task_config(context: TaskContext) -> dict[str, Any]:
+    """What a runnable in a task inherits."""
+    config = context.config()
+    if ns := context.scheduler.facts.ns:
+        config["metadata"].setdefault("checkpoint_ns", ns[0])
+    return config

@@ -1,0 +1,142 @@
+"""Messages in the making: pieces published under one id, the whole put together."""
+
+from __future__ import annotations
+
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from streaming import (
+    SILENT_WRITER,
+    MessageChunk,
+    RunLog,
+    StreamWriter,
+    TokenWriter,
+    current_task,
+    stream_message,
+)
+from tests.streaming.lib import take
+
+TASK = {"langgraph_node": "joker", "langgraph_step": 1}
+
+
+@dataclass
+class Scope:
+    tokens: TokenWriter | None
+    writer: StreamWriter = SILENT_WRITER
+
+
+def tokens_of(log: RunLog, **known: Any) -> TokenWriter:
+    return TokenWriter(log, metadata=lambda: {**TASK, **known}, shown=set())
+
+
+async def test_a_message_is_shown_piece_by_piece_and_put_together() -> None:
+    log = RunLog("run")
+    current_task.set(Scope(tokens_of(log)))
+    async with stream_message(id="m1") as message:
+        for text in ("why ", "not"):
+            await message.token(text)
+
+    reader = log.subscribe("messages")
+    assert await take(reader, 2) == [
+        (MessageChunk("why ", "m1"), TASK),
+        (MessageChunk("not", "m1"), TASK),
+    ]
+    assert message.message == {"role": "assistant", "content": "why not", "id": "m1"}
+
+
+def test_sync_code_writes_without_awaiting() -> None:
+    log = RunLog("run")
+
+    def node() -> dict[str, Any]:
+        current_task.set(Scope(tokens_of(log)))
+        with stream_message(role="tool", name="search") as message:
+            message.write("found")
+        return message.message
+
+    said = copy_context().run(node)
+    assert log.last == 1
+    assert (said["role"], said["name"], said["content"]) == ("tool", "search", "found")
+
+
+async def test_tags_of_the_message_stand_beside_those_of_the_run() -> None:
+    log = RunLog("run")
+    current_task.set(Scope(tokens_of(log, tags=["run"])))
+    with stream_message(tags=["joke", "run"]) as message:
+        message.write("x")
+
+    [(_, metadata)] = await take(log.subscribe("messages"), 1)
+    assert metadata["tags"] == ["run", "joke"]
+
+
+@pytest.mark.parametrize("scope", [None, Scope(None)])
+async def test_outside_of_a_run_or_unasked_it_only_puts_the_text_together(
+    scope: Scope | None,
+) -> None:
+    if scope is not None:
+        current_task.set(scope)
+    async with stream_message() as message:
+        await message.token("a")
+        message.write("b")
+    assert message.content == "ab"
+
+
+async def test_the_tag_nostream_shows_nothing() -> None:
+    log = RunLog("run")
+    current_task.set(Scope(tokens_of(log)))
+    with stream_message(tags=["nostream"]) as message:
+        message.write("secret")
+    assert log.last == 0
+    assert message.content == "secret"
+
+
+async def test_what_was_said_before_an_error_stays_said() -> None:
+    log = RunLog("run")
+    current_task.set(Scope(tokens_of(log)))
+    message = stream_message()
+
+    async def breaks() -> None:
+        async with message:
+            await message.token("half")
+            raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        await breaks()
+    assert log.last == 1
+    assert message.content == "half"
+    message.write(" more")
+    assert log.last == 1
+
+
+async def test_a_whole_message_is_shown_unless_any_of_it_was() -> None:
+    log = RunLog("run")
+    tokens = tokens_of(log)
+    tokens.piece(MessageChunk("a", "m1"), TASK)
+    tokens.know(["m2"])
+    for known in ("m1", "m2", "m3", "m3"):
+        tokens.whole(MessageChunk("whole", known), known, TASK)
+    shown = await take(log.subscribe("messages"), 2)
+    assert [chunk.id for chunk, _ in shown] == ["m1", "m3"]
+
+
+async def test_a_fenced_task_says_nothing_more() -> None:
+    log = RunLog("run")
+    tokens = tokens_of(log)
+    tokens.fence()
+    tokens.piece(MessageChunk("late", "m1"), TASK)
+    tokens.whole(MessageChunk("late", "m2"), "m2", TASK)
+    assert (log.last, log.stats().refused) == (0, 2)
+
+
+async def test_nothing_is_published_while_no_one_reads_messages() -> None:
+    log = RunLog("run", keep=False)
+    reader = log.subscribe("updates")
+    tokens_of(log).piece(MessageChunk("a", "m1"), TASK)
+    assert log.last == 0
+    reader.close()
+
+
+def test_pieces_add_up() -> None:
+    assert MessageChunk("a", "1") + MessageChunk("b", "1") == MessageChunk("ab", "1")
