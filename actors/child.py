@@ -74,11 +74,11 @@ class Child:
             )
         facts = self._facts(_given_or(watch, parent.setting.child_watch))
         if not self._stored or parent.recorder is None or facts.thread_id is None:
-            return await self._drive(facts, None, None, begun=False)
+            return await self._drive(facts, None, None)
         if not self._kept:
             state = await parent.recorder.saver.load(facts.thread_id, namespace_text(self.ns))
             recorder = await self._recorder(parent.recorder, facts, state, state)
-            return await self._drive(facts, recorder, state, begun=True)
+            return await self._drive(facts, recorder, state, going_on=True)
         ns, turns = namespace_text(self.ns), parent.recorder.turns
         turn = await turns.acquire(ns, self._call, None)  # calls of one step share the scope
         try:
@@ -89,25 +89,36 @@ class Child:
     async def _run_kept(self, parent: Recorder, facts: Facts, ns: str) -> dict[str, Any]:
         """Go on with the state that the graph had come to on this branch."""
         caller_id = self._parent.scheduler.machine.trail.checkpoint_id
+        entries = self._parent.scheduler.setting.entries
         state = await kept_state(
             parent.saver,
             parent.claim.thread_id,
             ns,
             (self._call, caller_id),
             self._parent.head_of(ns),
+            None if entries is None else entries.of(ns, self._call),
         )
         recorder = await self._recorder(parent, facts, state.base or state.blank, state.newest)
         if state.newest is not None:
             facts = replace(facts, new_id=_beyond(state.newest.newest_id))
-        return await self._drive(facts, recorder, state.base, begun=state.begun)
+        return await self._drive(
+            facts, recorder, state.base, going_on=state.begun, replayed=state.meant
+        )
 
     async def _drive(
-        self, facts: Facts, recorder: Recorder | None, base: Loaded | None, *, begun: bool
+        self,
+        facts: Facts,
+        recorder: Recorder | None,
+        base: Loaded | None,
+        *,
+        going_on: bool = False,
+        replayed: bool = False,
     ) -> dict[str, Any]:
         parent = self._parent.scheduler
         restored = None
         if base is not None and recorder is not None:
-            restored = restored_from(base, Decoder(recorder.saver.serializer))
+            decoder = Decoder(recorder.saver.serializer)
+            restored = restored_from(base, decoder, replayed=replayed)
             self._free_answers(facts, restored)
         setting = replace(
             parent.setting,
@@ -128,8 +139,8 @@ class Child:
         )
         self._parent.adopt(scheduler)
         try:
-            going_on = begun and restored is not None
-            await scheduler.drive(Begin(None if going_on else self._value))
+            goes_on = going_on and restored is not None
+            await scheduler.drive(Begin(None if goes_on else self._value))
         except ParentCommand:  # the call is over, and the next one goes on from here
             self._note_heads(scheduler.machine)
             raise

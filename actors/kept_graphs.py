@@ -32,7 +32,9 @@ class KeptState:
     base: Loaded | None
     """The checkpoint that counts; None: the graph has not been called on this branch."""
     begun: bool
-    """True: this very call has made it, so it is to be gone on with."""
+    """True: this very call has made it, or it is meant, so it is to be gone on with."""
+    meant: bool = False
+    """True: the run goes back to it on purpose."""
 
     @property
     def blank(self) -> Loaded | None:
@@ -44,14 +46,23 @@ class KeptState:
 
 
 async def kept_state(
-    saver: Saver, thread_id: str, ns: str, call: tuple[str, str | None], head: str | None
+    saver: Saver,
+    thread_id: str,
+    ns: str,
+    call: tuple[str, str | None],
+    head: str | None,
+    meant: str | None = None,
 ) -> KeptState:
     """Find the state of the graph that keeps its state in the scope `ns`.
 
     `call`: the namespace of the task that calls it, and the checkpoint the task starts from;
-    `head`: the checkpoint it had come to, as its caller's state says.
+    `head`: the checkpoint it had come to, as its caller's state says; `meant`: the one that the
+    run goes back to, unless this call has made others since.
     """
     newest = await saver.load(thread_id, ns)
+    if meant is not None and newest is not None and not _made_by(newest, call):
+        base = await saver.load(thread_id, ns, meant)
+        return KeptState(newest, base, begun=True, meant=True)
     if newest is None or newest.record.id == head:
         return KeptState(newest, newest, begun=False)
     if _made_by(newest, call):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -23,9 +24,10 @@ from streaming import (
     with_interrupts,
 )
 
-from .commands import Begin, Restored
+from .commands import Begin
 from .config import checkpoint_extra
 from .context import check_reentry
+from .departure import NEW, Departure, depart
 from .errors import (
     ConfigError,
     GraphDrained,
@@ -38,12 +40,13 @@ from .patience import see_through
 from .plan import Plan
 from .recorder import Recorder
 from .request import Modes, narrowed, parse_look
-from .restore import load_asked, restored_from
+from .restore import restored_from
 from .run_stream import RunStream
 from .scheduler import Scheduler
+from .setting import Setting
 from .supervisor import Supervisor
 from .traces import user_frames
-from .values import CANCEL_ACTIONS, CancelAction, GraphOutput, Interrupt
+from .values import CANCEL_ACTIONS, CancelAction, Command, GraphOutput, Interrupt
 from .views import message_text
 
 
@@ -247,17 +250,20 @@ class Run:
 
     async def _drive(self, saver: Saver | None, claim: Claim | None) -> RunStatus:
         status: RunStatus = "success"
-        loaded = await self._load(saver)
+        start = await self._depart(saver)
+        loaded = start.loaded
         restored = None
         recorder = None
         if saver is not None and claim is not None:
             recorder = self._recorder(saver, claim, loaded)
             await recorder.mark(loaded)
-            restored = self._restored(saver, loaded)
+            if loaded is not None:
+                decoder = Decoder(saver.serializer)
+                restored = restored_from(loaded, decoder, replayed=start.replayed)
         scheduler = Scheduler(
             self._plan.layout,
             self._plan.facts(self.run_id),
-            self._plan.setting(self.log),
+            self._setting(start),
             self._supervisor.child(f"run {self.run_id}"),
             restored=restored,
             recorder=recorder,
@@ -287,18 +293,15 @@ class Run:
             self._rolled_back = True
         self._settled = True
 
-    async def _load(self, saver: Saver | None) -> Loaded | None:
+    async def _depart(self, saver: Saver | None) -> Departure:
         if saver is None:
-            return None
-        config = self._plan.request.config
-        thread_id = self.thread_id or ""
-        return await load_asked(saver, thread_id, config.checkpoint_ns, config.checkpoint_id)
+            return NEW
+        return await depart(self._plan.layout, saver, self._plan.request.config)
 
-    def _restored(self, saver: Saver, loaded: Loaded | None) -> Restored | None:
-        if loaded is None:
-            return None
-        replayed = self._plan.request.config.checkpoint_id is not None and not loaded.newest
-        return restored_from(loaded, Decoder(saver.serializer), replayed=replayed)
+    def _setting(self, start: Departure) -> Setting:
+        setting, value = self._plan.setting(self.log), self._plan.input
+        going_on = value is None or isinstance(value, Command)
+        return replace(setting, entries=start.entries) if start.entries and going_on else setting
 
     def _recorder(self, saver: Saver, claim: Claim, loaded: Loaded | None) -> Recorder:
         request = self._plan.request

@@ -14,6 +14,8 @@ from .values import Durability, RunConfig
 if TYPE_CHECKING:
     from checkpoint import Store
 
+    from .departure import Entries
+
 
 @dataclass(slots=True, eq=False, repr=False)  # not frozen: one per run, 0.7 µs less
 class Setting:
@@ -30,6 +32,8 @@ class Setting:
     durability: Durability = "async"
     child_watch: Watch = field(default_factory=Watch)
     """What anyone may see of runs that nodes start."""
+    entries: Entries | None = None
+    """Where graphs that keep their state are to go on, if the run goes back inside of one."""
     shown: set[str] | None = None
     """Ids of the messages that were shown, if anyone asked for `messages` when the run began."""
     owned: bool = False
