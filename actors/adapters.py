@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextvars import Context, copy_context
 from functools import cache
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from .errors import LangChainVersionError
 
 if TYPE_CHECKING:
     from . import langchain
+    from .context import TaskContext
 
 OLDEST_LANGCHAIN = (1, 0)
 
@@ -47,10 +49,13 @@ def check_langchain() -> None:
         )
 
 
-def run_context() -> Context:
-    """The caller's context variables, as the tasks of a run are to see them."""
+def run_context(current: Callable[[], TaskContext | None]) -> Context:
+    """The caller's context variables, as the tasks of a run are to see them.
+
+    `current` gives the task that asks.
+    """
     context = copy_context()
     adapter = loaded_langchain()
     if adapter is not None:
-        context.run(adapter.attach)
+        context.run(adapter.attach, current)
     return context

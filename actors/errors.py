@@ -249,11 +249,11 @@ class DrawingUnavailableError(ActorsError, ImportError):
 
 
 class ModeNotAskedError(ConfigError):
-    """A stream mode that has to be asked for when a run begins was not."""
+    """A stream mode that has to be asked for when a run begins was not; start the run with it."""
 
 
 class LangChainVersionError(ActorsError, ImportError):
-    """The version of langchain_core that is loaded is too old for what was asked."""
+    """The langchain_core that is loaded is too old for what was asked; install a newer one."""
 
 
 class JsonSchemaError(ActorsError, ValueError):

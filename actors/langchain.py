@@ -8,7 +8,7 @@ LangChain keeps the config that a call without one inherits in a context variabl
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import UUID
 
@@ -19,13 +19,16 @@ from langchain_core.tracers._streaming import _StreamingCallbackHandler
 
 from streaming import TAG_NOSTREAM, TokenWriter
 
-from .context import TaskContext, current
-
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
+    from .context import TaskContext
+
 T = TypeVar("T")
 Callbacks = Sequence[BaseCallbackHandler] | BaseCallbackManager | None
+
+
+Current = Callable[[], "TaskContext | None"]
 
 
 class TokenHandler(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
@@ -93,11 +96,12 @@ class TokenHandler(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
 class TaskConfig(Mapping[str, Any]):
     """Stands for the config of the task that asks for it; outside of one, for what was there."""
 
-    def __init__(self, outer: Mapping[str, Any] | None) -> None:
+    def __init__(self, current: Current, outer: Mapping[str, Any] | None) -> None:
+        self._current = current
         self._outer = outer or {}
 
     def _now(self) -> Mapping[str, Any]:
-        context = current()
+        context = self._current()
         return self._outer if context is None else task_config(context)
 
     def __getitem__(self, key: str) -> Any:
@@ -118,11 +122,14 @@ class Adapter:
     """What the engine asks of this module."""
 
     @staticmethod
-    def attach() -> None:
-        """Let LangChain's objects inherit from the tasks of the run whose context this is."""
+    def attach(current: Current) -> None:
+        """Let LangChain's objects inherit from the tasks of the run whose context this is.
+
+        `current` gives the task that asks.
+        """
         outer = var_child_runnable_config.get()
         if not isinstance(outer, TaskConfig):
-            var_child_runnable_config.set(cast("Any", TaskConfig(cast("Any", outer))))
+            var_child_runnable_config.set(cast("Any", TaskConfig(current, cast("Any", outer))))
 
     @staticmethod
     def callbacks_of(context: TaskContext, given: Callbacks) -> Callbacks:

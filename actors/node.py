@@ -19,7 +19,7 @@ from streaming import current_task
 
 from .adapters import loaded_langchain
 from .commands import Task, TaskFailed, TaskFinished, TaskInterrupted
-from .context import TaskContext
+from .context import TaskContext, current
 from .dispatcher import Dispatcher
 from .errors import GraphDrained, GraphInterrupt, NodeCancelledError, ParentCommand
 from .ref import ActorRef
@@ -54,7 +54,7 @@ class NodeActor(Dispatcher[Task, None]):
         scheduler.running[message] = task_context
         context.run(current_task.set, task_context)
         if called and (adapter := loaded_langchain()) is not None:  # the caller may be LangChain's
-            context.run(adapter.attach)
+            context.run(adapter.attach, current)
         return context
 
     async def handle(self, message: Task) -> None:

@@ -11,7 +11,7 @@ from checkpoint import Saver, new_id
 from streaming import RunLog
 
 from .adapters import run_context
-from .context import TaskContext
+from .context import TaskContext, current
 from .errors import RunCancelledError
 from .layout import Layout
 from .look import Look, Shown
@@ -159,7 +159,7 @@ def _plan(call: Call, look: Look | None) -> Plan:
         saver=call.saver,
         watch=watch,
         child_watch=watch if look is not None and look.subgraphs else WATCH_NONE,
-        context=run_context(),
+        context=run_context(current),
         owned=look is not None,
         inline=call.inline and (look is None or _LIVE.isdisjoint(look.wanted)),
         caller=call.caller,

@@ -130,7 +130,7 @@ class ActorSystem:
             saver=saver,
             watch=WATCH_ALL if messages else WATCH_STATES,
             child_watch=WATCH_ALL if messages else WATCH_STATES,
-            context=run_context(),
+            context=run_context(current),
             caller=current(),
         )
         try:
