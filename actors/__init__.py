@@ -44,6 +44,8 @@ from .errors import (
     LangChainVersionError,
     MailboxClosedError,
     MailboxFullError,
+    MessageError,
+    MessageTypeError,
     ModeNotAskedError,
     NodeCancelledError,
     NodeTimeoutError,
@@ -70,6 +72,8 @@ from .graph import StateGraph
 from .interrupts import interrupt
 from .mailbox import Mailbox, MailboxStats
 from .managed import IsLastStep, ManagedValue, RemainingSteps, StepInfo
+from .messages import MessagesState, add_messages, push_message
+from .plain_messages import REMOVE_ALL_MESSAGES, RemoveMessage
 from .policies import CachePolicy, NodeError, RetryPolicy, TimeoutPolicy
 from .pregel import ChannelWriteEntry, NodeBuilder, Pregel
 from .private import GraphStream
@@ -146,6 +150,9 @@ __all__ = [
     "MailboxFullError",
     "MailboxStats",
     "ManagedValue",
+    "MessageError",
+    "MessageTypeError",
+    "MessagesState",
     "ModeNotAskedError",
     "NamedBarrierValue",
     "NoTaskError",
@@ -159,7 +166,9 @@ __all__ = [
     "OwnTaskError",
     "ParentCommand",
     "Pregel",
+    "REMOVE_ALL_MESSAGES",
     "RemainingSteps",
+    "RemoveMessage",
     "RestartPolicy",
     "ResumeError",
     "RetryPolicy",
@@ -193,6 +202,7 @@ __all__ = [
     "Topic",
     "UntrackedValue",
     "WrongLoopError",
+    "add_messages",
     "default_cache_key",
     "default_retry_on",
     "entrypoint",
@@ -201,6 +211,7 @@ __all__ = [
     "get_store",
     "get_stream_writer",
     "interrupt",
+    "push_message",
     "stream_message",
     "task",
 ]

@@ -9,6 +9,8 @@ ActorsError
 │   ├── ModeNotAskedError               a run was not begun so that this could be shown
 │   └── StoreTypeError (TypeError)
 ├── InvalidUpdateError                  a node or caller gave something that is no update
+├── MessageError (ValueError)           something given as a message is none, or removes none
+│   └── MessageTypeError (TypeError, NotImplementedError)  it is of a type that no message has
 ├── NodeTimeoutError                    an attempt of a node took too long
 ├── NodeCancelledError                  a node cancelled itself
 ├── StepTimeoutError (TimeoutError)     a super-step took longer than `step_timeout`
@@ -89,6 +91,15 @@ class StoreTypeError(ConfigError, TypeError):
 
 class InvalidUpdateError(ActorsError):
     """A node or a caller gave something that is no update; return a dict of state keys."""
+
+
+class MessageError(ActorsError, ValueError):
+    """Something given as a message is none, or removes one that is not there; the message says what
+    it lacks."""
+
+
+class MessageTypeError(MessageError, TypeError, NotImplementedError):
+    """Something of a type that no message has; give a dict, a pair (role, content) or a str."""
 
 
 class GraphBubbleUp(ActorsError):  # noqa: N818 - the name users know; no error, a signal

@@ -62,7 +62,7 @@ from .record import (
     TaskWrites,
     Whole,
 )
-from .registry import Opaque, TypeRegistry, can_register, register_type
+from .registry import Opaque, TypeRegistry, can_register, register_type, register_when_loaded
 from .reports import Damage, Removed, ThreadInfo, Vacuumed, Verification
 from .rewind import RewindPoint, rewind_point
 from .saver import Saver, instant, is_instant
@@ -186,5 +186,6 @@ __all__ = [
     "load_zones",
     "new_id",
     "register_type",
+    "register_when_loaded",
     "rewind_point",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -50,6 +51,8 @@ class TypeRegistry:
         self._lock = threading.Lock()
         self._by_class: dict[type[Any], Registration] = {}
         self._by_name: dict[bytes, Registration] = {}
+        self._awaited: dict[str, Callable[[], None]] = {}
+        """What registers the classes of a library, by the module that must be loaded first."""
         for cls in BUILT_IN_EXCEPTIONS:
             self.register(cls)
 
@@ -86,20 +89,40 @@ class TypeRegistry:
                 self._by_name[name_head(one)[1:]] = registration
         return cls
 
+    def when_loaded(self, module: str, register: Callable[[], None]) -> None:
+        """Have the classes of a library registered; see `register_when_loaded`."""
+        self._awaited[module] = register
+
     def of_class(self, cls: type[Any]) -> Registration | None:
         """The registration of exactly this class."""
         return self._by_class.get(cls) or self._adopt(cls)
 
     def of_name(self, name: bytes) -> Registration | None:
         """The registration under this name or alias."""
-        return self._by_name.get(name) or _ARRAYS.get(name if arrays.loaded() else b"")
+        found = self._by_name.get(name) or _ARRAYS.get(name if arrays.loaded() else b"")
+        if found is None:
+            self._register_loaded()
+            found = self._by_name.get(name)
+        return found
 
     def _adopt(self, cls: type[Any]) -> Registration | None:
         kind = arrays.array_kind(cls)
         if kind is None:
-            return None
+            self._register_loaded()
+            return self._by_class.get(cls)
         found = self._by_class[cls] = _ARRAYS[f"numpy.{kind}".encode()]
         return found
+
+    def _register_loaded(self) -> None:
+        """Register what was to be registered when a module is loaded.
+
+        Two threads may do it at once, which is harmless.
+        """
+        for module in list(self._awaited):
+            register = self._awaited.get(module)
+            if register is not None and sys.modules.get(module) is not None:
+                register()
+                self._awaited.pop(module, None)
 
     def _check_free(self, name: str, cls: type[Any]) -> None:
         taken = self._by_name.get(name_head(name)[1:])
@@ -187,6 +210,21 @@ def register_type(
     Raises TypeRegistrationError if another class has the name, or encode and decode are missing.
     """
     return DEFAULT_REGISTRY.register(cls, name=name, encode=encode, decode=decode, aliases=aliases)
+
+
+def register_when_loaded(module: str, register: Callable[[], None]) -> None:
+    """Have a library's classes registered in a process that uses it, and not load it in others.
+
+    def register() -> None:
+        from shapely import Point
+        register_type(Point, encode=to_wkb, decode=from_wkb)
+
+    register_when_loaded("shapely", register)
+
+    `register` is called when a class or a stored name is met that is not registered, once `module`
+    has been imported; what it raises comes out there.  Stored bytes never cause an import.
+    """
+    DEFAULT_REGISTRY.when_loaded(module, register)
 
 
 def can_register(cls: object) -> bool:
