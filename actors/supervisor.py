@@ -305,8 +305,8 @@ class Supervisor:
             self.cancel(task)
         left = await _wait(tasks, grace)
         self._ledger.leftovers(tasks)
-        cell.abandon()
-        self._lives.cells.pop(ref, None)
+        if self._lives.cells.pop(ref, None) is not None:  # else another stop has settled it
+            cell.abandon()
         return left
 
     def _reap(self, task: asyncio.Task[Any]) -> None:

@@ -331,6 +331,17 @@ class TestStop:
         with pytest.raises(MailboxClosedError):
             ref.tell_nowait(3)
 
+    @pytest.mark.parametrize("first", ["itself", "its supervisor"])
+    async def test_a_dispatcher_may_be_stopped_twice_at_the_same_time(
+        self, supervisor: Supervisor, hooks: Hooks, first: str
+    ) -> None:
+        _, ref = started(supervisor)
+        ref.tell_nowait(1)
+        await let_all_run()
+        stopping = supervisor.stop_actor(ref) if first == "itself" else supervisor.stop()
+        assert await asyncio.gather(stopping, supervisor.stop_actor(ref)) == [(), ()]
+        assert hooks.dead == [(1, "stopped")]
+
     async def test_what_outlives_the_grace_is_settled_once(
         self, supervisor: Supervisor, hooks: Hooks
     ) -> None:
