@@ -29,18 +29,21 @@ def instant(commit: Commit) -> Commit:
     """Marks a `commit` that waits for nothing: it is done without giving up its turn of the loop.
 
     A cancel cannot come in between, so the engine needs no task of its own to see it through.  The
-    mark belongs to the method: a subclass with a `commit` of its own has not inherited it.
+    mark belongs to the method: a subclass with a `commit` of its own has not inherited it, nor has
+    a wrapper that took the method's attributes over, as `functools.wraps` does.
 
         @instant
         async def commit(self, batch: Batch) -> None: ...
     """
-    vars(commit)[_INSTANT] = True
+    vars(commit)[_INSTANT] = commit
     return commit
 
 
 def is_instant(saver: Saver) -> bool:
     """True if the saver's `commit` is marked as one that waits for nothing."""
-    return getattr(saver.commit, _INSTANT, False)
+    commit = saver.commit
+    marked = getattr(commit, _INSTANT, None)
+    return marked is not None and marked is getattr(commit, "__func__", commit)
 
 
 _INSTANT = "instant"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from functools import wraps
+from typing import Any
 
 import pytest
 
@@ -39,6 +41,25 @@ async def test_only_a_commit_that_may_wait_gets_a_task_of_its_own(
 
     assert saver.tasks - {"run"} == {task} - {"run"}
     assert len(await saver.history("1")) == 4
+
+
+def slowly(commit: Any) -> Any:
+    """A commit that may wait, while it looks like the one that may not."""
+
+    @wraps(commit)
+    async def waiting(saver: MemorySaver, batch: Batch) -> None:
+        await asyncio.sleep(0)
+        await commit(saver, batch)
+
+    return waiting
+
+
+class Wrapped(MemorySaver):
+    commit = slowly(MemorySaver.commit)
+
+
+def test_a_wrapper_that_looks_like_a_marked_commit_is_not_marked() -> None:
+    assert not is_instant(Wrapped())
 
 
 def test_a_commit_written_anew_has_not_inherited_the_mark() -> None:
