@@ -223,6 +223,8 @@ class Mailbox(Generic[T]):
         self._dropped += 1
         if self._on_drop is not None:
             self._on_drop(oldest)
+        if self._closed:  # by whoever was told
+            raise self._closed_error(item)
 
     def _closed_error(self, item: T) -> MailboxClosedError:
         return MailboxClosedError(

@@ -84,6 +84,16 @@ async def test_drop_oldest_throws_out_the_oldest_and_shows_it() -> None:
     assert box.stats().dropped == 2
 
 
+async def test_what_comes_into_a_mailbox_that_on_drop_closes_is_refused() -> None:
+    left: list[int] = []
+    box = Mailbox[int](2, "drop_oldest", on_drop=lambda _: left.extend(box.close()))
+    box.put_nowait(0)
+    box.put_nowait(1)
+    with pytest.raises(MailboxClosedError, match="2 cannot go into"):
+        box.put_nowait(2)
+    assert left == [1]
+
+
 async def test_waiting_writers_get_room_first_come_first_served() -> None:
     box = Mailbox[int](1)
     box.put_nowait(0)
