@@ -88,11 +88,12 @@ class TaskContext:
     @property
     def writer(self) -> StreamWriter:
         """Publishes `custom` chunks of this task."""
-        if self._writer is None:
-            self._writer = self.scheduler.writer_for(self)
+        writer = self._writer
+        if writer is None:  # the first of several threads that ask at once gives it to the others
+            writer = vars(self).setdefault("_writer", self.scheduler.writer_for(self))
             if self.fenced:
-                self._writer.fence()
-        return self._writer
+                writer.fence()
+        return writer
 
     @property
     def tokens(self) -> TaskTokens | None:
@@ -235,9 +236,8 @@ class TaskContext:
 
     def adopt(self, run: Scheduler) -> None:
         """A run that this task has started."""
-        if self._runs is None:
-            self._runs = set()
-        self._runs.add(run)
+        runs: set[Scheduler] = vars(self).setdefault("_runs", set())  # see `writer`
+        runs.add(run)
         self.scheduler.adopt(run)
         if self.fenced:
             run.fence()

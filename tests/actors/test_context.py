@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import AsyncIterator
+import itertools
+import sys
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from types import CodeType, FrameType
 from typing import Any
 
 import pytest
 
 from actors import Send, StateGraph, get_config, get_stream_writer
+from actors.context import TaskContext, current
 from actors.errors import NoTaskError
 from actors.values import START
 from checkpoint import MemorySaver
@@ -146,3 +151,75 @@ async def test_a_run_that_ended_leaves_no_task_in_the_callers_context() -> None:
         pass
     with pytest.raises(NoTaskError):
         get_config()
+
+
+# --- threads of one task ------------------------------------------------------------------------
+
+
+def preempted(code: CodeType, nth: int, call: Callable[[], Any], other: Callable[[], Any]) -> bool:
+    """Call with the other call right before the nth instruction of `code`, as another thread may;
+    False if it has no so many."""
+    left, before = nth, sys.gettrace()
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal left
+        if frame.f_code is not code:
+            return None
+        frame.f_trace_opcodes = True
+        left -= event == "opcode"
+        if event == "opcode" and left == 0:
+            other()
+        return trace
+
+    sys.settrace(trace)
+    try:
+        call()
+    finally:
+        sys.settrace(before)
+    return left <= 0
+
+
+async def contexts(count: int) -> list[TaskContext]:
+    """Those of the tasks of some runs, each on a thread of its own."""
+    found: list[TaskContext] = []
+
+    def node(state: Any) -> None:
+        context = current()
+        assert context is not None
+        found.append(context)
+
+    graph = fan(node=node).compile(checkpointer=MemorySaver())
+    for number in range(count):
+        await graph.ainvoke({}, on(str(number)))
+    return found
+
+
+async def test_runs_that_threads_of_a_task_start_at_once_are_all_given_up_with_it() -> None:
+    known, *started = await contexts(3)
+    runs = [context.scheduler for context in started]
+    for nth in itertools.count(1):
+        task = TaskContext(known.scheduler, known.task)
+        adopt, other = (partial(task.adopt, run) for run in runs)
+        if not preempted(TaskContext.adopt.__code__, nth, adopt, other):
+            assert nth > 1
+            break
+        task.fence()
+        recorders = [run.recorder for run in runs if run.recorder is not None]
+        assert [recorder.fenced for recorder in recorders] == [True, True], nth
+        for recorder in recorders:
+            recorder.fenced = False
+
+
+async def test_threads_of_a_task_that_ask_at_once_get_the_same_writer() -> None:
+    [known] = await contexts(1)
+    asked = vars(TaskContext)["writer"].fget.__code__
+    for nth in itertools.count(1):
+        task, got = TaskContext(known.scheduler, known.task), list[Any]()
+
+        def ask(task: TaskContext = task, got: list[Any] = got) -> None:
+            got.append(task.writer)
+
+        if not preempted(asked, nth, ask, ask):
+            assert nth > 1
+            break
+        assert got[0] is got[1], nth
