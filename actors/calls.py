@@ -159,10 +159,11 @@ class _Open:
 class Calls:
     """The open calls of one scheduler's tasks."""
 
-    __slots__ = ("_open", "_scheduler", "callers")
+    __slots__ = ("_loop", "_open", "_scheduler", "callers")
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler: Scheduler = proxy(scheduler)  # its owner: no circle for the collector
+        self._loop = scheduler.loop  # a future in other hands may outlive the scheduler
         self._open: dict[Task, _Open] = {}
         self.callers: dict[Task, int] = {}
         """Running task -> number of its calls that may keep it waiting."""
@@ -176,7 +177,7 @@ class Calls:
         """Begin a call; from any thread."""
         if caller.fenced:
             raise _given_up(node.name)
-        parent, loop = caller.task, self._scheduler.loop
+        parent, loop = caller.task, self._loop
         with _Known.lock:
             place, caller.called = caller.called, caller.called + 1
         path = (PUSH, parent.path, place, True)
@@ -194,7 +195,7 @@ class Calls:
 
     def _from_thread(self, function: Callable[..., None], *args: Any) -> None:
         try:
-            self._scheduler.loop.call_soon_threadsafe(function, *args)
+            self._loop.call_soon_threadsafe(function, *args)
         except RuntimeError:  # the loop is closed: the run was given up
             raise _given_up("?") from None
 
@@ -251,8 +252,14 @@ class Calls:
         """The run is over: release the threads that wait for calls."""
         for call, entry in list(self._open.items()):
             if isinstance(entry.future, ThreadFuture):
+                del self._open[call]
                 _fail(entry.future, _given_up(call.node.name))
-        self._open.clear()
+
+    def close(self) -> None:
+        """All tasks of the run were cancelled: release whoever else still waits for calls."""
+        left, self._open = self._open, {}
+        for call, entry in left.items():
+            _fail(entry.future, _given_up(call.node.name))
 
     # --- a call's end ----------------------------------------------------------------------------
 

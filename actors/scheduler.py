@@ -370,6 +370,7 @@ class Scheduler:
         for run in children:  # started by a task that did not wait for it
             run.cancel_nowait(self._grace)
         await self._supervisor.stop(self._grace)
+        self.calls.close()
         for run in children:
             await run.over(self._grace)
         if self._recorder is not None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import threading
+import weakref
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -22,6 +24,7 @@ from actors import (
     entrypoint,
     task,
 )
+from actors.context import current
 from actors.threads import MAX_THREADS
 from checkpoint import CacheKey, MemoryCache, MemorySaver
 from tests.actors.engine import DEADLINE, Blocked, State, fan, on, set_in_thread
@@ -44,6 +47,13 @@ async def double(x: int) -> int:
 @task
 def double_in_thread(x: int) -> int:
     return 2 * x
+
+
+def scheduler_here() -> Any:
+    """What drives the run that this code is part of."""
+    context = current()
+    assert context is not None
+    return context.scheduler
 
 
 class Running:
@@ -248,6 +258,56 @@ async def test_a_thread_that_was_given_up_can_call_nothing() -> None:
     stuck.gate.set()
     await set_in_thread(stuck.ended)
     assert [type(error) for error in stuck.late] == [RunCancelledError]
+
+
+async def test_whoever_waits_for_a_call_is_told_when_its_run_is_given_up() -> None:
+    hanging, waiting = Hanging(), list[asyncio.Future[Any]]()
+    hang = task(name="hang")(hanging)
+
+    async def outside(future: Any) -> None:
+        await future
+
+    @entrypoint()
+    async def main(x: Any) -> None:
+        waiting.append(asyncio.ensure_future(outside(hang())))
+        await asyncio.Event().wait()
+
+    async with ActorSystem() as system:
+        run = await system.start(main, 1)
+        await hanging.begun.wait()
+        await run.cancel()
+    with pytest.raises(RunCancelledError, match="'hang'"):
+        await waiting[0]
+
+
+async def test_a_future_may_be_cancelled_by_a_thread_that_outlives_the_run() -> None:
+    futures, runs = list[Any](), list[weakref.ref[Any]]()
+    hang, called = task(name="hang")(Hanging()), asyncio.Event()
+    cancelled, over = threading.Event(), threading.Event()
+
+    def hold(_: object) -> None:
+        cancelled.set()
+        assert over.wait(DEADLINE)
+
+    @entrypoint()
+    async def main(x: Any) -> None:
+        runs.append(weakref.ref(scheduler_here()))
+        futures.append(await asyncio.to_thread(hang))
+        called.set()
+        await asyncio.Event().wait()
+
+    running = asyncio.ensure_future(main.ainvoke(1))
+    await called.wait()
+    futures[0].add_done_callback(hold)
+    cancelling = asyncio.ensure_future(asyncio.to_thread(futures[0].cancel))
+    await set_in_thread(cancelled)
+    running.cancel()
+    await asyncio.wait({running})
+    del running
+    gc.collect()
+    assert runs[0]() is None
+    over.set()
+    assert await cancelling
 
 
 # --- sync code under invoke -----------------------------------------------------------------------
