@@ -116,9 +116,9 @@ class _Snapshot:
         self._parents = shown_parents(loaded.record.metadata, scope.stored_ns)
         self._restored = restored_from(loaded, decoder)
         self._channels = ChannelSet(scope.layout, self._restored)
-        given = self._restored.pending.get(NULL_TASK)
-        if given is not None:
-            self._channels.give(given)
+        self._given = self._restored.pending.get(NULL_TASK)
+        if self._given is not None:
+            self._channels.give(self._given)
         self._tasks = planned(
             scope.layout,
             scope.ns,
@@ -163,6 +163,8 @@ class _Snapshot:
         that is what the run failed with, and no reason not to show the thread without them."""
         channels = ChannelSet(self._scope.layout, self._restored)
         try:
+            if self._given is not None:
+                channels.give(self._given)
             channels.apply(done)
         except Exception:  # noqa: BLE001 - reducers are user code
             return None

@@ -9,7 +9,7 @@ from typing_extensions import TypedDict as TypedDictOfPydantic
 
 from .chains import chain, says
 from .fanout import edges, logs
-from .scenario import Run, Update, resume, resume_map, scenario
+from .scenario import Given, Run, Update, resume, resume_map, scenario
 
 NEW = {"log": ["in"]}
 UNKNOWN = "0123456789abcdef" * 2
@@ -291,6 +291,16 @@ def two_beside_each_other_answered_at_once(k):
     awaits=True,
 )
 def two_beside_each_other_answered_one_by_one(k):
+    return beside(k, a=asks(k, "a"), b=asks(k, "b"))
+
+
+@scenario(
+    NEW,
+    Run(Given(lambda k, ids: k.Command(resume={ids[0]: "x"}, update={"log": ["update"]}))),
+    resume("y"),
+    awaits=True,
+)
+def what_comes_with_one_of_two_answers_is_shown_with_it(k):
     return beside(k, a=asks(k, "a"), b=asks(k, "b"))
 
 
