@@ -18,11 +18,12 @@ _ROOT_ONLY = frozenset({ROOT})
 def writes_of(node: NodeSpec, result: Any, nodes: Collection[str]) -> Writes:
     """The writes that a node's result asks for: (channel, value) in the order given.
 
-    `result` is a dict of updates, an instance of a schema, a Command, a list of those, or None;
-    `nodes` are the graph's.  Raises InvalidUpdateError for anything else, for a key that the graph
-    does not have, and for a `goto` that leads nowhere; ParentCommand when it is for the graph that
-    called this one.  What a subgraph gave is filtered instead: its state may have keys that its
-    parent has not.
+    `result` is a dict of updates, an instance of a schema, a Command, a Send, a list of those, or
+    None; a tuple stands for a list if a Command or a Send is in it, for otherwise it is a comma too
+    many.  `nodes` are the graph's.  Raises InvalidUpdateError for anything else, for a key that the
+    graph does not have, and for a `goto` that leads nowhere; ParentCommand when it is for the graph
+    that called this one.  What a subgraph gave is filtered instead: its state may have keys that
+    its parent has not.
     """
     known = node.writes
     if node.put is not None:
@@ -33,8 +34,8 @@ def writes_of(node: NodeSpec, result: Any, nodes: Collection[str]) -> Writes:
         return _root_writes(node, result, nodes)
     if result.__class__ is dict and result.keys() <= known:
         return list(result.items())
-    if isinstance(result, list) and result:
-        items = cast("list[Any]", result)
+    if result and (isinstance(result, list) or _commands(result)):
+        items = cast("Sequence[Any]", result)
         return [write for item in items for write in _writes_of_one(node, item, result, nodes)]
     return _writes_of_one(node, result, result, nodes)
 
@@ -79,12 +80,18 @@ def _root_writes(node: NodeSpec, result: Any, nodes: Collection[str]) -> Writes:
     """The writes of a graph whose whole state is one value: any value, but for Commands."""
     if isinstance(result, Command):
         return command_writes(cast("Command[Any]", result), node, nodes)
-    if not isinstance(result, list):
+    if not isinstance(result, list | tuple):
         return [(ROOT, result)]
-    items = cast("list[Any]", result)
+    items = cast("Sequence[Any]", result)
     if not any(isinstance(item, Command) for item in items):
         return [(ROOT, items)]
     return [write for item in items for write in _root_writes(node, item, nodes)]
+
+
+def _commands(result: Any) -> bool:
+    """True for a tuple that says where to go."""
+    items = cast("Sequence[Any]", result) if isinstance(result, tuple) else ()
+    return any(isinstance(item, Command | Send) for item in items)
 
 
 def _writes_of_one(node: NodeSpec, item: Any, result: Any, nodes: Collection[str]) -> Writes:
@@ -92,6 +99,8 @@ def _writes_of_one(node: NodeSpec, item: Any, result: Any, nodes: Collection[str
         return []
     if isinstance(item, Command):
         return command_writes(cast("Command[Any]", item), node, nodes)
+    if isinstance(item, Send):
+        return goto_writes(item, f"Node {node.name!r}", nodes)
     return _state_writes(node, item, result)
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from actors.errors import InvalidUpdateError
 from actors.spec import TASKS, BranchSpec, GraphSpec, NodeSpec
-from actors.values import END, START, Overwrite, Send
+from actors.values import END, START, Command, Overwrite, Send
 from actors.writes import goto_writes, route_writes, writes_of
 
 
@@ -75,6 +75,20 @@ def test_an_update_becomes_writes_in_its_order(result: Any, writes: list[Any]) -
     assert writes_of(NODE, result, NODES) == writes
 
 
+def test_a_send_goes_where_it_says() -> None:
+    assert writes_of(NODE, Send("x", 1), NODES) == [(TASKS, Send("x", 1))]
+    assert writes_of(NODE, [{"a": 1}, Send("y", 2)], NODES) == [("a", 1), (TASKS, Send("y", 2))]
+    with pytest.raises(InvalidUpdateError, match="Node 'n' sends to 'z', which is no node"):
+        writes_of(NODE, Send("z", 1), NODES)
+
+
+def test_a_tuple_of_commands_is_taken_as_a_list_of_them() -> None:
+    result = (Command(update={"a": 1}), {"b": 2}, Send("x", 3), Command(goto="y"))
+    assert writes_of(NODE, result, NODES) == writes_of(NODE, list(result), NODES)
+    both = (Command(update=[1]), Command(goto="y"))
+    assert writes_of(node("__root__"), both, NODES) == [("__root__", [1]), ("branch:to:y", None)]
+
+
 @pytest.mark.parametrize(
     "result", [5, "a", [], ({"a": 1},), [{"a": 1}, 5], [("a", 1)], {"a"}, object, iter(())]
 )
@@ -124,7 +138,7 @@ def test_keys_of_a_subgraph_that_its_parent_has_not_are_left_out() -> None:
     assert writes_of(parent, {"a": 1, "child only": 2}, NODES) == [("a", 1)]
 
 
-@pytest.mark.parametrize("result", [5, {}, {"a": 1}, [], [1], "text", Card(1)])
+@pytest.mark.parametrize("result", [5, {}, {"a": 1}, [], [1], (1, 2), "text", Card(1)])
 def test_any_result_is_the_update_of_a_state_of_one_value(result: Any) -> None:
     assert writes_of(node("__root__"), result, NODES) == [("__root__", result)]
 

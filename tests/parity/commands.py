@@ -117,6 +117,19 @@ def a_list_of_empty_commands(k):
 
 
 @crossing(NEW)
+def a_tuple_of_commands_and_dicts(k):
+    def make(state):
+        return k.Command(update={"log": ["one"]}, goto="a"), {"n": 3}, k.Command(goto="b")
+
+    return hub(k, gives(make))
+
+
+@crossing(NEW)
+def a_send_by_itself(k):
+    return hub(k, gives(lambda s: k.Send("a", {"log": ["sent"]})), edge="b")
+
+
+@crossing(NEW)
 def an_update_as_pairs(k):
     return hub(k, gives(lambda s: k.Command(update=[("log", ["x"]), ("log", ["y"]), ("n", 2)])))
 
