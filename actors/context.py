@@ -234,6 +234,12 @@ class TaskContext:
         for run in list(self._runs or ()):
             run.fence()
 
+    def end(self) -> None:
+        """The task has reported."""
+        self.over = True
+        if self._runtime is not None:
+            self._runtime = None  # it knows the task: no circle for the collector
+
     def adopt(self, run: Scheduler) -> None:
         """A run that this task has started."""
         runs: set[Scheduler] = vars(self).setdefault("_runs", set())  # see `writer`

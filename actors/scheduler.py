@@ -197,7 +197,7 @@ class Scheduler:
             self.refused += 1
             return
         del self.running[context.task]
-        context.over = True
+        context.end()
         if self.caller is not None:
             self.caller.progress()
         self._mailbox.put_nowait(event)

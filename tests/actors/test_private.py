@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 
 import pytest
 
-from actors import START, GraphStream, StateGraph, get_stream_writer
+from actors import START, GraphStream, Runtime, StateGraph, get_stream_writer
 from checkpoint import MemorySaver
 from streaming import SubscriberBusyError, UnknownStreamModeError
 from tests.actors.engine import (
@@ -367,13 +367,20 @@ class Blob:
     """Something big that a run was given."""
 
 
-async def test_what_a_run_held_goes_with_it_and_not_with_the_collector() -> None:
-    class Held(TypedDict):
-        blob: Blob
+class Held(TypedDict):
+    blob: Blob
 
-    async def look(state: Held) -> None: ...
 
-    graph = StateGraph(Held).add_node(look).add_edge(START, "look").compile()
+async def look(state: Held) -> None: ...
+
+
+async def look_around(state: Held, runtime: Runtime[Blob]) -> None:
+    runtime.heartbeat()
+
+
+@pytest.mark.parametrize("node", [look, look_around])
+async def test_what_a_run_held_goes_with_it_and_not_with_the_collector(node: Any) -> None:
+    graph = StateGraph(Held).add_node("look", node).add_edge(START, "look").compile()
     blob = Blob()
     gone = weakref.ref(blob)
     gc.disable()
