@@ -71,8 +71,9 @@ class Interrupt:
     """A pause that a node asked for: what it wants to know, and the id to answer to."""
 
     value: Any
-    id: str
-    """32 hex digits, the same in any process; a resume map's keys are such ids."""
+    id: str = "placeholder-id"
+    """32 hex digits, the same in any process; a resume map's keys are such ids.  Only code that makes
+    Interrupts by hand, such as a test of a client, leaves it out."""
     response_schema: Any = None
     """JSON Schema of the answer it wants, if the node gave one."""
 

@@ -19,7 +19,7 @@ class MemoryCache:
     """Keeps values in memory; any event loop in any thread may use it.
 
     `max_entries`: how many values it keeps at most; the one that was used least recently goes.
-    `clock`: gives the seconds by which values expire::
+    `clock`: gives the seconds by which values expire; `serde`: LangGraph's word for `serializer`::
 
         graph = builder.compile(cache=MemoryCache(max_entries=10_000))
 
@@ -30,6 +30,7 @@ class MemoryCache:
         self,
         serializer: Serializer | None = None,
         *,
+        serde: Serializer | None = None,
         max_entries: int | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -38,7 +39,7 @@ class MemoryCache:
                 f"max_entries={max_entries!r} is no bound that leaves room for a value; give a "
                 "whole number of at least 1, or None for no bound"
             )
-        self._serializer = serializer or MsgpackSerializer()
+        self._serializer = serializer or serde or MsgpackSerializer()
         self._max_entries = max_entries
         self._clock = clock
         self._lock = threading.Lock()

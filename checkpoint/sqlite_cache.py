@@ -27,7 +27,8 @@ _TABLES = (
 class SqliteCache(DatabaseHandle):
     """Keeps values in an SQLite file, which may be that of a SqliteSaver or SqliteStore.
 
-    It opens at its first use; close it by hand, or use it inside `with` or `async with`::
+    It opens at its first use; close it by hand, or use it inside `with` or `async with`.  `serde` is
+    LangGraph's word for `serializer`::
 
         graph = builder.compile(cache=SqliteCache(path="cache.db"))
 
@@ -44,12 +45,13 @@ class SqliteCache(DatabaseHandle):
         path: str | os.PathLike[str],
         serializer: Serializer | None = None,
         *,
+        serde: Serializer | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         from .cache_units import CacheUnits  # not before somebody has a cache
 
         super().__init__(path)
-        self._serializer = serializer or MsgpackSerializer()
+        self._serializer = serializer or serde or MsgpackSerializer()
         self._units = CacheUnits(self._serializer)
         self._clock = clock
         self._closed = False

@@ -6,13 +6,17 @@ from typing import Any, Literal
 
 import pytest
 
-from actors import Command, GraphBuildError, Runtime, Send, TimeoutPolicy, entrypoint
+from actors import Command, GraphBuildError, Interrupt, Runtime, Send, TimeoutPolicy, entrypoint
 
 
 def test_generic_values_are_made_of_their_subscripted_class_too() -> None:
     assert Command[Literal["b"]](goto="b") == Command(goto="b")
     assert Runtime[dict[str, int]](context={"n": 1}).context == {"n": 1}
     assert entrypoint.final[int, str](value=1, save="s").save == "s"
+
+
+def test_an_interrupt_that_is_made_by_hand_needs_no_id() -> None:
+    assert Interrupt("sure?") == Interrupt(value="sure?", id="placeholder-id")
 
 
 def test_a_send_keeps_its_timeout_as_a_policy() -> None:

@@ -73,13 +73,15 @@ async def test_values_still_expire_when_they_were_set_again_and_again() -> None:
     assert list(cache._entries) == [(NS, "for ever"), (NS, "new")]
 
 
-async def test_the_serializer_decides_what_can_be_kept() -> None:
+@pytest.mark.parametrize("word", ["serializer", "serde"])
+async def test_the_serializer_decides_what_can_be_kept(word: str) -> None:
     class Own:
         pass
 
     registry = TypeRegistry()
     registry.register(Own, name="own", encode=lambda _: 1, decode=lambda _: Own())
-    cache = MemoryCache(MsgpackSerializer(registry))
+    given: dict[str, Any] = {word: MsgpackSerializer(registry)}
+    cache = MemoryCache(**given)
     await cache.set({(NS, "a"): (Own(), None)})
     assert isinstance((await cache.get([(NS, "a")]))[NS, "a"], Own)
 

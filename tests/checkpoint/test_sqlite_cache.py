@@ -6,12 +6,15 @@ import asyncio
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from checkpoint import (
     CorruptDataError,
     DeserializationError,
+    EncryptedSerializer,
+    KeyRequiredError,
     NotADatabaseError,
     SaverClosedError,
     SqliteCache,
@@ -96,3 +99,15 @@ async def test_what_the_serializer_cannot_read_is_no_miss(path: Path) -> None:
     async with SqliteCache(path) as cache:
         with pytest.raises(DeserializationError):
             await cache.get([A])
+
+
+@pytest.mark.parametrize("word", ["serializer", "serde"])
+async def test_what_is_kept_may_be_encrypted(word: str, path: Path) -> None:
+    given: dict[str, Any] = {word: EncryptedSerializer(bytes(16))}
+    async with SqliteCache(path, **given) as cache:
+        await cache.set({A: ("value", None)})
+    async with SqliteCache(path) as cache:
+        with pytest.raises(KeyRequiredError):
+            await cache.get([A])
+    async with SqliteCache(path, **given) as cache:
+        assert await cache.get([A]) == {A: "value"}
