@@ -72,8 +72,8 @@ class Interrupt:
 
     value: Any
     id: str = "placeholder-id"
-    """32 hex digits, the same in any process; a resume map's keys are such ids.  Only code that makes
-    Interrupts by hand, such as a test of a client, leaves it out."""
+    """32 hex digits, the same in any process; a resume map's keys are such ids.  Only code that
+    makes Interrupts by hand, such as a test of a client, leaves it out."""
     response_schema: Any = None
     """JSON Schema of the answer it wants, if the node gave one."""
 

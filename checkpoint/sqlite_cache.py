@@ -27,8 +27,8 @@ _TABLES = (
 class SqliteCache(DatabaseHandle):
     """Keeps values in an SQLite file, which may be that of a SqliteSaver or SqliteStore.
 
-    It opens at its first use; close it by hand, or use it inside `with` or `async with`.  `serde` is
-    LangGraph's word for `serializer`::
+    It opens at its first use; close it by hand, or use it inside `with` or `async with`.
+    `serde` is LangGraph's word for `serializer`::
 
         graph = builder.compile(cache=SqliteCache(path="cache.db"))
 
