@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
 from checkpoint import register_type
+from streaming import MessageChunk
 
 from .config import Config
 from .context import current
@@ -22,7 +23,7 @@ from .snapshots import before_id, history_of, history_of_one, state_of
 from .values import Command, Interrupt, Overwrite, Send, StateSnapshot, StateUpdate
 
 _ERRORS = (NodeTimeoutError, NodeCancelledError)
-for _cls in (Send, TimeoutPolicy, Overwrite, Interrupt, Command, *_ERRORS):
+for _cls in (Send, TimeoutPolicy, Overwrite, Interrupt, Command, MessageChunk, *_ERRORS):
     register_type(_cls, name=f"understudy.{_cls.__name__}")
 
 

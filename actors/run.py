@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -19,11 +18,11 @@ from streaming import (
     RunFailed,
     RunFinished,
     RunLog,
-    RunStarted,
     RunStatus,
     with_interrupts,
 )
 
+from .attempts import Earlier, earlier_attempts, opening
 from .commands import Begin
 from .config import checkpoint_extra
 from .context import check_reentry
@@ -252,6 +251,7 @@ class Run:
         status: RunStatus = "success"
         start = await self._depart(saver)
         loaded = start.loaded
+        earlier = await self._earlier(loaded)
         restored = None
         recorder = None
         if saver is not None and claim is not None:
@@ -263,13 +263,13 @@ class Run:
         scheduler = Scheduler(
             self._plan.layout,
             self._plan.facts(self.run_id),
-            self._setting(start),
+            self._setting(start, earlier),
             self._supervisor.child(f"run {self.run_id}"),
             restored=restored,
             recorder=recorder,
             caller=self._plan.caller,
         )
-        self.log.publish(RunStarted(run_id=self.run_id, thread_id=self.thread_id))
+        self.log.publish(opening(self.log, self.thread_id, earlier.attempts))
         self._scheduler = scheduler
         try:
             await scheduler.drive(Begin(self._plan.input))
@@ -298,10 +298,21 @@ class Run:
             return NEW
         return await depart(self._plan.layout, saver, self._plan.request.config)
 
-    def _setting(self, start: Departure) -> Setting:
-        setting, value = self._plan.setting(self.log), self._plan.input
-        going_on = value is None or isinstance(value, Command)
-        return replace(setting, entries=start.entries) if start.entries and going_on else setting
+    async def _earlier(self, loaded: Loaded | None) -> Earlier:
+        before = None
+        if loaded is not None and self._plan.watch.messages and self._goes_on():
+            before = loaded.record.metadata.run_id
+        return await earlier_attempts(self.log, before)
+
+    def _goes_on(self) -> bool:
+        return self._plan.input is None or isinstance(self._plan.input, Command)
+
+    def _setting(self, start: Departure, earlier: Earlier) -> Setting:
+        setting = self._plan.setting(self.log)
+        setting.said = earlier.said
+        if start.entries is not None and self._goes_on():
+            setting.entries = start.entries
+        return setting
 
     def _recorder(self, saver: Saver, claim: Claim, loaded: Loaded | None) -> Recorder:
         request = self._plan.request

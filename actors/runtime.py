@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, overload
 
 from streaming import SILENT_WRITER, StreamWriter
 
+from .attempts import said_in
 from .backports import TypeVar
 from .errors import NoTaskError
 
@@ -104,6 +105,20 @@ class Runtime(Generic[ContextT]):
         Raises ConfigError for a key that is none, NoTaskError outside of a task.
         """
         return self._journal().idempotency_key(key)
+
+    def partial_message(self) -> Any:
+        """What a model had said in this task when an earlier attempt was cancelled or its process
+        died: the pieces that were shown of the task's last message, put together; else None.
+
+        A MessageChunk, or a message chunk of LangChain's.  For runs of an ActorSystem with an
+        event log that were started with the stream mode "messages".
+
+            before = runtime.partial_message()
+            prompt = question + before.content if before else question
+        """
+        if self._task is None:
+            return None
+        return said_in(self._task.scheduler.setting.said, self._task.namespace())
 
     @overload
     async def once(

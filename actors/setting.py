@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextvars import Context
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False, repr=False)  # not frozen: one per run, 0.7 µs less
 class Setting:
-    """What a run shares with the runs that its nodes start; never changed."""
+    """What a run shares with the runs that its nodes start; never changed once it has begun."""
 
     log: RunLog
     config: RunConfig
@@ -36,6 +37,8 @@ class Setting:
     """Where graphs that keep their state are to go on, if the run goes back inside of one."""
     shown: set[str] | None = None
     """Ids of the messages that were shown, if anyone asked for `messages` when the run began."""
+    said: Mapping[str, Any] | None = None
+    """What models had said in tasks that an earlier attempt left, by "node:task_id"."""
     owned: bool = False
     """The run's log has an owner, which steps wait for."""
     inline: bool = False

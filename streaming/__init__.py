@@ -1,6 +1,7 @@
 """Streaming: one log of events per run, stream modes as views of it, subscribers with cursors."""
 
 from .chunk import Chunk, Gap, as_part, chunk_id, event_id_of, shape
+from .committer import DurableRun
 from .errors import (
     CursorError,
     EventLogConflictError,
@@ -61,6 +62,7 @@ __all__ = [
     "Chunk",
     "CursorError",
     "Custom",
+    "DurableRun",
     "Event",
     "EventCodec",
     "EventLog",

@@ -9,6 +9,7 @@
     StepCommitted  values if an output key was written; checkpoints and debug (checkpoint) if saved
     Token          messages
     Custom         custom
+    Attempt        debug (attempt)
 
 Modes that show the same event come in the order of `MODES`.  Dict keys come in the order users
 know from LangGraph.
@@ -23,6 +24,7 @@ from typing import Any, Final, Literal, TypeAlias, cast, get_args
 
 from .errors import UnknownStreamModeError
 from .events import (
+    Attempt,
     Custom,
     Event,
     Paused,
@@ -255,6 +257,10 @@ def _custom(event: Custom) -> Any:
     return event.data
 
 
+def _attempt(event: Attempt) -> Any:
+    return {"number": event.number}
+
+
 VIEWS: Final[Mapping[type[Event], tuple[tuple[StreamMode, Show], ...]]] = {
     StepCommitted: (
         ("values", _values),
@@ -276,5 +282,6 @@ VIEWS: Final[Mapping[type[Event], tuple[tuple[StreamMode, Show], ...]]] = {
     ),
     Token: (("messages", _token),),
     Custom: (("custom", _custom),),
+    Attempt: (("debug", _debug("attempt", _attempt)),),
 }
 """The views of each kind of event, in the order of `MODES`."""
