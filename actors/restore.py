@@ -8,7 +8,7 @@ from typing import Any
 
 from checkpoint import Decoder, Loaded, Saver, TaskWrites
 
-from .commands import ONCE, Restored
+from .commands import NULL_TASK, ONCE, Restored
 from .errors import ThreadStateError
 from .spec import Writes
 
@@ -32,12 +32,15 @@ async def load_asked(
 def restored_from(loaded: Loaded, decoder: Decoder, *, replayed: bool = False) -> Restored:
     """A loaded checkpoint, decoded, with the pending writes of the step after it by task.
 
-    `replayed`: the run goes back to it on purpose, so what came after it does not count.
+    `replayed`: the run goes back to it on purpose, so what its tasks came to does not count; what
+    a Command gave beside them does, as snapshots show it.
     """
     record = loaded.record
     pending: dict[str, Writes] = {}
     notes: dict[str, Callable[[], Any]] = {}
-    for task in () if replayed else loaded.writes:
+    for task in loaded.writes:
+        if replayed and task.task_id != NULL_TASK:
+            continue
         alone = replace(loaded, writes=(task,))
         if _is_note(task):
             notes[task.task_id] = lambda it=alone: decoder.writes(it)[0].value

@@ -401,6 +401,17 @@ async def bulk_updates_that_cannot_be(k, t):
 # --- forks and replays -------------------------------------------------------------------------
 
 
+@journey(abc, interrupt_before=["b"])
+async def a_replay_finds_what_a_command_gave(k, t):
+    await t.run({"log": ["in"]})
+    await t.run(k.Command(update={"log": ["given"], "n": 1}))
+    found = await t.find("b")
+    await t.look(at=found.config)
+    await t.run(at=found.config)
+    await t.update({"log": ["updated"]}, at=found.config)
+    await t.run()
+
+
 @journey(abc)
 async def two_forks_of_one_checkpoint(k, t):
     await t.run({"log": ["1"]})
