@@ -72,7 +72,8 @@ from .graph import StateGraph
 from .interrupts import interrupt
 from .mailbox import Mailbox, MailboxStats
 from .managed import IsLastStep, ManagedValue, RemainingSteps, StepInfo
-from .messages import MessagesState, add_messages, push_message
+from .merging import AddMessages, add_messages
+from .messages import MessagesState, push_message
 from .plain_messages import REMOVE_ALL_MESSAGES, RemoveMessage
 from .policies import CachePolicy, NodeError, RetryPolicy, TimeoutPolicy
 from .pregel import ChannelWriteEntry, NodeBuilder, Pregel
@@ -106,6 +107,7 @@ __all__ = [
     "ActorRef",
     "ActorSystem",
     "ActorsError",
+    "AddMessages",
     "AnyValue",
     "AskTimeoutError",
     "BinaryOperatorAggregate",

@@ -63,6 +63,19 @@ class BinaryOperatorAggregate(Channel[Value]):
         self._value = self._reduced(values)
         return True
 
+    @property
+    @override
+    def settles(self) -> bool:
+        return hasattr(self.operator, "settle")
+
+    @override
+    def settle(self, value: Any) -> Any:
+        """The reducer's own `settle`, if it has one, decides."""
+        settle: Callable[[Any], Any] | None = getattr(self.operator, "settle", None)
+        if settle is None or overwrite_of(value) is not MISSING:
+            return value
+        return settle(value)
+
     def _reduced(self, values: Sequence[Any]) -> Any:
         held, operator = self._value, self.operator
         for value in values:

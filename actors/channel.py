@@ -95,6 +95,17 @@ class Channel(ABC, Generic[Value]):
     def restore(self, value: Any) -> None:
         """Take over what `checkpoint` gave (MISSING: be empty)."""
 
+    @property
+    def settles(self) -> bool:
+        """True if `settle` may give another value than it was given."""
+        return False
+
+    def settle(self, value: Any) -> Any:
+        """A write as it is stored and applied: what chance decides in it, such as ids, is decided
+        here and once.  Never raises: what cannot be is left for `update` to refuse.
+        """
+        return value
+
     def consume(self) -> bool:
         """A task that this channel triggered has run; True if the channel changed."""
         return False

@@ -140,6 +140,16 @@ class ChannelSet:
         channels = self._channels
         return {name: channels[name].checkpoint() for name in names if channels[name].persisted}
 
+    def settled(self, task: Task, writes: Writes) -> Writes:
+        """What a task wrote as it is to be stored and applied."""
+        names = self._layout.settling
+        if not names:
+            return writes
+        made = settled(writes, self._channels)
+        if made is not writes:
+            task.returned = writes
+        return made
+
     # --- a step --------------------------------------------------------------------------
 
     def apply(self, done: Sequence[Task]) -> set[str]:
@@ -286,6 +296,16 @@ class ChannelSet:
                 values.pop(name, None)
         if grown:
             self._values = {k: values[k] for k in self._layout.spec.state_keys if k in values}
+
+
+def settled(writes: Writes, channels: Mapping[str, Channel]) -> Writes:
+    """Writes as they are to be stored and applied; the same list if nothing was to be decided."""
+    made = [
+        (name, channels[name].settle(value) if name in channels else value)
+        for name, value in writes
+    ]
+    same = all(new[1] is old[1] for new, old in zip(made, writes, strict=True))
+    return writes if same else made
 
 
 def grouped(writes: Writes) -> dict[str, list[Any]]:

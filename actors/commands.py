@@ -46,6 +46,8 @@ class Task:
 
     writes: Writes | None = None
     """What it wrote, once it has finished."""
+    returned: Writes | None = None
+    """The same as its node gave it, where that is something else."""
     error: str | None = None
     """repr of what it raised when it last ran."""
     failure: NodeError | None = None

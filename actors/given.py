@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from .channelset import settled
 from .commands import Restored
 from .errors import EmptyInputError, InvalidUpdateError, ResumeError
 from .report import Facts
@@ -40,7 +41,7 @@ def given_writes(
             f"Received empty Command input: {command!r} has no resume, update or goto, so there is "
             "nothing to do; give one of them, or None to go on"
         )
-    return writes
+    return settled(writes, spec.channels)
 
 
 def _check_resume(command: Command[Any], facts: Facts, restored: Restored | None) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
-from uuid import uuid4
 
 import langchain_core.messages as lc
+
+from checkpoint import new_id
 
 from .errors import MessageError
 from .plain_messages import CHAT, PlainMessage, checked, is_removing_object, shown
@@ -70,7 +71,7 @@ def _identify(messages: Sequence[lc.BaseMessage]) -> list[str]:
     if None in ids:
         for index, message in enumerate(messages):
             if message.id is None:
-                ids[index] = message.id = str(uuid4())
+                ids[index] = message.id = new_id()
     return cast("list[str]", ids)
 
 

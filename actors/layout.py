@@ -41,6 +41,8 @@ class Layout:
     """Some state key holds its value for one step only."""
     deferred: frozenset[str]
     """Channels that open when nothing else is left to run."""
+    settling: frozenset[str]
+    """Channels whose writes are settled before they are stored."""
     position: Mapping[str, int]
     """Node name -> place in the order the nodes were added."""
     graphs: frozenset[str]
@@ -103,6 +105,7 @@ class Layout:
             consumed=frozenset(name for name, c in channels if isinstance(c, _CONSUMED)),
             fleeting=any(spec.channels[name].expires for name in spec.state_keys),
             deferred=frozenset(name for name, c in channels if isinstance(c, _DEFERRED)),
+            settling=frozenset(name for name, c in channels if c.settles),
             position={name: place for place, name in enumerate(spec.nodes)},
             graphs=graphs,
             subgraphs=subgraphs or {},

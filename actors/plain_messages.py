@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from reprlib import repr as shortened
 from typing import Any, cast
-from uuid import uuid4
+
+from checkpoint import new_id
 
 from .errors import MessageError, MessageTypeError
 
@@ -181,7 +182,7 @@ def _plain(message: Any) -> PlainMessage:
     known = plain.get("id")
     if type(known) is str:
         return plain
-    return {**plain, "id": str(uuid4()) if known is None else str(known)}
+    return {**plain, "id": new_id() if known is None else str(known)}
 
 
 def _as_dict(message: Any) -> PlainMessage:

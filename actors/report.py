@@ -204,7 +204,7 @@ class Reporter:
         )
 
     def _finished(self, task: Task) -> TaskFinishedEvent:
-        writes = task.writes or []
+        writes = (task.writes if task.returned is None else task.returned) or []
         return TaskFinishedEvent(
             ns=self._facts.ns,
             step=task.step,

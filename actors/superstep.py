@@ -302,7 +302,7 @@ class Machine:
     def _task_finished(
         self, task: Task, writes: Writes, *, cached: bool = False
     ) -> list[MachineCommand]:
-        task.writes, task.interrupts, task.cached = writes, (), cached
+        task.writes, task.interrupts, task.cached = self.channels.settled(task, writes), (), cached
         self._open -= 1
         commands = [] if self._silent else self.trail.keep(task) + self._report.finished(task)
         return commands if self._open else commands + self._end_step()
