@@ -125,6 +125,17 @@ async def test_a_rolled_back_turn_is_not_remembered() -> None:
     assert state["heard"] == ["a", "c"]
 
 
+async def test_a_call_that_a_new_input_left_unfinished_is_not_remembered() -> None:
+    def doubt(state: Any) -> dict[str, Any]:
+        return {"heard": [interrupt("sure?")] if state["word"].endswith("?") else []}
+
+    graph = talking(kept(hear=hear, doubt=doubt))
+    assert await say(graph, "one") == ["one"]
+    left = await graph.ainvoke({"word": "two?"}, on("t"))
+    assert [each.value for each in left["__interrupt__"]] == ["sure?"]
+    assert await say(graph, "three", "four") == ["one", "three", "four"]
+
+
 async def test_state_at_an_old_checkpoint_shows_what_the_call_left() -> None:
     graph = chain(Memory, sub=kept()).compile(checkpointer=MemorySaver())
     for word in "ab":
