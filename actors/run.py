@@ -24,7 +24,7 @@ from streaming import (
 
 from .attempts import Earlier, earlier_attempts, opening
 from .commands import Begin
-from .config import checkpoint_extra
+from .config import check_seconds, checkpoint_extra
 from .context import check_reentry
 from .departure import NEW, Departure, depart
 from .errors import (
@@ -187,7 +187,8 @@ class Run:
         no coroutine of the run is alive, and worker threads, which Python cannot stop, are fenced:
         what they still write or stream is refused.  An "interrupt" is harmless when the run has
         ended; a "rollback" raises RunEndedError then, and what went wrong if it could not be done.
-        Of two actions at the same time "rollback" counts.  Raises ConfigError for any other action.
+        Of two actions at the same time "rollback" counts.  Raises ConfigError for any other action,
+        and for a grace that is no time; the run goes on then.
         """
         self.cancel_nowait(grace, action=action)
         await self._ended.wait()
@@ -200,6 +201,7 @@ class Run:
             raise ConfigError(
                 f"action={action!r} cannot be; give one of {', '.join(CANCEL_ACTIONS)}"
             )
+        check_seconds("grace", grace)
         if action == "rollback":
             self._ask_rollback()
         if self._ended.is_set() or self._cancelled:

@@ -11,6 +11,7 @@ import pytest
 
 from actors import (
     ActorSystem,
+    ConfigError,
     NodeCancelledError,
     RunCancelledError,
     SystemClosedError,
@@ -319,6 +320,18 @@ async def test_cancel_twice_and_after_the_end_is_harmless(system: ActorSystem) -
     await done.result()
     await done.cancel()
     assert done.status == "success"
+
+
+@pytest.mark.parametrize("grace", [-1, "1", float("nan"), True])
+async def test_a_grace_that_is_no_time_cancels_nothing(system: ActorSystem, grace: Any) -> None:
+    gated = Gated()
+    run = await system.start(chain(a=gated).compile(), {"log": []})
+    await gated.started.wait()
+    with pytest.raises(ConfigError, match=r"grace=.*give seconds"):
+        await run.cancel(grace=grace)
+    assert run.status == "running"
+    gated.gate.set()
+    assert await run.result() == {"log": ["gated"]}
 
 
 async def test_a_cancelled_canceller_leaves_the_cancel_under_way(system: ActorSystem) -> None:

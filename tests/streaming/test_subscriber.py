@@ -88,6 +88,14 @@ class TestReading:
             log.subscribe("custom", after=after)
         assert log.stats().subscribers == 0
 
+    async def test_a_position_as_a_text_is_refused_with_what_to_make_of_it(self) -> None:
+        log = RunLog("run")
+        publish(log, 1, 2)
+        wrong: Any = "9"
+        with pytest.raises(CursorError, match=r"'9' is no id.*give int\(last_event_id\)"):
+            log.subscribe("custom", after=wrong)
+        assert log.stats().subscribers == 0
+
     async def test_without_a_position_a_log_that_is_not_kept_is_read_from_now_on(self) -> None:
         log = RunLog("run", keep=False)
         publish(log, "before")
