@@ -116,7 +116,7 @@ class TaskContext:
                 f"{shortened(value)} cannot be written to {key!r}: the task of node "
                 f"{self.task.node.name!r} is over or was given up; write it before the node returns"
             )
-        if not known:
+        if not known or PREVIOUS in known:
             return
         if key not in known:
             raise InvalidUpdateError(
