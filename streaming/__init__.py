@@ -41,6 +41,7 @@ from .events import (
     TaskInterrupted,
     TaskStarted,
     Token,
+    Traced,
     Withdrawn,
 )
 from .fence import Fence
@@ -50,6 +51,7 @@ from .messages import TAG_NOSTREAM, MessageChunk, MessageStream, TokenWriter, st
 from .modes import MODES, SKIP, StreamMode, parse_modes, plain_interrupt, project, with_interrupts
 from .options import LogOptions, LogStats, Resolve
 from .ports import EventCodec, EventLog, Row
+from .spans import Span, TraceWriter
 from .staged import Staged
 from .subscriber import BareSubscriber, Overflow, OwnerSubscriber, Subscriber
 from .view import View
@@ -97,6 +99,7 @@ __all__ = [
     "RunStatus",
     "SILENT_WRITER",
     "SKIP",
+    "Span",
     "SseError",
     "SseFieldError",
     "SseOverflowError",
@@ -118,6 +121,8 @@ __all__ = [
     "TaskStarted",
     "Token",
     "TokenWriter",
+    "TraceWriter",
+    "Traced",
     "UnknownStreamModeError",
     "ValuesMissingError",
     "View",

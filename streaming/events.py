@@ -165,6 +165,26 @@ class Token(Event):
 
 
 @dataclass(slots=True, kw_only=True)
+class Traced(Event):
+    """A span begins, says something or ends: what `events` shows (see `spans.py`)."""
+
+    event: str
+    """on_<kind of the span>_<start, stream, end or error>."""
+    name: str
+    """Of the graph, node, model, tool … that runs."""
+    run_id: str
+    """The span's id."""
+    parent_ids: Sequence[str]
+    """Ids of the spans around it, the outermost first."""
+    tags: Sequence[str]
+    metadata: Mapping[str, Any]
+    data: Any
+    """A dict with "input", "chunk", "output" or "error"; of a custom event what was dispatched."""
+    unstored: Collection[str] = field(default=(), compare=False, repr=False)
+    """State keys that are shown live but that no durable log keeps."""
+
+
+@dataclass(slots=True, kw_only=True)
 class Custom(Event):
     """What user code gave to a stream writer, verbatim."""
 

@@ -9,6 +9,7 @@
     StepCommitted  values if an output key was written; checkpoints and debug (checkpoint) if saved
     Token          messages
     Custom         custom
+    Traced         events
     Attempt        debug (attempt)
 
 Modes that show the same event come in the order of `MODES`.  Dict keys come in the order users
@@ -34,6 +35,7 @@ from .events import (
     TaskInterrupted,
     TaskStarted,
     Token,
+    Traced,
 )
 
 StreamMode = Literal[
@@ -257,6 +259,18 @@ def _custom(event: Custom) -> Any:
     return event.data
 
 
+def _traced(event: Traced) -> Any:
+    return {
+        "event": event.event,
+        "data": event.data,
+        "name": event.name,
+        "tags": list(event.tags),
+        "run_id": event.run_id,
+        "metadata": dict(event.metadata),
+        "parent_ids": list(event.parent_ids),
+    }
+
+
 def _attempt(event: Attempt) -> Any:
     return {"number": event.number}
 
@@ -283,5 +297,6 @@ VIEWS: Final[Mapping[type[Event], tuple[tuple[StreamMode, Show], ...]]] = {
     Token: (("messages", _token),),
     Custom: (("custom", _custom),),
     Attempt: (("debug", _debug("attempt", _attempt)),),
+    Traced: (("events", _traced),),
 }
 """The views of each kind of event, in the order of `MODES`."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from .chunk import MODES_PER_EVENT, Chunk
-from .events import Custom, Event, StepCommitted
+from .events import Custom, Event, StepCommitted, Traced
 from .modes import ORDINALS, SKIP, VIEWS, OutputKeys, Show, StreamMode, narrow
 
 _STATE_MODES = frozenset({"values", "checkpoints", "debug"})
@@ -18,7 +18,7 @@ class View:
 
     modes: tuple[StreamMode, ...]
     subgraphs: bool = False
-    """False: events of the root graph only."""
+    """False: events of the root graph only; but `events` shows the spans of all graphs."""
     where: Callable[[Event], bool] | None = None
     """Keeps an event if true; for filters by node or tag."""
     output_keys: OutputKeys = None
@@ -44,7 +44,7 @@ class View:
         shown: list[Chunk] = []
         for event in events:
             views = plan.get(type(event))
-            if not views or (event.ns and not subgraphs):
+            if not views or (event.ns and not subgraphs and type(event) is not Traced):
                 continue
             if where is not None and not where(event):
                 continue
