@@ -192,7 +192,7 @@ class ReadableLog:
             if not self.keep:
                 return self._visible
             return self._start if self._committer is None else 0
-        if not isinstance(after, int):  # such as the text that a browser sends as Last-Event-ID
+        if not isinstance(after, int):  # pyright: ignore[reportUnnecessaryIsInstance] - Last-Event-ID
             raise CursorError(
                 f"after={after!r} is no id of a chunk, which is a whole number; give "
                 "int(last_event_id), or None"
