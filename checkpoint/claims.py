@@ -133,7 +133,7 @@ class ClaimTable:
 
 def busy(thread_id: str, owner: str, timeout: float) -> ThreadBusyError:
     """The error that names who holds a thread."""
-    waited = f"it did not come free within {timeout:g} s" if timeout else "it is held"
+    waited = f"it did not come free within {timeout:.3g} s" if timeout else "it is held"
     return ThreadBusyError(
         f"thread {thread_id!r} cannot be claimed: {waited}, its owner is {owner}; "
         "wait longer, cancel that run, or use another thread",

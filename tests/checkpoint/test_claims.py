@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from checkpoint import ThreadBusyError
-from checkpoint.claims import ClaimTable
+from checkpoint.claims import ClaimTable, busy
 
 
 async def test_turns_grow_and_only_the_current_one_counts() -> None:
@@ -100,6 +100,10 @@ def test_the_thread_is_a_waiters_own_before_it_is_woken() -> None:
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         second = runner.run(hand_over())
         assert seen == [second]
+
+
+def test_what_is_left_of_a_shared_timeout_is_named_in_short() -> None:
+    assert "within 30 s, its owner is one" in str(busy("t", "one", 29.99987))
 
 
 async def test_a_timeout_leaves_the_queue_in_order() -> None:
