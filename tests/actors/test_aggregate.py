@@ -207,3 +207,36 @@ def test_aggregates_are_the_same_when_their_reducers_are(
 ) -> None:
     assert one.same_as(other) is same
     assert other.same_as(one) is same
+
+
+class Stamping:
+    """A reducer that numbers what is written, before it is stored."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, held: list[Any], written: list[Any]) -> list[Any]:
+        return held + written
+
+    def settle(self, written: list[Any]) -> list[Any]:
+        self.count += 1
+        return [(self.count, item) for item in written]
+
+
+def test_a_reducer_may_settle_what_is_written() -> None:
+    channel = BinaryOperatorAggregate(list, Stamping()).named("v")
+    assert channel.settles
+    assert channel.settle(["a", "b"]) == [(1, "a"), (1, "b")]
+    assert channel.get() == []
+
+
+@pytest.mark.parametrize("value", [Overwrite(["a"]), {"__overwrite__": ["a"]}], ids=repr)
+def test_what_overwrites_is_not_settled(value: Any) -> None:
+    assert BinaryOperatorAggregate(list, Stamping()).named("v").settle(value) is value
+
+
+@pytest.mark.parametrize("channel", [appending(), LastValue(list).named("v")], ids=repr)
+def test_any_other_channel_takes_writes_as_they_are(channel: Any) -> None:
+    value = ["a"]
+    assert not channel.settles
+    assert channel.settle(value) is value

@@ -193,3 +193,37 @@ def test_untracked_values_are_never_stored() -> None:
     channels.write({"token": ["s"], "n": [1]})
     assert channels.select(("token", "n")) == {"token": "s", "n": 1}
     assert channels.stored({"token", "n"}) == {"n": 1}
+
+
+class Stamped:
+    """Stamps what is written to `log`, unless it is stamped."""
+
+    def __call__(self, held: list[Any], written: list[Any]) -> list[Any]:
+        return held + written
+
+    def settle(self, written: list[Any]) -> list[Any]:
+        return written if written[:1] == ["stamp"] else ["stamp", *written]
+
+
+class StampedState(TypedDict):
+    log: Annotated[list[Any], Stamped()]
+    plain: Any
+
+
+def test_a_task_remembers_what_its_node_returned_if_it_was_settled() -> None:
+    builder = StateGraph(StampedState).add_node("n", noop).add_edge(START, "n")
+    channels, one = channels_of(builder), task(builder, "n")
+    returned = [("log", ["a"]), ("plain", ["b"]), ("branch:to:n", None)]
+    settled = channels.settled(one, returned)
+    assert settled == [("log", ["stamp", "a"]), *returned[1:]]
+    assert one.returned is returned
+    assert channels.settled(one, settled) is settled
+    assert one.returned is returned
+
+
+def test_writes_that_nothing_settles_stay_the_same_list() -> None:
+    builder = chain(State, a=noop)
+    one = task(builder, "a")
+    writes = [("log", ["a"])]
+    assert channels_of(builder).settled(one, writes) is writes
+    assert one.returned is None
