@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
-from uuid import uuid4
 
+from checkpoint import new_id
 from streaming import MessageChunk, TokenWriter
 
 from .views import namespace_text
@@ -81,12 +81,12 @@ def show_message(tokens: TokenWriter, message: Any) -> None:
     """Show a whole message, unless it was shown before."""
     if isinstance(message, dict):
         plain = cast("dict[str, Any]", message)
-        known = plain.get("id") or plain.setdefault("id", str(uuid4()))
+        known = plain.get("id") or plain.setdefault("id", new_id())
         shown: Any = MessageChunk(plain["content"], known, plain["role"], plain.get("name"))
     else:
         shown, known = message, message.id
         if known is None:
-            known = message.id = str(uuid4())
+            known = message.id = new_id()
     tokens.whole(shown, known, tokens.metadata)
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from os import urandom
 from types import TracebackType
 from typing import Any, Self
-from uuid import uuid4
 
 from .events import Namespace, Token
 from .fence import Fence
@@ -168,7 +168,7 @@ def stream_message(
                 await message.token(text)
         return {"messages": [message.message]}
     """
-    return MessageStream(role, id or str(uuid4()), name, tags)
+    return MessageStream(role, id or urandom(16).hex(), name, tags)
 
 
 def with_tags(metadata: Mapping[str, Any], tags: Iterable[str]) -> Mapping[str, Any]:
