@@ -59,6 +59,10 @@ class Answers:
         if name in self._by_id:
             self._bare.append(self._by_id.pop(name))
 
+    def has(self, name: str) -> bool:
+        """True if there is an answer that the interrupt with this id would take."""
+        return name in self._by_id or bool(self._bare)
+
     def take(self, name: str) -> Any:
         """The answer to the interrupt with this id, or MISSING.  Safe from any thread."""
         answer = self._by_id.pop(name, MISSING)

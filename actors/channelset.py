@@ -101,9 +101,13 @@ class ChannelSet:
         node = task.node
         if node.reads is INPUT_ONLY:
             return self._channels[INPUT].get()
+        return self.read_by(node, task.step)
+
+    def read_by(self, node: NodeSpec, step: int) -> Any:
+        """The state keys that a node reads, as it gets them."""
         state = self.select(node.reads)
         if node.managed:
-            state |= filled_in(node.managed, task.step, self.stop)
+            state |= filled_in(node.managed, step, self.stop)
         return state if node.coerce is None else node.coerce(state)
 
     def state(self) -> Any:

@@ -105,6 +105,12 @@ class TaskContext:
                 self._tokens.fence()
         return self._tokens
 
+    @property
+    def state(self) -> Any:
+        """The state as the task's node reads it, also when a Send brought the task its input."""
+        task = self.task
+        return self.scheduler.machine.channels.read_by(task.node, task.step)
+
     def push(self, key: str, value: Any) -> None:
         """Write to a key of the state, before what the node returns.
 

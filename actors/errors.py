@@ -34,6 +34,16 @@ ActorsError
 ├── OutcomeUnknown (RuntimeError)       an effect was begun, and nothing says how it ended
 ├── OptionError (TypeError)             there is no such keyword argument
 ├── LangChainVersionError (ImportError)  the version that is loaded cannot be streamed
+├── of agents, in `actors.prebuilt.errors`
+│   ├── AgentDefinitionError (ValueError)   an agent cannot be made so
+│   ├── AgentModelError (TypeError)     a model gave no message
+│   ├── ChatHistoryError (ValueError)   a tool call in the messages has no answer
+│   ├── LangChainMissingError (ImportError)  it is not installed
+│   ├── ToolDefinitionError (ValueError)    something given is no tool
+│   ├── ToolInjectionError (ValueError)     a tool asks for what its run does not have
+│   ├── ToolInputError (ValueError)     there is no call of a tool
+│   ├── ToolInvocationError             a model gave arguments that a tool does not take
+│   └── ToolResultError (ValueError, TypeError)  what a tool returned answers no call
 ├── DrawingError (ValueError)           the graph cannot be drawn so
 ├── DrawingUnavailableError (ImportError)  nothing is installed that draws so
 ├── JsonSchemaError (ValueError)        a schema has no JSON schema

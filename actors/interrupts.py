@@ -13,6 +13,8 @@ from .values import Interrupt
 if TYPE_CHECKING:
     from .commands import Task
 
+_REFUSED = "__refused_answer__"
+"""Set on an error that was raised for an answer."""
 _remembering = threading.Lock()
 """Nodes of a graph that a task called may ask in several threads."""
 
@@ -48,12 +50,27 @@ def interrupt(value: Any, *, response_schema: Any = None) -> Any:
     if adapter is not None:
         try:
             answer = adapter.validate_python(answer)
-        except ValueError:  # pydantic's ValidationError is one
+        except ValueError as error:  # pydantic's ValidationError is one
+            setattr(error, _REFUSED, True)
             context.refuse(_interrupt(value, name, adapter, response_schema))
             _remember(context, name, MISSING)
             raise
     context.answered += 1
     return answer
+
+
+def is_answered(context: TaskContext) -> bool:
+    """True if a question of the task has an answer: its code will ask again, in the same order."""
+    if context.task.answers:
+        return True
+    _, name = context.next_interrupt()
+    brought = context.scheduler.facts.answers
+    return name in (_keeper(context).below or {}) or (brought is not None and brought.has(name))
+
+
+def is_refusal(error: BaseException) -> bool:
+    """True if the error says that an answer does not fit its interrupt, and is to end the run."""
+    return getattr(error, _REFUSED, False)
 
 
 def _answer(context: TaskContext, name: str) -> Any:

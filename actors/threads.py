@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from anyio import CapacityLimiter
@@ -13,33 +13,37 @@ if TYPE_CHECKING:
 MAX_THREADS = 64
 """Worker threads that run sync code of one run at a time; the other tasks wait their turn."""
 
+Use = Literal["task", "tool", "wrapper"]
+"""What code runs in a thread: a task's own, a tool that it runs, or what is wrapped around one."""
+
 
 class Threads:
     """The bounds of one run's worker threads.
 
     Shared with no other run, so that sync nodes which wait for graphs they call cannot starve those
-    of threads; nor do tasks share a bound with the tasks that they call and may wait for.
+    of threads; nor does code share a bound with code that it calls and may wait for.
     """
 
     __slots__ = ("_limiters",)
 
     def __init__(self) -> None:
-        self._limiters: list[CapacityLimiter] = []
+        self._limiters: dict[tuple[int, Use], CapacityLimiter] = {}
 
-    def for_task(self, task: Task) -> CapacityLimiter:
+    def for_task(self, task: Task, use: Use = "task") -> CapacityLimiter:
         """The bound for one task's code."""
         depth, caller = 0, task.parent
         while caller is not None:
             depth, caller = depth + 1, caller.parent
-        return self.at(depth)
+        return self.at(depth, use)
 
-    def at(self, depth: int) -> CapacityLimiter:
+    def at(self, depth: int, use: Use = "task") -> CapacityLimiter:
         """The bound for tasks that so many callers stand above."""
-        while len(self._limiters) <= depth:
+        limiter = self._limiters.get((depth, use))
+        if limiter is None:
             from anyio import CapacityLimiter
 
-            self._limiters.append(CapacityLimiter(MAX_THREADS))
-        return self._limiters[depth]
+            limiter = self._limiters[depth, use] = CapacityLimiter(MAX_THREADS)
+        return limiter
 
 
 async def in_thread(limiter: CapacityLimiter, call: Any, *args: Any, **kwargs: Any) -> Any:

@@ -1,0 +1,132 @@
+"""Models that answer messages: functions, and whatever LangChain has.
+
+A function is a model if it takes messages; it chooses one if it takes a state and a runtime.  That
+is told by its parameters, for both may be async:
+
+    async def model(messages, tools): ...      one parameter, or a second one called `tools`
+    def choose(state, runtime): ...            two others
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from reprlib import repr as shortened
+from typing import Any, Protocol, cast
+
+from actors.errors import MessageError
+from actors.plain_messages import PlainMessage, convert
+
+from .errors import AgentDefinitionError, AgentModelError
+from .schemas import parsed, schema_of
+from .turns import is_assistant, said
+from .workers import called
+
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+class Model(Protocol):
+    """Answers messages."""
+
+    async def answer(self, messages: Any, config: Any) -> Any:
+        """A message.  Raises AgentModelError if none comes."""
+        ...
+
+    async def structured(self, messages: Any, wanted: Any, config: Any) -> Any:
+        """An answer as a value of the schema `wanted`."""
+        ...
+
+
+def is_runnable(model: Any) -> bool:
+    """True for a chat model, or a chain with one, of LangChain."""
+    return hasattr(model, "ainvoke") and not isinstance(model, type)
+
+
+def chooses(function: Callable[..., Any]) -> bool:
+    """True if a function takes a state and a runtime, and gives a model."""
+    parameters = list(inspect.signature(function).parameters.values())
+    needed = [p for p in parameters if p.kind in _POSITIONAL and p.default is p.empty]
+    return len(needed) == 2 and needed[1].name != "tools"
+
+
+def is_model_function(model: Any) -> bool:
+    """True for a function that takes messages."""
+    if isinstance(model, type) or is_runnable(model) or not callable(model):
+        return False
+    return not chooses(model)
+
+
+class FunctionModel:
+    """A function as a model: it is given plain messages, and the schemas of tools if it asks.
+
+    `schemas`: of the tools, in the form of OpenAI's function tools.
+    """
+
+    def __init__(self, function: Callable[..., Any], schemas: Sequence[Mapping[str, Any]]) -> None:
+        self._function = function
+        self._schemas = list(schemas)
+        parameters = list(inspect.signature(function).parameters.values())
+        self._names = {p.name for p in parameters}
+
+    async def answer(self, messages: Any, config: Any) -> Any:  # noqa: ARG002
+        """What the function says, as a message.  Raises AgentModelError if it is none."""
+        return spoken(await self._called(messages, self._schemas), self._function)
+
+    async def structured(self, messages: Any, wanted: Any, config: Any) -> Any:  # noqa: ARG002
+        """What it says in JSON, as a value of the schema.
+
+        Raises AgentDefinitionError if it takes no `response_format`, AgentModelError for an answer
+        that does not fit.
+        """
+        self.check_structured()
+        schema = schema_of(wanted)
+        answer = await self._called(messages, [], response_format=schema)
+        if isinstance(answer, dict) and "role" not in answer:
+            return parsed(wanted, cast("Any", answer), self._function)
+        message = spoken(answer, self._function)
+        return parsed(wanted, said(message, "content"), self._function)
+
+    def check_structured(self) -> None:
+        """Raise AgentDefinitionError if the function cannot be asked for an answer in a form."""
+        if "response_format" not in self._names:
+            raise AgentDefinitionError(
+                f"response_format was given, and the model {self._function!r} cannot be told: add "
+                "a parameter `response_format=None`, which gets a JSON schema, and answer in JSON"
+            )
+
+    async def _called(self, messages: Any, schemas: list[Any], **more: Any) -> Any:
+        plain = plain_messages(messages)
+        if "tools" in self._names:
+            more["tools"] = schemas
+        return await called(self._function, plain, **more)
+
+
+def plain_messages(messages: Any) -> list[PlainMessage]:
+    """Messages of any form as plain dicts.  Raises MessageError for what is none."""
+    given = messages.to_messages() if hasattr(messages, "to_messages") else messages
+    listed = cast("list[Any]", given) if isinstance(given, list) else [given]
+    if "langchain_core.messages" in sys.modules:
+        from actors.langchain_messages import plain
+
+        listed = plain(listed)
+    return convert(listed)[0]
+
+
+def spoken(answer: Any, model: Any) -> Any:
+    """A model's answer as a message.  Raises AgentModelError if it is none."""
+    if isinstance(answer, str):
+        return {"role": "assistant", "content": answer}
+    if isinstance(answer, dict):
+        try:
+            convert([cast("Any", answer)])
+        except MessageError as error:
+            raise AgentModelError(f"The model {model!r} gave no message: {error}") from error
+        if is_assistant(answer):
+            return cast("Any", answer)
+    elif hasattr(answer, "content") and hasattr(answer, "type"):
+        return answer
+    raise AgentModelError(
+        f"The model {model!r} gave {shortened(cast('Any', answer))}, which is no message of a "
+        "model: return {'role': 'assistant', 'content': …}, its text, or a LangChain message"
+    )
