@@ -1,5 +1,9 @@
 """The half of administration that savers share: it claims threads, decides what goes, and has
-the saver carry that out in one transaction."""
+the saver carry that out in one transaction.
+
+Its rules (`contents.py`, `prune.py`) are imported when they are first needed: most processes only
+run graphs, and administration is a twentieth of their import.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,16 @@ from abc import abstractmethod
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from .contents import Contents, Removal, info_of, removal_of
 from .doors import PATIENCE, SyncDoors
 from .errors import InvalidArgumentError, ThreadNotEmptyError, UnknownThreadError
 from .limits import Age, Strategy, checked_timeout, id_of, ids_of, keep_of
-from .prune import pruned, without_runs
 from .record import Claim
 from .reports import Removed
+
+if TYPE_CHECKING:
+    from .contents import Contents, Removal
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -116,6 +122,9 @@ class Custodian(SyncDoors):
 
         Raises ThreadBusyError or InvalidArgumentError.
         """
+        from .contents import removal_of
+        from .prune import without_runs
+
         runs = ids_of("run_ids", run_ids)
         threads = sorted(await self._threads_of(runs))
         async with self._holding(threads, "delete_for_runs", timeout) as held:
@@ -138,6 +147,9 @@ class Custodian(SyncDoors):
 
         Raises InvalidLimitError, InvalidArgumentError or ThreadBusyError.
         """
+        from .contents import removal_of
+        from .prune import pruned
+
         threads = ids_of("thread_ids", thread_ids)
         keep = keep_of(strategy, keep_last, older_than, time.time())
         if keep is None:
@@ -198,6 +210,8 @@ def unknown_source(thread_id: str) -> UnknownThreadError:
 
 
 def _not_empty(thread_id: str, contents: Contents) -> ThreadNotEmptyError:
+    from .contents import info_of
+
     there = info_of(thread_id, contents)
     return ThreadNotEmptyError(
         f"thread {thread_id!r} cannot be copied to: it holds {there.checkpoints} checkpoints in "

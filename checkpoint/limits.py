@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias, cast, get_args
 
 from .errors import InvalidArgumentError, InvalidLimitError
-from .prune import Keep
 
 Strategy: TypeAlias = Literal["keep_latest", "delete"]
 Age: TypeAlias = float | timedelta | datetime
 """Seconds or a timedelta before now, or a moment with its time zone."""
 
 _GREATEST = sys.float_info.max
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How much of a group stays, beside its heads."""
+
+    last: int = 1
+    """The newest so many."""
+    since: float | None = None
+    """Those written then or later; seconds since the epoch."""
 
 
 def keep_of(

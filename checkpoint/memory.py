@@ -7,10 +7,9 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .claims import ClaimTable
-from .contents import Contents, ScopeContents, info_of, removal_of, run_ids_of
 from .custodian import Change, Custodian, unknown_source
 from .events import MemoryEvents, check_events
 from .extras import ExtraEncoder
@@ -31,7 +30,9 @@ from .rows import (
 )
 from .saver import instant
 from .serde import MsgpackSerializer, Serializer
-from .soundness import ScopeCheck
+
+if TYPE_CHECKING:
+    from .contents import Contents, ScopeContents
 
 
 class MemorySaver(Custodian):
@@ -146,6 +147,8 @@ class MemorySaver(Custodian):
 
     async def athreads(self, *, limit: int | None = None) -> Sequence[ThreadInfo]:
         """The threads that hold checkpoints, the one written last first."""
+        from .contents import info_of
+
         with self._lock:
             threads: dict[str, dict[str, ScopeContents]] = {}
             for (thread_id, ns), scope in self._scopes.items():
@@ -157,6 +160,8 @@ class MemorySaver(Custodian):
 
     async def averify(self, thread_id: str | None = None) -> Verification:
         """Decode all that is stored, of one thread or of all, and tell what cannot be."""
+        from .soundness import ScopeCheck
+
         wanted = None if thread_id is None else id_of("thread_id", thread_id)
         with self._lock:
             scopes = {
@@ -208,6 +213,8 @@ class MemorySaver(Custodian):
         return removed
 
     async def _copy(self, source_thread_id: str, claim: Claim) -> None:
+        from .contents import run_ids_of
+
         with self._lock:
             if self._claims.writer(claim.thread_id) != claim.epoch:
                 raise stale(claim)
@@ -225,6 +232,8 @@ class MemorySaver(Custodian):
         self.release(claim)
 
     def _erase_thread(self, thread_id: str) -> Removed:
+        from .contents import removal_of, run_ids_of
+
         contents = self._look(thread_id)
         mine = [run for run, thread in self._threads_by_run.items() if thread == thread_id]
         alone = run_ids_of(contents) - self._threads_by_run.keys()

@@ -5,12 +5,14 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from .contents import BlobSize, Place, ScopeContents, ScopeRemoval
-from .links import LinkReader
 from .record import BlobRow, CheckpointRecord, TaskWrites
 from .rewind import RewindPoint
 from .serde import Serializer
+
+if TYPE_CHECKING:
+    from .contents import Place, ScopeContents, ScopeRemoval
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -38,7 +40,7 @@ class MemoryScope:
     def add(self, record: CheckpointRecord, extra: bytes) -> None:
         """Keep one more checkpoint, newer than all before."""
         self.ids.append(record.id)
-        self.checkpoints[record.id] = Stored(record, extra)
+        self.checkpoints[record.id] = Stored(replace(record, entries=dict(record.entries)), extra)
 
     def tasks(self, checkpoint_id: str) -> tuple[TaskWrites, ...]:
         """The pending writes after a checkpoint, by task."""
@@ -62,6 +64,8 @@ class MemoryScope:
 
     def contents(self, ns: str) -> ScopeContents:
         """What is kept, without the bytes of the blobs."""
+        from .contents import BlobSize, ScopeContents
+
         return ScopeContents(
             ns=ns,
             checkpoints=tuple(self.checkpoints[each].record for each in self.ids),
@@ -73,6 +77,8 @@ class MemoryScope:
 
     def links(self, serializer: Serializer) -> dict[str, frozenset[Place]]:
         """What checkpoints need of other scopes, by their ids."""
+        from .links import LinkReader
+
         reader = LinkReader(serializer, lambda key: self.blobs[key][0].data)
         found = {
             each: reader.of(self.checkpoints[each].record, self.tasks(each)) for each in self.ids

@@ -27,20 +27,10 @@ can still reach, and pruning twice removes nothing the second time.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from .contents import Contents, Place, ScopeContents, places_of
+from .limits import Keep
 from .record import CheckpointRecord
-
-
-@dataclass(frozen=True, slots=True)
-class Keep:
-    """How much of a group stays, beside its heads."""
-
-    last: int = 1
-    """The newest so many."""
-    since: float | None = None
-    """Those written then or later; seconds since the epoch."""
 
 
 def pruned(contents: Contents, keep: Keep) -> frozenset[Place]:

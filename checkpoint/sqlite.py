@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from .contents import Contents
 from .custodian import Change, Custodian
 from .doors import wait_for
 from .events import Row
@@ -23,6 +22,8 @@ from .serde import MsgpackSerializer, Serializer
 
 if TYPE_CHECKING:
     import sqlite3
+
+    from .contents import Contents
 
 
 class SqliteSaver(DatabaseHandle, Custodian):

@@ -1,4 +1,4 @@
-"""What a store is asked and what it answers."""
+"""What a store is asked, in named tuples as in LangGraph, and what it answers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from .registry import register_type
 
@@ -71,8 +71,7 @@ def _facts(item: Item) -> tuple[Any, ...]:
     return item.namespace, item.key, item.value, item.created_at, item.updated_at
 
 
-@dataclass(frozen=True, slots=True)
-class GetOp:
+class GetOp(NamedTuple):
     """Asks for one item; answered by an Item or None."""
 
     namespace: Namespace
@@ -81,8 +80,7 @@ class GetOp:
     """Begin the item's time to live anew, if it has one."""
 
 
-@dataclass(frozen=True, slots=True)
-class SearchOp:
+class SearchOp(NamedTuple):
     """Asks for items below a namespace; answered by a list of SearchItems."""
 
     namespace_prefix: Namespace
@@ -97,16 +95,14 @@ class SearchOp:
     """Begin anew the times to live of what is found."""
 
 
-@dataclass(frozen=True, slots=True)
-class MatchCondition:
+class MatchCondition(NamedTuple):
     """What a namespace must begin or end with; "*" is any label."""
 
     match_type: Literal["prefix", "suffix"]
     path: Namespace
 
 
-@dataclass(frozen=True, slots=True)
-class ListNamespacesOp:
+class ListNamespacesOp(NamedTuple):
     """Asks which namespaces hold items; answered by a sorted list of namespaces."""
 
     match_conditions: tuple[MatchCondition, ...] | None = None
@@ -116,14 +112,13 @@ class ListNamespacesOp:
     offset: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class PutOp:
+class PutOp(NamedTuple):
     """Puts a value, or deletes it when it is None; answered by None."""
 
     namespace: Namespace
     key: str
     value: Mapping[str, Any] | None
-    index: Literal[False] | list[str] | None = None
+    index: Literal[False] | list[str] | None = None  # pyright: ignore[reportIncompatibleMethodOverride]
     """Paths of the texts to index; None: those of the store's `index`; False: none."""
     ttl: float | None = None
     """Minutes that the item lives; None: for ever."""
