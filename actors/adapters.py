@@ -6,11 +6,13 @@ import sys
 from collections.abc import Callable
 from contextvars import Context, copy_context
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import LangChainVersionError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from . import langchain
     from .context import TaskContext
 
@@ -29,6 +31,7 @@ def _langchain() -> type[langchain.Adapter]:
     return Adapter
 
 
+@cache
 def langchain_is_too_old() -> bool:
     """True if the version that is loaded is older than the adapter knows."""
     return tuple(map(int, _version().split(".")[:2])) < OLDEST_LANGCHAIN
@@ -59,3 +62,31 @@ def run_context(current: Callable[[], TaskContext | None]) -> Context:
     if adapter is not None:
         context.run(adapter.attach, current)
     return context
+
+
+def ambient_config(*, inside: bool) -> Mapping[str, Any] | None:
+    """What a graph that is called in the code of a LangChain runnable inherits from it.
+
+    `inside`: that code is part of a task, which knows the thread.
+    """
+    adapter = loaded_langchain()
+    config = None if adapter is None else adapter.ambient()
+    if not config:
+        return None
+    kept = {key: config[key] for key in ("tags", "metadata", "callbacks") if config.get(key)}
+    if not inside:
+        configurable: Mapping[str, Any] = config.get("configurable") or {}
+        kept["configurable"] = {
+            key: value
+            for key, value in configurable.items()
+            if not key.startswith(("__", "checkpoint_"))
+        }
+    return kept
+
+
+def joined_callbacks(callbacks: Any, more: Any) -> Any:
+    """The callbacks of two configs: lists of them, or LangChain's managers."""
+    if not callbacks or not more or callbacks is more:
+        return callbacks or more
+    adapter = loaded_langchain()
+    return more if adapter is None else adapter.joined(callbacks, more)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from checkpoint import CheckpointMetadata, Decoder, Loaded, new_id
-from streaming import Chunk, Event, Gap, Subscriber, SubscriberLagged, chunk_id
+from streaming import Chunk, Event, Gap, ShownMessages, Subscriber, SubscriberLagged, chunk_id
 
 from .answers import interrupt_id
 from .commands import INTERRUPT, Begin, Restored
@@ -60,6 +60,8 @@ class Child:
         self._stored = stored and parent.scheduler.recorder is not None
         self._kept = self._stored and layout.kept
         self.ns = shared_namespace(ns) if self._kept else ns
+        self._below = parent.scheduler.setting.child_watch
+        """What graphs that its nodes call are to tell of."""
 
     async def run(self, watch: Watch | None = None) -> dict[str, Any]:
         """Run it to its end; gives its final values, or raises what it raised.
@@ -127,6 +129,7 @@ class Child:
             user_context=_given_or(self._request.context, parent.setting.user_context),
             store=_given_or(parent.setting.store, self._layout.store),
             shown=_shown(parent.setting, facts.watch),
+            child_watch=self._below,
         )
         scheduler = Scheduler(
             self._layout,
@@ -198,6 +201,8 @@ class Child:
             output_keys=look.output_keys,
         )
         watch = watch_of(look.wanted).union(parent.child_watch)
+        if look.subgraphs:
+            self._below = watch
         nested = _Nested(self.output(watch), subscriber, _supervisor(self._parent.scheduler))
         return nested, Shown(_Inner(subscriber, depth), look)
 
@@ -305,9 +310,9 @@ def _supervisor(scheduler: Scheduler) -> Supervisor:
     return Supervisor("subgraph")
 
 
-def _shown(setting: Setting, watch: Watch) -> set[str] | None:
+def _shown(setting: Setting, watch: Watch) -> ShownMessages | None:
     """The run's; one of its own if only whoever reads this child asked for messages."""
-    return set() if setting.shown is None and watch.messages else setting.shown
+    return ShownMessages() if setting.shown is None and watch.messages else setting.shown
 
 
 def _beyond(newest_id: str) -> Callable[[str | None], str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias, cast, get_args
 
+from .adapters import joined_callbacks
 from .errors import ConfigError
 from .values import DEFAULT_RECURSION_LIMIT, DURABILITIES, Durability, RunConfig
 
@@ -48,7 +49,8 @@ def parse_config(config: Config | None) -> RunConfig:
 
 
 def merge_configs(base: Config | None, over: Config | None) -> Config | None:
-    """Two configs as one: `over` wins; tags add up; metadata and configurable merge key by key."""
+    """Two configs as one: `over` wins; tags and callbacks add up; metadata and configurable merge
+    key by key."""
     if not base or not over or not isinstance(over, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
         return over or base
     merged = {**base, **over}
@@ -58,6 +60,8 @@ def merge_configs(base: Config | None, over: Config | None) -> Config | None:
     tags = (*_tags(base.get("tags")), *_tags(over.get("tags")))
     if tags:
         merged["tags"] = list(dict.fromkeys(tags))
+    if base.get("callbacks"):
+        merged["callbacks"] = joined_callbacks(base["callbacks"], over.get("callbacks"))
     return merged
 
 
@@ -75,7 +79,7 @@ def inherited(parent: RunConfig, own: RunConfig) -> RunConfig:
         tags=tuple(dict.fromkeys((*parent.tags, *own.tags))),
         metadata={**parent.metadata, **own.metadata},
         configurable={**parent.configurable, **own.configurable},
-        callbacks=own.callbacks or parent.callbacks,
+        callbacks=joined_callbacks(parent.callbacks, own.callbacks),
     )
 
 

@@ -303,7 +303,7 @@ class TaskContext:
             if value is not None:
                 shown[key] = value
         if (adapter := loaded_langchain()) is not None:
-            shown["callbacks"] = adapter.callbacks_of(self, config.callbacks)
+            adapter.complete(self, shown)
         return shown
 
 

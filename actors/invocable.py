@@ -13,9 +13,10 @@ from typing import Any, Unpack
 
 from checkpoint import Saver
 
+from .adapters import ambient_config
 from .batch import Invoke, completed, concurrency_of, configs_for, gathered
 from .child import Child
-from .config import Config
+from .config import Config, merge_configs
 from .context import TaskContext, current
 from .depth import check_depth
 from .doors import call, iterate
@@ -118,7 +119,9 @@ class Invocable(Inspectable):
         self, config: Config | None, options: RunOptions, known: type[RunOptions]
     ) -> Request:
         schema = self.spec.sources.context
-        return Request.parse(config, self.bound, options, known=known, context_schema=schema)
+        ambient = ambient_config(inside=current() is not None)
+        bound = merge_configs(ambient, self.bound)
+        return Request.parse(config, bound, options, known=known, context_schema=schema)
 
     def _call(self, value: Any, request: Request, *, inline: bool) -> Call:
         layout = layout_for(self.layout, request)

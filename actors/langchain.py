@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import UUID
 
-from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
+from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager, CallbackManager
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, LLMResult
 from langchain_core.runnables.config import var_child_runnable_config
 from langchain_core.tracers._streaming import _StreamingCallbackHandler
@@ -36,6 +36,8 @@ class TokenHandler(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
 
     run_inline = True
     """In the order the model speaks, and not from a thread pool."""
+    raise_error = True
+    """What cannot be shown is an error of the call, not a line in its library's log."""
 
     def __init__(self, tokens: TokenWriter) -> None:
         self._tokens = tokens
@@ -69,6 +71,8 @@ class TokenHandler(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         """It says something."""
         metadata = self._calls.get(run_id)
         if metadata is not None and isinstance(chunk, ChatGenerationChunk):
+            if chunk.message.id is None:
+                chunk.message.id = str(run_id)
             self._tokens.piece(chunk.message, metadata)
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **_: Any) -> None:
@@ -78,7 +82,9 @@ class TokenHandler(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
             return
         said = response.generations[0][0]
         if isinstance(said, ChatGeneration):
-            self._tokens.whole(said.message, said.message.id or str(run_id), metadata)
+            if said.message.id is None:
+                said.message.id = str(run_id)
+            self._tokens.whole(said.message, said.message.id, metadata)
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:  # noqa: ARG002
         """It failed; what was shown stays shown."""
@@ -102,7 +108,7 @@ class TaskConfig(Mapping[str, Any]):
 
     def _now(self) -> Mapping[str, Any]:
         context = self._current()
-        return self._outer if context is None else task_config(context)
+        return self._outer if context is None else context.config()
 
     def __getitem__(self, key: str) -> Any:
         return self._now()[key]
@@ -132,28 +138,52 @@ class Adapter:
             var_child_runnable_config.set(cast("Any", TaskConfig(current, cast("Any", outer))))
 
     @staticmethod
-    def callbacks_of(context: TaskContext, given: Callbacks) -> Callbacks:
-        """The callbacks that the caller gave, and the one that shows the task's messages."""
-        tokens = context.tokens
-        own = [] if tokens is None else [TokenHandler(tokens)]
-        if not isinstance(given, BaseCallbackManager):
-            return [*(each for each in given or () if not _is_own(each)), *own] or None
-        manager = given.copy()
-        for handler in filter(_is_own, list(manager.handlers)):
-            manager.remove_handler(handler)
-        for handler in own:
-            manager.add_handler(handler, inherit=True)
-        return manager
+    def ambient() -> Mapping[str, Any]:
+        """The config of the LangChain runnable whose code this is; empty if there is none."""
+        config = var_child_runnable_config.get()
+        return {} if isinstance(config, TaskConfig) else cast("Any", config) or {}
+
+    @staticmethod
+    def complete(context: TaskContext, config: dict[str, Any]) -> None:
+        """Add to a task's config what runnables inherit: its messages, and what tells it apart.
+
+        Tags and metadata go by the callbacks too, as a call that has some of its own replaces
+        those of the config.
+        """
+        manager = _inherited_from(config.get("callbacks"))
+        if context.tokens is not None:
+            manager.add_handler(TokenHandler(context.tokens))
+        manager.add_tags(config["tags"])
+        manager.add_metadata(config["metadata"])
+        config["callbacks"] = manager
+
+    @staticmethod
+    def joined(callbacks: Callbacks, more: Callbacks) -> Callbacks:
+        """The callbacks of two configs."""
+        if isinstance(callbacks, BaseCallbackManager):
+            added = _inherited_from(more)
+            joined = callbacks.copy()
+            for handler in added.inheritable_handlers:
+                joined.add_handler(handler)
+            joined.add_tags(added.inheritable_tags)
+            joined.add_metadata(added.inheritable_metadata)
+            return joined
+        if isinstance(more, BaseCallbackManager):
+            return Adapter.joined(_inherited_from(callbacks), more)
+        return [*(callbacks or ()), *(each for each in more or () if each not in (callbacks or ()))]
 
 
-def _is_own(handler: object) -> bool:
-    """True for a handler of another task, in a config that was handed on."""
-    return isinstance(handler, TokenHandler)
-
-
-def task_config(context: TaskContext) -> dict[str, Any]:
-    """What a runnable in a task inherits."""
-    config = context.config()
-    if ns := context.scheduler.facts.ns:
-        config["metadata"].setdefault("checkpoint_ns", ns[0])
-    return config
+def _inherited_from(callbacks: Callbacks) -> CallbackManager:
+    """What is called inside of something with these callbacks gets them, but for those that show
+    the messages of a task."""
+    if not isinstance(callbacks, BaseCallbackManager):
+        manager, handlers = CallbackManager([]), callbacks or ()
+    else:
+        manager = CallbackManager([], parent_run_id=callbacks.parent_run_id)
+        manager.add_tags(callbacks.inheritable_tags)
+        manager.add_metadata(callbacks.inheritable_metadata)
+        handlers = callbacks.inheritable_handlers
+    for handler in handlers:
+        if not isinstance(handler, TokenHandler):
+            manager.add_handler(handler)
+    return manager

@@ -94,8 +94,9 @@ class NodeActor(Dispatcher[Task, None]):
 
     def _finish(self, context: TaskContext, writes: Writes) -> None:
         if self._scheduler.facts.watch.messages:
-            writes = self._scheduler.machine.channels.settled(context.task, writes)
-            show_returned(context, writes)
+            settled = self._scheduler.machine.channels.settled(context.task, writes)
+            show_returned(context, writes, settled)
+            writes = settled
         if context.kept is not None:
             writes = [*writes, (KEPT, context.kept)]
         self._scheduler.reply(context, TaskFinished(context.task, writes))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from checkpoint import Saver, new_id
-from streaming import RunLog
+from streaming import RunLog, ShownMessages
 
 from .answers import answers_of
 from .context import TaskContext
@@ -75,7 +75,7 @@ class Plan:
             user_context=self.request.context,
             store=self.layout.store,
             durability=self.request.durability,
-            shown=set() if self.watch.messages else None,
+            shown=ShownMessages() if self.watch.messages else None,
             owned=self.owned,
             inline=self.inline,
         )

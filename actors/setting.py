@@ -7,7 +7,7 @@ from contextvars import Context
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from streaming import RunLog
+from streaming import RunLog, ShownMessages
 
 from .report import Watch
 from .values import Durability, RunConfig
@@ -35,8 +35,8 @@ class Setting:
     """What anyone may see of runs that nodes start."""
     entries: Entries | None = None
     """Where graphs that keep their state are to go on, if the run goes back inside of one."""
-    shown: set[str] | None = None
-    """Ids of the messages that were shown, if anyone asked for `messages` when the run began."""
+    shown: ShownMessages | None = None
+    """The messages that were shown, if anyone asked for `messages` when the run began."""
     said: Mapping[str, Any] | None = None
     """What models had said in tasks that an earlier attempt left, by "node:task_id"."""
     owned: bool = False

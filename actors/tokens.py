@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from checkpoint import new_id
-from streaming import MessageChunk, TokenWriter
+from streaming import MessageChunk, ShownMessages, TokenWriter
 
+from .spec import BARE_KEYS
 from .views import namespace_text
 
 if TYPE_CHECKING:
@@ -21,12 +23,13 @@ class TaskTokens(TokenWriter):
 
     __slots__ = ("_context",)
 
-    def __init__(self, context: TaskContext, shown: set[str]) -> None:
+    def __init__(self, context: TaskContext, shown: ShownMessages) -> None:
         scheduler = context.scheduler
         super().__init__(
             scheduler.setting.log,
-            metadata=lambda: returned_metadata(context),
+            metadata=lambda: task_metadata(context),
             shown=shown,
+            tags=scheduler.config.tags,
             ns=scheduler.facts.ns,
             step=context.task.step,
         )
@@ -40,10 +43,10 @@ class TaskTokens(TokenWriter):
 
 def task_metadata(context: TaskContext) -> dict[str, Any]:
     """What is known of a task, as its config and its messages show it."""
-    facts, task = context.scheduler.facts, context.task
-    metadata = dict(context.scheduler.config.metadata)
-    if facts.thread_id is not None:
-        metadata["thread_id"] = facts.thread_id
+    config, task = context.scheduler.config, context.task
+    metadata = {**config.metadata, **_outer_metadata(context)}
+    if config.thread_id is not None:
+        metadata.setdefault("thread_id", config.thread_id)
     metadata |= {
         "langgraph_step": task.step,
         "langgraph_node": task.node.name,
@@ -54,25 +57,35 @@ def task_metadata(context: TaskContext) -> dict[str, Any]:
     return metadata | dict(task.node.metadata or {})
 
 
-def returned_metadata(context: TaskContext) -> dict[str, Any]:
-    """The same with the run's tags, if it has any."""
-    metadata, tags = task_metadata(context), context.scheduler.config.tags
-    return {**metadata, "tags": list(tags)} if tags else metadata
+def _outer_metadata(context: TaskContext) -> dict[str, Any]:
+    """What a graph inside of a task has of the nodes around it: their metadata, and the namespace
+    of the outermost."""
+    outer, known = context.scheduler.caller, dict[str, Any]()
+    while outer is not None:
+        known = {**(outer.task.node.metadata or {}), **known}
+        context, outer = outer, outer.scheduler.caller
+        if outer is None:
+            known["checkpoint_ns"] = namespace_text(context.namespace())
+    return known
 
 
-def show_returned(context: TaskContext, writes: Writes) -> None:
+def show_returned(context: TaskContext, writes: Writes, settled: Writes) -> None:
     """Show the messages that a task returned, but for those that were shown or that it was given.
 
-    One that has no id gets one, by which the state knows it too.
+    `settled` is what is to be stored of it, where all messages have ids; texts and pairs, which
+    become messages then, are not shown.
     """
     tokens = context.tokens
     if tokens is None or context.task.node.hidden:
         return
-    returned = [message for _, value in writes for message in messages_in(value)]
+    returned = [
+        message
+        for (key, value), (_, made) in zip(writes, settled, strict=True)
+        for message in _written(key, value, made)
+    ]
     if not returned:
         return
-    given = context.scheduler.machine.channels.input_of(context.task)
-    tokens.know(filter(None, map(_id_of, _messages_of_state(given))))
+    tokens.know(filter(None, map(_id_of, _given(context))))
     for message in returned:
         show_message(tokens, message)
 
@@ -90,29 +103,64 @@ def show_message(tokens: TokenWriter, message: Any) -> None:
     tokens.whole(shown, known, tokens.metadata)
 
 
-def messages_in(value: Any) -> Iterator[Any]:
-    """The messages that a written value is, or is a sequence of.
-
-    Plain dicts count as messages in a process without LangChain only: with it, the state's
-    messages are its own.
-    """
-    is_message = _is_message if "langchain_core.messages" in sys.modules else _is_plain
+def messages_in(value: Any) -> Iterable[Any]:
+    """The messages that a value of the state is, or is a sequence of."""
     if is_message(value):
-        yield value
-    elif isinstance(value, list | tuple):
-        yield from filter(is_message, cast("list[Any]", value))
+        return (value,)
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return filter(is_message, cast("Sequence[Any]", value))
+    return ()
+
+
+def is_message(value: Any) -> bool:
+    """True for what the mode shows as a message.
+
+    Plain dicts count in a process without LangChain only: with it, the state's messages are its
+    own.
+    """
+    langchain = sys.modules.get("langchain_core.messages")
+    return _is_plain(value) if langchain is None else isinstance(value, langchain.BaseMessage)
+
+
+def _written(key: str, value: Any, made: Any) -> Iterable[Any]:
+    """The messages in what was written to a key, of which `made` is to be stored; if that is a
+    whole state, those in its values too.  One without an id is as it is to be stored."""
+    if made is value:
+        return _messages_of_state(value) if key in BARE_KEYS else messages_in(value)
+    items = cast("list[Any]", value) if isinstance(value, list) else [value]
+    return [
+        old if _id_of(old) else new
+        for old, new in zip(items, made, strict=False)
+        if is_message(old)
+    ]
+
+
+def _given(context: TaskContext) -> Iterator[Any]:
+    """The messages in what a task was called with: a state, or arguments."""
+    given = context.scheduler.machine.channels.input_of(context.task)
+    if context.task.parent is None:
+        return _messages_of_state(given)
+    args, kwargs = given
+    return (message for value in (*args, *kwargs.values()) for message in messages_in(value))
 
 
 def _messages_of_state(state: Any) -> Iterator[Any]:
-    """The messages in the values of a state: of a dict, an instance of a schema, or a bare one."""
-    whole: Any = state
-    fields = whole if isinstance(state, dict) else getattr(whole, "__dict__", {"": whole})
-    for value in fields.values():
+    """The messages that a state is, or is a sequence of, or has in its values."""
+    found = list(messages_in(state))
+    if found:
+        yield from found
+        return
+    for value in _values_of(state):
         yield from messages_in(value)
 
 
-def _is_message(value: Any) -> bool:
-    return isinstance(value, sys.modules["langchain_core.messages"].BaseMessage)
+def _values_of(state: Any) -> Iterable[Any]:
+    """The values of a state: a dict, or an instance of a schema."""
+    if isinstance(state, dict):
+        return cast("dict[str, Any]", state).values()
+    if is_dataclass(state) and not isinstance(state, type):
+        return [getattr(state, field.name, None) for field in fields(state)]
+    return vars(state).values() if hasattr(state, "model_fields_set") else ()
 
 
 def _is_plain(value: Any) -> bool:

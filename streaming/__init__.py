@@ -47,13 +47,14 @@ from .events import (
 from .fence import Fence
 from .hub import Hub, HubStats
 from .log import RunLog
-from .messages import TAG_NOSTREAM, MessageChunk, MessageStream, TokenWriter, stream_message
+from .messages import TAG_NOSTREAM, MessageChunk, MessageStream, stream_message
 from .modes import MODES, SKIP, StreamMode, parse_modes, plain_interrupt, project, with_interrupts
 from .options import LogOptions, LogStats, Resolve
 from .ports import EventCodec, EventLog, Row
 from .spans import Span, TraceWriter
 from .staged import Staged
 from .subscriber import BareSubscriber, Overflow, OwnerSubscriber, Subscriber
+from .tokens import ShownMessages, TokenWriter
 from .view import View
 from .writer import SILENT_WRITER, StreamWriter, TaskScope, current_task, get_stream_writer
 
@@ -99,6 +100,7 @@ __all__ = [
     "RunStatus",
     "SILENT_WRITER",
     "SKIP",
+    "ShownMessages",
     "Span",
     "SseError",
     "SseFieldError",

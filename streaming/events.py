@@ -162,6 +162,9 @@ class Token(Event):
 
     chunk: Any
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    seen_in: Sequence[Namespace] = ()
+    """Of a whole message: namespaces under which it was shown before; who reads one of them does
+    not see it again."""
 
 
 @dataclass(slots=True, kw_only=True)

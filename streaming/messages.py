@@ -6,16 +6,14 @@ their own publish their own pieces through the task's `TokenWriter`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from os import urandom
 from types import TracebackType
 from typing import Any, Self
 
-from .events import Namespace, Token
-from .fence import Fence
-from .log import RunLog
-from .writer import TaskWriter, current_task
+from .tokens import TokenWriter
+from .writer import current_task
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,56 +30,6 @@ class MessageChunk:
     def __add__(self, other: MessageChunk) -> MessageChunk:
         """Both pieces as one."""
         return MessageChunk(self.content + other.content, self.id, self.role, self.name)
-
-
-class TokenWriter(TaskWriter):
-    """Publishes the pieces of messages of one task, each with what is known of the task.
-
-    `metadata` gives langgraph_step, langgraph_node and so on; it is asked for once.  `shown` holds
-    the ids of all messages of the run that someone was shown, and is one for all tasks of a run.
-    """
-
-    __slots__ = ("_given", "_metadata", "_shown")
-
-    def __init__(
-        self,
-        log: RunLog,
-        *,
-        metadata: Callable[[], Mapping[str, Any]],
-        shown: set[str],
-        ns: Namespace = (),
-        step: int = 0,
-        fence: Fence | None = None,
-    ) -> None:
-        super().__init__(log, ns=ns, step=step, fence=fence)
-        self._given = metadata
-        self._metadata: Mapping[str, Any] | None = None
-        self._shown = shown
-
-    @property
-    def metadata(self) -> Mapping[str, Any]:
-        """What is known of the task."""
-        if self._metadata is None:
-            self._metadata = self._given()
-        return self._metadata
-
-    def piece(self, chunk: Any, metadata: Mapping[str, Any]) -> None:
-        """Publish a piece of a message; its whole is then shown."""
-        if not self.wants("messages"):
-            return
-        self._shown.add(chunk.id)
-        self._publish(Token(ns=self._ns, step=self._step, chunk=chunk, metadata=metadata))
-
-    def whole(self, message: Any, message_id: str, metadata: Mapping[str, Any]) -> None:
-        """Publish a whole message, if no piece of it was shown before, nor the message itself."""
-        if message_id in self._shown or not self.wants("messages"):
-            return
-        self._shown.add(message_id)
-        self._publish(Token(ns=self._ns, step=self._step, chunk=message, metadata=metadata))
-
-    def know(self, message_ids: Iterable[str]) -> None:
-        """Take messages for shown: they are not new."""
-        self._shown.update(message_ids)
 
 
 class MessageStream:
@@ -128,7 +76,7 @@ class MessageStream:
         if scope is not None and not (self._tags and TAG_NOSTREAM in self._tags):
             self._writer = scope.tokens
         if self._writer is not None:
-            self._metadata = with_tags(self._writer.metadata, self._tags)
+            self._metadata = with_tags(self._writer.metadata, (*self._writer.tags, *self._tags))
         return self
 
     def __exit__(
@@ -172,9 +120,9 @@ def stream_message(
 
 
 def with_tags(metadata: Mapping[str, Any], tags: Iterable[str]) -> Mapping[str, Any]:
-    """The metadata with these tags beside those it has."""
-    both = list(dict.fromkeys((*metadata.get("tags", ()), *tags)))
-    return {**metadata, "tags": both} if both else metadata
+    """The metadata with these tags, each once."""
+    several = list(dict.fromkeys(tags))
+    return {**metadata, "tags": several} if several else metadata
 
 
 TAG_NOSTREAM = "nostream"

@@ -78,6 +78,8 @@ class JsonCodec:
         name, fields = json.loads(data)
         for key in {"ns", "inside"} & fields.keys():
             fields[key] = tuple(fields[key])
+        if "seen_in" in fields:
+            fields["seen_in"] = tuple(map(tuple, fields["seen_in"]))
         if fields.get("checkpoint") is not None:
             fields["checkpoint"] = CheckpointSaved(**fields["checkpoint"])
         kind: type[Event] = getattr(kinds, name)

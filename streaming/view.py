@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .chunk import MODES_PER_EVENT, Chunk
-from .events import Custom, Event, StepCommitted, Traced
+from .events import Custom, Event, StepCommitted, Token, Traced
 from .modes import ORDINALS, SKIP, VIEWS, OutputKeys, Show, StreamMode, narrow
 
 _STATE_MODES = frozenset({"values", "checkpoints", "debug"})
@@ -48,12 +48,22 @@ class View:
                 continue
             if where is not None and not where(event):
                 continue
+            if type(event) is Token and event.seen_in and self._has_shown(event):
+                continue
             first = event.id * MODES_PER_EVENT
             ns = (*event.ns, *event.inside) if type(event) is Custom else event.ns
             for ordinal, mode, show in views:
                 if first + ordinal > after and (data := show(event)) is not SKIP:
                     shown.append(Chunk(first + ordinal, ns, mode, data))
         return shown
+
+    def _has_shown(self, message: Token) -> bool:
+        """True if these readers saw the message, or pieces of it, before."""
+        where = self.where
+        return any(
+            (self.subgraphs or not ns) and (where is None or where(replace(message, ns=ns)))
+            for ns in message.seen_in
+        )
 
     def lacks_values(self, event: Event, after: int) -> bool:
         """True if chunks behind `after` show the event's state, and the event does not hold it."""

@@ -12,7 +12,7 @@ from .log import RunLog
 from .modes import StreamMode
 
 if TYPE_CHECKING:
-    from .messages import TokenWriter
+    from .tokens import TokenWriter
 
 
 class TaskWriter:

@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from typing import Any, TypedDict
 
 import pytest
-from langchain_core.callbacks import BaseCallbackHandler, CallbackManager
+from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager, CallbackManager
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableLambda
 
-from actors import START, StateGraph, get_config
+from actors import START, Command, MessagesState, NodeError, StateGraph, entrypoint, get_config
+from actors.langchain import Adapter, TokenHandler
+from streaming import RunLog, ShownMessages, TokenWriter
+from streaming.testing import JsonCodec, MemoryEventLog
 
 
 class State(TypedDict, total=False):
@@ -150,3 +153,128 @@ def test_a_config_of_a_node_names_no_run_that_a_model_would_take_for_its_own() -
     one(lambda s: configs.append(get_config())).invoke({}, {"run_name": "n"})
     assert "run_id" not in configs[0]
     assert "run_name" not in configs[0]
+
+
+# --- who inherits what --------------------------------------------------------------------------
+
+
+class Ear(BaseCallbackHandler):
+    """Hears which models begin, and with which tags and metadata."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[list[str], dict[str, Any]]] = []
+
+    def on_chat_model_start(self, *_: Any, tags: Any, metadata: Any, **__: Any) -> None:
+        self.heard.append((tags, metadata))
+
+
+def test_a_call_with_tags_and_metadata_of_its_own_keeps_those_of_its_task() -> None:
+    own = {"tags": ["call"], "metadata": {"call": 1}}
+    [*_, (_, metadata)] = one(lambda s: model().invoke("x", own) and None).stream(
+        {}, {"tags": ["run"], "metadata": {"user": "u"}}, stream_mode="messages"
+    )
+    assert sorted(metadata["tags"]) == ["call", "run"]
+    assert (metadata["call"], metadata["user"], metadata["langgraph_node"]) == (1, "u", "call")
+
+
+def test_a_graph_called_in_a_runnable_inherits_its_tags_metadata_callbacks_and_thread() -> None:
+    ear, configs = Ear(), list[dict[str, Any]]()
+
+    def node(state: State) -> None:
+        configs.append(get_config())
+        model().invoke("x")
+
+    graph = one(node)
+    runnable = RunnableLambda(lambda s: graph.invoke(s, {"tags": ["graph"]}))
+    runnable.invoke(
+        {},
+        {
+            "tags": ["outer"],
+            "metadata": {"user": "u"},
+            "callbacks": [ear],
+            "configurable": {"thread_id": "7", "checkpoint_id": "not ours"},
+        },
+    )
+    [(tags, metadata)] = ear.heard
+    assert sorted(tags) == ["graph", "outer"]
+    assert (metadata["user"], metadata["langgraph_node"]) == ("u", "call")
+    assert configs[0]["configurable"]["thread_id"] == "7"
+    assert "checkpoint_id" not in configs[0]["configurable"]
+
+
+def test_a_graph_inside_of_a_runnable_inside_of_a_node_inherits_from_both() -> None:
+    ear = Ear()
+    inner = one(lambda s: model().invoke("x") and None)
+    runnable = RunnableLambda(inner.invoke).with_config({"tags": ["runnable"], "callbacks": [ear]})
+    one(lambda s: runnable.invoke(s) and None).invoke({}, {"tags": ["run"]})
+    [(tags, _)] = ear.heard
+    assert sorted(tags) == ["run", "runnable"]
+
+
+def test_callbacks_of_a_graph_and_of_the_one_around_it_are_all_called_once() -> None:
+    outer_ear, inner_ear = Ear(), Ear()
+    inner = one(lambda s: model().invoke("x") and None)
+
+    def node(state: State, config: Any) -> None:
+        inner.invoke(state, {"callbacks": [inner_ear]})
+        inner.invoke(state, config)
+
+    one(node).invoke({}, {"callbacks": [outer_ear]})
+    assert (len(outer_ear.heard), len(inner_ear.heard)) == (2, 1)
+
+
+def handlers_of(callbacks: Any) -> list[Any]:
+    return callbacks.handlers if isinstance(callbacks, BaseCallbackManager) else callbacks
+
+
+def test_callbacks_join_in_order_and_each_once_whether_lists_or_managers() -> None:
+    a, b, c = Ear(), Ear(), Ear()
+    manager = CallbackManager([], inheritable_tags=["managed"])
+    manager.add_handler(b)
+    for first, second in (([a, b], [b, c]), ([a, b], manager), (manager, [b, c])):
+        joined = Adapter.joined(first, second)
+        both = dict.fromkeys([*handlers_of(first), *handlers_of(second)])
+        assert handlers_of(joined) == list(both)
+    assert handlers_of(manager) == [b]
+
+
+# --- where more is shown than in LangGraph ------------------------------------------------------
+
+
+def test_messages_of_a_command_to_the_graph_above_are_shown_there() -> None:
+    def up(state: State) -> Any:
+        return Command(graph=Command.PARENT, update={"messages": [AIMessage("up", id="m")]})
+
+    outer = StateGraph(MessagesState).add_node("sub", one(up)).add_edge(START, "sub").compile()
+    assert texts(outer) == ["up"]
+
+
+def test_messages_in_the_pairs_of_a_command_are_shown() -> None:
+    assert texts(one(lambda s: Command(update=[("messages", [AIMessage("m")])]))) == ["m"]
+
+
+def test_what_an_entrypoint_was_given_is_not_shown_to_its_caller() -> None:
+    @entrypoint()
+    def flow(given: list[Any]) -> list[Any]:
+        return [*given, AIMessage("new")]
+
+    shown = flow.stream([AIMessage("old", id="1")], stream_mode="messages")
+    assert [message.content for message, _ in shown] == ["new"]
+
+
+def test_messages_of_an_error_handler_are_shown() -> None:
+    def fails(state: State) -> None:
+        raise ValueError
+
+    def mends(state: State, error: NodeError) -> dict[str, Any]:
+        return {"messages": [AIMessage("sorry")]}
+
+    graph = StateGraph(State).add_node("call", fails, error_handler=mends).add_edge(START, "call")
+    assert texts(graph.compile()) == ["sorry"]
+
+
+def test_a_piece_that_cannot_be_kept_is_an_error_of_the_node() -> None:
+    log = RunLog("run", event_log=MemoryEventLog(), codec=JsonCodec())
+    tokens = TokenWriter(log, metadata=dict, shown=ShownMessages())
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        model().invoke("x", {"callbacks": [TokenHandler(tokens)]})

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 GRAPH_NAMES = ("StateGraph", "START", "END")
+MESSAGE_NAMES = ("MessagesState", "add_messages")
 TYPE_NAMES = ("Command", "Overwrite", "Send", "StateUpdate", "StreamWriter", "interrupt")
 CONFIG_NAMES = ("get_config", "get_store", "get_stream_writer")
 CHANNEL_NAMES = (
@@ -71,6 +72,7 @@ def ours() -> Engine:
     """This project: one SQLite saver serves both doors."""
     every = (
         *GRAPH_NAMES,
+        *MESSAGE_NAMES,
         *TYPE_NAMES,
         *CONFIG_NAMES,
         *CHANNEL_NAMES,
@@ -96,6 +98,7 @@ def theirs() -> Engine:
     """LangGraph: its SQLite savers are two classes, one for each door."""
     names = {
         **names_of("langgraph.graph", GRAPH_NAMES),
+        **names_of("langgraph.graph.message", MESSAGE_NAMES),
         **names_of("langgraph.types", TYPE_NAMES),
         **names_of("langgraph.config", CONFIG_NAMES),
         **names_of("langgraph.channels", CHANNEL_NAMES),

@@ -10,7 +10,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from langchain_core.messages import BaseMessage
+
 NOTE_ID = re.compile(r"id '([^']+)'")
+MADE_ID = re.compile(r"(?:lc_run-+)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:-\d+)?")
+"""Ids that messages are given when they have none."""
 ELAPSED = re.compile(r"elapsed: [\d.]+s")
 CHECKPOINT_KEYS = ("checkpoint_id",)
 NS_KEYS = ("checkpoint_ns", "langgraph_checkpoint_ns")
@@ -66,29 +70,46 @@ class Normaliser:
         """Any chunk or part of one."""
         if isinstance(value, Mapping):
             return self._mapping(value)
+        if type(value) in (list, tuple):
+            return type(value)(self.value(item) for item in in_order(value))
+        return self._object(value)
+
+    def _object(self, value: Any) -> Any:
         if isinstance(value, BaseException):
             return ("exception", *error_text(value))
-        if type(value).__name__ == "Overwrite":
+        if isinstance(value, BaseMessage):
+            return self._message(value)
+        kind = type(value).__name__
+        if kind == "Overwrite":
             return ("overwrite", self.value(value.value))
-        if type(value).__name__ == "Interrupt":
+        if kind == "Interrupt":
             return ("interrupt", *self._interrupt(value.id, value.value, value.response_schema))
-        if type(value).__name__ == "GraphOutput":
+        if kind == "GraphOutput":
             return ("output", self.value(value.value), self.value(value.interrupts))
-        if type(value) in (list, tuple):
-            value = in_order(value)
-        if type(value) is list:
-            return [self.value(item) for item in value]
-        if type(value) is tuple:
-            return tuple(self.value(item) for item in value)
         return value
 
     def _interrupt(self, name: str, value: Any, schema: Any) -> tuple[Any, ...]:
         return self._name("interrupt", name), self.value(value), schema
 
+    def _message(self, message: BaseMessage) -> tuple[str, dict[str, Any]]:
+        shown = message.model_dump()
+        if shown["id"] and MADE_ID.fullmatch(shown["id"]):
+            shown["id"] = self._name("message", shown["id"])
+        return type(message).__name__, shown
+
+    def _metadata(self, known: Mapping[str, Any]) -> dict[str, Any]:
+        """Of a message, without who runs the model, and without a tag that LangGraph has for
+        itself."""
+        shown = {key: item for key, item in known.items() if key not in ("ls_integration", "tags")}
+        tags = [tag for tag in known.get("tags", ()) if tag != "langsmith:hidden"]
+        return {**shown, "tags": tags} if tags else shown
+
     def _mapping(self, value: Mapping[Any, Any]) -> dict[Any, Any]:
         if value.keys() == INTERRUPT_KEYS:
             shown = self._interrupt(value["id"], value["value"], value["response_schema"])
             return dict(zip(("id", "value", "response_schema"), shown, strict=True))
+        if "langgraph_node" in value:
+            value = self._metadata(value)
         is_task = "id" in value and "name" in value
         if is_task and "state" in value and value.get("result") is not None:
             value = {**value, "interrupts": ()}  # see `_snapshot_task`

@@ -12,6 +12,7 @@ from streaming import (
     SILENT_WRITER,
     MessageChunk,
     RunLog,
+    ShownMessages,
     StreamWriter,
     TokenWriter,
     current_task,
@@ -28,8 +29,8 @@ class Scope:
     writer: StreamWriter = SILENT_WRITER
 
 
-def tokens_of(log: RunLog, **known: Any) -> TokenWriter:
-    return TokenWriter(log, metadata=lambda: {**TASK, **known}, shown=set())
+def tokens_of(log: RunLog, *tags: str) -> TokenWriter:
+    return TokenWriter(log, metadata=lambda: TASK, shown=ShownMessages(), tags=tags)
 
 
 async def test_a_message_is_shown_piece_by_piece_and_put_together() -> None:
@@ -63,7 +64,7 @@ def test_sync_code_writes_without_awaiting() -> None:
 
 async def test_tags_of_the_message_stand_beside_those_of_the_run() -> None:
     log = RunLog("run")
-    current_task.set(Scope(tokens_of(log, tags=["run"])))
+    current_task.set(Scope(tokens_of(log, "run")))
     with stream_message(tags=["joke", "run"]) as message:
         message.write("x")
 
@@ -108,34 +109,6 @@ async def test_what_was_said_before_an_error_stays_said() -> None:
     assert message.content == "half"
     message.write(" more")
     assert log.last == 1
-
-
-async def test_a_whole_message_is_shown_unless_any_of_it_was() -> None:
-    log = RunLog("run")
-    tokens = tokens_of(log)
-    tokens.piece(MessageChunk("a", "m1"), TASK)
-    tokens.know(["m2"])
-    for known in ("m1", "m2", "m3", "m3"):
-        tokens.whole(MessageChunk("whole", known), known, TASK)
-    shown = await take(log.subscribe("messages"), 2)
-    assert [chunk.id for chunk, _ in shown] == ["m1", "m3"]
-
-
-async def test_a_fenced_task_says_nothing_more() -> None:
-    log = RunLog("run")
-    tokens = tokens_of(log)
-    tokens.fence()
-    tokens.piece(MessageChunk("late", "m1"), TASK)
-    tokens.whole(MessageChunk("late", "m2"), "m2", TASK)
-    assert (log.last, log.stats().refused) == (0, 2)
-
-
-async def test_nothing_is_published_while_no_one_reads_messages() -> None:
-    log = RunLog("run", keep=False)
-    reader = log.subscribe("updates")
-    tokens_of(log).piece(MessageChunk("a", "m1"), TASK)
-    assert log.last == 0
-    reader.close()
 
 
 def test_pieces_add_up() -> None:

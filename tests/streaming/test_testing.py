@@ -61,7 +61,7 @@ class TestDurableRunLog(RunLogSuite):
         TaskFinished(step=3, time=1.5, task_id="t", name="n", update=None, result={}),
         TaskFailed(task_id="t", name="n", error="E()"),
         StepCommitted(values=None, wrote=True, checkpoint=SAVED),
-        Token(chunk="c", metadata={"m": 1}),
+        Token(chunk="c", metadata={"m": 1}, seen_in=((), ("a:1",))),
         Custom(data=[1, None]),
         Withdrawn(),
     ],

@@ -1,0 +1,98 @@
+"""Publishing what models say in a task, and who was shown which message already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from .events import Namespace, Token
+from .fence import Fence
+from .log import RunLog
+from .writer import TaskWriter
+
+
+class ShownMessages:
+    """Which messages of a run were shown, and under which namespaces; one for all its tasks.
+
+    Readers see different namespaces: what was shown in a subgraph is news to who reads the root.
+    """
+
+    __slots__ = ("_places",)
+
+    def __init__(self) -> None:
+        self._places: dict[str, tuple[Namespace, ...]] = {}
+
+    def add(self, message_id: str, ns: Namespace) -> tuple[Namespace, ...] | None:
+        """Note that a message is shown under `ns`; gives the other namespaces that it was shown
+        under, None if it was shown under this one."""
+        places = self._places.get(message_id)
+        if places is None:
+            self._places[message_id] = (ns,)
+            return ()
+        if ns in places:
+            return None
+        self._places[message_id] = (*places, ns)
+        return places
+
+
+class TokenWriter(TaskWriter):
+    """Publishes the pieces of messages of one task, each with what is known of the task.
+
+    `metadata` gives langgraph_step, langgraph_node and so on; it is asked for once.  `tags` are
+    those of the run.
+    """
+
+    __slots__ = ("_given", "_metadata", "_shown", "tags")
+
+    def __init__(
+        self,
+        log: RunLog,
+        *,
+        metadata: Callable[[], Mapping[str, Any]],
+        shown: ShownMessages,
+        tags: Sequence[str] = (),
+        ns: Namespace = (),
+        step: int = 0,
+        fence: Fence | None = None,
+    ) -> None:
+        super().__init__(log, ns=ns, step=step, fence=fence)
+        self.tags = tags
+        self._given = metadata
+        self._metadata: Mapping[str, Any] | None = None
+        self._shown = shown
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What is known of the task."""
+        if self._metadata is None:
+            self._metadata = self._given()
+        return self._metadata
+
+    def piece(self, chunk: Any, metadata: Mapping[str, Any]) -> None:
+        """Publish a piece of a message; its whole is then shown."""
+        log = self._log
+        if not (log.wants("messages") or self._fence.raised):
+            return
+        self._shown.add(chunk.id, self._ns)
+        self._publish(Token(ns=self._ns, step=self._step, chunk=chunk, metadata=metadata))
+
+    def whole(self, message: Any, message_id: str, metadata: Mapping[str, Any]) -> None:
+        """Publish a whole message, for readers who were shown nothing of it yet."""
+        if not self.wants("messages"):
+            return
+        seen_in = self._shown.add(message_id, self._ns)
+        if seen_in is not None:
+            self._publish(
+                Token(
+                    ns=self._ns,
+                    step=self._step,
+                    chunk=message,
+                    metadata=metadata,
+                    seen_in=seen_in,
+                )
+            )
+
+    def know(self, message_ids: Iterable[str]) -> None:
+        """Take messages for shown: they are not new."""
+        for message_id in message_ids:
+            self._shown.add(message_id, self._ns)
