@@ -39,9 +39,7 @@ class Agent:
     """A hook before the model may give it other messages than the state's."""
     response_format: Any = None
 
-    async def call_model(
-        self, state: Any, runtime: Runtime[Any], config: dict[str, Any]
-    ) -> dict[str, Any]:
+    async def call_model(self, state: Any, runtime: Runtime[Any]) -> dict[str, Any]:
         """Ask the model; gives its message as an update.
 
         Raises ChatHistoryError when calls of tools have no answer, and AgentModelError.
@@ -49,15 +47,13 @@ class Agent:
         messages = self._model_input(state)
         _check_history(messages)
         model = await self.choose(state, runtime)
-        asked = await self.prompt.messages(with_messages(state, messages), config)
-        answer = _named(await model.answer(asked, config), self.name)
+        asked = await self.prompt.messages(with_messages(state, messages))
+        answer = _named(await model.answer(asked), self.name)
         if self._needs_steps(answer, field_of(state, "remaining_steps")):
             answer = _apology(answer)
         return {"messages": [answer]}
 
-    async def answer_in_form(
-        self, state: Any, runtime: Runtime[Any], config: dict[str, Any]
-    ) -> dict[str, Any]:
+    async def answer_in_form(self, state: Any, runtime: Runtime[Any]) -> dict[str, Any]:
         """Ask the model for an answer in the form of the response format."""
         messages = list(field_of(state, "messages"))
         wanted = self.response_format
@@ -65,7 +61,7 @@ class Agent:
             prompt, wanted = cast("tuple[str, Any]", wanted)
             messages = [led_by(prompt, messages), *messages]
         model = await self.choose(state, runtime)
-        return {"structured_response": await model.structured(messages, wanted, config)}
+        return {"structured_response": await model.structured(messages, wanted)}
 
     def _model_input(self, state: Any) -> Sequence[Any]:
         given = field_of(state, "llm_input_messages") if self.hooked else None

@@ -35,19 +35,22 @@ def named_model(name: str) -> Any:
 
 
 class ChatModel:
-    """A chat model, or a chain or binding with one."""
+    """A chat model, or a chain or binding with one.
+
+    It is called without a config: in a task it inherits the task's, and a binding that was given
+    one would have the task's callbacks twice.
+    """
 
     def __init__(self, model: Any) -> None:
         self._model = model
 
-    async def answer(self, messages: Any, config: Any) -> Any:
+    async def answer(self, messages: Any) -> Any:
         """What the model says.  Raises AgentModelError if it is no message."""
-        return spoken(await self._model.ainvoke(messages, config), self._model)
+        return spoken(await self._model.ainvoke(messages), self._model)
 
-    async def structured(self, messages: Any, wanted: Any, config: Any) -> Any:
+    async def structured(self, messages: Any, wanted: Any) -> Any:
         """What it says as a value of the schema, as `with_structured_output` has it."""
-        bare = bare_model(self._model)
-        return await bare.with_structured_output(wanted).ainvoke(messages, config)
+        return await bare_model(self._model).with_structured_output(wanted).ainvoke(messages)
 
 
 def bound(model: Any, tools: Sequence[Usable], builtin: Sequence[dict[str, Any]]) -> Any:

@@ -29,11 +29,11 @@ _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_O
 class Model(Protocol):
     """Answers messages."""
 
-    async def answer(self, messages: Any, config: Any) -> Any:
+    async def answer(self, messages: Any) -> Any:
         """A message.  Raises AgentModelError if none comes."""
         ...
 
-    async def structured(self, messages: Any, wanted: Any, config: Any) -> Any:
+    async def structured(self, messages: Any, wanted: Any) -> Any:
         """An answer as a value of the schema `wanted`."""
         ...
 
@@ -69,11 +69,11 @@ class FunctionModel:
         parameters = list(inspect.signature(function).parameters.values())
         self._names = {p.name for p in parameters}
 
-    async def answer(self, messages: Any, config: Any) -> Any:  # noqa: ARG002
+    async def answer(self, messages: Any) -> Any:
         """What the function says, as a message.  Raises AgentModelError if it is none."""
         return spoken(await self._called(messages, self._schemas), self._function)
 
-    async def structured(self, messages: Any, wanted: Any, config: Any) -> Any:  # noqa: ARG002
+    async def structured(self, messages: Any, wanted: Any) -> Any:
         """What it says in JSON, as a value of the schema.
 
         Raises AgentDefinitionError if it takes no `response_format`, AgentModelError for an answer

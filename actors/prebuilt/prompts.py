@@ -27,7 +27,7 @@ class Prompt:
                 f"{type(given)}. Give a str, a system message, or a function of the state"
             )
 
-    async def messages(self, state: Any, config: Any) -> Any:
+    async def messages(self, state: Any) -> Any:
         """What the model gets for a state."""
         if self._given is None:
             return field_of(state, "messages")
@@ -35,7 +35,7 @@ class Prompt:
             messages = list(field_of(state, "messages") or ())
             return [led_by(self._given, messages), *messages]
         if hasattr(self._given, "ainvoke"):
-            return await self._given.ainvoke(state, config)
+            return await self._given.ainvoke(state)
         return await called(self._given, state)
 
 

@@ -159,7 +159,7 @@ def _put_state(
 def _store(tool: str, runtime: ToolRuntime) -> Any:
     if runtime.store is None:
         raise ToolInjectionError(
-            f"Tool {tool} asks for a store, and there is none. Cannot inject store into tools "
-            "with InjectedStore annotations - please compile your graph with a store"
+            "Cannot inject store into tools with InjectedStore annotations - please compile your "
+            f"graph with a store: tool {tool} asks for one, and there is none"
         )
     return runtime.store
