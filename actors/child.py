@@ -12,8 +12,19 @@ from dataclasses import replace
 from typing import Any
 
 from checkpoint import CheckpointMetadata, Decoder, Loaded, new_id
-from streaming import Chunk, Event, Gap, ShownMessages, Subscriber, SubscriberLagged, chunk_id
+from streaming import (
+    Chunk,
+    Event,
+    Gap,
+    ShownMessages,
+    Span,
+    Subscriber,
+    SubscriberLagged,
+    Traced,
+    chunk_id,
+)
 
+from .adapters import loaded_langchain
 from .answers import interrupt_id
 from .commands import INTERRUPT, Begin, Restored
 from .config import inherited
@@ -33,6 +44,7 @@ from .setting import Setting
 from .spec import KEPT
 from .superstep import Machine
 from .supervisor import Supervisor
+from .tracing import call_span, show_graph
 from .values import GraphOutput
 from .views import namespace_text, shared_namespace
 
@@ -129,7 +141,8 @@ class Child:
             user_context=_given_or(self._request.context, parent.setting.user_context),
             store=_given_or(parent.setting.store, self._layout.store),
             shown=_shown(parent.setting, facts.watch),
-            child_watch=self._below,
+            span=self._span() if facts.watch.events else None,
+            child_watch=self._below.union(facts.watch.below),
         )
         scheduler = Scheduler(
             self._layout,
@@ -141,6 +154,7 @@ class Child:
             caller=self._parent,
         )
         self._parent.adopt(scheduler)
+        show_graph(scheduler, input=self._value)
         try:
             goes_on = going_on and restored is not None
             await scheduler.drive(Begin(None if goes_on else self._value))
@@ -150,7 +164,16 @@ class Child:
         finally:
             self._parent.release(scheduler)
         self._note_heads(scheduler.machine)
-        return scheduler.machine.output()
+        values = scheduler.machine.output()
+        show_graph(scheduler, output=self._narrowed(values), input=self._value)
+        return values
+
+    def _span(self) -> Span:
+        """The graph as a span of the task, or of what runs inside of it."""
+        request, adapter = self._request.config, loaded_langchain()
+        config = replace(self._config, run_name=request.run_name)
+        inside = None if adapter is None else adapter.inside(self._parent, request.callbacks)
+        return call_span(self._layout.spec.name, config, self._parent, self.ns, inside)
 
     def _free_answers(self, facts: Facts, restored: Restored) -> None:
         """Answers to what this graph asked, and asks no more: it was updated from outside."""
@@ -175,7 +198,10 @@ class Child:
     async def output(self, watch: Watch | None = None) -> GraphOutput:
         """The same as the call wants it; what it waits for is raised, for the task waits too."""
         values = await self.run(watch)
-        return GraphOutput(narrowed(self._layout.spec, values, self._request.output_keys))
+        return GraphOutput(self._narrowed(values))
+
+    def _narrowed(self, values: dict[str, Any]) -> Any:
+        return narrowed(self._layout.spec, values, self._request.output_keys)
 
     def _is_alone(self) -> bool:
         """True if its task does nothing but run it, and no other task runs."""
@@ -191,7 +217,7 @@ class Child:
 
         def mine(event: Event) -> bool:
             own = event.ns[:depth] == self.ns
-            return own and (look.subgraphs or len(event.ns) == depth)
+            return own and (look.subgraphs or len(event.ns) == depth or type(event) is Traced)
 
         subscriber = parent.log.subscribe(
             look.wanted,
@@ -204,7 +230,7 @@ class Child:
         if look.subgraphs:
             self._below = watch
         nested = _Nested(self.output(watch), subscriber, _supervisor(self._parent.scheduler))
-        return nested, Shown(_Inner(subscriber, depth), look)
+        return nested, look.reader(_Inner(subscriber, depth))
 
     async def _recorder(
         self, parent: Recorder, facts: Facts, base: Loaded | None, found: Loaded | None

@@ -7,19 +7,28 @@ there when a reader asks for it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, cast
 
 import streaming
 from checkpoint import Decoder, Saver, SerializationError, Serializer
-from streaming import CheckpointSaved, Event, EventLog, LogOptions, StepCommitted, Withdrawn
+from streaming import (
+    CheckpointSaved,
+    Event,
+    EventLog,
+    LogOptions,
+    StepCommitted,
+    Traced,
+    Withdrawn,
+)
 
 from .channelset import ChannelSet
 from .layout import Layout
 from .restore import restored_from
 from .spec import WHOLE_STATE
 from .storable import place_of, storable
-from .views import namespace_text
+from .views import error_text, namespace_text
 
 _KINDS: tuple[type[Event], ...] = (
     streaming.RunStarted,
@@ -35,6 +44,7 @@ _KINDS: tuple[type[Event], ...] = (
     streaming.Withdrawn,
     streaming.Paused,
     streaming.TaskInterrupted,
+    streaming.Traced,
 )
 """Stored by position: add new kinds at the end."""
 _NUMBERS: dict[type[Event], int] = {kind: number for number, kind in enumerate(_KINDS)}
@@ -72,8 +82,23 @@ class SerializedEvents:
         try:
             return self._serializer.dumps([_NUMBERS[kind], values])
         except SerializationError as error:
+            if isinstance(kept, Traced):  # libraries put clients, locks and functions into them
+                return self._serializer.dumps([_NUMBERS[kind], [self._told(v) for v in values]])
             error.args = (f"{place_of(event)}: {error}",)
             raise
+
+    def _told(self, value: Any) -> Any:
+        """A value with what cannot be stored of it told in its place."""
+        try:
+            self._serializer.dumps(value)
+        except SerializationError:
+            if isinstance(value, Mapping):
+                parts = cast("Mapping[Any, Any]", value).items()
+                return {str(name): self._told(part) for name, part in parts}
+            if isinstance(value, list | tuple):
+                return [self._told(part) for part in cast("Sequence[Any]", value)]
+            return error_text(value)
+        return value
 
     def _is_saved(self, event: StepCommitted) -> bool:
         """True if the event's checkpoint holds just what the event shows."""

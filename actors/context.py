@@ -19,6 +19,7 @@ from .errors import InvalidUpdateError, NoTaskError
 from .runtime import ContextT, ExecutionInfo, Runtime
 from .spec import KEPT, PREVIOUS
 from .tokens import TaskTokens, show_message, task_metadata
+from .tracing import TaskTrace
 from .views import namespace_text
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class TaskContext:
     """What it wrote beside what the node returns."""
     _writer: StreamWriter | None = None
     _tokens: TaskTokens | None = None
+    _trace: TaskTrace | None = None
     _runtime: Runtime[Any] | None = None
     _runs: set[Scheduler] | None = None
 
@@ -110,6 +112,16 @@ class TaskContext:
         """The state as the task's node reads it, also when a Send brought the task its input."""
         task = self.task
         return self.scheduler.machine.channels.read_by(task.node, task.step)
+
+    @property
+    def trace(self) -> TaskTrace | None:
+        """Shows what runs in this task as spans; None if nobody asked for `events`."""
+        graph = self.scheduler.setting.span
+        if self._trace is None and graph is not None:
+            trace = vars(self).setdefault("_trace", TaskTrace(self, graph))  # see `writer`
+            if self.fenced:
+                trace.fence()
+        return self._trace
 
     def push(self, key: str, value: Any) -> None:
         """Write to a key of the state, before what the node returns.
@@ -237,6 +249,8 @@ class TaskContext:
             self._writer.fence()
         if self._tokens is not None:
             self._tokens.fence()
+        if self._trace is not None:
+            self._trace.fence()
         for run in list(self._runs or ()):
             run.fence()
 

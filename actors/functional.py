@@ -190,7 +190,7 @@ def _spread(function: Callable[..., Any], positions: list[str]) -> Callable[...,
             injected.pop(name, None)
         return function(*args, **{**injected, **kwargs})
 
-    return run
+    return _tells_of(function, run)
 
 
 def _spread_async(function: Callable[..., Any], positions: list[str]) -> Callable[..., Any]:
@@ -199,7 +199,12 @@ def _spread_async(function: Callable[..., Any], positions: list[str]) -> Callabl
     async def run(given: tuple[tuple[Any, ...], dict[str, Any]], **injected: Any) -> Any:
         return await spread(given, **injected)
 
-    return run
+    return _tells_of(function, run)
+
+
+def _tells_of(function: Callable[..., Any], run: Callable[..., Any]) -> Callable[..., Any]:
+    """`run`, whose signature is that of the function, for those who show its arguments."""
+    return functools.wraps(function, assigned=(), updated=())(run)
 
 
 def _return(result: Any) -> Writes:

@@ -28,6 +28,7 @@ from .policies import (
     retries_of,
 )
 from .request import nodes_of
+from .spec import UNNAMED
 from .state import Schema
 from .values import END, START
 
@@ -267,7 +268,7 @@ class StateGraph:
             CheckpointerTypeError, StoreTypeError: `checkpointer` or `store` is none of the above.
         """
         self.validate([*_names(interrupt_before), *_names(interrupt_after)])
-        spec = spec_of(self.parts, name or "Graph")
+        spec = spec_of(self.parts, name or UNNAMED)
         pauses = Pauses(nodes_of(spec, interrupt_before), nodes_of(spec, interrupt_after))
         fittings = Fittings(checkpointer, pauses, cached_by(cache), debug, stored_by(store))
         return CompiledGraph(spec, fittings)

@@ -21,6 +21,7 @@ from .context import TaskContext, current
 from .depth import check_depth
 from .doors import call, iterate
 from .errors import ConfigError, RootGraphError
+from .event_look import EventsOptions, event_look
 from .inspection import Inspectable
 from .look import Look, look_of
 from .private import Call, GraphStream, run_privately, stream_privately
@@ -86,6 +87,39 @@ class Invocable(Inspectable):
         """The same as `astream`, for sync code."""
         stream = self._stream(input, config, options, inline=True)
         return iterate(lambda: stream)
+
+    def astream_events(
+        self,
+        input: Any,  # noqa: A002 - the name users know
+        config: Config | None = None,
+        **options: Unpack[EventsOptions],
+    ) -> GraphStream:
+        """Run, and give what begins, streams and ends in it, however deep: graphs, nodes, models,
+        tools.  See `EventsOptions` for what is shown; the form of an event is that of LangChain.
+
+        Raises as `astream` does.
+
+            async for event in graph.astream_events({"topic": "cats"}, include_types=["tool"]):
+                print(event["event"], event["name"], event["data"])
+        """
+        return self._events(input, config, options, inline=False)
+
+    def stream_events(
+        self,
+        input: Any,  # noqa: A002 - the name users know
+        config: Config | None = None,
+        **options: Unpack[EventsOptions],
+    ) -> Iterator[Any]:
+        """The same as `astream_events`, for sync code."""
+        events = self._events(input, config, options, inline=True)
+        return iterate(lambda: events)
+
+    def _events(
+        self, value: Any, config: Config | None, options: EventsOptions, *, inline: bool
+    ) -> GraphStream:
+        look = event_look(self.spec, options, self.spec.shows)
+        request = self._request(config, options, EventsOptions)
+        return self._shown(value, request, look, inline=inline)
 
     async def _invoke(
         self, value: Any, config: Config | None, options: InvokeOptions, *, inline: bool

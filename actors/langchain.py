@@ -19,6 +19,8 @@ from langchain_core.tracers._streaming import _StreamingCallbackHandler
 
 from streaming import TAG_NOSTREAM, TokenWriter
 
+from .langchain_events import SpanHandler, make_part_of, path_inside
+
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
@@ -155,7 +157,14 @@ class Adapter:
             manager.add_handler(TokenHandler(context.tokens))
         manager.add_tags(config["tags"])
         manager.add_metadata(config["metadata"])
+        make_part_of(context, manager)
         config["callbacks"] = manager
+
+    @staticmethod
+    def inside(context: TaskContext, callbacks: Callbacks) -> tuple[str, ...] | None:
+        """Ids of the spans in the task that a call with these callbacks is made in; None: right in
+        its node."""
+        return path_inside(context, callbacks)
 
     @staticmethod
     def joined(callbacks: Callbacks, more: Callbacks) -> Callbacks:
@@ -184,6 +193,6 @@ def _inherited_from(callbacks: Callbacks) -> CallbackManager:
         manager.add_metadata(callbacks.inheritable_metadata)
         handlers = callbacks.inheritable_handlers
     for handler in handlers:
-        if not isinstance(handler, TokenHandler):
+        if not isinstance(handler, TokenHandler | SpanHandler):
             manager.add_handler(handler)
     return manager

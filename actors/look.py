@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Protocol, cast
 
-from streaming import Chunk, StreamMode, as_part, shape, with_interrupts
+from streaming import SKIP, Chunk, StreamMode, as_part, shape, with_interrupts
 
 from .errors import ConfigError
 from .instances import Coerce
@@ -59,6 +59,10 @@ class Look:
         if chunk.ns == ():
             part["data"] = self._typed(chunk.mode, part["data"])
         return part
+
+    def reader(self, chunks: Source) -> Shown:
+        """The chunks as the reader gets them."""
+        return Shown(chunks, self)
 
     def line(self, chunk: Chunk) -> str:
         """What is printed of a chunk: its mode in bold, the subgraph it is from in yellow."""
@@ -140,8 +144,12 @@ class Shown:
             chunk = await anext(self._chunks)
             if chunk.mode in look.printed:
                 print(look.line(chunk))  # noqa: T201 - that is what was asked for
-            if chunk.mode in look.modes:
-                return look.show(chunk)
+            if chunk.mode in look.modes and (shown := self._form(chunk)) is not SKIP:
+                return shown
+
+    def _form(self, chunk: Chunk) -> Any:
+        """What the reader gets of a chunk, or SKIP."""
+        return self._look.show(chunk)
 
     async def aclose(self) -> None:
         """Read no more."""

@@ -83,7 +83,16 @@ def _runnable(code: Any) -> Callee:
     async def run(state: Any, config: Any) -> Any:
         return await code.ainvoke(state, config)
 
+    setattr(run, _RUNNABLE, True)
     return Callee(run, is_async=True, name=name, params={"config": "config"})
+
+
+def is_runnable(call: Any) -> bool:
+    """True if `callee_of` was given an object with `invoke`, which may trace itself, for it."""
+    return hasattr(call, _RUNNABLE) or hasattr(getattr(call, "__self__", None), "invoke")
+
+
+_RUNNABLE = "__understudy_runnable__"
 
 
 def _function(code: Any, role: str, known: Mapping[str, Any], kinds: AbstractSet[str]) -> Callee:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from checkpoint import Saver, new_id
-from streaming import RunLog, ShownMessages
+from streaming import RunLog, ShownMessages, Span
 
 from .answers import answers_of
 from .context import TaskContext
@@ -17,6 +17,7 @@ from .layout import Layout
 from .report import Facts, Watch
 from .request import Request
 from .setting import Setting
+from .tracing import run_span
 
 
 @dataclass(slots=True, eq=False, repr=False)  # not frozen: one per run, 0.7 µs less
@@ -76,6 +77,10 @@ class Plan:
             store=self.layout.store,
             durability=self.request.durability,
             shown=ShownMessages() if self.watch.messages else None,
+            span=self._span(log.run_id) if self.watch.events else None,
             owned=self.owned,
             inline=self.inline,
         )
+
+    def _span(self, run_id: str) -> Span:
+        return run_span(self.layout.spec.name, run_id, self.request.config)

@@ -14,9 +14,10 @@ from .adapters import run_context
 from .context import TaskContext, current
 from .errors import RunCancelledError
 from .layout import Layout
-from .look import Look, Shown
+from .look import Look
 from .plan import Plan
-from .request import WATCH_NONE, Request, watch_of
+from .report import WATCH_NONE
+from .request import Request, watch_of
 from .run import Run
 from .supervisor import Supervisor
 from .traces import show_user_frames
@@ -141,7 +142,7 @@ def stream_privately(call: Call, look: Look) -> GraphStream:
         log = _log(call)
         owner = log.own(look.wanted, subgraphs=look.subgraphs, output_keys=look.output_keys)
         run = Run(_plan(call, look), Supervisor("call"), log)
-        return run, Shown(owner, look)
+        return run, look.reader(owner)
 
     return GraphStream(begin)
 
@@ -158,7 +159,7 @@ def _plan(call: Call, look: Look | None) -> Plan:
         request=call.request,
         saver=call.saver,
         watch=watch,
-        child_watch=watch if look is not None and look.subgraphs else WATCH_NONE,
+        child_watch=watch if look is not None and look.subgraphs else watch.below,
         context=run_context(current),
         owned=look is not None,
         inline=call.inline and (look is None or _LIVE.isdisjoint(look.wanted)),

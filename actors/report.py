@@ -36,6 +36,13 @@ class Watch:
     checkpoints: bool = False
     messages: bool = False
     """Of models, which the machine has no part in."""
+    events: bool = False
+    """Spans, likewise."""
+
+    @property
+    def below(self) -> Watch:
+        """What there is to see of graphs in graphs for who reads those of the outermost only."""
+        return WATCH_SPANS if self.events else WATCH_NONE
 
     def __bool__(self) -> bool:
         return self.values or self.updates or self.tasks or self.checkpoints
@@ -48,7 +55,12 @@ class Watch:
             tasks=self.tasks or other.tasks,
             checkpoints=self.checkpoints or other.checkpoints,
             messages=self.messages or other.messages,
+            events=self.events or other.events,
         )
+
+
+WATCH_NONE = Watch()
+WATCH_SPANS = Watch(events=True)
 
 
 @dataclass(slots=True, eq=False, repr=False)  # not frozen: one per run, 2 µs less

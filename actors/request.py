@@ -12,7 +12,7 @@ from .adapters import check_langchain
 from .config import EMPTY, Config, check_durability, check_seconds, merge_configs, parse_config
 from .context_schema import read_context
 from .control import RunControl
-from .errors import ConfigError, OptionError
+from .errors import ConfigError, ModeNotAskedError, OptionError
 from .layout import Layout, Pauses
 from .report import Watch
 from .spec import GraphSpec
@@ -55,21 +55,26 @@ class StartOptions(RunOptions, total=False):
     """What `Run.stream` shows when it is not told otherwise.  Default "updates"."""
 
 
-class LookOptions(RunOptions, total=False):
-    """What `stream`, `astream`, `invoke` and `ainvoke` take beside."""
+class ChunkOptions(RunOptions, total=False):
+    """What whoever reads a call may ask to see."""
 
     stream_mode: Modes
     """`stream`: one mode gives bare chunks, a list of modes (mode, chunk); default "updates".
     `invoke`: "values" (default) gives the last state, any other mode the list of its chunks."""
     subgraphs: bool
     """True: chunks of subgraphs too, each with its namespace in front."""
-    version: Version
-    """"v2": a chunk is {"type": mode, "ns": namespace, "data": chunk}, a last state a GraphOutput;
-    states are instances of a schema that is a class of its own.  Default "v1"."""
     print_mode: Modes
     """Modes whose chunks are printed, whatever is given to the caller."""
     debug: bool
     """True: print `updates` and `values`."""
+
+
+class LookOptions(ChunkOptions, total=False):
+    """What `stream`, `astream`, `invoke` and `ainvoke` take beside."""
+
+    version: Version
+    """"v2": a chunk is {"type": mode, "ns": namespace, "data": chunk}, a last state a GraphOutput;
+    states are instances of a schema that is a class of its own.  Default "v1"."""
 
 
 class StreamOptions(LookOptions, total=False):
@@ -202,21 +207,11 @@ def narrowed(spec: GraphSpec, values: dict[str, Any], keys: OutputKeys) -> Any:
 
 
 def parse_look(modes: Modes) -> tuple[StreamMode, ...]:
-    """The stream modes to show.  Raises UnknownStreamModeError, ConfigError."""
+    """The stream modes to show.  Raises UnknownStreamModeError, LangChainVersionError."""
     parsed = parse_modes(modes)
-    silent = [mode for mode in parsed if mode in _WITHOUT_HOOKS]
-    if silent:
-        raise ConfigError(
-            f"stream_mode={modes!r}: {silent[0]!r} needs hooks in the models, which this version "
-            "has not, so nothing would be shown; let nodes write to get_stream_writer() and use "
-            "'custom'"
-        )
-    if "messages" in parsed:
+    if "messages" in parsed or "events" in parsed:
         check_langchain()
     return parsed
-
-
-_WITHOUT_HOOKS = frozenset({"events"})
 
 
 def watch_of(modes: Sequence[StreamMode]) -> Watch:
@@ -229,11 +224,27 @@ def watch_of(modes: Sequence[StreamMode]) -> Watch:
         tasks=debug or "tasks" in wanted,
         checkpoints=debug or "checkpoints" in wanted,
         messages="messages" in wanted,
+        events="events" in wanted,
     )
 
 
 WATCH_STATES = watch_of(parse_modes(["values", "updates", "tasks", "checkpoints", "debug"]))
 """What every run shows that may be joined later."""
-WATCH_ALL = replace(WATCH_STATES, messages=True)
-"""The same, and what models say, which has to be asked for when a run begins."""
-WATCH_NONE = Watch()
+
+
+def watch_of_run(modes: Sequence[StreamMode]) -> Watch:
+    """The same, and what has to be asked for when a run begins."""
+    return replace(WATCH_STATES, messages="messages" in modes, events="events" in modes)
+
+
+def check_asked(run_id: str, modes: Sequence[StreamMode], watch: Watch) -> None:
+    """Raise ModeNotAskedError for modes that a run shows only if it was started with them."""
+    for mode, asked, why in (
+        ("messages", watch.messages, "models tell of their tokens"),
+        ("events", watch.events, "spans are told of"),
+    ):
+        if mode in modes and not asked:
+            raise ModeNotAskedError(
+                f"run {run_id!r} cannot show {mode!r}: {why} only when that was asked for as the "
+                f"run began; start it with stream_mode=[…, {mode!r}]"
+            )

@@ -31,20 +31,20 @@ from .errors import (
     ConfigError,
     GraphDrained,
     GraphInterrupt,
-    ModeNotAskedError,
     RunCancelledError,
     RunEndedError,
 )
 from .patience import see_through
 from .plan import Plan
 from .recorder import Recorder
-from .request import Modes, narrowed, parse_look
+from .request import Modes, check_asked, narrowed, parse_look
 from .restore import restored_from
 from .run_stream import RunStream
 from .scheduler import Scheduler
 from .setting import Setting
 from .supervisor import Supervisor
 from .traces import user_frames
+from .tracing import show_graph
 from .values import CANCEL_ACTIONS, CancelAction, Command, GraphOutput, Interrupt
 from .views import message_text
 
@@ -164,12 +164,7 @@ class Run:
         """
         request = self._plan.request
         modes = parse_look(request.stream_mode if stream_mode is None else stream_mode)
-        if "messages" in modes and not self._plan.watch.messages:
-            raise ModeNotAskedError(
-                f"run {self.run_id!r} cannot show 'messages': models tell of their tokens only "
-                "when that was asked for as the run began; start it with "
-                "stream_mode=[…, 'messages']"
-            )
+        check_asked(self.run_id, modes, self._plan.watch)
         subscriber = self.log.subscribe(
             modes,
             after=after,
@@ -273,6 +268,7 @@ class Run:
         )
         self.log.publish(opening(self.log, self.thread_id, earlier.attempts))
         self._scheduler = scheduler
+        show_graph(scheduler, input=self._plan.input)
         try:
             await scheduler.drive(Begin(self._plan.input))
         except GraphInterrupt as pause:
@@ -284,6 +280,7 @@ class Run:
             raise RunCancelledError(_ROLLED_BACK.format(self.run_id))
         values = scheduler.machine.output()
         self._values = narrowed(self._plan.layout.spec, values, self._plan.request.output_keys)
+        show_graph(scheduler, output=self._values)
         return status
 
     async def _settle(self, recorder: Recorder) -> None:

@@ -7,7 +7,7 @@ from contextvars import Context
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from streaming import RunLog, ShownMessages
+from streaming import RunLog, ShownMessages, Span
 
 from .report import Watch
 from .values import Durability, RunConfig
@@ -39,6 +39,8 @@ class Setting:
     """The messages that were shown, if anyone asked for `messages` when the run began."""
     said: Mapping[str, Any] | None = None
     """What models had said in tasks that an earlier attempt left, by "node:task_id"."""
+    span: Span | None = None
+    """The graph as a span, if anyone asked for `events` when it began."""
     owned: bool = False
     """The run's log has an owner, which steps wait for."""
     inline: bool = False

@@ -58,6 +58,10 @@ def _merged(heads: dict[str, str], newer: dict[str, str]) -> dict[str, str]:
     return {**heads, **newer}
 
 
+UNNAMED = "Graph"
+"""Name of a graph that was given none."""
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class BranchSpec:
     """A conditional edge: where to go is asked of user code after the node has run."""

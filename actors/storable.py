@@ -19,6 +19,7 @@ from streaming import (
     TaskFinished,
     TaskInterrupted,
     TaskStarted,
+    Traced,
 )
 
 from .config import plain_configurable
@@ -36,6 +37,9 @@ def storable(event: Event) -> Event:
             return replace(event, update=_update_without(event.update, keys), result=result)
         case TaskInterrupted(unstored=keys) if keys:
             return replace(event, values=without(event.values, keys))
+        case Traced(unstored=keys, data=dict()) if keys:
+            parts = cast("dict[str, Any]", event.data)
+            return replace(event, data={name: without(part, keys) for name, part in parts.items()})
         case StepCommitted(unstored=keys, checkpoint=saved) if keys or saved is not None:
             return replace(
                 event,

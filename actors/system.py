@@ -23,13 +23,12 @@ from .layout import Layout
 from .patience import see_through, seen
 from .plan import Plan
 from .request import (
-    WATCH_ALL,
-    WATCH_STATES,
     Request,
     StartOptions,
     check_keys,
     layout_for,
     parse_look,
+    watch_of_run,
 )
 from .run import Run
 from .supervisor import Supervisor
@@ -115,7 +114,7 @@ class ActorSystem:
             known=StartOptions,
             context_schema=graph.spec.sources.context,
         )
-        messages = "messages" in parse_look(request.stream_mode)
+        watch = watch_of_run(parse_look(request.stream_mode))
         check_keys(graph.spec, request.output_keys)
         layout = layout_for(graph.layout, request)
         saver = graph.saver_for(request)
@@ -128,8 +127,8 @@ class ActorSystem:
             input=input,
             request=request,
             saver=saver,
-            watch=WATCH_ALL if messages else WATCH_STATES,
-            child_watch=WATCH_ALL if messages else WATCH_STATES,
+            watch=watch,
+            child_watch=watch,
             context=run_context(current),
             caller=current(),
         )

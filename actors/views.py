@@ -45,8 +45,9 @@ def result_of(writes: Iterable[tuple[str, Any]], keys: AbstractSet[str]) -> dict
     return result
 
 
-def error_text(error: BaseException) -> str:
-    """What a task's error is stored as: its repr, or, when that raises, its class."""
+def error_text(error: object) -> str:
+    """What a task's error, or a value that cannot be, is stored as: its repr, or, when that raises,
+    its class."""
     try:
         return repr(error)
     except Exception:  # noqa: BLE001 - user code; an error must not be lost because of it

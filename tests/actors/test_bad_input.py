@@ -428,10 +428,3 @@ def test_a_reducer_that_raises_names_the_channel_and_who_wrote_to_it() -> None:
     with pytest.raises(TypeError) as error:
         graph.invoke({"log": []})
     assert error.value.__notes__ == ["While channel 'log' took the updates of 'a'"]
-
-
-def test_a_mode_that_would_show_nothing_is_refused() -> None:
-    graph = StateGraph(State).add_node("a", lambda state: {"v": 1}).add_edge(START, "a").compile()
-    with pytest.raises(ConfigError, match="events") as error:
-        graph.stream({"log": []}, stream_mode="events")
-    says(error, "'custom'")

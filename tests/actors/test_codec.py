@@ -49,6 +49,15 @@ SAMPLES: list[Event] = [
     streaming.TaskInterrupted(
         task_id="1", name="a", interrupts=(Interrupt({"ask": 1}, "0" * 32),), values={"n": 1}
     ),
+    streaming.Traced(
+        event="on_chain_end",
+        name="a",
+        run_id="2",
+        parent_ids=("1",),
+        tags=("graph:step:1",),
+        metadata={"m": 1},
+        data={"output": {"n": 1}, "input": {"n": 0}},
+    ),
 ]
 
 

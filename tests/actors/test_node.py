@@ -150,7 +150,8 @@ async def test_the_config_parameter_is_what_get_config_gives() -> None:
         seen.extend([config, get_config()])
 
     await run(node)
-    assert seen[0] == seen[1]
+    given, got = ({k: v for k, v in each.items() if k != "callbacks"} for each in seen)
+    assert given == got  # callbacks, which LangChain's presence adds, are made for each
 
 
 async def test_a_nodes_config_is_its_own_copy() -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from actors import ConfigError
 from actors.errors import OptionError
-from actors.report import Watch
-from actors.request import WATCH_ALL, WATCH_NONE, WATCH_STATES, Request, watch_of
+from actors.report import WATCH_NONE, Watch
+from actors.request import WATCH_STATES, Request, watch_of, watch_of_run
 
 
 def parse(config: Any = None, bound: Any = None, **options: Any) -> Request:
@@ -83,6 +83,7 @@ def test_a_wrong_busy_timeout_of_another_type_is_refused_too() -> None:
         (["debug"], Watch(tasks=True, checkpoints=True)),
         (["custom"], Watch()),
         (["custom", "messages"], Watch(messages=True)),
+        (["events"], Watch(events=True)),
         (["values", "debug"], Watch(values=True, tasks=True, checkpoints=True)),
     ],
 )
@@ -90,7 +91,14 @@ def test_modes_watch_for_what_they_show(modes: Any, watch: Watch) -> None:
     assert watch_of(modes) == watch
 
 
-def test_a_run_for_all_watches_everything_and_a_call_for_none_nothing() -> None:
+def test_a_run_that_may_be_joined_watches_all_states_and_what_it_was_asked_for() -> None:
     states = Watch(values=True, updates=True, tasks=True, checkpoints=True)
-    assert (states, states.union(Watch(messages=True))) == (WATCH_STATES, WATCH_ALL)
+    assert watch_of_run(["updates"]) == WATCH_STATES == states
+    assert watch_of_run(["messages"]) == states.union(Watch(messages=True))
+    assert watch_of_run(["values", "events"]) == states.union(Watch(events=True))
     assert Watch() == WATCH_NONE
+
+
+def test_of_graphs_in_graphs_only_spans_are_seen_by_who_reads_the_outermost() -> None:
+    assert Watch(updates=True, messages=True).below == WATCH_NONE
+    assert Watch(updates=True, events=True).below == Watch(events=True)

@@ -1,0 +1,129 @@
+"""What `astream_events` shows: spans, and what the graph streams as one of their events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal, TypeAlias
+
+from streaming import SKIP, Chunk
+
+from .errors import ConfigError
+from .look import Look, Shown, Source
+from .request import ChunkOptions, Modes, check_keys, parse_look
+from .spec import GraphSpec
+
+Names: TypeAlias = Sequence[str] | None
+
+
+class EventsOptions(ChunkOptions, total=False):
+    """What `astream_events` and `stream_events` take."""
+
+    version: Literal["v2"]
+    """Of the form of the events; there is this one."""
+    include_names: Names
+    """Show what has one of these names; None: whatever it is called."""
+    include_types: Names
+    """Likewise of these kinds: "chain", "chat_model", "llm", "tool", "retriever", "prompt", …
+    What fits any of the three `include_…` that are given is shown."""
+    include_tags: Names
+    """Likewise with one of these tags."""
+    exclude_names: Names
+    """Do not show what has one of these names."""
+    exclude_types: Names
+    """Likewise of these kinds."""
+    exclude_tags: Names
+    """Likewise with one of these tags."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events to show."""
+
+    include_names: Names = None
+    include_types: Names = None
+    include_tags: Names = None
+    exclude_names: Names = None
+    exclude_types: Names = None
+    exclude_tags: Names = None
+
+    def keeps(self, event: Mapping[str, Any]) -> bool:
+        """True for an event to show."""
+        name, tags = event["name"], event["tags"]
+        kind = event["event"].removeprefix("on_").rpartition("_")[0]
+        wanted = (self.include_names, self.include_types, self.include_tags)
+        unwanted = (self.exclude_names, self.exclude_types, self.exclude_tags)
+        included = wanted == (None, None, None) or _any_of(wanted, name, kind, tags)
+        return included and not _any_of(unwanted, name, kind, tags)
+
+
+def _any_of(wanted: tuple[Names, Names, Names], name: str, kind: str, tags: Sequence[str]) -> bool:
+    names, kinds, some_tags = wanted
+    return (
+        name in (names or ())
+        or kind in (kinds or ())
+        or any(tag in tags for tag in some_tags or ())
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class EventLook(Look):
+    """Spans of a run; chunks of other modes as what its graph streams."""
+
+    filter: EventFilter = EventFilter()
+
+    def reader(self, chunks: Source) -> Shown:
+        """The events that are to be shown."""
+        return ShownEvents(chunks, self)
+
+
+class ShownEvents(Shown):
+    """A reader's events."""
+
+    def __init__(self, chunks: Source, look: EventLook) -> None:
+        super().__init__(chunks, look)
+        self._filter = look.filter
+        self._graph: dict[str, Any] = {}
+        """The first event: the graph begins."""
+
+    def _form(self, chunk: Chunk) -> Any:
+        if chunk.mode == "events":
+            event = chunk.data
+            self._graph = self._graph or event
+        else:
+            event = {
+                **self._graph,
+                "event": "on_chain_stream",
+                "data": {"chunk": super()._form(chunk)},
+                "tags": list(self._graph["tags"]),
+                "metadata": dict(self._graph["metadata"]),
+                "parent_ids": list(self._graph["parent_ids"]),
+            }
+        return event if self._filter.keeps(event) else SKIP
+
+
+def event_look(spec: GraphSpec, options: EventsOptions, default: Modes) -> EventLook:
+    """What the options ask to see.  Raises ConfigError, UnknownStreamModeError."""
+    version = options.get("version", "v2")
+    if version != "v2":
+        raise ConfigError(
+            f"version={version!r}: events have the form 'v2' here; give that, or leave it out"
+        )
+    asked = options.get("stream_mode")
+    modes = default if asked is None else asked
+    return EventLook(
+        modes=parse_look([*parse_look(modes), "events"]),
+        single=isinstance(modes, str),
+        subgraphs=bool(options.get("subgraphs")),
+        output_keys=check_keys(spec, options.get("output_keys")),
+        printed=parse_look(options.get("print_mode") or ()),
+        filter=_filter(options),
+    )
+
+
+def _filter(options: Mapping[str, Any]) -> EventFilter:
+    given = {field.name: options.get(field.name) for field in fields(EventFilter)}
+    for name, value in given.items():
+        if isinstance(value, str):
+            raise ConfigError(f"{name}={value!r} is one string; give a list of strings")
+    return EventFilter(**given)
