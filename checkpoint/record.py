@@ -19,27 +19,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from .value import Value
+
 Source = Literal["input", "loop", "update", "fork"]
 
 
-@dataclass(frozen=True, slots=True)
-class Inline:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Inline(Value):
     """A value small enough to ride in the checkpoint: its encoded bytes."""
 
     version: int
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Whole(Value):
     """A value stored as one blob."""
 
     version: int
     key: int
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Span(Value):
     """Items start (inclusive) to stop (exclusive) of the item run `key`."""
 
     key: int
@@ -47,8 +49,8 @@ class Span:
     stop: int
 
 
-@dataclass(frozen=True, slots=True)
-class Spanned:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Spanned(Value):
     """A list, as spans over item runs in list order."""
 
     version: int
@@ -58,8 +60,8 @@ class Spanned:
 Entry = Inline | Whole | Spanned
 
 
-@dataclass(frozen=True, slots=True)
-class BlobRow:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class BlobRow(Value):
     """Bytes to store: a whole value (start 0, count 0), or `count` items of a run from `start`.
 
     `data` of an item row is the encoded items one after the other.
@@ -77,8 +79,8 @@ LINKS = "__kept__"
 other scopes.  A task's pending writes to it count, too."""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckpointMetadata:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class CheckpointMetadata(Value):
     """Why a checkpoint was written."""
 
     source: Source
@@ -91,8 +93,8 @@ class CheckpointMetadata:
     """The run config's metadata and plain configurable values (JSON-like)."""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckpointRecord:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class CheckpointRecord(Value):
     """One checkpoint as stored; append-only, never changed once committed."""
 
     id: str
@@ -113,8 +115,8 @@ class CheckpointRecord:
     """Names of the nodes that ran last when it was made, sorted."""
 
 
-@dataclass(frozen=True, slots=True)
-class TaskWrites:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class TaskWrites(Value):
     """All pending writes of one finished (or failed) task of the step after `checkpoint_id`."""
 
     ns: str
@@ -124,8 +126,8 @@ class TaskWrites:
     """(channel, entry) in the order the task wrote them; `version` of these entries is 0."""
 
 
-@dataclass(frozen=True, slots=True)
-class EventRow:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class EventRow(Value):
     """One opaque event of a run's durable log."""
 
     run_id: str
@@ -133,8 +135,8 @@ class EventRow:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Batch(Value):
     """What belongs to one commit: all of it becomes durable, or none."""
 
     thread_id: str
@@ -146,8 +148,8 @@ class Batch:
     events: tuple[EventRow, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Claim(Value):
     """The right to write to a thread, held by one scheduler at a time."""
 
     thread_id: str
@@ -155,8 +157,8 @@ class Claim:
     epoch: int
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Loaded(Value):
     """A checkpoint with everything needed to go on from it, still encoded."""
 
     record: CheckpointRecord
@@ -175,8 +177,8 @@ class Loaded:
         return self.record.id == self.newest_id
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Checkpoint(Value):
     """A checkpoint with its channel values decoded."""
 
     id: str
@@ -190,8 +192,8 @@ class Checkpoint:
     wrote: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PendingWrite:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class PendingWrite(Value):
     """One write of a task that finished in a step which is not yet complete."""
 
     task_id: str
@@ -199,8 +201,8 @@ class PendingWrite:
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
-class CheckpointTuple:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class CheckpointTuple(Value):
     """A decoded checkpoint, why it was written, and the pending writes of the step after it."""
 
     checkpoint: Checkpoint

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .value import Value
 
-@dataclass(frozen=True, slots=True)
-class ThreadInfo:
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ThreadInfo(Value):
     """One thread in a list of them."""
 
     thread_id: str
@@ -18,8 +20,8 @@ class ThreadInfo:
     """When that was written, in seconds since the epoch."""
 
 
-@dataclass(frozen=True, slots=True)
-class Removed:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Removed(Value):
     """What an operation removed."""
 
     checkpoints: int = 0
@@ -36,8 +38,8 @@ class Removed:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Damage:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Damage(Value):
     """One thing that is wrong with what is stored."""
 
     thread_id: str | None
@@ -47,8 +49,8 @@ class Damage:
     what: str
 
 
-@dataclass(frozen=True, slots=True)
-class Verification:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Verification(Value):
     """What a look at everything that is stored came to."""
 
     threads: int = 0
@@ -70,8 +72,8 @@ class Verification:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Vacuumed:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Vacuumed(Value):
     """The size of a database, with its log, before and after it was packed; in bytes."""
 
     before: int

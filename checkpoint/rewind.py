@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .record import Loaded, TaskWrites
+from .value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class RewindPoint:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class RewindPoint(Value):
     """A scope as a run found it."""
 
     head: str
