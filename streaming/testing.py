@@ -79,7 +79,7 @@ class JsonCodec:
         for key in {"ns", "inside"} & fields.keys():
             fields[key] = tuple(fields[key])
         if "seen_in" in fields:
-            fields["seen_in"] = tuple(map(tuple, fields["seen_in"]))
+            fields["seen_in"] = tuple(tuple(ns) for ns in fields["seen_in"])
         if fields.get("checkpoint") is not None:
             fields["checkpoint"] = CheckpointSaved(**fields["checkpoint"])
         kind: type[Event] = getattr(kinds, name)
