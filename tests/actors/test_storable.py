@@ -27,7 +27,7 @@ from streaming import (
 )
 from tests.actors.engine import DEADLINE, chain, on, saying
 
-MODES: list[StreamMode] = ["values", "updates", "tasks", "checkpoints"]
+MODES: list[StreamMode] = ["values", "updates", "tasks", "checkpoints", "events"]
 SECRET = frozenset({"client"})
 
 
@@ -68,7 +68,7 @@ async def streamed(
     saver: MemorySaver, graph: CompiledGraph, value: Any, config: Any
 ) -> tuple[str, list[Any]]:
     async with ActorSystem(event_log=saver.events) as system:
-        run = await system.start(graph, value, config)
+        run = await system.start(graph, value, config, stream_mode=MODES)
         chunks = [chunk async for chunk in run.stream(MODES, subgraphs=True)]
         await run.result()
         return run.run_id, chunks
