@@ -14,7 +14,7 @@ from .errors import (
     ChatHistoryError,
     LangChainMissingError,
 )
-from .models import FunctionModel, Model, is_model_function, is_runnable
+from .models import FunctionModel, Model, chooses, is_function, is_runnable
 from .prompts import Prompt, led_by
 from .tools import Usable
 from .turns import calls_of, field_of, open_calls, said
@@ -128,7 +128,7 @@ def chooser(
     `model`: a chat model or its name, a model function, or a function that gives one of those.
     Raises AgentDefinitionError for anything else, LangChainMissingError for a name without it.
     """
-    if callable(model) and not is_runnable(model) and not is_model_function(model):
+    if chooses(model):
         choose = cast("Callable[..., Any]", model)
 
         async def chosen(state: Any, runtime: Runtime[Any]) -> Model:
@@ -155,7 +155,7 @@ def _model(
         from .langchain_models import ChatModel, bound
 
         return ChatModel(bound(given, tools, builtin) if bind else given)
-    if callable(given) and not isinstance(given, type):
+    if is_function(given):
         return FunctionModel(given, [*(tool.schema() for tool in tools), *builtin])
     raise AgentDefinitionError(
         f"{given!r} is no model: give a LangChain chat model or its name ('provider:model'), an "

@@ -22,7 +22,7 @@ from actors.values import Command
 
 from .errors import ToolDefinitionError, ToolInvocationError
 from .injected import Injected, add_base
-from .tools import flaws_of
+from .tools import flaws_of, name_of
 from .turns import ToolCall
 from .wants import Want, Wants, hints_of, wants_of
 from .workers import in_worker
@@ -45,12 +45,12 @@ def tool_of(function: Callable[..., Any]) -> BaseTool:
 
     Raises ToolDefinitionError if it makes none.
     """
+    name = name_of(function)
     try:
-        if getattr(function, "__doc__", None):
+        if function.__doc__:
             return tool(function)
-        name = cast("str", getattr(function, "__name__", ""))
         return cast("Any", tool)(description=name)(function)
-    except (TypeError, ValueError) as error:
+    except (NameError, TypeError, ValueError) as error:
         raise ToolDefinitionError(
             f"{function!r} cannot be a tool: LangChain makes none of it ({error}). Give a "
             "function with a name and annotated parameters, or a Tool"

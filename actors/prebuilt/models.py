@@ -43,8 +43,15 @@ def is_runnable(model: Any) -> bool:
     return hasattr(model, "ainvoke") and not isinstance(model, type)
 
 
-def chooses(function: Callable[..., Any]) -> bool:
-    """True if a function takes a state and a runtime, and gives a model."""
+def is_function(model: Any) -> bool:
+    """True for a function, or an object that is called like one."""
+    return callable(model) and not isinstance(model, type) and not is_runnable(model)
+
+
+def chooses(function: Any) -> bool:
+    """True for a function that takes a state and a runtime, and gives a model."""
+    if not is_function(function):
+        return False
     parameters = list(inspect.signature(function).parameters.values())
     needed = [p for p in parameters if p.kind in _POSITIONAL and p.default is p.empty]
     return len(needed) == 2 and needed[1].name != "tools"
@@ -52,9 +59,7 @@ def chooses(function: Callable[..., Any]) -> bool:
 
 def is_model_function(model: Any) -> bool:
     """True for a function that takes messages."""
-    if isinstance(model, type) or is_runnable(model) or not callable(model):
-        return False
-    return not chooses(model)
+    return is_function(model) and not chooses(model)
 
 
 class FunctionModel:

@@ -21,7 +21,7 @@ async def results_of(
     for them, and the first one, in the order of the jobs, is raised.  One by one, it is raised
     before the next one begins: so questions are asked in the same order whenever they are asked.
     """
-    if one_by_one or len(jobs) == 1:
+    if one_by_one or len(jobs) < 2:
         return [await job() for job in jobs]
     raised: dict[int, GraphBubbleUp] = {}
     results: dict[int, T] = {}

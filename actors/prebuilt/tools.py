@@ -71,7 +71,7 @@ class Tool:
     ) -> None:
         _check(function)
         self.function = function
-        self.name = name or _name_of(function)
+        self.name = name or name_of(function)
         self.description = inspect.getdoc(function) or "" if description is None else description
         self.return_direct = return_direct
         parameters = inspect.signature(function).parameters
@@ -85,6 +85,8 @@ class Tool:
             if parameter.kind not in _VARIADIC and name not in self.wants
         ]
         self.arguments = _model(self.name, [(parameters[n], hints[n]) for n in self._names])
+        """The pydantic model of the arguments that a model gives."""
+        self._parameters = _json_schema(self.name, self.arguments)
 
     def __repr__(self) -> str:
         return f"Tool({self.name!r})"
@@ -97,13 +99,10 @@ class Tool:
     def schema(self) -> dict[str, Any]:
         """What a model is told of it: `{"type": "function", "function": {name, description,
         parameters}}`, parameters as a JSON Schema."""
-        parameters = self.arguments.model_json_schema()
-        parameters.pop("title", None)
-        parameters.setdefault("properties", {})
         function = {
             "name": self.name,
             "description": self.description,
-            "parameters": parameters,
+            "parameters": self._parameters,
         }
         return {"type": "function", "function": function}
 
@@ -168,7 +167,8 @@ def _callable(function: Any) -> Any:
     return function_of(function)
 
 
-def _name_of(function: Any) -> str:
+def name_of(function: Any) -> str:
+    """What models call a function by.  Raises ToolDefinitionError if it has no name."""
     name = getattr(function, "__name__", None)
     if name is None or name == "<lambda>":
         raise ToolDefinitionError(
@@ -192,7 +192,6 @@ def _model(title: str, parameters: Sequence[tuple[inspect.Parameter, Any]]) -> A
         field: Any = pydantic.Field(
             default=default,
             alias=parameter.name,
-            title=parameter.name.replace("_", " ").title(),
             description=_said_of(hint),
         )
         fields[f"p_{parameter.name}"] = (modern(hint), field)
@@ -200,10 +199,24 @@ def _model(title: str, parameters: Sequence[tuple[inspect.Parameter, Any]]) -> A
     try:
         return pydantic.create_model(title, __config__=config, **fields)
     except Exception as error:
-        raise ToolDefinitionError(
-            f"Tool {title!r} cannot be described: {str(error).partition(chr(10))[0]}. Annotate its "
-            "parameters with types that JSON has, or that pydantic can validate"
-        ) from error
+        raise _indescribable(title, error) from error
+
+
+def _json_schema(title: str, model: Any) -> dict[str, Any]:
+    try:
+        schema = model.model_json_schema()
+    except Exception as error:
+        raise _indescribable(title, error) from error
+    for named in (schema, *schema.setdefault("properties", {}).values()):
+        named.pop("title", None)  # a name once more
+    return schema
+
+
+def _indescribable(title: str, error: Exception) -> ToolDefinitionError:
+    return ToolDefinitionError(
+        f"Tool {title!r} cannot be described: {str(error).partition(chr(10))[0]}. Annotate its "
+        "parameters with types that JSON has, or that pydantic can validate"
+    )
 
 
 def _said_of(hint: Any) -> str | None:
