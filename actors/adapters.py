@@ -48,7 +48,8 @@ def check_langchain() -> None:
         needed = ".".join(map(str, OLDEST_LANGCHAIN))
         raise LangChainVersionError(
             f"langchain-core {_version()} is loaded, whose models cannot be streamed from here; "
-            f"install langchain-core {needed} or newer, or leave out the stream mode 'messages'"
+            f"install langchain-core {needed} or newer, or leave out the stream modes 'messages' "
+            "and 'events'"
         )
 
 

@@ -19,6 +19,7 @@ TWINS = (
     "aget_subgraphs",
     "ainvoke",
     "astream",
+    "astream_events",
     "aupdate_state",
 )
 """Async methods of a compiled graph that a sync one must accompany."""

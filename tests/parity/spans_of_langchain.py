@@ -80,6 +80,20 @@ def a_model_that_is_given_the_config(k):
 
 
 @traced({"topic": "t"})
+def a_bound_model_that_is_given_the_config(k):
+    async def node(state, config):
+        bound = model(tags=["joke"]).bind(stop=["x"]).with_config(tags=["bound"])
+        return {"log": [(await bound.ainvoke("hi", config)).content]}
+
+    return one(k, node)
+
+
+@traced({"topic": "t"})
+def a_chain_that_is_given_the_config(k):
+    return one(k, lambda state, config: {"log": [pipeline().invoke({"topic": "cats"}, config)]})
+
+
+@traced({"topic": "t"})
 def a_chain_that_is_invoked(k):
     return one(k, lambda state: {"log": [pipeline().invoke({"topic": "cats"})]})
 
