@@ -18,7 +18,7 @@ from .answers import interrupt_id
 from .errors import InvalidUpdateError, NoTaskError
 from .runtime import ContextT, ExecutionInfo, Runtime
 from .spec import KEPT, PREVIOUS
-from .tokens import TaskTokens, show_message, task_metadata
+from .tokens import TaskTokens, push_piece, task_metadata
 from .tracing import TaskTrace
 from .views import namespace_text
 
@@ -146,9 +146,9 @@ class TaskContext:
         self.pushed.append((key, value))
 
     def emit_message(self, message: Any) -> None:
-        """Show a whole message, unless it was shown before."""
+        """Show a message, or a piece of one, that is written by hand."""
         if self.tokens is not None:
-            show_message(self.tokens, message)
+            push_piece(self.tokens, message)
 
     @property
     def store(self) -> Store | None:

@@ -153,8 +153,9 @@ class Adapter:
         those of the config.
         """
         manager = _inherited_from(config.get("callbacks"))
-        if context.tokens is not None:
-            manager.add_handler(TokenHandler(context.tokens))
+        if (tokens := context.tokens) is not None:
+            tokens.handler = tokens.handler or TokenHandler(tokens)  # one, as handlers are compared
+            manager.add_handler(tokens.handler)
         manager.add_tags(config["tags"])
         manager.add_metadata(config["metadata"])
         make_part_of(context, manager)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class TaskTokens(TokenWriter):
     """Publishes the messages of one task, which count as signs of its progress."""
 
-    __slots__ = ("_context",)
+    __slots__ = ("_context", "handler")
 
     def __init__(self, context: TaskContext, shown: ShownMessages) -> None:
         scheduler = context.scheduler
@@ -34,6 +34,8 @@ class TaskTokens(TokenWriter):
             step=context.task.step,
         )
         self._context = context
+        self.handler: Any = None
+        """What publishes here for another library, once there is such a thing."""
 
     def piece(self, chunk: Any, metadata: Mapping[str, Any]) -> None:
         """Publish a piece of a message."""
@@ -92,15 +94,25 @@ def show_returned(context: TaskContext, writes: Writes, settled: Writes) -> None
 
 def show_message(tokens: TokenWriter, message: Any) -> None:
     """Show a whole message, unless it was shown before."""
-    if isinstance(message, dict):
-        plain = cast("dict[str, Any]", message)
-        known = plain.get("id") or plain.setdefault("id", new_id())
-        shown: Any = MessageChunk(plain["content"], known, plain["role"], plain.get("name"))
-    else:
-        shown, known = message, message.id
-        if known is None:
-            known = message.id = new_id()
-    tokens.whole(shown, known, tokens.metadata)
+    tokens.whole(*_as_shown(message), tokens.metadata)
+
+
+def push_piece(tokens: TokenWriter, message: Any) -> None:
+    """Show a message, or a piece of one, that is written by hand."""
+    tokens.piece(_as_shown(message)[0], tokens.metadata)
+
+
+def _as_shown(message: Any) -> tuple[Any, str]:
+    """A message as the mode shows it, and its id, which it is given if it has none."""
+    if not isinstance(message, dict):
+        if message.id is None:
+            message.id = new_id()
+        return message, message.id
+    plain = cast("dict[str, Any]", message)
+    known: str = plain.get("id") or plain.setdefault("id", new_id())
+    content = plain.get("content")
+    text = content if isinstance(content, str) else ""
+    return MessageChunk(text, known, plain["role"], plain.get("name")), known
 
 
 def messages_in(value: Any) -> Iterable[Any]:

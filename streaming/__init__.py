@@ -10,6 +10,7 @@ from .errors import (
     LogClosedError,
     LogFailedError,
     LogSetupError,
+    ModelBrokeOffError,
     OverflowPolicyError,
     OwnerPresentError,
     RunLogExistsError,
@@ -21,6 +22,7 @@ from .errors import (
     SubscriberBusyError,
     SubscriberDisconnectedError,
     SubscriberLagged,
+    UnknownPieceError,
     UnknownStreamModeError,
     ValuesMissingError,
 )
@@ -50,6 +52,7 @@ from .log import RunLog
 from .messages import TAG_NOSTREAM, MessageChunk, MessageStream, stream_message
 from .modes import MODES, SKIP, StreamMode, parse_modes, plain_interrupt, project, with_interrupts
 from .options import LogOptions, LogStats, Resolve
+from .pieces import ToolCallChunk
 from .ports import EventCodec, EventLog, Row
 from .spans import Span, TraceWriter
 from .staged import Staged
@@ -84,6 +87,7 @@ __all__ = [
     "MODES",
     "MessageChunk",
     "MessageStream",
+    "ModelBrokeOffError",
     "Namespace",
     "Overflow",
     "OverflowPolicyError",
@@ -123,8 +127,10 @@ __all__ = [
     "TaskStarted",
     "Token",
     "TokenWriter",
+    "ToolCallChunk",
     "TraceWriter",
     "Traced",
+    "UnknownPieceError",
     "UnknownStreamModeError",
     "ValuesMissingError",
     "View",

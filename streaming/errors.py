@@ -19,6 +19,9 @@ StreamingError
 │   ├── LogBackedUpError                 the durable log does not keep up
 │   ├── StagedError                      staged rows were settled twice, or are of another log
 │   └── EventLogConflictError            a row's id is not the next one of its run
+├── messages
+│   ├── UnknownPieceError (TypeError)    what a client streamed is no piece of a message
+│   └── ModelBrokeOffError               a model said in its stream that it failed
 └── SseError
     ├── SseFieldError (ValueError)       a value that the wire form cannot carry
     └── SseOverflowError                 an event larger than the decoder's bound
@@ -99,6 +102,14 @@ class StagedError(StreamingError):
 
 class EventLogConflictError(StreamingError):
     """A row's id is not the next one of its run; nothing was stored; append rows in id order."""
+
+
+class UnknownPieceError(StreamingError, TypeError):
+    """What a client streamed is no piece of a message; take the text out of it and write that."""
+
+
+class ModelBrokeOffError(StreamingError):
+    """A model said in its stream that it failed; what it said before stays as it is."""
 
 
 class SseError(StreamingError):

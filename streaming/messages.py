@@ -6,12 +6,14 @@ their own publish their own pieces through the task's `TokenWriter`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import dataclass
+from inspect import isawaitable
 from os import urandom
 from types import TracebackType
 from typing import Any, Self
 
+from .pieces import Draft, ToolCallChunk, piece_of
 from .tokens import TokenWriter
 from .writer import current_task
 
@@ -26,14 +28,29 @@ class MessageChunk:
     role: str = "assistant"
     name: str | None = None
     """Of the author, if it has one."""
+    tool_call_chunks: tuple[ToolCallChunk, ...] = ()
+    """Pieces of calls of tools."""
+    usage_metadata: Mapping[str, int] | None = None
+    """What the message cost in tokens, in the last piece, if the client says so."""
+    refusal: str = ""
+    """A piece of what the model says instead of an answer."""
 
     def __add__(self, other: MessageChunk) -> MessageChunk:
         """Both pieces as one."""
-        return MessageChunk(self.content + other.content, self.id, self.role, self.name)
+        return MessageChunk(
+            self.content + other.content,
+            self.id,
+            self.role,
+            self.name,
+            (*self.tool_call_chunks, *other.tool_call_chunks),
+            other.usage_metadata or self.usage_metadata,
+            self.refusal + other.refusal,
+        )
 
 
 class MessageStream:
-    """A message in the making: `await token(text)` in async code, `write(text)` in any.
+    """A message in the making: `await token(text)` in async code, `write(text)` in any; or all
+    that a client streams, with `await follow(stream)` or `follow_sync(stream)`.
 
     `message` is the message so far, as a dict to return from the node; it is not shown again then.
     """
@@ -43,24 +60,25 @@ class MessageStream:
         self._role = role
         self._name = name
         self._tags = list(tags)
-        self._parts: list[str] = []
+        self._draft = Draft()
         self._writer: TokenWriter | None = None
         self._metadata: Mapping[str, Any] = {}
 
     @property
     def content(self) -> str:
         """The text so far."""
-        return "".join(self._parts)
+        return self._draft.text
 
     @property
     def message(self) -> dict[str, Any]:
-        """{"role", "content", "id"}, and "name" if it has one."""
-        message = {"role": self._role, "content": self.content, "id": self.id}
-        return message if self._name is None else {**message, "name": self._name}
+        """{"role", "content", "id"}, and "name", "tool_calls" (in OpenAI's form), "refusal" and
+        "usage_metadata" if it has them."""
+        named = {} if self._name is None else {"name": self._name}
+        return {"role": self._role, **self._draft.parts(), "id": self.id, **named}
 
     def write(self, text: str) -> None:
         """Add a piece.  Never waits on the event loop; in a worker thread, for a slow owner."""
-        self._parts.append(text)
+        self._draft.texts.append(text)
         if self._writer is not None:
             chunk = MessageChunk(text, self.id, self._role, self._name)
             self._writer.piece(chunk, self._metadata)
@@ -70,6 +88,55 @@ class MessageStream:
         self.write(text)
         if self._writer is not None:
             await self._writer.drain()
+
+    async def follow(self, stream: AsyncIterable[Any]) -> dict[str, Any]:
+        """Add all that a model's client streams; gives the message.
+
+        `stream` gives texts, or what the async client of OpenAI's API gives: chunks of a chat
+        completion, or events of a response.  It is closed if this ends early.
+
+        Raises UnknownPieceError (a TypeError) for anything else, ModelBrokeOffError when the model
+        says that it failed, and what the client raises; what was said before stays said.
+
+            stream = await client.chat.completions.create(model=…, messages=…, stream=True)
+            async with stream_message() as message:
+                await message.follow(stream)
+        """
+        try:
+            async for given in stream:
+                self._add(given)
+                if self._writer is not None:
+                    await self._writer.drain()
+        except BaseException:
+            await _close(stream)
+            raise
+        return self.message
+
+    def follow_sync(self, stream: Iterable[Any]) -> dict[str, Any]:
+        """The same as `follow`, for sync code and clients."""
+        try:
+            for given in stream:
+                self._add(given)
+        except BaseException:
+            if (close := getattr(stream, "close", None)) is not None:
+                close()
+            raise
+        return self.message
+
+    def _add(self, given: Any) -> None:
+        piece = piece_of(given)
+        self._draft.add(piece)
+        if piece and self._writer is not None:
+            chunk = MessageChunk(
+                piece.text,
+                self.id,
+                self._role,
+                self._name,
+                piece.tool_calls,
+                piece.usage,
+                piece.refusal,
+            )
+            self._writer.piece(chunk, self._metadata)
 
     def __enter__(self) -> Self:
         scope = current_task.get(None)
@@ -117,6 +184,14 @@ def stream_message(
         return {"messages": [message.message]}
     """
     return MessageStream(role, id or urandom(16).hex(), name, tags)
+
+
+async def _close(stream: Any) -> None:
+    """Close a generator, or a client's stream."""
+    close = getattr(stream, "aclose", None) or getattr(stream, "close", None)
+    closing = None if close is None else close()
+    if isawaitable(closing):
+        await closing
 
 
 def with_tags(metadata: Mapping[str, Any], tags: Iterable[str]) -> Mapping[str, Any]:

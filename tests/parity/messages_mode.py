@@ -349,6 +349,24 @@ def a_config_handed_to_a_chain(k):
 
 
 @scenario(Run(ASK, {"tags": ["run"]}))
+def a_config_handed_to_a_bound_model(k):
+    def node(state, config):
+        return {"messages": [model().bind(stop=["x"]).invoke("x", config)]}
+
+    return one(k, node)
+
+
+@scenario(ASK)
+def a_config_handed_to_a_chain_of_a_prompt_and_a_bound_model(k):
+    linked = RunnableLambda(lambda x: x) | model().with_config({"tags": ["bound"]})
+
+    def node(state, config):
+        return {"messages": [linked.invoke("x", config)]}
+
+    return one(k, node)
+
+
+@scenario(Run(ASK, {"tags": ["run"]}))
 def a_config_from_get_config(k):
     return one(k, lambda s: {"messages": [model().invoke("x", k.get_config())]})
 

@@ -15,6 +15,7 @@ from streaming import (
     ShownMessages,
     StreamWriter,
     TokenWriter,
+    UnknownPieceError,
     current_task,
     stream_message,
 )
@@ -113,3 +114,84 @@ async def test_what_was_said_before_an_error_stays_said() -> None:
 
 def test_pieces_add_up() -> None:
     assert MessageChunk("a", "1") + MessageChunk("b", "1") == MessageChunk("ab", "1")
+
+
+def test_pieces_of_calls_refusals_and_usage_add_up_too() -> None:
+    piece: Any = {"name": "f", "args": "", "id": "c", "index": 0, "type": "tool_call_chunk"}
+    used = {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}
+    first = MessageChunk("", "1", tool_call_chunks=(piece,), refusal="I ")
+    second = MessageChunk("", "1", usage_metadata=used, tool_call_chunks=(piece,), refusal="won't")
+    whole = first + second
+    assert whole.tool_call_chunks == (piece, piece)
+    assert (whole.usage_metadata, whole.refusal) == (used, "I won't")
+
+
+# --- following what a client streams ------------------------------------------------------------
+
+
+class Client:
+    """A stream of a client, that may break, and that wants to be closed."""
+
+    def __init__(self, *pieces: Any) -> None:
+        self._pieces = iter(pieces)
+        self.closed = False
+
+    def __iter__(self) -> Client:
+        return self
+
+    def __next__(self) -> Any:
+        piece = next(self._pieces)
+        if isinstance(piece, BaseException):
+            raise piece
+        return piece
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class AsyncClient(Client):
+    def __aiter__(self) -> AsyncClient:
+        return self
+
+    async def __anext__(self) -> Any:
+        try:
+            return next(self)
+        except StopIteration:
+            raise StopAsyncIteration from None
+
+    async def aclose(self) -> None:
+        self.close()
+
+
+async def test_all_that_a_client_streams_is_shown_but_for_pieces_that_add_nothing() -> None:
+    log = RunLog("run")
+    current_task.set(Scope(tokens_of(log)))
+    async with stream_message(id="m") as message:
+        made = await message.follow(AsyncClient("a", "", "b"))
+    shown = await take(log.subscribe("messages"), 2)
+    assert [chunk.content for chunk, _ in shown] == ["a", "b"]
+    assert made == message.message == {"role": "assistant", "content": "ab", "id": "m"}
+    assert log.last == 2
+
+
+def test_a_sync_client_is_followed_in_sync_code() -> None:
+    with stream_message(name="ann") as message:
+        assert message.follow_sync(["a", "b"])["content"] == "ab"
+    assert message.message["name"] == "ann"
+
+
+async def test_a_stream_that_breaks_is_closed_and_its_error_goes_on() -> None:
+    for client in (AsyncClient("a", ConnectionError()), AsyncClient("a", 5)):
+        message = stream_message()
+        with pytest.raises((ConnectionError, UnknownPieceError)):
+            await message.follow(client)
+        assert (message.content, client.closed) == ("a", True)
+
+
+def test_a_sync_stream_that_breaks_is_closed_too() -> None:
+    client, message = Client("a", ConnectionError()), stream_message()
+    with pytest.raises(ConnectionError):
+        message.follow_sync(client)
+    assert (message.content, client.closed) == ("a", True)
+    with pytest.raises(UnknownPieceError):
+        message.follow_sync([5])
