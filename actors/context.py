@@ -100,12 +100,12 @@ class TaskContext:
     @property
     def tokens(self) -> TaskTokens | None:
         """Publishes what models say in this task; None if nobody asked for `messages`."""
-        shown = self.scheduler.setting.shown
-        if self._tokens is None and shown is not None and self.scheduler.facts.watch.messages:
-            self._tokens = TaskTokens(self, shown)
+        tokens, shown = self._tokens, self.scheduler.setting.shown
+        if tokens is None and shown is not None and self.scheduler.facts.watch.messages:
+            tokens = vars(self).setdefault("_tokens", TaskTokens(self, shown))  # as the writer
             if self.fenced:
-                self._tokens.fence()
-        return self._tokens
+                tokens.fence()
+        return tokens
 
     @property
     def state(self) -> Any:

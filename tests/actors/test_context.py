@@ -179,7 +179,7 @@ def preempted(code: CodeType, nth: int, call: Callable[[], Any], other: Callable
     return left <= 0
 
 
-async def contexts(count: int) -> list[TaskContext]:
+async def contexts(count: int, **options: Any) -> list[TaskContext]:
     """Those of the tasks of some runs, each on a thread of its own."""
     found: list[TaskContext] = []
 
@@ -190,7 +190,7 @@ async def contexts(count: int) -> list[TaskContext]:
 
     graph = fan(node=node).compile(checkpointer=MemorySaver())
     for number in range(count):
-        await graph.ainvoke({}, on(str(number)))
+        await graph.ainvoke({}, on(str(number)), **options)
     return found
 
 
@@ -210,16 +210,18 @@ async def test_runs_that_threads_of_a_task_start_at_once_are_all_given_up_with_i
             recorder.fenced = False
 
 
-async def test_threads_of_a_task_that_ask_at_once_get_the_same_writer() -> None:
-    [known] = await contexts(1)
-    asked = vars(TaskContext)["writer"].fget.__code__
+@pytest.mark.parametrize("name", ["writer", "tokens"])
+async def test_threads_of_a_task_that_ask_at_once_get_the_same_writer(name: str) -> None:
+    [known] = await contexts(1, stream_mode="messages")
+    asked = vars(TaskContext)[name].fget.__code__
     for nth in itertools.count(1):
         task, got = TaskContext(known.scheduler, known.task), list[Any]()
 
         def ask(task: TaskContext = task, got: list[Any] = got) -> None:
-            got.append(task.writer)
+            got.append(getattr(task, name))
 
         if not preempted(asked, nth, ask, ask):
             assert nth > 1
             break
+        assert got[0] is not None
         assert got[0] is got[1], nth
