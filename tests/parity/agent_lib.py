@@ -39,17 +39,16 @@ def kit_of(engine: Engine, ours: bool) -> SimpleNamespace:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # LangGraph advises another package
         agent_state = importlib.import_module(state).AgentState
-    shared = {name: value for name, value in vars(engine).items() if name[0] != "_"}
-    return SimpleNamespace(
-        **shared,
-        **{name: getattr(prebuilt, name) for name in NAMES},
-        AgentState=agent_state,
-        add_messages=messages.add_messages,
-        MessagesState=messages.MessagesState,
-        saver=engine.saver,
-        asaver=engine.asaver,
-        ours=ours,
-    )
+    names = {name: value for name, value in vars(engine).items() if name[0] != "_"}
+    names |= {name: getattr(prebuilt, name) for name in NAMES}
+    names |= {
+        "AgentState": agent_state,
+        "MessagesState": messages.MessagesState,
+        "add_messages": messages.add_messages,
+        "asaver": engine.asaver,
+        "saver": engine.saver,
+    }
+    return SimpleNamespace(**names)
 
 
 class Scripted(BaseChatModel):
