@@ -92,6 +92,8 @@ class LangChainTool:
             if is_refusal(error):
                 raise
             flaws = flaws_of(error, list(self.wants))
+            if not flaws:  # in what the node filled in, which no model can mend
+                raise
             raise ToolInvocationError(self.name, args, flaws) from error
 
 

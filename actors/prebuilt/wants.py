@@ -39,6 +39,8 @@ class Want:
     """The state's key; None: all of it."""
     optional: bool = False
     """It has a default, for a state without that key."""
+    like: Any = None
+    """Another library's class of runtimes, which this one is to be."""
 
 
 Wants = Mapping[str, Want]
@@ -79,9 +81,12 @@ def _want(name: str, hint: Any, *, optional: bool) -> Want | None:
     if marks:
         ((kind, mark),) = marks
         return Want(kind, getattr(mark, "field", None) if kind == "state" else None, optional)
-    kinds = (_CLASSES.get(each) for cls in _classes(hint) for each in _names(cls))
-    kind = next(filter(None, kinds), "runtime" if name == "runtime" else None)
-    return None if kind is None else Want(kind, optional=optional)
+    for cls in _classes(hint):
+        kind = next(filter(None, map(_CLASSES.get, _names(cls))), None)
+        if kind is not None:
+            foreign = kind == "runtime" and not issubclass(cls, ToolRuntime)
+            return Want(kind, optional=optional, like=cls if foreign else None)
+    return Want("runtime", optional=optional) if name == "runtime" else None
 
 
 def _metadata(hint: Any) -> list[Any]:
@@ -125,7 +130,7 @@ def filled_in(wants: Wants, tool: str, runtime: ToolRuntime, messages_key: str) 
             case "store":
                 values[name] = _store(tool, runtime)
             case "runtime":
-                values[name] = runtime
+                values[name] = runtime if want.like is None else want.like(**vars(runtime))
             case "tool_call_id":
                 values[name] = runtime.tool_call_id
             case "config":

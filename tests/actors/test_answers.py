@@ -116,3 +116,11 @@ def test_what_was_taken_is_known_until_it_is_refused() -> None:
     answers.take(TWO)
     answers.open(ONE)
     assert answers.taken == {TWO}
+
+
+def test_it_tells_whether_an_answer_waits_without_taking_it() -> None:
+    bare, mapped = Answers("yes"), Answers({"a" * 32: "yes"})
+    assert bare.has("b" * 32)
+    assert (mapped.has("a" * 32), mapped.has("b" * 32)) == (True, False)
+    mapped.take("a" * 32)
+    assert not mapped.has("a" * 32)

@@ -24,6 +24,7 @@ from actors import (
     StateGraph,
     interrupt,
 )
+from actors.interrupts import is_refusal
 from checkpoint import MemorySaver, SerializationError, UnregisteredTypeError
 from streaming import Chunk
 from tests.actors.engine import DEADLINE, State, chain, on, saying
@@ -351,3 +352,23 @@ async def test_a_durable_log_keeps_the_question_as_an_interrupt() -> None:
     [shown] = chunk.data["__interrupt__"]
     assert isinstance(shown, Interrupt)
     assert (shown,) == run.interrupts
+
+
+def test_an_error_tells_that_it_refuses_an_answer() -> None:
+    raised = list[Exception]()
+
+    def ask(state: State) -> dict[str, Any]:
+        try:
+            return {"text": interrupt("?", response_schema=Answer).text}
+        except ValidationError as error:
+            raised.append(error)
+            raise
+
+    class Answer(BaseModel):
+        text: str
+
+    graph = chain(ask=ask).compile(MemorySaver())
+    graph.invoke({}, on("t"))
+    with pytest.raises(ValidationError):
+        graph.invoke(Command(resume={"text": [1]}), on("t"))
+    assert [is_refusal(error) for error in (*raised, ValueError())] == [True, False]

@@ -42,3 +42,10 @@ async def test_sync_code_runs_in_a_thread_with_its_arguments() -> None:
 
     name, total = await in_thread(Threads().at(0), where, 1, y=2)
     assert (name != threading.current_thread().name, total) == (True, 3)
+
+
+def test_code_that_a_task_runs_and_waits_for_has_a_bound_of_its_own() -> None:
+    threads = Threads()
+    bounds = [threads.at(0), threads.at(0, "tool"), threads.at(0, "wrapper"), threads.at(1, "tool")]
+    assert len(set(map(id, bounds))) == 4
+    assert threads.at(0, "tool") is bounds[1]

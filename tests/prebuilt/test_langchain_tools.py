@@ -9,6 +9,8 @@ import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, InjectedToolArg, StructuredTool, tool
+from langgraph.prebuilt import ToolRuntime as TheirRuntime
+from pydantic import ValidationError
 
 from actors.prebuilt import InjectedState, ToolDefinitionError, ToolInvocationError, ToolNode
 from actors.prebuilt.langchain_tools import LangChainTool, is_langchain_tool, tool_of
@@ -102,6 +104,25 @@ def test_a_tool_gets_the_config_and_its_callbacks_are_told() -> None:
     answers = node.invoke([calls], {"callbacks": [heard]})
     assert [one["content"] for one in answers] == ["['tagged']", "X"]
     assert sorted(heard.names) == ["shout", "tell"]
+
+
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")  # about that library's class
+def test_a_tool_written_for_another_librarys_runtime_gets_one() -> None:
+    def known(runtime: TheirRuntime) -> str:
+        """Tell the id."""
+        return f"{type(runtime).__module__} {runtime.tool_call_id}"
+
+    (answer,) = ToolNode([tool(known)]).invoke([asks(call("known", "1"))])
+    assert answer["content"] == f"{TheirRuntime.__module__} 1"
+
+
+async def test_what_is_wrong_with_a_filled_in_value_is_no_mistake_of_the_model() -> None:
+    def count(numbers: Annotated[list[int], InjectedState("numbers")]) -> int:
+        """Count."""
+        return len(numbers)
+
+    with pytest.raises(ValidationError):
+        await LangChainTool(tool_of(count)).use(call("count"), {"numbers": "none"}, None)
 
 
 def test_an_artifact_is_kept() -> None:

@@ -64,7 +64,10 @@ def test_classes_are_known_alone_with_parameters_and_in_unions() -> None:
 
 def test_langgraphs_own_markers_count_too() -> None:
     found = wants_of({"a": Annotated[str, TheirState("city")], "b": TheirRuntime}, never)
-    assert found == {"a": Want("state", "city"), "b": Want("runtime")}
+    assert found == {"a": Want("state", "city"), "b": Want("runtime", like=TheirRuntime)}
+    made = fill(found["b"], runtime({"city": "Bern"}))
+    assert isinstance(made, TheirRuntime)
+    assert (made.state, made.tool_call_id) == ({"city": "Bern"}, "call-1")
 
 
 def test_a_parameter_gets_one_thing() -> None:
