@@ -324,6 +324,11 @@ class _Inner:
             )
         return replace(chunk, ns=chunk.ns[self._depth :])
 
+    def take_nowait(self) -> Chunk | None:
+        """The next chunk if it was made already."""
+        chunk = self._subscriber.take_nowait()
+        return None if chunk is None else replace(chunk, ns=chunk.ns[self._depth :])
+
     async def aclose(self) -> None:
         """Read no more."""
         self._subscriber.close()

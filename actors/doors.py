@@ -19,6 +19,8 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
+from streaming import SKIP
+
 from .traces import show_user_frames
 
 T = TypeVar("T")
@@ -81,13 +83,20 @@ def call(coro: Coroutine[Any, Any, T]) -> T:
 
 
 def iterate(begin: Callable[[], AsyncIterator[T]]) -> Iterator[T]:
-    """The items of an async iterator; its loop runs only while an item is waited for."""
+    """The items of an async iterator; its loop runs only while an item is waited for.
+
+    What lies ready is taken without the loop: a thread of a node that computes would take the
+    interpreter from it at every turn, for milliseconds.
+    """
     runner = _pool.take()
     try:
         items = begin()
+        ready: Callable[[], Any] = getattr(items, "take_nowait", _nothing)
         try:
             while (item := _drive(runner, _next_or_end(items))) is not _END:
                 yield item
+                while (item := ready()) is not SKIP:
+                    yield item
         finally:
             closing = getattr(items, "aclose", None)
             if closing is not None:
@@ -146,6 +155,10 @@ async def _ended(*tasks: asyncio.Task[Any]) -> None:
 
 async def _next_or_end(items: AsyncIterator[Any]) -> Any:
     return await anext(items, _END)
+
+
+def _nothing() -> Any:
+    return SKIP
 
 
 def in_loop() -> bool:

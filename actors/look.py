@@ -24,6 +24,10 @@ class Source(Protocol):
 
     async def __anext__(self) -> Chunk: ...
 
+    def take_nowait(self) -> Chunk | None:
+        """The next chunk if it was made already."""
+        ...
+
     async def aclose(self) -> None:
         """Read no more."""
         ...
@@ -139,13 +143,24 @@ class Shown:
         self._look = look
 
     async def __anext__(self) -> Any:
+        shown = SKIP
+        while shown is SKIP:
+            shown = self._see(await anext(self._chunks))
+        return shown
+
+    def take_nowait(self) -> Any:
+        """The next chunk if it was made already, which needs no event loop; else SKIP."""
+        shown = SKIP
+        while shown is SKIP and (chunk := self._chunks.take_nowait()) is not None:
+            shown = self._see(chunk)
+        return shown
+
+    def _see(self, chunk: Chunk) -> Any:
+        """Print a chunk if that is wanted; gives what the reader gets of it, or SKIP."""
         look = self._look
-        while True:
-            chunk = await anext(self._chunks)
-            if chunk.mode in look.printed:
-                print(look.line(chunk))  # noqa: T201 - that is what was asked for
-            if chunk.mode in look.modes and (shown := self._form(chunk)) is not SKIP:
-                return shown
+        if chunk.mode in look.printed:
+            print(look.line(chunk))  # noqa: T201 - that is what was asked for
+        return self._form(chunk) if chunk.mode in look.modes else SKIP
 
     def _form(self, chunk: Chunk) -> Any:
         """What the reader gets of a chunk, or SKIP."""

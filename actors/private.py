@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 from checkpoint import Saver, new_id
-from streaming import RunLog
+from streaming import SKIP, RunLog
 
 from .adapters import run_context
 from .context import TaskContext, current
@@ -57,6 +57,10 @@ class Chunks(Protocol):
 
     async def __anext__(self) -> Any: ...
 
+    def take_nowait(self) -> Any:
+        """The next chunk if it was made already; else SKIP."""
+        ...
+
     async def aclose(self) -> None:
         """Read no more."""
         ...
@@ -96,6 +100,10 @@ class GraphStream(AsyncIterator[Any]):
             show_user_frames(error)
             raise
         raise StopAsyncIteration
+
+    def take_nowait(self) -> Any:
+        """The next chunk if it was made already, which needs no event loop; else SKIP."""
+        return SKIP if self._over or self._chunks is None else self._chunks.take_nowait()
 
     async def output(self) -> GraphOutput:
         """Read to the end; gives what the run gave.  Raises RunCancelledError if it was closed."""

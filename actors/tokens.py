@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class TaskTokens(TokenWriter):
     """Publishes the messages of one task, which count as signs of its progress."""
 
-    __slots__ = ("_context", "handler")
+    __slots__ = ("_context", "_watched", "handler")
 
     def __init__(self, context: TaskContext, shown: ShownMessages) -> None:
         scheduler = context.scheduler
@@ -34,12 +34,14 @@ class TaskTokens(TokenWriter):
             step=context.task.step,
         )
         self._context = context
+        self._watched = context.watched
         self.handler: Any = None
         """What publishes here for another library, once there is such a thing."""
 
     def piece(self, chunk: Any, metadata: Mapping[str, Any]) -> None:
         """Publish a piece of a message."""
-        self._context.progress()
+        if self._watched:
+            self._context.progress()
         super().piece(chunk, metadata)
 
 

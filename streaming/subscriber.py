@@ -95,6 +95,14 @@ class Subscriber:
         chunks = self._chunks
         return chunks.popleft() if chunks and not self._busy else await self._next()
 
+    def take_nowait(self) -> Chunk | None:
+        """The next chunk if it was made already, which needs no event loop."""
+        chunks = self._chunks
+        if not chunks or self._busy or isinstance(chunks[0], Gap):
+            return None
+        chunk = chunks.popleft()
+        return chunk if isinstance(chunk, Chunk) else None
+
     async def _next(self) -> Chunk | Gap:
         if self._busy:
             raise SubscriberBusyError(

@@ -16,6 +16,7 @@ from . import (
     sqlite_one,
     streams,
     subgraph,
+    tokens,
     wide_state,
 )
 
@@ -31,6 +32,7 @@ WORKLOADS: dict[str, Workload] = {
         sqlite_many,
         disk,
         streams,
+        tokens,
         first_chunk,
         imports,
         memory,

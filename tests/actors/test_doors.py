@@ -17,8 +17,10 @@ from typing import Any
 import pytest
 
 from actors import Send, StateGraph
+from actors.doors import in_loop, iterate
 from actors.values import START
 from checkpoint import MemorySaver
+from streaming import SKIP
 from tests.actors.engine import DEADLINE, Gated, State, chain, fan, on, saying, says
 
 ROOT = Path(__file__).parents[2]
@@ -397,3 +399,32 @@ print(asyncio.run(read()))
 """
     )
     assert printed == "['x', 'y', 'n']\n"
+
+
+class Batches:
+    """Items that come in batches: the first of each has to be waited for."""
+
+    def __init__(self, *batches: list[int]) -> None:
+        self._batches = list(batches)
+        self._ready: list[int] = []
+        self.waited = 0
+
+    def __aiter__(self) -> Batches:
+        return self
+
+    async def __anext__(self) -> int:
+        if not self._batches:
+            raise StopAsyncIteration
+        self.waited += 1
+        first, *self._ready = self._batches.pop(0)
+        return first
+
+    def take_nowait(self) -> Any:
+        assert not in_loop()
+        return self._ready.pop(0) if self._ready else SKIP
+
+
+def test_what_lies_ready_is_taken_without_the_loop_and_in_order() -> None:
+    batches = Batches([1, 2, 3], [4], [5, 6])
+    assert list(iterate(lambda: batches)) == [1, 2, 3, 4, 5, 6]
+    assert batches.waited == 3

@@ -9,7 +9,7 @@ import pytest
 
 from actors import START, CompiledGraph, ConfigError, GraphOutput, Interrupt, StateGraph
 from actors.look import Look, Shown, look_of
-from streaming import Chunk, UnknownStreamModeError
+from streaming import SKIP, Chunk, UnknownStreamModeError
 from tests.actors.engine import State, chain, says
 
 ASKED = Interrupt("?", "0" * 32)
@@ -45,6 +45,9 @@ class Given:
         if not self.chunks:
             raise StopAsyncIteration
         return self.chunks.pop(0)
+
+    def take_nowait(self) -> Chunk | None:
+        return self.chunks.pop(0) if self.chunks else None
 
     async def aclose(self) -> None:
         self.closed = True
@@ -154,6 +157,14 @@ async def test_a_chunk_that_is_only_printed_is_not_given(capsys: Any) -> None:
         await anext(shown)
     await shown.aclose()
     assert source.closed
+
+
+def test_what_lies_ready_is_printed_and_given_as_it_is_when_waited_for(capsys: Any) -> None:
+    source = Given(Chunk(9, (), "updates", {"a": 1}), values({"n": 2}))
+    shown = Shown(source, look(stream_mode="values", print_mode="updates"))
+    assert shown.take_nowait() == {"n": 2}
+    assert "{'a': 1}" in capsys.readouterr().out
+    assert shown.take_nowait() is SKIP
 
 
 async def test_a_call_that_prints_gives_the_last_state_all_the_same(capsys: Any) -> None:

@@ -551,3 +551,27 @@ async def test_a_bare_state_that_is_none_is_no_state_that_is_missing() -> None:
     log.publish(StepCommitted(values=None, wrote=True, bare=True))
     log.close()
     assert [chunk.data async for chunk in log.subscribe("values")] == [None]
+
+
+async def test_chunks_that_were_made_already_can_be_taken_without_waiting() -> None:
+    log = RunLog("run")
+    reader = log.subscribe("custom")
+    assert reader.take_nowait() is None
+    publish(log, "a", "b", "c")
+    assert reader.take_nowait() is None
+    first = await anext(reader)
+    taken = [reader.take_nowait(), reader.take_nowait()]
+    assert [chunk.data for chunk in (first, *taken) if chunk is not None] == ["a", "b", "c"]
+    assert reader.take_nowait() is None
+
+
+async def test_a_gap_is_left_to_who_waits_for_the_next_chunk() -> None:
+    log = RunLog("run", max_events=2)
+    reader = log.subscribe("custom")
+    publish(log, "a")
+    assert (await anext(reader)).id
+    publish(log, "b", "c", "d")
+    gap = await anext(reader)
+    assert isinstance(gap, Gap)
+    assert reader.take_nowait() is None
+    assert [(await anext(reader)).data, getattr(reader.take_nowait(), "data", None)] == ["c", "d"]

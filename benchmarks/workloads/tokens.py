@@ -1,0 +1,104 @@
+"""What does a token of a model cost on its way to one reader?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from time import perf_counter
+from typing import Any
+
+from benchmarks.contenders import Engine
+from benchmarks.graphs import Count
+from benchmarks.workload import Stage, Target, Workload, microseconds
+
+TOKENS = 2000
+
+
+def fake_model() -> Any:
+    """A model of LangChain's that does nothing but say words."""
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import AIMessageChunk
+    from langchain_core.outputs import ChatGenerationChunk, ChatResult
+
+    class Fake(BaseChatModel):
+        @property
+        def _llm_type(self) -> str:
+            return "fake"
+
+        def _generate(self, *_: Any, **__: Any) -> ChatResult:
+            raise NotImplementedError
+
+        async def _astream(self, *_: Any, **__: Any) -> AsyncIterator[ChatGenerationChunk]:
+            for _each in range(TOKENS):
+                await asyncio.sleep(0)  # as if it came from a socket
+                yield ChatGenerationChunk(message=AIMessageChunk(content="word "))
+
+    return Fake()
+
+
+def graph_of(engine: Engine, model: Any) -> Any:
+    async def talk(state: Any) -> None:
+        async for _ in model.astream("hi"):
+            pass
+
+    return engine.StateGraph(Count).add_node("talk", talk).add_edge(engine.START, "talk").compile()
+
+
+async def read(graph: Any) -> None:
+    """Read what the graph's model says."""
+    tokens = 0
+    async for _ in graph.astream({"n": 0}, stream_mode="messages"):
+        tokens += 1
+    if tokens < TOKENS:
+        raise AssertionError(f"{tokens} tokens came of {TOKENS}")
+
+
+async def with_its_model(engine: Engine, stage: Stage) -> float:
+    graph = graph_of(engine, fake_model())
+    return await microseconds(lambda: read(graph), TOKENS, stage.size(7, 3))
+
+
+async def listen(model: Any) -> None:
+    async for _ in model.astream("hi"):
+        pass
+
+
+async def model_alone(stage: Stage) -> float:
+    model = fake_model()
+    return await microseconds(lambda: listen(model), TOKENS, stage.size(7, 3))
+
+
+async def beside_its_model(engine: Engine, stage: Stage) -> float:
+    """The same, less what the model alone takes in the same minute, turn by turn."""
+    model = fake_model()
+    graph = graph_of(engine, model)
+    await read(graph)
+    spent = list[float]()
+    for _ in range(stage.size(9, 5)):
+        alone = await timed(lambda: listen(model))
+        spent.append(await timed(lambda: read(graph)) - alone)
+    return sorted(spent)[len(spent) // 2] / TOKENS * 1e6
+
+
+async def timed(work: Callable[[], Awaitable[object]]) -> float:
+    start = perf_counter()
+    await work()
+    return perf_counter() - start
+
+
+WORKLOADS = [
+    Workload(
+        "tokens",
+        "a token of a LangChain model to one reader of `messages`, the model's own work included",
+        "µs/token",
+        with_its_model,
+        model_alone,
+    ),
+    Workload(
+        "tokens-net",
+        "the same without the model's own work",
+        "µs/token",
+        beside_its_model,
+        target=Target(ratio=2),
+    ),
+]
