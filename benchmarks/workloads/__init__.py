@@ -16,6 +16,7 @@ from . import (
     sqlite_one,
     streams,
     subgraph,
+    token_latency,
     tokens,
     wide_state,
 )
@@ -33,6 +34,7 @@ WORKLOADS: dict[str, Workload] = {
         disk,
         streams,
         tokens,
+        token_latency,
         first_chunk,
         imports,
         memory,
