@@ -209,6 +209,8 @@ class ChannelSet:
 
     def take_given(self) -> set[str]:
         """Channels changed by writes of no task since the last checkpoint, and not in this step."""
+        if not self.given:
+            return set()
         given, self.given = self.given, set()
         return given - self.updated
 

@@ -20,7 +20,10 @@ def taken(commands: Iterable[MachineCommand], recorder: Recorder | None) -> list
         if isinstance(command, Emit):
             events.append(command.event)
         elif recorder is not None:
-            _record(recorder, command)
+            if isinstance(command, SaveWrites):
+                recorder.keep(command.task, command.checkpoint_id)
+            elif isinstance(command, SaveCheckpoint):
+                recorder.save(command.snapshot)
     return events
 
 
@@ -62,13 +65,3 @@ async def _commit_and_publish(events: Sequence[Event], log: RunLog, recorder: Re
         await log.withdraw(staged)
         raise
     log.release(staged)
-
-
-def _record(recorder: Recorder, command: MachineCommand) -> None:
-    match command:
-        case SaveCheckpoint(snapshot):
-            recorder.save(snapshot)
-        case SaveWrites(task, checkpoint_id):
-            recorder.keep(task, checkpoint_id)
-        case _:
-            pass

@@ -108,7 +108,8 @@ class Recorder:
         """Take a checkpoint; SerializationError names the channel, and it is not taken then."""
         if self.durability == "exit":
             for version, changed in _by_version(snapshot).items():
-                self._unsaved.update((name, (version, value)) for name, value in changed.items())
+                for name, value in changed.items():
+                    self._unsaved[name] = version, value
             base = self._last.parent_id if self._last else snapshot.parent_id
             snapshot.parent_id = base
             self._last = snapshot
@@ -228,9 +229,10 @@ class Recorder:
         entries = {name: entry for name, entry in self._entries.items() if name not in names}
         for version, part in changed.items():
             values = {name: value for name, value in part.items() if value is not MISSING}
-            encoded = self._encoder.encode(values, version)
-            entries.update(encoded.entries)
-            self._batch.blobs += encoded.rows
+            if values:  # with "exit", most versions of a long run only emptied triggers
+                encoded = self._encoder.encode(values, version)
+                entries.update(encoded.entries)
+                self._batch.blobs += encoded.rows
         self._entries = entries
         self._batch.checkpoints.append(self._record(snapshot, entries, names))
 

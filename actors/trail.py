@@ -72,7 +72,7 @@ class Trail:
             version=channels.version,
             changed=channels.stored(channels.updated if changed is None else changed),
             wrote=self.wrote,
-            before=channels.stored(given if changed is None else ()),
+            before=channels.stored(given) if given and changed is None else {},
         )
         return [SaveCheckpoint(self.saved)]
 
