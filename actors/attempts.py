@@ -39,12 +39,13 @@ async def earlier_attempts(log: RunLog, run_before: str | None) -> Earlier:
 
     Empty without a durable log.
     """
-    found, durable = Earlier(), log.durable
+    found, durable, last = Earlier(), log.durable, log.last
     if durable is None:
         return found
-    if log.last == 0 and run_before is not None:
+    if last == 0 and run_before is not None:
         durable = replace(durable, run_id=run_before)
-    last, after = await durable.last(), 0
+        last = await durable.last()
+    after = 0
     while after < last:
         events = await durable.read(after, last, PAGE)
         for event in events:

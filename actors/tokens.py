@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from checkpoint import new_id
 from streaming import MessageChunk, ShownMessages, TokenWriter
 
+from .merging import loaded_messages
 from .spec import BARE_KEYS
 from .views import namespace_text
 
@@ -132,8 +132,8 @@ def is_message(value: Any) -> bool:
     Plain dicts count in a process without LangChain only: with it, the state's messages are its
     own.
     """
-    langchain = sys.modules.get("langchain_core.messages")
-    return _is_plain(value) if langchain is None else isinstance(value, langchain.BaseMessage)
+    langchain = loaded_messages()
+    return _is_plain(value) if langchain is None else langchain.is_message(value)
 
 
 def _written(key: str, value: Any, made: Any) -> Iterable[Any]:

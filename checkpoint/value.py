@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import Field, fields
+from typing import Any, cast
 
 
 class Value:
@@ -17,14 +18,19 @@ class Value:
     def __eq__(self, other: object) -> bool:
         if other.__class__ is not self.__class__:
             return NotImplemented
-        return self._compared() == other._compared()  # type: ignore[attr-defined]
+        return isinstance(other, Value) and self._compared() == other._compared()
 
     def __hash__(self) -> int:
         return hash(self._compared())
 
     def __repr__(self) -> str:
-        shown = [f"{each.name}={getattr(self, each.name)!r}" for each in fields(self) if each.repr]  # type: ignore[arg-type]
+        shown = [
+            f"{each.name}={getattr(self, each.name)!r}" for each in self._fields() if each.repr
+        ]
         return f"{type(self).__qualname__}({', '.join(shown)})"
 
     def _compared(self) -> tuple[object, ...]:
-        return tuple([getattr(self, each.name) for each in fields(self) if each.compare])  # type: ignore[arg-type]
+        return tuple([getattr(self, each.name) for each in self._fields() if each.compare])
+
+    def _fields(self) -> tuple[Field[Any], ...]:
+        return fields(cast("Any", self))  # those who inherit this are dataclasses

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import dataclass
 from inspect import isawaitable
 from os import urandom
-from types import TracebackType
 from typing import Any, Self
 
 from .pieces import Draft, ToolCallChunk, piece_of
@@ -146,24 +145,14 @@ class MessageStream:
             self._metadata = with_tags(self._writer.metadata, (*self._writer.tags, *self._tags))
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._writer = None
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._writer = None
+    async def __aexit__(self, *_: object) -> None:
+        self.__exit__()
 
 
 def stream_message(

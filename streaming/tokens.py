@@ -70,8 +70,7 @@ class TokenWriter(TaskWriter):
 
     def piece(self, chunk: Any, metadata: Mapping[str, Any]) -> None:
         """Publish a piece of a message; its whole is then shown."""
-        log = self._log
-        if not (log.wants("messages") or self._fence.raised):
+        if not self.wants("messages"):
             return
         self._shown.add(chunk.id, self._ns)
         self._publish(Token(ns=self._ns, step=self._step, chunk=chunk, metadata=metadata))

@@ -91,14 +91,12 @@ class StreamWriter(TaskWriter):
 
     def __call__(self, data: Any) -> None:
         """Write one chunk: `data`, verbatim; it must not be changed afterwards."""
-        log = self._log
-        if not (log.wants("custom") or self._fence.raised):
+        if not self.wants("custom"):
             return
         event = Custom(
             ns=self._ns, step=self._step, data=data, node=self._node, inside=self._inside
         )
-        if log.publish(event, self._fence) and log.backlog() > log.high_water:
-            self._wait_in_worker()
+        self._publish(event)
 
 
 SILENT_WRITER = StreamWriter(RunLog("", keep=False))

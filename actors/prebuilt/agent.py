@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, TypeAlias, cast
 
 from actors.runtime import Runtime
@@ -164,13 +165,16 @@ def _model(
 
 
 def named(name: str) -> Any:
-    """The chat model with this name.  Raises LangChainMissingError where LangChain is not."""
+    """The chat model that a name such as "openai:gpt-4o" stands for.
+
+    Raises LangChainMissingError where LangChain is not installed, and what making it raises.
+    """
     try:
-        from .langchain_models import named_model
+        make = import_module("langchain.chat_models").init_chat_model
     except ImportError as error:
         raise LangChainMissingError(
             f"The model {name!r} is named, and it is LangChain that knows such names. Please "
             "install langchain (`pip install langchain`) to use '<provider>:<model>' string "
             "syntax for `model` parameter, or give a model"
         ) from error
-    return named_model(name)
+    return make(name)

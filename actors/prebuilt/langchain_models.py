@@ -6,32 +6,15 @@ This module imports langchain_core; it is loaded only when such a model is given
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, SystemMessage
 from langchain_core.runnables import RunnableBinding, RunnableSequence
 
-from .errors import AgentDefinitionError, LangChainMissingError
+from .errors import AgentDefinitionError
 from .models import spoken
 from .tools import Usable
-
-
-def named_model(name: str) -> Any:
-    """The chat model that a name such as "openai:gpt-4o" stands for.
-
-    Raises LangChainMissingError when langchain is not installed, and what it raises.
-    """
-    try:
-        make = import_module("langchain.chat_models").init_chat_model
-    except ImportError as error:
-        raise LangChainMissingError(
-            f"The model {name!r} is named, and LangChain knows such names, which is not "
-            "installed. Please install langchain (`pip install langchain`) to use "
-            "'<provider>:<model>' string syntax for `model` parameter, or give a model"
-        ) from error
-    return make(name)
 
 
 class ChatModel:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from actors.errors import GraphBubbleUp
+from actors.patience import seen
 from actors.supervisor import Supervisor
 
 T = TypeVar("T")
@@ -34,7 +35,7 @@ async def results_of(
 
     async with Supervisor("tools") as supervisor:
         tasks = [
-            supervisor.spawn(run(place, job), name="tool", on_done=_seen)
+            supervisor.spawn(run(place, job), name="tool", on_done=seen)
             for place, job in enumerate(jobs)
         ]
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
@@ -43,9 +44,3 @@ async def results_of(
     if raised:
         raise raised[min(raised)]
     return [results[place] for place in range(len(jobs))]
-
-
-def _seen(task: asyncio.Task[None]) -> None:
-    """Its error is looked at where the tasks are waited for."""
-    if not task.cancelled():
-        task.exception()

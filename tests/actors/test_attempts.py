@@ -75,14 +75,18 @@ class Talk:
         config = {"configurable": {"thread_id": "t"}, "run_id": run_id}
         return await system.start(self.graph, value, config, stream_mode=["messages", "debug"])
 
+    async def is_stopped(self, system: ActorSystem) -> None:
+        """Run `r1`, cancel it when its node has spoken, and let the node end the next time."""
+        run = await self.run(system, {"heard": []}, "r1")
+        await self.said.wait()
+        await run.cancel()
+        self.blocks = False
+
 
 async def test_a_run_that_goes_on_after_a_cancelled_one_is_told_what_that_had_said() -> None:
     talk = Talk()
     async with ActorSystem(event_log=talk.saver.events) as system:
-        run = await talk.run(system, {"heard": []}, "r1")
-        await talk.said.wait()
-        await run.cancel()
-        talk.blocks = False
+        await talk.is_stopped(system)
         again = await talk.run(system, None, "r2")
         assert await again.result() == {"heard": ["half a word"]}
         assert "attempt" not in [c.data["type"] async for c in again.stream("debug")]
@@ -91,10 +95,7 @@ async def test_a_run_that_goes_on_after_a_cancelled_one_is_told_what_that_had_sa
 async def test_another_attempt_of_a_run_says_which_one_it_is() -> None:
     talk = Talk()
     async with ActorSystem(event_log=talk.saver.events) as system:
-        run = await talk.run(system, {"heard": []}, "r1")
-        await talk.said.wait()
-        await run.cancel()
-    talk.blocks = False
+        await talk.is_stopped(system)
     async with ActorSystem(event_log=talk.saver.events) as system:
         again = await talk.run(system, None, "r1")
         assert await again.result() == {"heard": ["half a word"]}
@@ -105,10 +106,7 @@ async def test_another_attempt_of_a_run_says_which_one_it_is() -> None:
 async def test_a_new_input_is_told_nothing() -> None:
     talk = Talk()
     async with ActorSystem(event_log=talk.saver.events) as system:
-        run = await talk.run(system, {"heard": []}, "r1")
-        await talk.said.wait()
-        await run.cancel()
-        talk.blocks = False
+        await talk.is_stopped(system)
         again = await talk.run(system, {"heard": []}, "r2")
         assert await again.result() == {"heard": [None]}
 

@@ -11,12 +11,12 @@ from langchain_core.runnables import RunnableLambda
 from langchain_openai import ChatOpenAI
 
 from actors.prebuilt import AgentDefinitionError, Tool, create_react_agent
+from actors.prebuilt.agent import named
 from actors.prebuilt.langchain_models import (
     ChatModel,
     assistant_message,
     bare_model,
     bound,
-    named_model,
     system_message,
 )
 
@@ -62,7 +62,7 @@ def test_the_chat_model_inside_is_found() -> None:
 
 def test_a_name_stands_for_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "none")
-    made = named_model("openai:gpt-4o")
+    made = named("openai:gpt-4o")
     assert isinstance(made, ChatOpenAI)
     assert list(create_react_agent("openai:gpt-4o", [add]).get_graph().nodes) == [
         "__start__",
