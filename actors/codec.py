@@ -1,6 +1,7 @@
 """Stream events as bytes, for the durable log of a run that is kept in the thread's own database.
 
-An event is stored as its kind and its fields, without what is never stored (`storable.py`).  The
+An event is stored as its kind and its fields, without what is never stored (`storable.py`) and
+without metadata that cannot be: readers of the live run see all of it.  The
 state that a step left is not stored again: the checkpoint holds it, and `resolve` takes it from
 there when a reader asks for it.
 """
@@ -19,11 +20,14 @@ from streaming import (
     EventLog,
     LogOptions,
     StepCommitted,
+    TaskStarted,
+    Token,
     Traced,
     Withdrawn,
 )
 
 from .channelset import ChannelSet
+from .config import storable_metadata
 from .layout import Layout
 from .restore import restored_from
 from .spec import WHOLE_STATE
@@ -51,6 +55,7 @@ _NUMBERS: dict[type[Event], int] = {kind: number for number, kind in enumerate(_
 _FIELDS: dict[type[Event], tuple[str, ...]] = {
     kind: tuple(field.name for field in fields(kind) if field.name != "unstored") for kind in _KINDS
 }
+_WITH_METADATA = (TaskStarted, Token, Traced)
 _SAVED = tuple(field.name for field in fields(CheckpointSaved))
 
 
@@ -81,9 +86,20 @@ class SerializedEvents:
             values[_FIELDS[kind].index("changed")] = kept.changed and sorted(kept.changed)
         try:
             return self._serializer.dumps([_NUMBERS[kind], values])
+        except SerializationError:
+            return self._in_part(kept, values)
+
+    def _in_part(self, event: Event, values: list[Any]) -> bytes:
+        """What can be stored of an event that cannot be as a whole."""
+        kind = type(event)
+        if isinstance(event, _WITH_METADATA) and event.metadata:
+            kept = storable_metadata(event.metadata, self._serializer)
+            values[_FIELDS[kind].index("metadata")] = kept
+        if isinstance(event, Traced):  # libraries put clients, locks and functions into them
+            values = [self._told(value) for value in values]
+        try:
+            return self._serializer.dumps([_NUMBERS[kind], values])
         except SerializationError as error:
-            if isinstance(kept, Traced):  # libraries put clients, locks and functions into them
-                return self._serializer.dumps([_NUMBERS[kind], [self._told(v) for v in values]])
             error.args = (f"{place_of(event)}: {error}",)
             raise
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias, cast, get_args
 
+from checkpoint import SerializationError, Serializer
+
 from .adapters import joined_callbacks
 from .errors import ConfigError
 from .values import DEFAULT_RECURSION_LIMIT, DURABILITIES, Durability, RunConfig
@@ -83,10 +85,30 @@ def inherited(parent: RunConfig, own: RunConfig) -> RunConfig:
     )
 
 
-def checkpoint_extra(config: RunConfig) -> dict[str, Any]:
-    """What a checkpoint's metadata keeps of the config: metadata and plain configurable keys."""
+def checkpoint_extra(config: RunConfig, serializer: Serializer) -> dict[str, Any]:
+    """What a checkpoint's metadata keeps of the config: metadata that can be stored, and plain
+    configurable keys."""
     plain = plain_configurable(config.configurable)
-    return {**config.metadata, **{k: v for k, v in plain.items() if k not in _RESERVED}}
+    kept = storable_metadata(config.metadata, serializer)
+    return {**kept, **{k: v for k, v in plain.items() if k not in _RESERVED}}
+
+
+def storable_metadata(metadata: Mapping[str, Any], serializer: Serializer) -> dict[str, Any]:
+    """Metadata without what cannot be stored: clients, handlers and the like, which are of use
+    only while the run lives."""
+    return {
+        key: value
+        for key, value in metadata.items()
+        if type(value) in _PLAIN or _is_storable(value, serializer)
+    }
+
+
+def _is_storable(value: Any, serializer: Serializer) -> bool:
+    try:
+        serializer.dumps(value)
+    except SerializationError:
+        return False
+    return True
 
 
 def plain_configurable(configurable: Mapping[str, Any]) -> dict[str, Any]:

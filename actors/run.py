@@ -315,7 +315,7 @@ class Run:
 
     def _recorder(self, saver: Saver, claim: Claim, loaded: Loaded | None) -> Recorder:
         request = self._plan.request
-        extra = checkpoint_extra(request.config)
+        extra = checkpoint_extra(request.config, saver.serializer)
         metadata = CheckpointMetadata(source="loop", step=0, run_id=self.run_id, extra=extra)
         return Recorder(
             saver,

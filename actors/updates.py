@@ -78,7 +78,7 @@ class _Update:
             source="update",
             step=0,
             parents=loaded.record.metadata.parents if loaded else {},
-            extra=checkpoint_extra(request.config),
+            extra=checkpoint_extra(request.config, scope.saver.serializer),
         )
         self._recorder = Recorder(
             scope.saver,

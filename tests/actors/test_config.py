@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -13,8 +14,10 @@ from actors.config import (
     checkpoint_extra,
     merge_configs,
     parse_config,
+    storable_metadata,
 )
 from actors.values import DEFAULT_RECURSION_LIMIT
+from checkpoint import MsgpackSerializer
 
 
 def test_no_config_is_the_default_one() -> None:
@@ -137,7 +140,14 @@ def test_checkpoints_keep_metadata_and_plain_configurable_values() -> None:
             },
         }
     )
-    assert checkpoint_extra(config) == {"m": [1], "user": "ada", "level": 3}
+    kept = checkpoint_extra(config, MsgpackSerializer())
+    assert kept == {"m": [1], "user": "ada", "level": 3}
+
+
+def test_metadata_that_cannot_be_stored_is_left_out_of_what_is() -> None:
+    metadata = {"none": None, "when": date(2030, 1, 2), "client": object(), "few": [1, object()]}
+    kept = storable_metadata(metadata, MsgpackSerializer())
+    assert kept == {"none": None, "when": date(2030, 1, 2)}
 
 
 @pytest.mark.parametrize("durability", ["sync", "async", "exit"])

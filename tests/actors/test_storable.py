@@ -10,7 +10,17 @@ from typing import Annotated, Any, TypedDict, cast
 
 import pytest
 
-from actors import ActorSystem, CompiledGraph, StateGraph, UntrackedValue
+from actors import (
+    START,
+    ActorSystem,
+    CompiledGraph,
+    StateGraph,
+    StreamWriter,
+    UntrackedValue,
+    interrupt,
+    push_message,
+    stream_message,
+)
 from actors.spec import ROOT
 from actors.storable import place_of, storable, without
 from checkpoint import Decoder, MemorySaver, SerializationError
@@ -146,14 +156,69 @@ async def test_config_values_that_are_not_plain_are_shown_live_and_left_out_of_t
     assert {"thread_id", "checkpoint_ns", "checkpoint_id", "user"} == set(stored[0])
 
 
+def talking(metadata: dict[str, Any], saver: MemorySaver) -> CompiledGraph:
+    """A node with this metadata, in which a model speaks."""
+
+    async def talk(state: State) -> dict[str, Any]:
+        async with stream_message() as message:
+            await message.token("hi")
+        push_message({"role": "assistant", "content": "by hand", "id": "m"}, state_key=None)
+        return {"log": [interrupt("sure?")]}
+
+    builder = StateGraph(State).add_node("talk", talk, metadata=metadata)
+    return builder.add_edge(START, "talk").compile(checkpointer=saver)
+
+
+def metadata_in(chunks: list[Any]) -> list[Any]:
+    """What chunks of any mode say as metadata."""
+    data = [chunk.data for chunk in chunks]
+    found = [each[1] if isinstance(each, tuple) else each.get("metadata") for each in data]
+    return [metadata for metadata in found if metadata is not None]
+
+
+@pytest.mark.parametrize("mode", ["messages", "tasks", "events", "checkpoints"])
+@pytest.mark.parametrize("of", ["config", "node"])
+async def test_metadata_that_cannot_be_stored_are_shown_live_and_left_out_of_the_log(
+    mode: StreamMode, of: str
+) -> None:
+    saver, client = MemorySaver(), Client()
+    metadata = {"client": client, "owners": ["me"]}
+    graph = talking(metadata if of == "node" else {}, saver)
+    config = on("t", metadata=metadata if of == "config" else {})
+    async with ActorSystem(event_log=saver.events) as system:
+        run = await system.start(graph, {"log": []}, config, stream_mode=mode)
+        live = metadata_in([chunk async for chunk in run.stream()])
+        assert "__interrupt__" in await run.result()
+    async with ActorSystem(event_log=saver.events) as system:
+        log = await system.find_log(graph, run.run_id, on("t"))
+        back = metadata_in([chunk async for chunk in log.subscribe([mode])])
+    assert live
+    assert back == [{k: v for k, v in shown.items() if k != "client"} for shown in live]
+    seen = [shown for shown in live if shown.get("client") is client]
+    assert bool(seen) == (mode != "checkpoints")
+
+
+async def test_metadata_that_cannot_be_stored_are_left_out_of_checkpoints() -> None:
+    saver, client = MemorySaver(), Client()
+    graph = chain(a=saying("a")).compile(checkpointer=saver)
+    config = on("t", metadata={"client": client, "owners": ["me"]})
+    await graph.ainvoke({"log": []}, config)
+    await graph.aupdate_state(config, {"log": ["b"]})
+    found = [state.metadata or {} async for state in graph.aget_state_history(on("t"))]
+    assert len(found) == 4
+    assert all(m["owners"] == ["me"] and "client" not in m for m in found)
+
+
 async def test_an_event_that_cannot_be_stored_is_named_with_its_node() -> None:
     saver = MemorySaver()
-    builder = StateGraph(State).add_edge("__start__", "n")
-    builder.add_node("n", saying("n"), metadata={"client": Client()})
-    graph = builder.compile(checkpointer=saver)
+
+    async def writes(state: State, writer: StreamWriter) -> None:
+        writer(Client())
+
+    graph = chain(n=writes).compile(checkpointer=saver)
     async with ActorSystem(event_log=saver.events) as system:
         run = await system.start(graph, {"log": []}, on("t"))
-        with pytest.raises(SerializationError, match=r"^event TaskStarted of node 'n': ") as caught:
+        with pytest.raises(SerializationError, match=r"^event Custom of node 'n': ") as caught:
             await run.result()
     assert isinstance(caught.value, TypeError)
 
