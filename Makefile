@@ -10,7 +10,7 @@ ARGS   ?=
 QUICK  ?=
 
 BIN := $(VENV)/bin
-PACKAGES := actors checkpoint streaming
+PACKAGES := actors agent_server checkpoint streaming
 CODE := $(PACKAGES) $(wildcard tests examples benchmarks .ci)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 

@@ -12,7 +12,7 @@ from checkpoint import Saver, Store, register_type
 
 from .config import Config, check_seconds, merge_configs, parse_config
 from .errors import CheckpointerTypeError, ConfigError
-from .fittings import Fittings
+from .fittings import Fittings, stored_by
 from .layout import Layout
 from .spec import GraphSpec
 
@@ -89,6 +89,14 @@ class Inspectable:
         bound = merge_configs(self.bound, {**(config or {}), **more})
         parse_config(bound)
         return type(self)(self.spec, self.fittings, bound=bound)
+
+    def stored_in(self, checkpointer: Saver, store: Store | None = None) -> Self:
+        """The same graph with its threads in another saver, and another store if one is given;
+        for services that have one of each for all graphs.  Raises CheckpointerTypeError,
+        StoreTypeError."""
+        kept = stored_by(store) or self.fittings.store
+        fittings = replace(self.fittings, checkpointer=checkpointer, store=kept)
+        return type(self)(self.spec, fittings, bound=self.bound)
 
     # --- the graphs inside it, and its drawing -------------------------------------------------
 

@@ -87,6 +87,7 @@ from .store_ops import (
     SearchOp,
 )
 from .store_sqlite import SqliteStore
+from .tables import SqliteTables
 from .zones import load_zones
 
 __all__ = [
@@ -163,6 +164,7 @@ __all__ = [
     "SqliteCache",
     "SqliteSaver",
     "SqliteStore",
+    "SqliteTables",
     "StaleClaimError",
     "Store",
     "TTLConfig",

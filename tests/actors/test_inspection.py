@@ -2,7 +2,17 @@
 
 from typing import Any, TypedDict
 
-from actors import START, CompiledGraph, StateGraph
+import pytest
+
+from actors import (
+    START,
+    CheckpointerTypeError,
+    CompiledGraph,
+    Runtime,
+    StateGraph,
+    StoreTypeError,
+)
+from checkpoint import MemorySaver, MemoryStore
 
 
 class State(TypedDict, total=False):
@@ -68,3 +78,30 @@ def test_a_graph_with_a_config_is_the_same_graph_otherwise() -> None:
 
 def test_its_repr_names_it_and_its_nodes() -> None:
     assert repr(graph(name="only")) == "<CompiledGraph 'Graph' nodes=['only']>"
+
+
+async def test_a_graph_can_be_stored_in_another_saver_and_store() -> None:
+    async def note(state: State, runtime: Runtime[None]) -> State:
+        assert runtime.store is not None
+        await runtime.store.aput(("seen",), "n", {"n": state["n"]})
+        return {"n": state["n"] + 1}
+
+    here = graph(note)
+    saver, store = MemorySaver(), MemoryStore()
+    moved = here.stored_in(saver, store)
+    thread = {"configurable": {"thread_id": "t"}}
+    assert await moved.ainvoke({"n": 1}, thread) == {"n": 2}
+    assert (await moved.aget_state(thread)).values == {"n": 2}
+    item = await store.aget(("seen",), "n")
+    assert item is not None
+    assert item.value == {"n": 1}
+    assert (moved.name, here.checkpointer, here.store) == (here.name, None, None)
+    assert moved.stored_in(MemorySaver()).store is store
+
+
+def test_a_graph_is_stored_in_savers_and_stores_only() -> None:
+    wrong: Any = "file.db"
+    with pytest.raises(CheckpointerTypeError, match="file.db"):
+        graph().stored_in(wrong)
+    with pytest.raises(StoreTypeError, match="file.db"):
+        graph().stored_in(MemorySaver(), wrong)

@@ -11,7 +11,8 @@ from functools import cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("actors", "checkpoint", "streaming")
+ENGINE = ("actors", "checkpoint", "streaming")
+PACKAGES = (*ENGINE, "agent_server")
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

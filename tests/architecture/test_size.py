@@ -6,7 +6,7 @@ import statistics
 
 import pytest
 
-from tests.architecture.source import Function, Module, package_modules
+from tests.architecture.source import PACKAGES, Function, Module, package_modules
 
 MODULE_CEILING = 400
 FUNCTION_CEILING = 60
@@ -44,7 +44,7 @@ def test_a_function_fits_on_one_screen(module: Module) -> None:
     assert too_long == {}
 
 
-@pytest.mark.parametrize("package", ["actors", "checkpoint", "streaming"])
+@pytest.mark.parametrize("package", PACKAGES)
 def test_most_functions_are_a_few_lines(package: str) -> None:
     lengths = [
         _length(function)

@@ -1,0 +1,90 @@
+"""Values as JSON bytes, whatever users put into their states, and requests' JSON as values."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from enum import Enum
+from typing import Any, cast
+
+import orjson
+
+_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_PASSTHROUGH_DATACLASS
+_DEEPEST = 250
+"""Levels shown of a value that is too deep for orjson; below stands "…"."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def to_json(value: Any) -> bytes:
+    """One line of compact JSON, UTF-8.
+
+    Models, dataclasses, messages, interrupts and named tuples are objects, sets and tuples arrays,
+    exceptions {"error", "message"}; what nothing is known of is its `repr`.  NaN is null, numbers
+    beyond 64 bits stay numbers, lone surrogates become U+FFFD.
+    """
+    try:
+        return orjson.dumps(value, plain, _OPTIONS)
+    except TypeError:  # surrogates, huge integers, more levels than orjson goes down
+        text = json.dumps(_mended(value, 0), ensure_ascii=False, separators=(",", ":"))
+        return text.encode("utf-8", "replace")
+
+
+def plain(value: Any) -> Any:
+    """A value that JSON does not know as one that it does (or that is closer to one)."""
+    given: Any = value
+    if isinstance(value, type):
+        return repr(given)
+    if hasattr(given, "model_dump"):
+        return given.model_dump()
+    if dataclasses.is_dataclass(value):
+        return {each.name: getattr(given, each.name) for each in dataclasses.fields(value)}
+    if isinstance(value, BaseException):
+        return {"error": type(value).__name__, "message": str(value)}
+    if hasattr(given, "_asdict"):
+        return given._asdict()
+    if isinstance(value, Mapping):
+        return dict(cast("Mapping[Any, Any]", given))
+    if isinstance(value, AbstractSet | tuple):
+        return list(cast("AbstractSet[Any]", given))
+    return _told(given)
+
+
+def _told(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, bytes | bytearray):
+        return value.decode("utf-8", "replace")
+    for name in ("isoformat", "tolist"):
+        method = getattr(value, name, None)
+        if callable(method) and not isinstance(value, type):
+            return method()
+    return str(value) if type(value).__str__ is not object.__str__ else repr(value)
+
+
+def _mended(value: Any, depth: int) -> Any:
+    """The value with everything that orjson refuses replaced."""
+    if depth > _DEEPEST:
+        return "…"
+    match value:
+        case str():
+            return _SURROGATE.sub("\ufffd", value)
+        case bool() | int() | None:
+            return value
+        case float():
+            return value if value - value == 0 else None
+        case dict():
+            items = cast("dict[Any, Any]", value).items()
+            return {_key(name): _mended(part, depth + 1) for name, part in items}
+        case list():
+            return [_mended(part, depth + 1) for part in cast("list[Any]", value)]
+        case _:
+            return _mended(plain(value), depth + 1)
+
+
+def _key(name: Any) -> str:
+    if name is None or isinstance(name, bool):
+        return json.dumps(name)
+    return _SURROGATE.sub("\ufffd", str(plain(name) if isinstance(name, Enum) else name))

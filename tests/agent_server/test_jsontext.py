@@ -1,0 +1,91 @@
+"""Values as JSON bytes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import numpy as np
+import pytest
+from langchain_core.messages import AIMessage
+from pydantic import BaseModel
+
+from actors import Interrupt
+from agent_server.jsontext import to_json
+
+
+class Point(NamedTuple):
+    x: int
+    y: int
+
+
+class Shade(Enum):
+    DARK = "dark"
+
+
+class Model(BaseModel):
+    size: int
+
+
+@dataclass
+class Box:
+    size: int
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"a": (1, 2), "b": [{3}]}, '{"a":[1,2],"b":[[3]]}'),
+        ("naïve ☃\n\r", '"naïve ☃\\n\\r"'),
+        ({2: 2, None: 3, True: 4, Shade.DARK: 5}, '{"2":2,"null":3,"true":4,"dark":5}'),
+        (Point(1, 2), '{"x":1,"y":2}'),
+        ([Model(size=1), Box(2)], '[{"size":1},{"size":2}]'),
+        (ValueError("no"), '{"error":"ValueError","message":"no"}'),
+        (b"\xff", '"\ufffd"'),
+        (Shade.DARK, '"dark"'),
+        (np.array([1.5, 2]), "[1.5,2.0]"),
+        (np.float64(1.5), "1.5"),
+        (PurePosixPath("a/b"), '"a/b"'),
+        (UUID(int=1), '"00000000-0000-0000-0000-000000000001"'),
+        (datetime(2026, 1, 2, tzinfo=UTC), '"2026-01-02T00:00:00+00:00"'),
+        (float("nan"), "null"),
+        ({"big": 2**70, "nan": float("inf")}, '{"big":1180591620717411303424,"nan":null}'),
+        (
+            {"\ud800": "\udfff!", "nested": [{"s": (Shade.DARK,)}]},
+            '{"�":"�!","nested":[{"s":["dark"]}]}',
+        ),
+    ],
+)
+def test_a_value_becomes_one_line_of_json(value: Any, text: str) -> None:
+    assert to_json(value).decode() == text
+
+
+def test_a_message_of_langchain_has_its_type_and_content() -> None:
+    shown = json.loads(to_json({"messages": [AIMessage("hi", id="m")]}))
+    assert shown["messages"][0]["type"] == "ai"
+    assert shown["messages"][0]["content"] == "hi"
+
+
+def test_an_interrupt_is_an_object() -> None:
+    shown = json.loads(to_json(Interrupt(value="ok?", id="i")))
+    assert (shown["value"], shown["id"]) == ("ok?", "i")
+
+
+def test_what_nothing_is_known_of_is_shown_by_its_repr() -> None:
+    class Thing:
+        def __repr__(self) -> str:
+            return "<Thing>"
+
+    assert json.loads(to_json([Thing(), Thing])) == ["<Thing>", repr(Thing)]
+
+
+def test_a_value_that_is_very_deep_is_cut_off() -> None:
+    deep: Any = "end"
+    for _ in range(600):
+        deep = [deep]
+    assert "…" in json.dumps(json.loads(to_json(deep)), ensure_ascii=False)

@@ -1,0 +1,55 @@
+"""Tables of one's own in the file of the checkpoints."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from checkpoint import DatabaseError, SaverClosedError, SqliteSaver, SqliteTables
+
+NOTES = ["CREATE TABLE IF NOT EXISTS note (text TEXT UNIQUE)"]
+
+
+def _add(text: str):
+    def unit(db: sqlite3.Connection) -> int:
+        return db.execute("INSERT INTO note VALUES (?)", (text,)).rowcount
+
+    return unit
+
+
+def _texts(db: sqlite3.Connection) -> list[str]:
+    return [text for (text,) in db.execute("SELECT text FROM note ORDER BY text")]
+
+
+async def test_rows_stand_beside_the_checkpoints_and_outlive_the_use(tmp_path: Path) -> None:
+    path = tmp_path / "app.db"
+    async with SqliteSaver(path), SqliteTables(path, NOTES) as notes:
+        assert await notes.write(_add("one")) == 1
+        await notes.synced()
+    async with SqliteTables(path, NOTES) as notes:
+        assert await notes.read(_texts) == ["one"]
+
+
+async def test_a_unit_that_raises_is_undone_alone(tmp_path: Path) -> None:
+    class StopError(Exception):
+        pass
+
+    def adds_and_fails(db: sqlite3.Connection) -> None:
+        _add("half")(db)
+        raise StopError
+
+    async with SqliteTables(tmp_path / "app.db", NOTES) as notes:
+        await notes.write(_add("one"))
+        with pytest.raises(StopError):
+            await notes.write(adds_and_fails)
+        with pytest.raises(DatabaseError, match="UNIQUE"):
+            await notes.write(_add("one"))
+        assert await notes.read(_texts) == ["one"]
+
+
+async def test_tables_that_are_not_open_say_so(tmp_path: Path) -> None:
+    notes = SqliteTables(tmp_path / "app.db", NOTES)
+    with pytest.raises(SaverClosedError, match="tables"):
+        await notes.read(_texts)
