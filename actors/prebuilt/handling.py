@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias, cast, get_args
 
 from .errors import ToolDefinitionError, ToolInvocationError
 from .wants import hints_of
 
 ErrorHandling: TypeAlias = (
-    bool | str | Callable[..., str] | type[Exception] | tuple[type[Exception], ...]
+    bool | str | Callable[..., str | Awaitable[str]] | type[Exception] | tuple[type[Exception], ...]
 )
-Answer: TypeAlias = Callable[[Exception], str | None]
+Answer: TypeAlias = Callable[[Exception], str | Awaitable[str] | None]
 """What to tell the model of an error; None: nothing, it is raised."""
 
 
@@ -35,7 +35,7 @@ def answer_to(handling: Any) -> Answer:
         if all(map(_is_error_class, types)):
             return _answer(types, _template)
     elif callable(handling):
-        handler = cast("Callable[[Exception], str]", handling)
+        handler = cast("Answer", handling)
         return _answer(_handled_by(handler), handler)
     raise ToolDefinitionError(
         f"handle_tool_errors={handling!r} says of no error what to do. Got unexpected type of "
@@ -44,7 +44,7 @@ def answer_to(handling: Any) -> Answer:
     )
 
 
-def _answer(types: tuple[type[Exception], ...], text: Callable[[Exception], str]) -> Answer:
+def _answer(types: tuple[type[Exception], ...], text: Answer) -> Answer:
     return lambda error: text(error) if isinstance(error, types) else None
 
 
@@ -56,10 +56,17 @@ def _is_error_class(value: Any) -> bool:
     return isinstance(value, type) and issubclass(value, Exception)
 
 
-def _handled_by(handler: Callable[..., str]) -> tuple[type[Exception], ...]:
+def _handled_by(handler: Callable[..., Any]) -> tuple[type[Exception], ...]:
     """The errors that a handler's first parameter is annotated with; all, if it is not."""
-    names = list(inspect.signature(handler).parameters)
-    hint = hints_of(handler)[names[0]] if names else Any
+    signature = inspect.signature(handler)
+    try:
+        signature.bind(None)
+    except TypeError as error:
+        raise ToolDefinitionError(
+            f"handle_tool_errors={handler!r} is called with the error and nothing else, which does "
+            f"not fit ({error}). Give a function of one parameter"
+        ) from error
+    hint = hints_of(handler)[next(iter(signature.parameters))]
     if hint is Any:
         return (Exception,)
     types: tuple[Any, ...] = get_args(hint) or (hint,)

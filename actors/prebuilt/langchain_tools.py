@@ -22,7 +22,7 @@ from actors.values import Command
 
 from .errors import ToolDefinitionError, ToolInvocationError
 from .injected import Injected, add_base
-from .tools import flaws_of, name_of
+from .tools import check_function, flaws_of, name_of
 from .turns import ToolCall
 from .wants import Want, Wants, hints_of, wants_of
 from .workers import in_worker
@@ -45,6 +45,7 @@ def tool_of(function: Callable[..., Any]) -> BaseTool:
 
     Raises ToolDefinitionError if it makes none.
     """
+    check_function(function)
     name = name_of(function)
     try:
         if function.__doc__:

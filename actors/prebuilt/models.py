@@ -18,11 +18,13 @@ from typing import Any, Protocol, cast
 from actors.errors import MessageError
 from actors.plain_messages import PlainMessage, convert
 
-from .errors import AgentDefinitionError, AgentModelError
+from .errors import AgentDefinitionError, AgentModelError, ToolInputError
 from .schemas import parsed, schema_of
-from .turns import is_assistant, said
+from .turns import calls_of, is_assistant, said
 from .workers import called
 
+_ASKED = ("tools", "response_format")
+"""What a model function may ask for by the names of its parameters."""
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
@@ -53,7 +55,10 @@ def chooses(function: Any) -> bool:
     if not is_function(function):
         return False
     parameters = list(inspect.signature(function).parameters.values())
-    needed = [p for p in parameters if p.kind in _POSITIONAL and p.default is p.empty]
+    places = [p for p in parameters if p.kind in _POSITIONAL]
+    needed = [p for p in places if p.default is p.empty]
+    if len(places) > 1 and places[1].name == "runtime":
+        return len(needed) < 3
     return len(needed) == 2 and needed[1].name != "tools"
 
 
@@ -66,13 +71,24 @@ class FunctionModel:
     """A function as a model: it is given plain messages, and the schemas of tools if it asks.
 
     `schemas`: of the tools, in the form of OpenAI's function tools.
+
+    Raises AgentDefinitionError for a function that takes no messages, or needs more.
     """
 
     def __init__(self, function: Callable[..., Any], schemas: Sequence[Mapping[str, Any]]) -> None:
         self._function = function
         self._schemas = list(schemas)
-        parameters = list(inspect.signature(function).parameters.values())
-        self._names = {p.name for p in parameters}
+        signature = inspect.signature(function)
+        self._names = set(signature.parameters)
+        try:
+            signature.bind((), **{name: () for name in _ASKED if name in self._names})
+        except TypeError as error:
+            raise AgentDefinitionError(
+                f"{function!r} cannot be a model: called with messages, and by name with "
+                f"{' or '.join(_ASKED)} if it has such parameters, it lacks something ({error}). "
+                "Give a function (messages) or (messages, tools), or (state, runtime) for one that "
+                "gives a model"
+            ) from error
 
     async def answer(self, messages: Any) -> Any:
         """What the function says, as a message.  Raises AgentModelError if it is none."""
@@ -128,10 +144,19 @@ def spoken(answer: Any, model: Any) -> Any:
         except MessageError as error:
             raise AgentModelError(f"The model {model!r} gave no message: {error}") from error
         if is_assistant(answer):
-            return cast("Any", answer)
+            return _with_calls(answer, model)
     elif hasattr(answer, "content") and hasattr(answer, "type"):
         return answer
     raise AgentModelError(
         f"The model {model!r} gave {shortened(cast('Any', answer))}, which is no message of a "
         "model: return {'role': 'assistant', 'content': …}, its text, or a LangChain message"
     )
+
+
+def _with_calls(message: Any, model: Any) -> Any:
+    """The message, whose calls can be read."""
+    try:
+        calls_of(message)
+    except ToolInputError as error:
+        raise AgentModelError(f"The model {model!r} gave no message: {error}") from error
+    return message

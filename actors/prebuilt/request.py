@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Self, TypeAlias, TypedDict
 
+from actors.hints import function_of
+
+from .errors import ToolDefinitionError
 from .injected import ToolRuntime
 from .turns import ToolCall
 
@@ -37,3 +41,19 @@ AsyncWrapper: TypeAlias = Callable[
     [ToolCallRequest, Callable[[ToolCallRequest], Awaitable[Any]]], Awaitable[Any]
 ]
 """The same as async code."""
+
+
+def check_wrappers(sync: Any, awaited: Any) -> None:
+    """Raise ToolDefinitionError for what wraps no call: it cannot be called, or is async where sync
+    code is wanted."""
+    for name, given in (("wrap_tool_call", sync), ("awrap_tool_call", awaited)):
+        if given is not None and not callable(given):
+            raise ToolDefinitionError(
+                f"{name}={given!r} cannot be called: give a function (request, execute) that "
+                "returns what `execute(request)` gave, a message or a Command"
+            )
+    if sync is not None and inspect.iscoroutinefunction(function_of(sync)):
+        raise ToolDefinitionError(
+            f"wrap_tool_call={sync!r} is async, and is called as sync code: give it as "
+            "awrap_tool_call"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from .handling import ErrorHandling, answer_to, invocation_errors
 from .injected import ToolRuntime
 from .parallel import results_of
 from .replies import is_reply, reply, unknown_tool
-from .request import AsyncWrapper, ToolCallRequest, Wrapper
+from .request import AsyncWrapper, ToolCallRequest, Wrapper, check_wrappers
 from .results import Form, combined, outputs_of
 from .tools import Tool, Usable
 from .turns import ToolCall, calls_of, field_of, last_turn, messages_of
@@ -52,7 +53,8 @@ class ToolNode:
 
     An unknown tool and wrong arguments are answered as messages with the status "error";
     `handle_tool_errors` says what else is: True (all errors), a str (the answer to all), a
-    function of the error (to those that its parameter is annotated with), exception classes.
+    function of the error, sync or async (to those that its parameter is annotated with), exception
+    classes.
     False: none.  What is not answered is raised, and ends the tools beside it.
 
     A tool may call `interrupt`: the others run to the end, and all of them run again when the
@@ -60,7 +62,7 @@ class ToolNode:
     own.  `wrap_tool_call` and `awrap_tool_call` are called around each call; the async one is
     taken if both are given.
 
-    Raises ToolDefinitionError for a tool or an error handling that is none.
+    Raises ToolDefinitionError for a tool, a wrapper or an error handling that is none.
 
         builder.add_node("tools", ToolNode([search, add]))
     """
@@ -76,6 +78,7 @@ class ToolNode:
         wrap_tool_call: Wrapper | None = None,
         awrap_tool_call: AsyncWrapper | None = None,
     ) -> None:
+        check_wrappers(wrap_tool_call, awrap_tool_call)
         self.name = name
         self.tags = list(tags or ())
         self.usable: Mapping[str, Usable] = {each.name: each for each in map(usable_tool, tools)}
@@ -169,7 +172,7 @@ class ToolNode:
         except GraphBubbleUp:
             raise
         except Exception as error:  # noqa: BLE001 - it is the user's policy which errors are answered
-            return [self._answered(error, request.tool_call, turn)]
+            return [await self._answered(error, request.tool_call, turn)]
         outputs = cast("list[Any]", result if isinstance(result, list) else [result])
         for output in outputs:
             if not (is_reply(output) or hasattr(output, "goto")):
@@ -196,7 +199,7 @@ class ToolNode:
         except GraphBubbleUp:
             raise
         except Exception as error:  # noqa: BLE001 - it is the user's policy which errors are answered
-            return [self._answered(error, call, turn)]
+            return [await self._answered(error, call, turn)]
 
     def _usable(self, request: ToolCallRequest) -> Usable | None:
         """The request's tool, which a wrapper may have put there."""
@@ -205,8 +208,10 @@ class ToolNode:
             return known
         return usable_tool(request.tool)
 
-    def _answered(self, error: Exception, call: ToolCall, turn: Turn) -> Any:
-        content = None if is_refusal(error) else self._answer(error)
+    async def _answered(self, error: Exception, call: ToolCall, turn: Turn) -> Any:
+        content: Any = None if is_refusal(error) else self._answer(error)
+        if inspect.isawaitable(content):
+            content = await content
         if content is None:
             raise error
         return reply(content, call, plain=turn.plain, error=True)

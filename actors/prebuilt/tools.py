@@ -69,7 +69,7 @@ class Tool:
         description: str | None = None,
         return_direct: bool = False,
     ) -> None:
-        _check(function)
+        check_function(function)
         self.function = function
         self.name = name or name_of(function)
         self.description = inspect.getdoc(function) or "" if description is None else description
@@ -136,7 +136,8 @@ def flaws_of(error: ValueError, hidden: Sequence[str] = ()) -> str:
     return "\n".join(f"{'.'.join(map(str, flaw['loc']))}: {flaw['msg']}" for flaw in flaws)
 
 
-def _check(function: Any) -> None:
+def check_function(function: Any) -> None:
+    """Raise ToolDefinitionError for what a model cannot call by its parameters' names."""
     if not callable(function):
         raise ToolDefinitionError(
             f"{function!r} cannot be a tool: it cannot be called. Give a function with annotated "

@@ -13,6 +13,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NotRequired, TypedDict, cast
 
+from .errors import ToolInputError
+
 _ASSISTANT = frozenset({"assistant", "ai", "AIMessageChunk"})
 _TOOL = frozenset({"tool", "ToolMessageChunk"})
 
@@ -52,24 +54,37 @@ def said(message: Any, name: str) -> Any:
 
 
 def calls_of(message: Any) -> list[ToolCall]:
-    """The tools that a message asks for; none if it is not a model's."""
+    """The tools that a message asks for; none if it is not a model's.
+
+    Raises ToolInputError for what is no call, in a plain message.
+    """
     calls = said(message, "tool_calls") if is_assistant(message) else None
     if not isinstance(message, dict):
         return list(calls or ())
-    return [_parsed(call) for call in calls or ()]
+    if not isinstance(calls, list | tuple):
+        calls = [] if calls is None else [calls]
+    return [_parsed(call) for call in cast("Sequence[Any]", calls)]
 
 
-def _parsed(call: Mapping[str, Any]) -> ToolCall:
-    function: Mapping[str, Any] | None = call.get("function")
-    if function is None:
-        args = call.get("args", {})
-        return ToolCall(name=call["name"], args=args, id=call.get("id"), type="tool_call")
-    arguments = function.get("arguments") or "{}"
+def _parsed(given: Any) -> ToolCall:
+    call = cast("Mapping[str, Any]", given if isinstance(given, Mapping) else {})
+    function: Any = call if call.get("function") is None else call["function"]
+    if not isinstance(function, Mapping) or "name" not in function:
+        raise ToolInputError(
+            f"{given!r} among the tool_calls of a message calls no tool: it has no 'name'. Give "
+            "{'name': …, 'args': {…}, 'id': …}, or a call as OpenAI's models give it"
+        )
+    known, named = call.get("id"), cast("Mapping[str, Any]", function)
+    args = call.get("args", {}) if function is call else _arguments(named.get("arguments"))
+    return ToolCall(name=named["name"], args=args, id=known, type="tool_call")
+
+
+def _arguments(text: Any) -> Any:
+    """What a model gave as JSON; the text itself if it is none."""
     try:
-        args = json.loads(arguments)
+        return json.loads(text or "{}")
     except (TypeError, ValueError):
-        args = arguments
-    return ToolCall(name=function["name"], args=args, id=call.get("id"), type="tool_call")
+        return text
 
 
 def last_turn(messages: Sequence[Any]) -> Any:

@@ -4,7 +4,7 @@ import operator
 from typing import Annotated, Any
 
 from langchain_core.messages import HumanMessage, RemoveMessage, SystemMessage, ToolMessage
-from langchain_core.runnables import RunnableLambda
+from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langchain_core.tools import InjectedToolCallId, StructuredTool, ToolException, tool
 from pydantic import BaseModel
 from typing_extensions import TypedDict
@@ -120,6 +120,35 @@ def a_prompt_that_is_a_runnable(k, saver):
 
 class Who(TypedDict):
     who: str
+
+
+@story(config={"configurable": {"thread_id": "t", "who": "Ada"}})
+def a_prompt_that_reads_the_config(k, saver):
+    def prompt(state, config: RunnableConfig):
+        return [SystemMessage(config["configurable"]["who"]), *state["messages"]]
+
+    return k.create_react_agent(repeating(), [add], prompt=prompt, checkpointer=saver)
+
+
+@story(context={"who": "Ada"})
+def a_prompt_that_reads_the_runtime(k, saver):
+    def prompt(state, runtime: k.Runtime):
+        return [SystemMessage(runtime.context["who"]), *state["messages"]]
+
+    return k.create_react_agent(
+        repeating(), [add], prompt=prompt, context_schema=Who, checkpointer=saver
+    )
+
+
+@story(awaits=True)
+def a_prompt_that_reads_the_store(k, saver):
+    async def prompt(state, *, store, writer):
+        writer("reading")
+        return [SystemMessage(store.get(("notes",), "1").value["text"]), *state["messages"]]
+
+    store = k.MemoryStore()
+    store.put(("notes",), "1", {"text": "Likes tea."})
+    return k.create_react_agent(repeating(), [add], prompt=prompt, store=store, checkpointer=saver)
 
 
 @story(context={"who": "Ada"})

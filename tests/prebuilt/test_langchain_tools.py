@@ -42,6 +42,9 @@ def test_functions_become_its_tools_with_or_without_a_docstring() -> None:
         tool_of(lambda n: n)
     with pytest.raises(ToolDefinitionError, match="LangChain makes none of it"):
         tool_of(ungettable)
+    for no_tool in (5, (n for n in "x"), len):
+        with pytest.raises(ToolDefinitionError, match="cannot be a tool"):
+            tool_of(no_tool)
     assert not is_langchain_tool(add)
 
 

@@ -81,9 +81,13 @@ async def test_a_model_may_be_chosen_by_the_state() -> None:
     async def choose(state: Any, runtime: Any) -> Any:
         return model_of(says(f"{runtime.context['who']}, {len(state['messages'])}"))
 
-    agent = create_react_agent(choose, [add])
-    state = await agent.ainvoke(HELLO, context={"who": "Ada"})
-    assert state["messages"][-1].content == "Ada, 1"
+    async def choose_by_chance(state: Any, runtime: Any = None) -> Any:
+        return await choose(state, runtime)
+
+    for chooser in (choose, choose_by_chance):
+        agent = create_react_agent(chooser, [add])
+        state = await agent.ainvoke(HELLO, context={"who": "Ada"})
+        assert state["messages"][-1].content == "Ada, 1"
 
 
 async def test_what_a_model_streams_is_shown_once() -> None:
@@ -269,6 +273,9 @@ def test_it_pauses_before_its_tools() -> None:
         ({"content": "x"}, "has no 'role'"),
         ({"role": "assistant"}, "has no 'content'"),
         (USER, "which is no message of a model"),
+        (asks({}), "{} among the tool_calls .* has no 'name'"),
+        (asks({"function": {"arguments": "{}"}}), "has no 'name'"),
+        ({**says(""), "tool_calls": 5}, "5 among the tool_calls .* has no 'name'"),
     ],
 )
 async def test_a_model_that_gives_no_message_is_an_error(answer: Any, why: str) -> None:
@@ -312,12 +319,20 @@ def test_a_message_without_a_role_is_refused() -> None:
         ({"response_format": Sum, "state_schema": AgentState, "model": formal}, "structured_resp"),
         ({"model": 5}, "is no model"),
         ({"model": object}, "is no model"),
+        ({"model": lambda: "x"}, "cannot be a model"),
+        ({"model": lambda messages, tools, more: "x"}, "lacks something .*'more'"),
     ],
 )
 def test_what_cannot_be_an_agent_is_refused(options: dict[str, Any], why: str) -> None:
     model = options.pop("model", model_of(says("x")))
     with pytest.raises(AgentDefinitionError, match=why):
         create_react_agent(model, [add], **options)
+
+
+def test_a_prompt_that_nothing_can_call_is_refused() -> None:
+    for prompt in (lambda: "x", lambda state, other: "x"):
+        with pytest.raises(ValueError, match="prompt"):
+            create_react_agent(model_of(says("x")), [], prompt=prompt)
 
 
 def test_a_hooks_update_of_what_is_no_key_is_refused() -> None:

@@ -23,6 +23,7 @@ from actors.prebuilt import (
     InjectedToolCallId,
     Tool,
     ToolCallRequest,
+    ToolDefinitionError,
     ToolInjectionError,
     ToolInputError,
     ToolNode,
@@ -230,6 +231,11 @@ def test_what_a_tool_raises_is_raised_or_answered() -> None:
     (said,) = contents(graph_of(broken, handle_tool_errors=True).invoke(given))
     assert said == "Error: RuntimeError('broken')\n Please fix your mistakes."
 
+    async def worded(error: RuntimeError) -> str:
+        return f"{error} indeed"
+
+    assert contents(graph_of(broken, handle_tool_errors=worded).invoke(given)) == ["broken indeed"]
+
 
 def test_what_no_model_can_mend_is_never_answered() -> None:
     def where(city: Annotated[str, InjectedState("city")]) -> str:
@@ -255,6 +261,14 @@ async def adoubling(request: ToolCallRequest, execute: Callable[[ToolCallRequest
 async def test_a_wrapper_changes_the_call_through_both_doors(options: Any) -> None:
     graph = graph_of(add, **options)
     assert contents(graph.invoke(ASKED)) == contents(await graph.ainvoke(ASKED)) == ["11"]
+
+
+@pytest.mark.parametrize(
+    "options", [{"wrap_tool_call": 5}, {"awrap_tool_call": "x"}, {"wrap_tool_call": adoubling}]
+)
+def test_what_wraps_no_call_is_refused(options: Any) -> None:
+    with pytest.raises(ToolDefinitionError, match="wrap_tool_call="):
+        ToolNode([add], **options)
 
 
 def test_a_hundred_wrapped_calls_do_not_wait_for_each_others_threads() -> None:
