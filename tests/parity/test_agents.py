@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from . import agents
-from .agent_lib import Story, awatch, kit_of, watch
+from .agent_lib import ASKED, Story, awatch, kit_of, watch
 from .lib import Engine
+from .spans import Spans, told
 
 STORIES = {value.name: value for name, value in vars(agents).items() if isinstance(value, Story)}
 MODES: list[Any] = ["updates", "values", "messages", ["custom", "updates", "values"]]
@@ -52,3 +53,46 @@ def test_an_agent_streams_the_same_chunks_through_the_sync_door(
 
 def test_there_are_enough_stories() -> None:
     assert len(STORIES) > 60
+
+
+WITHIN = ("call_model", "RunnableSequence", "Prompt")
+"""What LangGraph's nodes make of a prompt and a model, and run inside of themselves."""
+TRACED = (
+    agents.parts_of_version_2,
+    agents.two_tools_in_one_task,
+    agents.a_name,
+    agents.a_hook_before_that_changes_the_messages,
+    agents.a_tool_that_is_not_there,
+    agents.a_failure_that_is_answered,
+    agents.a_tool_that_fails,
+    agents.a_tool_that_updates_the_state,
+)
+
+
+async def spans_of(story: Story, kit: Any) -> list[Any]:
+    """What an agent's run tells of spans: LangGraph's own within its nodes left out."""
+    *events, last = await told(story.build(kit, None), ASKED, {"tags": ["mine"]})
+    events += [] if isinstance(last, Exception) else [last]
+    within = {event["run_id"] for event in events if event["name"] in WITHIN}
+    label = Spans().label
+    return [
+        (
+            event["event"],
+            event["name"],
+            label(event["run_id"]),
+            [label(each) for each in event["parent_ids"] if each not in within],
+            [tag for tag in event["tags"] if not tag.startswith("seq:")],
+            event["metadata"].get("langgraph_node"),
+            sorted(event["data"]),
+        )
+        for event in events
+        if event["run_id"] not in within
+    ]
+
+
+@pytest.mark.parametrize("story", TRACED, ids=lambda story: story.name)
+async def test_an_agent_is_traced_alike(story: Story, ours: Engine, theirs: Engine) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # theirs
+        expected = await spans_of(story, kit_of(theirs, ours=False))
+    assert await spans_of(story, kit_of(ours, ours=True)) == expected
