@@ -8,7 +8,7 @@ from typing import Any
 
 from checkpoint import Decoder, Loaded, Saver, TaskWrites
 
-from .commands import NULL_TASK, ONCE, Restored
+from .commands import NULL_TASK, ONCE, RUNS_TASK, Restored
 from .errors import ThreadStateError
 from .spec import Writes
 
@@ -39,7 +39,7 @@ def restored_from(loaded: Loaded, decoder: Decoder, *, replayed: bool = False) -
     pending: dict[str, Writes] = {}
     notes: dict[str, Callable[[], Any]] = {}
     for task in loaded.writes:
-        if replayed and task.task_id != NULL_TASK:
+        if task.task_id == RUNS_TASK or (replayed and task.task_id != NULL_TASK):
             continue
         alone = replace(loaded, writes=(task,))
         if _is_note(task):

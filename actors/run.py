@@ -7,7 +7,7 @@ all is synced, and gives the thread back.  Readers come and go and take nothing 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -22,7 +22,7 @@ from streaming import (
     with_interrupts,
 )
 
-from .attempts import Earlier, earlier_attempts, opening
+from .attempts import Earlier, earlier_attempts, note_run, opening, runs_at
 from .commands import Begin
 from .config import check_seconds, checkpoint_extra
 from .context import check_reentry
@@ -248,7 +248,8 @@ class Run:
         status: RunStatus = "success"
         start = await self._depart(saver)
         loaded = start.loaded
-        earlier = await self._earlier(loaded)
+        runs_before = self._runs_before(loaded)
+        earlier = await earlier_attempts(self.log, runs_before)
         restored = None
         recorder = None
         if saver is not None and claim is not None:
@@ -257,6 +258,8 @@ class Run:
             if loaded is not None:
                 decoder = Decoder(saver.serializer)
                 restored = restored_from(loaded, decoder, replayed=start.replayed)
+                if runs_before and not start.replayed:
+                    await note_run(recorder, loaded, runs_before, self.run_id)
         scheduler = Scheduler(
             self._plan.layout,
             self._plan.facts(self.run_id),
@@ -297,11 +300,12 @@ class Run:
             return NEW
         return await depart(self._plan.layout, saver, self._plan.request.config)
 
-    async def _earlier(self, loaded: Loaded | None) -> Earlier:
-        before = None
-        if loaded is not None and self._plan.watch.messages and self._goes_on():
-            before = loaded.record.metadata.run_id
-        return await earlier_attempts(self.log, before)
+    def _runs_before(self, loaded: Loaded | None) -> Sequence[str]:
+        """The runs whose logs tell what models had said in the tasks that this one goes on with."""
+        saver = self._plan.saver
+        if loaded is None or saver is None or self.log.durable is None:
+            return ()
+        return runs_at(loaded, saver) if self._plan.watch.messages and self._goes_on() else ()
 
     def _goes_on(self) -> bool:
         return self._plan.input is None or isinstance(self._plan.input, Command)

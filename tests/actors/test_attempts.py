@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any, TypedDict
 
-from actors import START, ActorSystem, Runtime, StateGraph, stream_message
+from actors import START, ActorSystem, Command, Runtime, StateGraph, interrupt, stream_message
 from actors.attempts import Earlier, said_in
-from checkpoint import MemorySaver
-from streaming import Attempt, MessageChunk, RunStarted, TaskFinished, Token
+from checkpoint import MemorySaver, SqliteSaver
+from streaming import Attempt, MessageChunk, RunStarted, TaskFinished, TaskInterrupted, Token
 
 
 class State(TypedDict, total=False):
@@ -44,6 +45,23 @@ def test_the_pieces_of_a_tasks_last_message_are_put_together() -> None:
 def test_messages_of_another_kind_with_the_same_id_are_not_put_together() -> None:
     whole = Token(chunk="no message", metadata={"langgraph_checkpoint_ns": "a:1"})
     assert noted(token("x"), whole).said == {"a:1": "no message"}
+
+
+def test_messages_that_models_of_one_task_say_at_once_keep_their_pieces() -> None:
+    found = noted(*(token(text, text[0]) for text in ("a1", "b1", "a2", "b2", "a3")))
+    assert found.said == {"a:1": MessageChunk("a1a2a3", "a")}
+
+
+def test_what_a_task_says_again_in_another_attempt_takes_the_place_of_what_it_said() -> None:
+    first = [RunStarted(run_id="r"), token("one "), token("other", task="b:2")]
+    again = [Attempt(number=2), token("one "), token("two")]
+    found = noted(*first, *again)
+    assert found.said == {"a:1": MessageChunk("one two", "m"), "b:2": MessageChunk("other", "m")}
+
+
+def test_what_a_task_said_is_forgotten_when_it_asks() -> None:
+    asks = TaskInterrupted(task_id="1", name="a", interrupts=(), values=None)
+    assert noted(token("x"), asks).said == {}
 
 
 def test_what_a_task_said_is_forgotten_when_it_finishes() -> None:
@@ -90,6 +108,57 @@ async def test_a_run_that_goes_on_after_a_cancelled_one_is_told_what_that_had_sa
         again = await talk.run(system, None, "r2")
         assert await again.result() == {"heard": ["half a word"]}
         assert "attempt" not in [c.data["type"] async for c in again.stream("debug")]
+
+
+async def test_each_run_that_goes_on_is_told_what_the_last_one_that_spoke_had_said(
+    tmp_path: Path,
+) -> None:
+    told, spoke = list[Any](), asyncio.Event()
+
+    async def talk(state: State, runtime: Runtime) -> None:
+        before = runtime.partial_message()
+        told.append(before.content if before else "")
+        async with stream_message(id="m") as message:
+            if len(told) != 3:  # the third attempt is stopped before it says anything
+                await message.token(f"{told[-1]}{len(told)} ")
+            spoke.set()
+            if len(told) < 5:
+                await asyncio.Event().wait()
+
+    builder = StateGraph(State).add_node("talk", talk).add_edge(START, "talk")
+    async with (
+        SqliteSaver(str(tmp_path / "t.db")) as saver,
+        ActorSystem(event_log=saver.events) as system,
+    ):
+        graph = builder.compile(checkpointer=saver)
+        for value in ({"heard": []}, None, None, None, None):
+            config = {"configurable": {"thread_id": "t"}}
+            run = await system.start(graph, value, config, stream_mode="messages")
+            await spoke.wait()
+            spoke.clear()
+            if len(told) < 5:
+                await run.cancel()
+        await run.result()
+        assert (await graph.aget_state(config)).next == ()
+    assert told == ["", "1 ", "1 2 ", "1 2 ", "1 2 4 "]
+
+
+async def test_an_answer_finds_nothing_of_what_its_node_had_said_before_it_asked() -> None:
+    told, saver = list[Any](), MemorySaver()
+
+    async def talk(state: State, runtime: Runtime) -> None:
+        told.append(runtime.partial_message())
+        async with stream_message() as message:
+            await message.token("may I?")
+        interrupt("may I?")
+
+    builder = StateGraph(State).add_node("talk", talk).add_edge(START, "talk")
+    async with ActorSystem(event_log=saver.events) as system:
+        graph, config = builder.compile(checkpointer=saver), {"configurable": {"thread_id": "t"}}
+        for value in ({"heard": []}, Command(resume="yes")):
+            run = await system.start(graph, value, config, stream_mode="messages")
+            await run.result()
+    assert told == [None, None]
 
 
 async def test_another_attempt_of_a_run_says_which_one_it_is() -> None:
