@@ -27,9 +27,10 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
-from actors import Command, CompiledGraph, get_runtime, interrupt, stream_message
+from actors import Command, CompiledGraph, Interrupt, get_runtime, interrupt, stream_message
 from actors.prebuilt import create_react_agent
 from checkpoint import MemorySaver
 
@@ -42,6 +43,8 @@ Message = dict[str, Any]
 
 def balance(account: str) -> str:
     """Tell how much is in an account."""
+    if account not in ACCOUNTS:
+        return f"There is no account {account}, only {', '.join(ACCOUNTS)}."
     return f"There are {ACCOUNTS[account]} in {account}."
 
 
@@ -49,13 +52,15 @@ async def transfer(amount: int, to: str) -> str:
     """Transfer an amount from savings to somebody."""
     if interrupt(f"transfer {amount} to {to}") != "yes":
         return "Nothing was transferred."
-    left = await get_runtime().once("transfer", withdraw, amount)
+    return await get_runtime().once("transfer", pay, amount, to)
+
+
+def pay(amount: int, to: str) -> str:
+    left = ACCOUNTS["savings"] - amount
+    if amount <= 0 or left < 0:
+        return f"{amount} cannot be transferred: there are {ACCOUNTS['savings']} in savings."
+    ACCOUNTS["savings"] = left
     return f"{amount} transferred to {to}; {left} left."
-
-
-def withdraw(amount: int) -> int:
-    ACCOUNTS["savings"] -= amount
-    return ACCOUNTS["savings"]
 
 
 async def rules(messages: list[Message], tools: list[Any]) -> Message:
@@ -90,18 +95,21 @@ async def service(messages: list[Message], tools: list[Any]) -> Message:
 
 
 def show(agent: CompiledGraph, given: Any, thread: Any, ask: Callable[[str], str]) -> None:
-    """One turn: what the assistant says, as it says it, and the questions of its tools."""
+    """One turn: what the assistant says, as it says it, and the questions of its tools, which may
+    be several at once."""
     while given is not None:
-        asked, speaking = None, False
+        asked: list[Interrupt] = []
+        speaking = False
         for mode, chunk in agent.stream(given, thread, stream_mode=["messages", "updates"]):
             if mode == "messages" and chunk[1]["langgraph_node"] == "agent" and chunk[0].content:
                 print("" if speaking else "assistant: ", chunk[0].content, sep="", end="")
                 speaking = True
             elif mode == "updates" and "__interrupt__" in chunk:
-                asked = chunk["__interrupt__"][0].value
+                asked += chunk["__interrupt__"]
         if speaking:
             print(flush=True)
-        given = None if asked is None else Command(resume=ask(f"approve? {asked}"))
+        answers = {each.id: ask(f"approve? {each.value}") for each in asked}
+        given = Command(resume=answers) if answers else None
 
 
 def scripted(lines: tuple[str, ...]) -> Callable[[str], str]:
@@ -129,8 +137,9 @@ def main() -> None:
             show(agent, {"messages": typed("")}, thread, ask)
         return
     print(json.dumps(ACCOUNTS), "– an empty line ends it")
-    while line := input("you: "):
-        show(agent, {"messages": line}, thread, lambda question: input(f"{question}\nyou: "))
+    with suppress(EOFError):
+        while line := input("you: "):
+            show(agent, {"messages": line}, thread, lambda question: input(f"{question}\nyou: "))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -18,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Model(BaseHTTPRequestHandler):
-    """Calls `transfer` in pieces when it is asked to, and else repeats what it was told last."""
+    """Calls `transfer` in pieces for each number it is told, and else repeats what was said."""
 
     asked: list[Any] = []  # noqa: RUF012 - of one test
 
@@ -44,10 +45,11 @@ def deltas(last: Any) -> Iterator[Any]:
         yield {"role": "assistant", "content": "It said: "}
         yield {"content": last["content"]}
         return
-    pieces = ({"name": "transfer", "arguments": ""}, {"arguments": '{"amount": 20,'})
-    for place, function in enumerate((*pieces, {"arguments": ' "to": "Bob"}'})):
-        known = {"id": "call-1", "type": "function"} if place == 0 else {}
-        yield {"tool_calls": [{"index": 0, **known, "function": function}]}
+    for index, amount in enumerate(re.findall(r"\d+", last["content"])):
+        pieces = ({"name": "transfer", "arguments": ""}, {"arguments": f'{{"amount": {amount},'})
+        for place, function in enumerate((*pieces, {"arguments": ' "to": "Bob"}'})):
+            known = {"id": f"call-{index + 1}", "type": "function"} if place == 0 else {}
+            yield {"tool_calls": [{"index": index, **known, "function": function}]}
 
 
 @pytest.fixture
@@ -81,6 +83,23 @@ def test_it_talks_by_its_rules() -> None:
     assert "assistant: I know of balances and transfers.\n" in said
     assert "approve? transfer 5 to Ada\n" in said
     assert "assistant: 5 transferred to Ada; 495 left.\n" in said
+
+
+def test_it_transfers_no_more_than_there_is_and_ends_with_its_input() -> None:
+    said = talk("Transfer 501 to Ada.\nyes\nTransfer 1 to Ada.\n")
+    assert "assistant: 501 cannot be transferred: there are 500 in savings.\n" in said
+    assert said.endswith("approve? transfer 1 to Ada\nyou: ")
+
+
+def test_each_of_several_questions_gets_its_own_answer(url: str) -> None:
+    typed = "Send Bob 20 and 30.\nno\nyes\n\n"
+    said = talk(typed, OPENAI_BASE_URL=url, OPENAI_API_KEY="none")
+    assert said.count("approve? transfer") == 2
+    answers = [one["content"] for one in Model.asked[-1]["messages"] if one["role"] == "tool"]
+    first, second = re.findall(r"approve\? transfer (\d+)", said)
+    expected = {first: "Nothing was transferred.", second: f"{second} transferred to Bob; "}
+    for amount, answer in zip(("20", "30"), answers, strict=True):
+        assert answer.startswith(expected[amount])
 
 
 def test_it_talks_through_the_client_of_openai(url: str) -> None:
