@@ -58,11 +58,21 @@ def _twin(cls: Any, filled: Mapping[Any, Any], known: dict[Any, Any]) -> Any:
     fields: dict[str, Any] = {}
     for name, hint in field_hints(cls).items():
         bare = _rebuilt(_filled(look_through(hint), filled), known)
-        fields[name] = _QUALIFIERS[name in cls.__required_keys__][bare]
+        fields[name] = _QUALIFIERS[_is_required(cls, name, hint)][bare]
     twin: Any = typing_extensions.TypedDict(cls.__name__, fields)  # pyright: ignore[reportArgumentType]
     twin.__doc__ = cls.__doc__
     del known[cls]
     return twin
+
+
+def _is_required(cls: Any, name: str, hint: Any) -> bool:
+    """What the field's own qualifier says; a class with annotations as text knows nothing of it."""
+    qualifier = getattr(get_origin(hint), "_name", None)
+    if qualifier == "ReadOnly":
+        return _is_required(cls, name, get_args(hint)[0])
+    if qualifier in ("Required", "NotRequired"):
+        return qualifier == "Required"
+    return name in cls.__required_keys__
 
 
 def _filled(hint: Any, filled: Mapping[Any, Any]) -> Any:

@@ -17,6 +17,7 @@ from .errors import (
 )
 from .models import FunctionModel, Model, chooses, is_function, is_runnable
 from .prompts import Prompt, led_by
+from .schemas import form_of
 from .tools import Usable
 from .turns import calls_of, field_of, open_calls, said
 from .workers import called
@@ -57,9 +58,8 @@ class Agent:
     async def answer_in_form(self, state: Any, runtime: Runtime[Any]) -> dict[str, Any]:
         """Ask the model for an answer in the form of the response format."""
         messages = list(field_of(state, "messages"))
-        wanted = self.response_format
-        if isinstance(wanted, tuple):
-            prompt, wanted = cast("tuple[str, Any]", wanted)
+        prompt, wanted = form_of(self.response_format)
+        if prompt is not None:
             messages = [led_by(prompt, messages), *messages]
         model = await self.choose(state, runtime)
         return {"structured_response": await model.structured(messages, wanted)}

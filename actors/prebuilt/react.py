@@ -15,6 +15,7 @@ from .agent_state import schema_for
 from .errors import AgentDefinitionError
 from .models import is_model_function
 from .prompts import Prompt
+from .schemas import make_storable
 from .tool_node import ToolNode
 
 
@@ -64,6 +65,7 @@ def create_react_agent(
     shape = Shape(pre_model_hook, post_model_hook, structured, _checked(version), direct)
     choose = chooser(model, list(node.usable.values()), builtin, response_format)
     agent = Agent(choose, Prompt(prompt), name, direct, hooked, response_format)
+    make_storable(response_format)
     schema = schema_for(state_schema, plain=is_model_function(model), structured=structured)
     return builder_of(shape, agent, node, StateGraph(schema, context_schema)).compile(
         checkpointer,

@@ -6,9 +6,25 @@ import json
 from reprlib import repr as shortened
 from typing import Any, cast
 
+from actors.hints import types_in
 from actors.jsonschemas import described
+from checkpoint import register_type
 
 from .errors import AgentModelError
+
+
+def form_of(response_format: Any) -> tuple[Any, Any]:
+    """What the model is told before it is asked for a form, if anything, and the form."""
+    if isinstance(response_format, tuple):
+        return cast("tuple[Any, Any]", response_format)
+    return None, response_format
+
+
+def make_storable(response_format: Any) -> None:
+    """Let threads keep answers in the form: it and the classes that it names are registered."""
+    _, wanted = form_of(response_format)
+    for cls in types_in([wanted]):
+        register_type(cls)
 
 
 def schema_of(wanted: Any) -> dict[str, Any]:

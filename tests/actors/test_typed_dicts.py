@@ -4,6 +4,7 @@ from typing import Annotated, Any, Generic, NotRequired, Required, TypedDict, Ty
 
 import pytest
 from pydantic import TypeAdapter
+from typing_extensions import ReadOnly
 
 from actors.typed_dicts import modern
 
@@ -17,6 +18,17 @@ class Point(TypedDict):
 class Loose(TypedDict, total=False):
     must: Required[str]
     may: list[Point]
+
+
+class AsText(TypedDict):
+    must: "str"
+    may: "NotRequired[int]"
+    shall: "ReadOnly[Required[int]]"
+
+
+class LooseAsText(TypedDict, total=False):
+    must: "Required[int]"
+    may: "int | None"
 
 
 class Box(TypedDict, Generic[Item]):
@@ -44,6 +56,8 @@ def checked(hint: Any, value: Any) -> Any:
         (Box[int], {"held": "1"}, {"held": 1}),
         (Box[Point], {"held": {"x": "1"}}, {"held": {"x": 1}}),
         (Box[int], {"held": 1, "spare": ["2"]}, {"held": 1, "spare": [2]}),
+        (AsText, {"must": "m", "shall": "1"}, {"must": "m", "shall": 1}),
+        (LooseAsText, {"must": "1"}, {"must": 1}),
         (Tree, {"children": [{"children": []}]}, {"children": [{"children": []}]}),
         (int, "1", 1),
     ],
@@ -54,7 +68,14 @@ def test_a_value_is_read_by_the_type_made_anew(hint: Any, given: Any, read: Any)
 
 @pytest.mark.parametrize(
     ("hint", "wrong"),
-    [(Point, {}), (Loose, {"may": []}), (list[Point], [{"x": "a"}]), (Box[int], {"held": "a"})],
+    [
+        (Point, {}),
+        (AsText, {"must": "m"}),
+        (LooseAsText, {}),
+        (Loose, {"may": []}),
+        (list[Point], [{"x": "a"}]),
+        (Box[int], {"held": "a"}),
+    ],
 )
 def test_a_value_that_does_not_fit_is_refused(hint: Any, wrong: Any) -> None:
     with pytest.raises(ValueError, match="validation error"):

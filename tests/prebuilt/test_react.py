@@ -150,6 +150,26 @@ async def test_it_answers_in_a_form(form: Any, expected: Any, answer: Any) -> No
     assert asked[1][1] == ("Sum up." if isinstance(form, tuple) else "hello")
 
 
+class Line(BaseModel):
+    of: str
+
+
+class Poem(BaseModel):
+    lines: list[Line]
+
+
+@pytest.mark.parametrize("form", [Poem, ("A poem, please.", Poem)])
+def test_an_answer_in_a_form_is_kept_by_its_thread(form: Any) -> None:
+    def poet(messages: Any, response_format: Any = None) -> Any:
+        return {"lines": [{"of": "x"}]} if response_format else "Soon."
+
+    saver = MemorySaver()
+    create_react_agent(poet, [], response_format=form, checkpointer=saver).invoke(HELLO, THREAD)
+    later = create_react_agent(poet, [], response_format=form, checkpointer=saver)
+    kept = later.get_state(THREAD).values["structured_response"]
+    assert kept == Poem(lines=[Line(of="x")])
+
+
 async def test_an_answer_that_does_not_fit_the_form_is_an_error() -> None:
     async def model(messages: Any, response_format: Any = None) -> str:
         return "two"
