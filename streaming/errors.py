@@ -21,6 +21,8 @@ StreamingError
 │   └── EventLogConflictError            a row's id is not the next one of its run
 ├── messages
 │   ├── UnknownPieceError (TypeError)    what a client streamed is no piece of a message
+│   ├── MessageOptionError (TypeError)   a message was begun with an option that cannot be
+│   ├── MessageClosedError               something was added to a message that is not open
 │   └── ModelBrokeOffError               a model said in its stream that it failed
 └── SseError
     ├── SseFieldError (ValueError)       a value that the wire form cannot carry
@@ -106,6 +108,14 @@ class EventLogConflictError(StreamingError):
 
 class UnknownPieceError(StreamingError, TypeError):
     """What a client streamed is no piece of a message; take the text out of it and write that."""
+
+
+class MessageOptionError(StreamingError, TypeError):
+    """An option of `stream_message` is of a type that cannot be; the message names the mend."""
+
+
+class MessageClosedError(StreamingError):
+    """The message is not open, so nobody would be shown what is added; add it inside of `with`."""
 
 
 class ModelBrokeOffError(StreamingError):

@@ -10,8 +10,10 @@ from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import dataclass
 from inspect import isawaitable
 from os import urandom
+from reprlib import repr as shortened
 from typing import Any, Self
 
+from .errors import MessageClosedError, MessageOptionError, StreamingError, UnknownPieceError
 from .pieces import Draft, ToolCallChunk, piece_of
 from .tokens import TokenWriter
 from .writer import current_task
@@ -33,6 +35,8 @@ class MessageChunk:
     """What the message cost in tokens, in the last piece, if the client says so."""
     refusal: str = ""
     """A piece of what the model says instead of an answer."""
+    tool_call_id: str | None = None
+    """Of a tool's message: the call that it answers."""
 
     def __add__(self, other: MessageChunk) -> MessageChunk:
         """Both pieces as one."""
@@ -44,6 +48,7 @@ class MessageChunk:
             (*self.tool_call_chunks, *other.tool_call_chunks),
             other.usage_metadata or self.usage_metadata,
             self.refusal + other.refusal,
+            self.tool_call_id,
         )
 
 
@@ -62,6 +67,7 @@ class MessageStream:
         self._draft = Draft()
         self._writer: TokenWriter | None = None
         self._metadata: Mapping[str, Any] = {}
+        self._is_open = False
 
     @property
     def content(self) -> str:
@@ -76,7 +82,13 @@ class MessageStream:
         return {"role": self._role, **self._draft.parts(), "id": self.id, **named}
 
     def write(self, text: str) -> None:
-        """Add a piece.  Never waits on the event loop; in a worker thread, for a slow owner."""
+        """Add a piece.  Never waits on the event loop; in a worker thread, for a slow owner.
+
+        Raises UnknownPieceError (a TypeError) for what is no text, MessageClosedError before and
+        after the `with`.
+        """
+        if not self._is_open or not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise self._refusal(text)
         self._draft.texts.append(text)
         if self._writer is not None:
             chunk = MessageChunk(text, self.id, self._role, self._name)
@@ -95,12 +107,16 @@ class MessageStream:
         completion, or events of a response.  It is closed if this ends early.
 
         Raises UnknownPieceError (a TypeError) for anything else, ModelBrokeOffError when the model
-        says that it failed, and what the client raises; what was said before stays said.
+        says that it failed, MessageClosedError before and after the `with`, and what the client
+        raises; what was said before stays said.
 
             stream = await client.chat.completions.create(model=…, messages=…, stream=True)
             async with stream_message() as message:
                 await message.follow(stream)
         """
+        if not hasattr(stream, "__aiter__"):
+            await _close(stream)  # what was to be awaited says else that it never was
+            raise _no_stream(stream, "an async iterator", _FOLLOW)
         try:
             async for given in stream:
                 self._add(given)
@@ -113,6 +129,8 @@ class MessageStream:
 
     def follow_sync(self, stream: Iterable[Any]) -> dict[str, Any]:
         """The same as `follow`, for sync code and clients."""
+        if isinstance(stream, str | Mapping) or not hasattr(stream, "__iter__"):
+            raise _no_stream(stream, "an iterator of pieces", _FOLLOW_SYNC)
         try:
             for given in stream:
                 self._add(given)
@@ -122,7 +140,21 @@ class MessageStream:
             raise
         return self.message
 
+    def _refusal(self, given: Any) -> StreamingError:
+        """Why this cannot be added."""
+        if not self._is_open:
+            return MessageClosedError(
+                f"{shortened(given)} cannot be added to message {self.id!r}, which is not open: "
+                "nobody would be shown it; add it inside of `with stream_message() as message`"
+            )
+        return UnknownPieceError(
+            f"{shortened(given)} cannot be added to message {self.id!r}: it is of type "
+            f"{type(given).__name__}; give a str, and leave out pieces without text"
+        )
+
     def _add(self, given: Any) -> None:
+        if not self._is_open:
+            raise self._refusal(given)
         piece = piece_of(given)
         self._draft.add(piece)
         if piece and self._writer is not None:
@@ -138,6 +170,7 @@ class MessageStream:
             self._writer.piece(chunk, self._metadata)
 
     def __enter__(self) -> Self:
+        self._is_open = True
         scope = current_task.get(None)
         if scope is not None and not (self._tags and TAG_NOSTREAM in self._tags):
             self._writer = scope.tokens
@@ -146,7 +179,7 @@ class MessageStream:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._writer = None
+        self._writer, self._is_open = None, False
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -166,13 +199,33 @@ def stream_message(
 
     `tags` stand in the metadata of its pieces, for readers to choose by; the tag "nostream" shows
     nothing.  Outside of a run, or when nobody asked for `messages`, it only puts the text together.
+    Raises MessageOptionError (a TypeError) for options of other types.
 
         async with stream_message(tags=["joke"]) as message:
             async for text in my_model(prompt):
                 await message.token(text)
         return {"messages": [message.message]}
     """
+    for option, given in (("role", role), ("id", id), ("name", name)):
+        if not isinstance(given, str) and (given is not None or option == "role"):
+            raise MessageOptionError(
+                f"{option}={given!r} is of type {type(given).__name__}; give a str"
+            )
+    if isinstance(tags, str) or not isinstance(tags, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise MessageOptionError(
+            f"tags={tags!r} is of type {type(tags).__name__}; give a list of str, as in ['joke']"
+        )
     return MessageStream(role, id or urandom(16).hex(), name, tags)
+
+
+_FOLLOW = (
+    "await what the async client's create(…, stream=True) gives, or use follow_sync for a sync one"
+)
+_FOLLOW_SYNC = "give what the sync client's create(…, stream=True) gives, or await follow"
+
+
+def _no_stream(given: Any, wanted: str, mend: str) -> UnknownPieceError:
+    return UnknownPieceError(f"{shortened(given)} cannot be followed: it is not {wanted}; {mend}")
 
 
 async def _close(stream: Any) -> None:

@@ -1,8 +1,8 @@
 """Pieces of messages: what clients of models stream, in one form, and put together again.
 
 Nothing is imported for it: a piece is known by its fields.  A piece is a text; a chunk of a chat
-completion (`choices`, `usage`); or an event of a response (`type`: "response.…"), as the official
-client of OpenAI's API gives them, or as JSON.
+completion (`choices`, `usage`), or an event of a helper that has one (`type`: "chunk"); or an event
+of a response (`type`: "response.…"), as the official client of OpenAI's API gives them, or as JSON.
 """
 
 from __future__ import annotations
@@ -51,9 +51,11 @@ def piece_of(given: Any) -> Piece:
     if _get(given, "choices") is not None:
         return _of_completion(given)
     kind = _get(given, "type")
-    if kind == "error" or (isinstance(kind, str) and kind.startswith("response.")):
+    if isinstance(kind, str) and (kind in _EVENTS or kind.startswith(_SILENT)):
         read = _EVENTS.get(kind)
         return Piece() if read is None else read(given)
+    if _get(given, "error") is not None:
+        return _failed({"response": given})
     raise UnknownPieceError(
         f"{shortened(given)} is no piece of a message that is known here: it has neither `choices` "
         "nor a `type` such as 'response.output_text.delta'; give texts, or take the text out of it "
@@ -107,7 +109,7 @@ def _completed(event: Any) -> Piece:
 
 def _failed(event: Any) -> Piece:
     error = _get(_get(event, "response"), "error") or event
-    code, message = _get(error, "code"), _get(error, "message")
+    code, message = _get(error, "code"), _get(error, "message") or shortened(error)
     raise ModelBrokeOffError(
         f"the model broke off with {code!r}: {message}; what it said before stays as it is: go on "
         "with that, or call it again"
@@ -115,8 +117,9 @@ def _failed(event: Any) -> Piece:
 
 
 _EVENTS: dict[str, Callable[[Any], Piece]] = {
-    "response.output_text.delta": lambda event: Piece(_get(event, "delta")),
-    "response.refusal.delta": lambda event: Piece(refusal=_get(event, "delta")),
+    "chunk": lambda event: _of_completion(_get(event, "chunk")),
+    "response.output_text.delta": lambda event: Piece(_get(event, "delta") or ""),
+    "response.refusal.delta": lambda event: Piece(refusal=_get(event, "delta") or ""),
     "response.output_item.added": _item_added,
     "response.function_call_arguments.delta": _arguments,
     "response.completed": _completed,
@@ -124,7 +127,10 @@ _EVENTS: dict[str, Callable[[Any], Piece]] = {
     "response.failed": _failed,
     "error": _failed,
 }
-"""The events of a response that add something; it has others."""
+"""The events that add something; there are others."""
+_SILENT = ("response.", "content.", "refusal.", "tool_calls.", "logprobs.")
+"""How the names of those begin: of a response, and of the helper, which tells of each chunk again
+in parts."""
 
 
 def _usage(given: Any, read: str, written: str) -> dict[str, int] | None:

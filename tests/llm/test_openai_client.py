@@ -70,6 +70,28 @@ async def test_texts_are_shown_piece_by_piece_and_put_together(
     }
 
 
+async def test_helpers_of_the_client_that_put_things_together_themselves_are_followed_too(
+    server: ModelServer, client: AsyncOpenAI
+) -> None:
+    said = ["one ", "two"]
+    server.says("client-helper", said)
+
+    async def node(state: State) -> State:
+        api: Any = client
+        chat = api.chat.completions.stream(model="client-helper", messages=[USER])
+        async with stream_message() as first, chat as helper:
+            await first.follow(helper)
+        response = api.responses.stream(model="client-helper", input="hi")
+        async with stream_message() as second, response as helper:
+            await second.follow(helper)
+        return {"reply": {"contents": [first.content, second.content]}}
+
+    chunks = [c async for c in graph_of(node).astream({}, stream_mode=["messages", "values"])]
+    shown = [chunk[0].content for mode, chunk in chunks if mode == "messages"]
+    assert [text for text in shown if text] == [*said, *said]
+    assert chunks[-1] == ("values", {"reply": {"contents": ["one two", "one two"]}})
+
+
 @both_apis
 async def test_calls_of_tools_are_shown_in_pieces_and_put_together(
     server: ModelServer, client: AsyncOpenAI, create: Create

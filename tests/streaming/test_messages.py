@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 from streaming import (
     SILENT_WRITER,
     MessageChunk,
+    MessageClosedError,
+    MessageOptionError,
     RunLog,
     ShownMessages,
     StreamWriter,
@@ -108,8 +111,42 @@ async def test_what_was_said_before_an_error_stays_said() -> None:
         await breaks()
     assert log.last == 1
     assert message.content == "half"
-    message.write(" more")
-    assert log.last == 1
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_what_is_added_before_or_after_the_with_is_refused_as_nobody_would_see_it(
+    begun: bool,
+) -> None:
+    message, client = stream_message(), AsyncClient("a")
+    if begun:
+        with message:
+            message.write("whole")
+    with pytest.raises(MessageClosedError, match="add it inside of `with stream_message"):
+        await message.token("more")
+    with pytest.raises(MessageClosedError, match="'a' cannot be added"):
+        await message.follow(client)
+    assert client.closed
+    assert message.content == ("whole" if begun else "")
+
+
+@pytest.mark.parametrize("given", [None, 5, b"bytes", ["a"]])
+async def test_what_is_no_text_is_refused_and_changes_nothing(given: Any) -> None:
+    log = RunLog("run")
+    current_task.set(Scope(tokens_of(log)))
+    async with stream_message() as message:
+        await message.token("a")
+        with pytest.raises(UnknownPieceError, match="give a str, and leave out pieces without"):
+            await message.token(given)
+    assert (message.content, log.last) == ("a", 1)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"tags": "joke"}, {"tags": None}, {"tags": 5}, {"id": 5}, {"role": None}, {"name": b"ann"}],
+)
+def test_options_of_other_types_are_refused_at_once(options: dict[str, Any]) -> None:
+    with pytest.raises(MessageOptionError, match=f"{next(iter(options))}=.* give a "):
+        stream_message(**options)
 
 
 def test_pieces_add_up() -> None:
@@ -182,16 +219,33 @@ def test_a_sync_client_is_followed_in_sync_code() -> None:
 
 async def test_a_stream_that_breaks_is_closed_and_its_error_goes_on() -> None:
     for client in (AsyncClient("a", ConnectionError()), AsyncClient("a", 5)):
-        message = stream_message()
-        with pytest.raises((ConnectionError, UnknownPieceError)):
+        with stream_message() as message, pytest.raises((ConnectionError, UnknownPieceError)):
             await message.follow(client)
         assert (message.content, client.closed) == ("a", True)
 
 
 def test_a_sync_stream_that_breaks_is_closed_too() -> None:
-    client, message = Client("a", ConnectionError()), stream_message()
-    with pytest.raises(ConnectionError):
-        message.follow_sync(client)
-    assert (message.content, client.closed) == ("a", True)
-    with pytest.raises(UnknownPieceError):
-        message.follow_sync([5])
+    client = Client("a", ConnectionError())
+    with stream_message() as message:
+        with pytest.raises(ConnectionError):
+            message.follow_sync(client)
+        assert (message.content, client.closed) == ("a", True)
+        with pytest.raises(UnknownPieceError):
+            message.follow_sync([5])
+
+
+async def test_what_gives_no_pieces_cannot_be_followed() -> None:
+    async def create() -> AsyncClient:
+        return AsyncClient("never awaited")
+
+    async def texts() -> AsyncIterator[str]:
+        yield "never asked for"
+
+    with stream_message() as message:
+        for given in (create(), Client("a"), "text", None):
+            with pytest.raises(UnknownPieceError, match="cannot be followed: it is not an async"):
+                await message.follow(given)  # pyright: ignore[reportArgumentType]
+        for wrong in ("text", {"role": "assistant"}, None, texts()):
+            with pytest.raises(UnknownPieceError, match="cannot be followed: it is not an iter"):
+                message.follow_sync(wrong)  # pyright: ignore[reportArgumentType]
+    assert message.content == ""

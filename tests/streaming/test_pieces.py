@@ -46,8 +46,12 @@ GIVEN: list[tuple[Any, Piece]] = [
         Piece(usage=USAGE),
     ),
     ({"choices": [{"index": 1, "delta": {"content": "of another choice"}}]}, Piece()),
+    ({"type": "chunk", "chunk": completion(content="hi"), "snapshot": {}}, Piece("hi")),
+    ({"type": "content.delta", "delta": "told already"}, Piece()),
+    ({"type": "tool_calls.function.arguments.done", "arguments": "{}"}, Piece()),
     ({"type": "response.created"}, Piece()),
     ({"type": "response.output_text.delta", "delta": "hi"}, Piece("hi")),
+    ({"type": "response.output_text.delta", "delta": None}, Piece()),
     ({"type": "response.refusal.delta", "delta": "no"}, Piece(refusal="no")),
     (
         {
@@ -92,6 +96,7 @@ def test_anything_else_is_refused_with_what_to_do(given: Any) -> None:
             "type": "response.failed",
             "response": {"error": {"code": "overloaded", "message": "try later"}},
         },
+        {"error": {"code": "overloaded", "message": "try later"}},
     ],
 )
 def test_a_model_that_says_it_failed_is_an_error(given: Any) -> None:
