@@ -56,6 +56,7 @@ from .modes import MODES, SKIP, StreamMode, parse_modes, plain_interrupt, projec
 from .options import LogOptions, LogStats, Resolve
 from .pieces import ToolCallChunk
 from .ports import EventCodec, EventLog, Row
+from .reader import EventReader
 from .spans import Span, TraceWriter
 from .staged import Staged
 from .subscriber import BareSubscriber, Overflow, OwnerSubscriber, Subscriber
@@ -75,6 +76,7 @@ __all__ = [
     "EventCodec",
     "EventLog",
     "EventLogConflictError",
+    "EventReader",
     "EventsMissingError",
     "Fence",
     "Gap",

@@ -11,8 +11,9 @@ from .committer import Committer, DurableRun
 from .cursor import BEHIND, END, WAIT, Cursor, Reading
 from .errors import CursorError, LogSetupError, OverflowPolicyError, OwnerPresentError
 from .events import Event
-from .modes import ORDINALS, OutputKeys, StreamMode, parse_modes
+from .modes import MODES, ORDINALS, OutputKeys, StreamMode, parse_modes
 from .options import LogOptions, LogStats
+from .reader import EventReader
 from .ring import Ring
 from .subscriber import OVERFLOWS, Overflow, OwnerSubscriber, Subscriber
 from .view import View
@@ -168,6 +169,19 @@ class ReadableLog:
         view = View(parse_modes(modes), subgraphs, where, output_keys)
         cursor = self._join(view, None, owner=True)
         return OwnerSubscriber(self, cursor, view, 0, "gap" if self._committer is None else "spill")
+
+    def read(self, after: int = 0) -> EventReader:
+        """A reader of the events themselves, those with an id greater than `after`, in batches.
+
+        It never loses silently: it reads on from the durable log, or gets a Gap.
+
+        async with log.read() as events:
+            while batch := await events.batch(): ...
+
+        Raises CursorError.
+        """
+        last_of_it = (after + 1) * MODES_PER_EVENT - 1
+        return EventReader(self, self._join(View(MODES), last_of_it, owner=False))
 
     def _join(self, view: View, after: int | None, *, owner: bool) -> Cursor:
         mask = sum(1 << ORDINALS[mode] for mode in view.modes)
