@@ -17,7 +17,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="UNDERSTUDY_", frozen=True, extra="forbid")
 
     host: str = "127.0.0.1"
-    port: int = Field(2024, ge=0, le=65_535)
+    port: int = Field(default=2024, ge=0, le=65_535)
     database: Path = Path("understudy.db")
     """The file that holds all state."""
 
@@ -28,23 +28,23 @@ class Settings(BaseSettings):
     allow_private_webhooks: bool = False
     """True: webhooks may go to private addresses."""
 
-    max_body: int = Field(16 * MIB, gt=0)
-    max_nesting: int = Field(200, gt=0)
+    max_body: int = Field(default=16 * MIB, gt=0)
+    max_nesting: int = Field(default=200, gt=0)
     """Levels of arrays and objects in a request's JSON."""
-    max_runs: int = Field(10_000, gt=0)
+    max_runs: int = Field(default=10_000, gt=0)
     """Runs that wait or run at once; more are refused with 503."""
-    max_readers: int = Field(10_000, gt=0)
+    max_readers: int = Field(default=10_000, gt=0)
     """Open streams at once; more are refused with 503."""
 
-    heartbeat: float = Field(5.0, gt=0)
+    heartbeat: float = Field(default=5.0, gt=0)
     """Between two signs of life on a stream or a waiting request."""
-    retention: float = Field(3600.0, ge=0)
+    retention: float = Field(default=3600.0, ge=0)
     """How long the events of an ended run can be read again."""
-    retention_bytes: int = Field(1024 * MIB, ge=0)
+    retention_bytes: int = Field(default=1024 * MIB, ge=0)
     """Of all ended runs' stored events together; the oldest go first."""
-    drain: float = Field(10.0, ge=0)
+    drain: float = Field(default=10.0, ge=0)
     """At a shutdown, how long running steps get to reach a checkpoint."""
-    max_attempts: int = Field(3, gt=0)
+    max_attempts: int = Field(default=3, gt=0)
     """A run that took the process down with it this often is given up."""
-    sweep: float = Field(60.0, gt=0)
+    sweep: float = Field(default=60.0, gt=0)
     """Between two looks for threads, events and items whose time is over."""

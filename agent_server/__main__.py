@@ -1,0 +1,5 @@
+"""`python -m agent_server`, the same as `understudy`."""
+
+from agent_server.cli import main
+
+main()

@@ -1,0 +1,210 @@
+"""What every request passes on its way to a route, from the outside in.
+
+Requests    an id for it, a line in the log, a count
+(CORS)      Starlette's own
+Answers     errors as {"detail"}, paths without their trailing slash
+Keys        one of the server's keys, if it has any
+Limits      how much a body may bring
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import re
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from checkpoint import DatabaseError
+
+from .errors import RequestError, TooLargeError, UnauthorizedError
+from .responses import JsonResponse
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+logger = logging.getLogger(__name__)
+
+OPEN_PATHS = frozenset({"/", "/ok", "/info"})
+"""What may be asked without a key: whether the server is there."""
+
+_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
+
+
+def path_of(scope: Scope) -> str:
+    """The path below the prefix that the app is mounted at."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    return path[len(root) :] if root and path.startswith(root) else path
+
+
+class Requests:
+    """Gives every request an id (the client's own, if it is one), and tells when it is answered."""
+
+    def __init__(self, app: ASGIApp, told: Callable[[Scope, int, float], None]) -> None:
+        self._app = app
+        self._told = told
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(Headers(scope=scope).get("x-request-id"))
+        scope["request_id"] = request_id
+        began = time.perf_counter()
+        status = 499  # the client went before there was an answer
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["x-request-id"] = request_id
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        finally:
+            self._told(scope, status, time.perf_counter() - began)
+
+
+def _request_id(given: str | None) -> str:
+    return given if given and _REQUEST_ID.fullmatch(given) else uuid4().hex
+
+
+class Answers:
+    """Answers errors as {"detail": text}: no traceback, no path."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = False
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        path = path_of(scope)
+        if len(path) > 1 and path.endswith("/"):
+            await _without_slash(scope)(scope, receive, send)
+            return
+        try:
+            await self._app(scope, receive, send_and_note)
+        except ClientDisconnect:
+            pass
+        except Exception as error:
+            answer = answer_to(error, scope.get("request_id", ""))
+            if begun:  # too late to say anything: the connection is cut, which the client sees
+                raise
+            await answer(scope, receive, send)
+
+
+def _without_slash(scope: Scope) -> Response:
+    """To the same path without it, on this server whatever the path looks like."""
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    path = "/" + raw.decode("ascii", "replace").split("?")[0].strip("/\\")
+    query: bytes = scope.get("query_string", b"")
+    target = path + (f"?{query.decode('ascii', 'replace')}" if query else "")
+    return Response(status_code=307, headers={"location": target})
+
+
+def answer_to(error: Exception, request_id: str) -> Response:
+    """What is answered when a request has failed; what nobody foresaw is logged."""
+    if isinstance(error, RequestError):
+        return JsonResponse({"detail": str(error)}, error.status)
+    if isinstance(error, DatabaseError):
+        logger.error("the database refused request %s", request_id, exc_info=error)
+        return JsonResponse({"detail": "The database cannot be used now; come back later"}, 503)
+    logger.error("request %s failed", request_id, exc_info=error)
+    return JsonResponse({"detail": "Internal Server Error"}, 500)
+
+
+async def answer_http(_request: Request, error: Exception) -> Response:
+    """No such path, or not with this method."""
+    if not isinstance(error, HTTPException):
+        raise error
+    return JsonResponse({"detail": error.detail}, error.status_code, headers=error.headers)
+
+
+def told(scope: Scope, status: int, seconds: float) -> None:
+    """Write the line of the log that a request leaves."""
+    logger.info(
+        "%s %s %d",
+        scope["method"],
+        path_of(scope),
+        status,
+        extra={"request_id": scope["request_id"], "ms": round(seconds * 1000, 2)},
+    )
+
+
+class Keys:
+    """Lets in who brings one of the keys in `x-api-key`."""
+
+    def __init__(self, app: ASGIApp, keys: Iterable[str]) -> None:
+        self._app = app
+        self._keys = tuple(key.encode() for key in keys)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] in ("http", "websocket") and path_of(scope) not in OPEN_PATHS:
+            given = Headers(scope=scope).get("x-api-key", "").encode("latin-1")
+            if not _is_one_of(given, self._keys):
+                raise UnauthorizedError(
+                    "No valid API key; send one of this server's keys in the header x-api-key"
+                )
+        await self._app(scope, receive, send)
+
+
+def _is_one_of(given: bytes, keys: Sequence[bytes]) -> bool:
+    """Takes as long for any guess: every key is compared, and every byte of it."""
+    return sum(hmac.compare_digest(given, key) for key in keys) > 0
+
+
+class Limits:
+    """Refuses bodies that are too large, said so or not, before they are held in memory."""
+
+    def __init__(self, app: ASGIApp, max_body: int, max_nesting: int) -> None:
+        self._app = app
+        self._max_body = max_body
+        self._max_nesting = max_nesting
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope["max_nesting"] = self._max_nesting
+        told = Headers(scope=scope).get("content-length", "")
+        if told.isdecimal() and int(told) > self._max_body:
+            raise self._too_large()
+        taken = 0
+
+        async def receive_some() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > self._max_body:
+                raise self._too_large()
+            return message
+
+        await self._app(scope, receive_some, send)
+
+    def _too_large(self) -> TooLargeError:
+        return TooLargeError(
+            f"The request body is larger than {self._max_body} bytes; send less, or start the "
+            "server with a larger max_body"
+        )
