@@ -7,9 +7,10 @@ from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from checkpoint import new_id
-from streaming import MessageChunk, ShownMessages, TokenWriter
+from streaming import ShownMessages, TokenWriter
 
 from .merging import loaded_messages
+from .plain_chunks import chunk_of, is_plain
 from .spec import BARE_KEYS
 from .views import namespace_text
 
@@ -89,32 +90,38 @@ def show_returned(context: TaskContext, writes: Writes, settled: Writes) -> None
     ]
     if not returned:
         return
-    tokens.know(filter(None, map(_id_of, _given(context))))
+    tokens.know(known for one in _given(context) if (known := _known_as(tokens, one)))
     for message in returned:
         show_message(tokens, message)
 
 
 def show_message(tokens: TokenWriter, message: Any) -> None:
     """Show a whole message, unless it was shown before."""
-    tokens.whole(*_as_shown(message), tokens.metadata)
+    tokens.whole(*_as_shown(tokens, message), tokens.metadata)
 
 
 def push_piece(tokens: TokenWriter, message: Any) -> None:
     """Show a message, or a piece of one, that is written by hand."""
-    tokens.piece(_as_shown(message)[0], tokens.metadata)
+    tokens.piece(_as_shown(tokens, message)[0], tokens.metadata)
 
 
-def _as_shown(message: Any) -> tuple[Any, str]:
-    """A message as the mode shows it, and its id, which it is given if it has none."""
-    if not isinstance(message, dict):
-        if message.id is None:
-            message.id = new_id()
-        return message, message.id
-    plain = cast("dict[str, Any]", message)
-    known: str = plain.get("id") or plain.setdefault("id", new_id())
-    content = plain.get("content")
-    text = content if isinstance(content, str) else ""
-    return MessageChunk(text, known, plain["role"], plain.get("name")), known
+def _as_shown(tokens: TokenWriter, message: Any) -> tuple[Any, str]:
+    """A message as the mode shows it, and its id, which one of LangChain's is given if need be."""
+    if isinstance(message, dict):
+        plain = cast("dict[str, Any]", message)
+        known: str = _known_as(tokens, plain)
+        return chunk_of(plain, known), known
+    if message.id is None:
+        message.id = new_id()
+    return message, message.id
+
+
+def _known_as(tokens: TokenWriter, message: Any) -> Any:
+    """A message's id; a dict without one, which may be used again as another message, gets none
+    of its own, and is known by another name as long as the run goes on."""
+    known = _id_of(message)
+    plain = cast("object", message)
+    return tokens.name_of(plain) if isinstance(message, dict) and not known else known
 
 
 def messages_in(value: Any) -> Iterable[Any]:
@@ -133,7 +140,7 @@ def is_message(value: Any) -> bool:
     own.
     """
     langchain = loaded_messages()
-    return _is_plain(value) if langchain is None else langchain.is_message(value)
+    return is_plain(value) if langchain is None else langchain.is_message(value)
 
 
 def _written(key: str, value: Any, made: Any) -> Iterable[Any]:
@@ -177,13 +184,5 @@ def _values_of(state: Any) -> Iterable[Any]:
     return vars(state).values() if hasattr(state, "model_fields_set") else ()
 
 
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, dict) and "role" in value and isinstance(_field(value, "content"), str)
-
-
-def _id_of(message: Any) -> str | None:
-    return _field(message, "id") if isinstance(message, dict) else message.id
-
-
-def _field(message: Any, name: str) -> Any:
-    return message.get(name)
+def _id_of(message: Any) -> Any:
+    return cast("dict[str, Any]", message).get("id") if isinstance(message, dict) else message.id

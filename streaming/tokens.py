@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from os import urandom
 from typing import Any
 
 from .events import Namespace, Token
@@ -17,10 +18,13 @@ class ShownMessages:
     Readers see different namespaces: what was shown in a subgraph is news to who reads the root.
     """
 
-    __slots__ = ("_places",)
+    __slots__ = ("_named", "_places")
 
     def __init__(self) -> None:
         self._places: dict[str, tuple[Namespace, ...]] = {}
+        self._named: dict[int, tuple[object, str]] = {}
+        """Messages without an id, which are kept so that no other takes their place in memory, and
+        what they are called here."""
 
     def add(self, message_id: str, ns: Namespace) -> tuple[Namespace, ...] | None:
         """Note that a message is shown under `ns`; gives the other namespaces that it was shown
@@ -33,6 +37,13 @@ class ShownMessages:
             return None
         self._places[message_id] = (*places, ns)
         return places
+
+    def name_of(self, message: object) -> str:
+        """What a message that has no id is called here: the same each time that it comes."""
+        known = self._named.get(id(message))
+        if known is None:
+            known = self._named[id(message)] = message, urandom(16).hex()
+        return known[1]
 
 
 class TokenWriter(TaskWriter):
@@ -90,6 +101,10 @@ class TokenWriter(TaskWriter):
                     seen_in=seen_in,
                 )
             )
+
+    def name_of(self, message: object) -> str:
+        """What a message that has no id is called in this run."""
+        return self._shown.name_of(message)
 
     def know(self, message_ids: Iterable[str]) -> None:
         """Take messages for shown: they are not new."""

@@ -143,21 +143,34 @@ async def test_a_joiner_who_asks_in_vain_is_told() -> None:
 RETURNED = """
 import asyncio, sys
 from typing import Any, TypedDict
-from actors import START, StateGraph
-from streaming import MessageChunk
+from actors import START, StateGraph, task
 
 class State(TypedDict):
     messages: list[Any]
 
 old = {"role": "user", "content": "hi", "id": "old"}
+nameless = {"role": "user", "content": "I am nobody"}
 new = {"role": "assistant", "content": "yo"}
+call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+calls = {"role": "assistant", "content": None, "tool_calls": [call], "id": "calls"}
+
+@task
+def greet():
+    return new
 
 async def node(state):
-    return {"messages": [old, new, {"no": "message"}]}
+    return {"messages": [old, nameless, await greet(), new, calls, {"no": "message"}]}
 
 graph = StateGraph(State).add_node(node).add_edge(START, "node").compile()
-chunks = list(graph.stream({"messages": [old]}, stream_mode="messages"))
-assert [chunk for chunk, _ in chunks] == [MessageChunk("yo", new["id"])], chunks
+seen = set()
+for _ in range(2):
+    chunks = graph.stream({"messages": [old, nameless]}, stream_mode="messages")
+    first, second = [chunk for chunk, _ in chunks]
+    assert (first.content, second.id) == ("yo", "calls"), (first, second)
+    assert [each["name"] for each in second.tool_call_chunks] == ["f"]
+    seen.add(first.id)
+assert len(seen) == 2, "a constant is another message in another run"
+assert new == {"role": "assistant", "content": "yo"}
 assert not any(name.startswith("langchain") for name in sys.modules)
 """
 

@@ -69,6 +69,14 @@ def test_a_message_is_noted_once_under_each_namespace() -> None:
     assert shown.add("other", ROOT) == ()
 
 
+def test_a_message_without_an_id_has_a_name_of_its_own_for_the_run() -> None:
+    shown, message = ShownMessages(), {"role": "user"}
+    name = shown.name_of(message)
+    assert shown.name_of(message) == name
+    assert len({name, *(shown.name_of({"role": "user"}) for _ in range(20))}) == 21
+    assert message == {"role": "user"}
+
+
 async def test_who_reads_the_root_alone_sees_the_whole_of_what_was_streamed_below() -> None:
     log, shown = RunLog("run"), ShownMessages()
     tokens_of(log, shown, SUB).piece(MessageChunk("par", "m"), TASK)
