@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import pytest
+
+from actors import GraphRecursionError
+from agent_server.failures import HIDDEN, error_json, failure_json
+
+
+class SecretError(Exception):
+    """An error of the user's own."""
+
+
+class BrokenError(ValueError):
+    def __repr__(self) -> str:
+        raise RuntimeError("no repr either")
+
+
+@pytest.mark.parametrize("name", ["ValueError", "KeyError", "TimeoutError", "InvalidUpdateError"])
+def test_messages_of_known_classes_are_shown(name: str) -> None:
+    assert failure_json(name, "boom: x") == {"error": name, "message": "boom: x"}
+
+
+@pytest.mark.parametrize("name", ["SecretError", "OSError", "OperationalError"])
+def test_messages_of_other_classes_are_not(name: str) -> None:
+    assert failure_json(name, "/home/me/key.pem") == {"error": name, "message": HIDDEN}
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        (ValueError("boom: x"), {"error": "ValueError", "message": "boom: x"}),
+        (ValueError(), {"error": "ValueError", "message": ""}),
+        (ValueError("a", 2), {"error": "ValueError", "message": "('a', 2)"}),
+        (KeyError("a\n'b'"), {"error": "KeyError", "message": "a\n'b'"}),
+        (GraphRecursionError("too far"), {"error": "GraphRecursionError", "message": "too far"}),
+        (SecretError("x"), {"error": "SecretError", "message": HIDDEN}),
+        (BrokenError("x"), {"error": "BrokenError", "message": HIDDEN}),
+    ],
+)
+def test_an_exception_and_what_is_stored_of_it_are_shown_alike(
+    error: Exception, shown: dict[str, str]
+) -> None:
+    assert error_json(error) == shown
+    if not isinstance(error, BrokenError):
+        assert error_json(repr(error)) == shown
+
+
+def test_a_stored_text_that_is_no_exception_is_hidden() -> None:
+    assert error_json("what is this?") == {"error": "Error", "message": HIDDEN}
+
+
+def test_arguments_that_are_no_literals_are_shown_as_they_stand() -> None:
+    assert error_json("ValueError(<object>)") == {"error": "ValueError", "message": "<object>"}
