@@ -15,6 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute
 
 from .middleware import Answers, Keys, Limits, Requests, answer_http, told
+from .project import ConfigFile, Cors, Project
 from .routes import meta
 from .services import open_services
 from .settings import Settings
@@ -34,11 +35,12 @@ def create_app(
     *,
     database: str | Path | None = None,
     settings: Settings | None = None,
+    auth: Any = None,
 ) -> Starlette:
     """The server as an ASGI app, to run by itself or to mount below a prefix.
 
-    `graphs`: name -> compiled graph, builder or factory.  A mounted app's lifespan is not entered
-    by who mounts it, so pass it on::
+    `graphs`: name -> compiled graph, builder or factory.  `auth`: an object of langgraph_sdk's
+    `Auth`.  A mounted app's lifespan is not entered by who mounts it, so pass it on::
 
         agents = create_app({"agent": graph}, database="agents.db")
         app = Starlette(
@@ -48,19 +50,27 @@ def create_app(
 
     Starting raises SetupError's children: GraphLoadError, DatabaseInUseError, ….
     """
-    chosen = settings or Settings()
+    chosen = settings or Settings.read()
     if database is not None:
         chosen = chosen.model_copy(update={"database": Path(database)})
+    return _app(chosen, graphs, ConfigFile(), auth)
 
+
+def app_for(project: Project, settings: Settings) -> Starlette:
+    """The app that a langgraph.json, or a command line, describes.  Raises GraphLoadError."""
+    return _app(settings, project.load_graphs(), project.file, project.load_auth())
+
+
+def _app(settings: Settings, graphs: Mapping[str, Any], file: ConfigFile, auth: Any) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None]:
-        async with open_services(chosen, graphs) as services:
+        async with open_services(settings, graphs, file) as services:
             app.state.services = services
             yield
 
     return Starlette(
         routes=_routes(),
-        middleware=_middleware(chosen),
+        middleware=_middleware(settings, file, auth),
         exception_handlers={HTTPException: answer_http},
         lifespan=lifespan,
     )
@@ -86,18 +96,25 @@ def _routes() -> list[BaseRoute]:
     return found
 
 
-def _middleware(settings: Settings) -> list[Middleware]:
-    keys = [Middleware(Keys, keys=settings.api_keys)] if settings.api_keys else []
+def _middleware(settings: Settings, file: ConfigFile, auth: Any) -> list[Middleware]:  # noqa: ARG001
+    keys = settings.keys()
     return [
         Middleware(Requests, told=told),
-        Middleware(
-            CORSMiddleware,
-            allow_origins=settings.allow_origins,
-            allow_methods=["*"],
-            allow_headers=["*"],
-            expose_headers=EXPOSED,
-        ),
+        Middleware(CORSMiddleware, **_cors(settings, file)),
         Middleware(Answers),
-        *keys,
+        *([Middleware(Keys, keys=keys)] if keys else []),
         Middleware(Limits, max_body=settings.max_body, max_nesting=settings.max_nesting),
     ]
+
+
+def _cors(settings: Settings, file: ConfigFile) -> dict[str, Any]:
+    said = file.http.cors or Cors(allow_origins=settings.allow_origins)
+    return {
+        "allow_origins": said.allow_origins,
+        "allow_methods": said.allow_methods,
+        "allow_headers": said.allow_headers,
+        "allow_credentials": said.allow_credentials,
+        "allow_origin_regex": said.allow_origin_regex,
+        "expose_headers": (*EXPOSED, *said.expose_headers),
+        "max_age": said.max_age,
+    }

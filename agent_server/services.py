@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -9,9 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from actors import ActorSystem
-from checkpoint import SqliteSaver, SqliteStore, SqliteTables
+from checkpoint import SqliteSaver, SqliteStore, SqliteTables, TTLConfig
 
 from .graphs import Graphs
+from .lock import hold
+from .project import ConfigFile
 from .settings import Settings
 from .tables import server_tables
 
@@ -40,7 +43,15 @@ class Services:
     runs: Runs
     dispatcher: Dispatcher
     crons: Crons
+    closing: asyncio.Event
+    """Set when the process was asked to stop: streams say so and end."""
     clock: Callable[[], float] = time.time
+
+    async def drain(self) -> None:
+        """Nothing new, no streams; running steps get time to reach a checkpoint."""
+        self.closing.set()
+        if self.dispatcher is not None:
+            await self.dispatcher.drain()
 
 
 def services_of(request: HTTPConnection) -> Services:
@@ -49,11 +60,17 @@ def services_of(request: HTTPConnection) -> Services:
 
 
 @asynccontextmanager
-async def open_services(settings: Settings, graphs: Mapping[str, Any]) -> AsyncGenerator[Services]:
-    """Everything, from the first table to the last run; put away in the other order."""
+async def open_services(
+    settings: Settings, graphs: Mapping[str, Any], file: ConfigFile
+) -> AsyncGenerator[Services]:
+    """Everything, from the first table to the last run; put away in the other order.
+
+    Raises DatabaseInUseError, GraphLoadError.
+    """
     async with AsyncExitStack() as stack:
+        stack.enter_context(hold(settings.database))
         saver = await stack.enter_async_context(SqliteSaver(settings.database))
-        store = await stack.enter_async_context(SqliteStore(settings.database))
+        store = await stack.enter_async_context(_store(settings, file))
         tables = await stack.enter_async_context(server_tables(settings.database))
         served = Graphs(saver, store)
         served.add_all(graphs)
@@ -70,4 +87,13 @@ async def open_services(settings: Settings, graphs: Mapping[str, Any]) -> AsyncG
             runs=cast("Any", None),
             dispatcher=cast("Any", None),
             crons=cast("Any", None),
+            closing=asyncio.Event(),
         )
+
+
+def _store(settings: Settings, file: ConfigFile) -> SqliteStore:
+    said = file.store
+    ttl: TTLConfig | None = None
+    if said.ttl is not None:
+        ttl = {"default_ttl": said.ttl.default_ttl, "refresh_on_read": said.ttl.refresh_on_read}
+    return SqliteStore(settings.database, ttl=ttl)

@@ -1,36 +1,48 @@
-"""A server process: it listens, serves, and stops so that nothing is lost."""
+"""A server process: it listens, serves, and stops so that nothing is lost and nobody waits long.
+
+When it is asked to stop (SIGTERM, SIGINT) it takes no new connections, tells its streams, gives
+running steps time to reach a checkpoint, and closes the database.  Asked again, it ends at once,
+which costs nothing but time: what was committed is there, and runs go on at the next start.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Generator
 from typing import TYPE_CHECKING
 
 import uvicorn
 
-from .errors import PortInUseError
+from .errors import PortInUseError, SettingsError
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-    from .settings import Settings
+LAST_RESORT = 10
+"""Seconds beyond the deadline after which the process is ended, whatever holds it up."""
+_STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens; port 0 takes a free one.  Raises PortInUseError."""
+    """A socket that listens; port 0 takes a free one.  Raises PortInUseError, SettingsError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
         listener.listen(2048)
+    except socket.gaierror:
+        listener.close()
+        raise SettingsError(f"host={host!r} is no address here; give another --host") from None
     except OSError as error:
         listener.close()
         raise PortInUseError(
-            f"cannot listen on {host}:{port}: {error.strerror}; "
-            "stop what does, or give another --port"
+            f"cannot listen on {host}:{port}: {error.strerror}; stop what does, or give another "
+            "--port"
         ) from None
-    listener.setblocking(False)
     return listener
 
 
@@ -40,19 +52,74 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+class _Server(uvicorn.Server):
+    """uvicorn's, with our own order of stopping."""
+
+    def __init__(self, config: uvicorn.Config, drain: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(config)
+        self._drain = drain
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Signals are ours: uvicorn would end the process before the database is closed."""
+        yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """No new connections; then the drain; then what is left of the open ones."""
+        for server in self.servers:
+            server.close()
+        await self._drain()
+        await super().shutdown(sockets)
+
+
 async def serve(
-    app: Starlette, settings: Settings, listener: socket.socket, ready: Callable[[str], None]
+    app: Starlette,
+    listener: socket.socket,
+    *,
+    ready: Callable[[], None],
+    drain: Callable[[], Awaitable[None]],
+    deadline: float,
 ) -> None:
-    """Serve until a signal asks to stop."""
+    """Serve until a signal asks to stop; the app's lifespan is around it.
+
+    `ready` is called when it listens; `deadline`: the seconds that a stop may take.
+    """
     config = uvicorn.Config(
         app,
         lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=int(settings.drain) + 1,
+        ws_max_size=1 << 24,
+        timeout_graceful_shutdown=max(1, round(deadline / 2)),
     )
-    server = uvicorn.Server(config)
-    async with app.router.lifespan_context(app):
-        ready(url_of(listener))
+    server = _Server(config, drain)
+    with _signals(server, deadline):
+        ready()
         await server.serve(sockets=[listener])
+
+
+@contextlib.contextmanager
+def _signals(server: uvicorn.Server, deadline: float) -> Generator[None]:
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        for number in _STOPS:
+            loop.remove_signal_handler(number)  # the next one ends the process
+        end_anyway(deadline + LAST_RESORT)
+        server.should_exit = True
+
+    for number in _STOPS:
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in _STOPS:
+            loop.remove_signal_handler(number)
+
+
+def end_anyway(seconds: float) -> None:
+    """Have the system end this process then: a thread of a node's may never come back."""
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, seconds)

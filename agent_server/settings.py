@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from .errors import SettingsError
 
 MIB = 1 << 20
 
@@ -21,8 +23,11 @@ class Settings(BaseSettings):
     database: Path = Path("understudy.db")
     """The file that holds all state."""
 
-    api_keys: Annotated[tuple[str, ...], NoDecode] = ()
-    """Keys of which a request must bring one in `x-api-key`; none: everybody may ask."""
+    api_keys: Annotated[tuple[str, ...], NoDecode] = Field(default=(), repr=False)
+    """Keys of which a request must bring one in `x-api-key`; none: everybody may ask.  In the
+    environment they are separated by commas."""
+    api_keys_file: Path | None = None
+    """A file of further keys, one per line."""
     allow_origins: Annotated[tuple[str, ...], NoDecode] = ("*",)
     """Origins that browsers may call from."""
     allow_private_webhooks: bool = False
@@ -48,3 +53,46 @@ class Settings(BaseSettings):
     """A run that took the process down with it this often is given up."""
     sweep: float = Field(default=60.0, gt=0)
     """Between two looks for threads, events and items whose time is over."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["text", "json"] = "text"
+
+    @classmethod
+    def read(cls, **given: Any) -> Self:
+        """The settings, from what is given (None: not given) and the environment.
+
+        Raises SettingsError, which names the first setting that cannot be.
+        """
+        try:
+            return cls(**{name: value for name, value in given.items() if value is not None})
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            name = str(first["loc"][0]) if first["loc"] else "settings"
+            raise SettingsError(
+                f"{name}={first['input']!r} cannot be: {first['msg']}; give another --"
+                f"{name.replace('_', '-')} or UNDERSTUDY_{name.upper()}"
+            ) from None
+
+    @field_validator("api_keys", "allow_origins", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    def keys(self) -> tuple[str, ...]:
+        """All keys, those of the file too.  Raises SettingsError for a file that gives none."""
+        if self.api_keys_file is None:
+            return self.api_keys
+        try:
+            lines = self.api_keys_file.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                f"api_keys_file={str(self.api_keys_file)!r} cannot be read: {error}; mend the file"
+            ) from None
+        found = tuple(line.strip() for line in lines if line.strip() and line[0] != "#")
+        if not found:
+            raise SettingsError(
+                f"api_keys_file={str(self.api_keys_file)!r} has no key in it; write one per line"
+            )
+        return (*self.api_keys, *found)

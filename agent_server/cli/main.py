@@ -1,54 +1,49 @@
-"""The commands."""
+"""`understudy` and its commands; what a user did wrong is told in one line."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-from pathlib import Path
+import sys
+from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+from agent_server.cli import serve as serving
+from agent_server.errors import ServerError
+
+app = typer.Typer(
+    name="understudy",
+    help="Serve graphs over HTTP, run them, and look at what they keep.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(serving.dev)
+app.command()(serving.serve)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"understudy {version('understudy')}")
+        raise typer.Exit
 
 
 @app.callback()
-def understudy() -> None:
-    """Serve graphs."""
-
-
-@app.command()
-def serve(
-    graphs: Annotated[list[str] | None, typer.Argument()] = None,
-    config: Path = Path("langgraph.json"),
-    host: str = "127.0.0.1",
-    port: int = 2024,
-    database: Path = Path("understudy.db"),
+def understudy(
+    _version_asked: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
-    """Serve graphs."""
-    from agent_server.app import create_app
-    from agent_server.loading import load
-    from agent_server.serving import listen
-    from agent_server.serving import serve as serve_app
-    from agent_server.settings import Settings
-
-    if graphs:
-        targets = {each.rpartition(":")[2]: load(each) for each in graphs}
-    else:
-        said = json.loads(config.read_text())
-        targets = {name: load(each, config.parent) for name, each in said["graphs"].items()}
-    settings = Settings(host=host, port=port, database=database)
-    listener = listen(host, port)
-    asyncio.run(
-        serve_app(
-            create_app(targets, settings=settings),
-            settings,
-            listener,
-            lambda url: typer.echo(f"listening on {url}"),
-        )
-    )
+    """Serve graphs over HTTP, run them, and look at what they keep."""
 
 
 def main() -> None:
     """Run the command that was asked for."""
-    app()
+    try:
+        app()
+    except ServerError as error:
+        typer.echo(f"understudy: {error}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

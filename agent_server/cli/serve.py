@@ -1,0 +1,126 @@
+"""`understudy serve` and `understudy dev`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from agent_server.project import CONFIG_NAME, Project, named_graphs, read_project
+
+if TYPE_CHECKING:
+    from agent_server.settings import Settings
+
+Graphs = Annotated[
+    list[str] | None,
+    typer.Argument(help="graph.py:graph, or name=graph.py:graph; else those of langgraph.json."),
+]
+ConfigPath = Annotated[Path | None, typer.Option("--config", help="A langgraph.json.")]
+Host = Annotated[str | None, typer.Option(help="Address to listen on [127.0.0.1].")]
+Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one [2024].")]
+Database = Annotated[Path | None, typer.Option(help="The file that keeps all [understudy.db].")]
+Level = Annotated[Literal["debug", "info", "warning", "error"] | None, typer.Option("--log-level")]
+
+
+def project_of(graphs: list[str] | None, config: Path | None) -> Project:
+    """What to serve.  Raises ConfigFileError."""
+    if graphs and config is None:
+        return named_graphs(graphs, Path.cwd())
+    return read_project(config or Path(CONFIG_NAME))
+
+
+def serve(
+    graphs: Graphs = None,
+    config: ConfigPath = None,
+    host: Host = None,
+    port: Port = None,
+    database: Database = None,
+    log_level: Level = None,
+    socket_number: Annotated[int | None, typer.Option("--fd", hidden=True)] = None,
+) -> None:
+    """Serve graphs until SIGTERM or Ctrl-C; further settings come from UNDERSTUDY_… variables."""
+    from agent_server import logs
+    from agent_server.serving import listen
+    from agent_server.settings import Settings
+
+    project = project_of(graphs, config)
+    project.prepare()  # its environment may hold settings
+    settings = Settings.read(host=host, port=port, database=database, log_level=log_level)
+    logs.configure(settings.log_level, settings.log_format)
+    if socket_number is None:
+        listener = listen(settings.host, settings.port)
+    else:
+        listener = socket.socket(fileno=socket_number)
+    with listener:
+        asyncio.run(_serve(project, settings, listener))
+
+
+async def _serve(project: Project, settings: Settings, listener: socket.socket) -> None:
+    from agent_server.app import app_for
+    from agent_server.serving import serve as serve_app
+    from agent_server.serving import url_of
+
+    app = app_for(project, settings)
+
+    async def drain() -> None:
+        await app.state.services.drain()
+
+    async with app.router.lifespan_context(app):
+        await serve_app(
+            app,
+            listener,
+            ready=lambda: _greet(project, settings, url_of(listener)),
+            drain=drain,
+            deadline=settings.drain,
+        )
+
+
+def _greet(project: Project, settings: Settings, url: str) -> None:
+    """Where it listens, and a request to begin with."""
+    name = next(iter(project.graphs))
+    key = " -H 'x-api-key: …'" if settings.keys() else ""
+    typer.echo(
+        f"serving {', '.join(project.graphs)} · keeping everything in {settings.database}\n"
+        f"listening on {url} · documentation at {url}/docs\n\n"
+        f"  curl -N {url}/runs/stream -H 'content-type: application/json'{key} \\\n"
+        f'    -d \'{{"assistant_id": "{name}", "input": {{}}, "stream_mode": "updates"}}\'\n'
+    )
+
+
+def dev(
+    graphs: Graphs = None,
+    config: ConfigPath = None,
+    host: Host = None,
+    port: Port = None,
+    database: Database = None,
+    log_level: Level = None,
+) -> None:
+    """Serve graphs, and begin anew when a file of theirs has changed."""
+    from agent_server.cli.reload import Reloader
+    from agent_server.serving import listen
+    from agent_server.settings import Settings
+
+    os.environ.setdefault("UNDERSTUDY_DRAIN", "2")  # a change should be seen soon
+    settings = Settings.read(host=host, port=port, database=database, log_level=log_level)
+    options = {"--config": config, "--database": database, "--log-level": log_level}
+    arguments = [f"{name}={value}" for name, value in options.items() if value is not None]
+    with listen(settings.host, settings.port) as listener:
+        Reloader([*arguments, *(graphs or [])], listener, _watched(graphs, config)).run()
+
+
+def _watched(graphs: list[str] | None, config: Path | None) -> list[Path]:
+    """Folders whose files make up the project; as far as they can be told while it is broken."""
+    from agent_server.errors import ConfigFileError
+
+    base = (config or Path(CONFIG_NAME)).parent.resolve()
+    try:
+        project = project_of(graphs, config)
+    except ConfigFileError:
+        return [base]
+    files = (project.base / target.rpartition(":")[0] for target in project.graphs.values())
+    folders = {base, *project.folders, *(file.parent.resolve() for file in files)}
+    return [folder for folder in sorted(folders) if folder.is_dir()]
