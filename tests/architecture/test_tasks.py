@@ -32,6 +32,11 @@ OWNERS: Mapping[str, tuple[frozenset[str], str]] = {
         "sync code runs in worker threads, within a limit",
     ),
     "actors/supervisor.py": (frozenset({"create_task"}), "the one place where tasks are made"),
+    "agent_server/thread_rows.py": (
+        frozenset({"Thread"}),
+        "a record: a thread of runs, not of code",
+    ),
+    "agent_server/threads.py": (frozenset({"Thread"}), "the same record"),
     "checkpoint/doors.py": (frozenset({"ThreadPoolExecutor"}), "a door inside a running loop"),
     "checkpoint/embedding.py": (
         frozenset({"to_thread"}),

@@ -1,0 +1,40 @@
+"""A server's database for tests: the tables, the saver and the store of one real file."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent_server.tables import server_tables
+from checkpoint import SqliteSaver, SqliteStore, SqliteTables
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    tables: SqliteTables
+    saver: SqliteSaver
+    store: SqliteStore
+
+
+@asynccontextmanager
+async def opened(path: Path) -> AsyncIterator[Database]:
+    file = path / "server.db"
+    async with (
+        server_tables(file) as tables,
+        SqliteSaver(file) as saver,
+        SqliteStore(file) as store,
+    ):
+        yield Database(tables, saver, store)
+
+
+class Clock:
+    """A clock that tests set: each reading is a microsecond after the one before."""
+
+    def __init__(self, now: float = 1_800_000_000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        self.now += 1e-6
+        return self.now
