@@ -18,6 +18,7 @@ import os
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 from streaming import SKIP
 
@@ -36,6 +37,8 @@ class _Pool:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self.loops: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
+        """All that were made."""
         self._idle: list[asyncio.Runner] = []
         self._inherited: list[asyncio.Runner] = []
 
@@ -44,7 +47,10 @@ class _Pool:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
-        return asyncio.Runner(loop_factory=asyncio.new_event_loop)
+        runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+        with self._lock:
+            self.loops.add(runner.get_loop())
+        return runner
 
     def give_back(self, runner: asyncio.Runner) -> None:
         """Nothing runs on it any more."""
@@ -71,6 +77,12 @@ _pool = _Pool()
 atexit.register(_pool.close)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.forked)
+
+
+def in_sync_call() -> bool:
+    """True on the loop of a sync call: what is kept for a loop longer than that must not be used
+    on it."""
+    return asyncio.get_running_loop() in _pool.loops
 
 
 def call(coro: Coroutine[Any, Any, T]) -> T:

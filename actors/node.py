@@ -22,8 +22,10 @@ from .commands import Task, TaskFailed, TaskFinished, TaskInterrupted
 from .context import TaskContext, current
 from .dispatcher import Dispatcher
 from .errors import GraphDrained, GraphInterrupt, NodeCancelledError, ParentCommand
+from .params import runnable_of
 from .ref import ActorRef
 from .report import is_start
+from .runnables import run as run_runnable
 from .spec import KEPT, BranchSpec, NodeSpec, Writes
 from .threads import in_thread
 from .tokens import show_returned
@@ -151,6 +153,9 @@ class NodeActor(Dispatcher[Task, None]):
             return await node.call.ainvoke(value)
         injected = injections(node.params, context) if node.params else {}
         if node.is_async:
+            code = runnable_of(node.call) if injected else None
+            if code is not None:
+                return await run_runnable(code, value, injected["config"])
             return await node.call(value, **injected)
         if node.timeout is None and scheduler.may_inline():
             result = node.call(value, **injected)
@@ -179,7 +184,10 @@ async def _route(branch: BranchSpec, place: int, writes: Writes, context: TaskCo
     trace = context.trace
     span = None if trace is None else trace.choosing(branch, place, state)
     injected = injections(branch.params, context) if branch.params else {}
-    if inspect.iscoroutinefunction(branch.path) or scheduler.may_inline():
+    code = runnable_of(branch.path) if injected else None
+    if code is not None:
+        chosen = run_runnable(code, state, injected["config"])
+    elif inspect.iscoroutinefunction(branch.path) or scheduler.may_inline():
         chosen = branch.path(state, **injected)
     else:
         limiter = scheduler.threads.for_task(context.task)

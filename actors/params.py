@@ -83,13 +83,18 @@ def _runnable(code: Any) -> Callee:
     async def run(state: Any, config: Any) -> Any:
         return await code.ainvoke(state, config)
 
-    setattr(run, _RUNNABLE, True)
+    setattr(run, _RUNNABLE, code)
     return Callee(run, is_async=True, name=name, params={"config": "config"})
 
 
 def is_runnable(call: Any) -> bool:
     """True if `callee_of` was given an object with `invoke`, which may trace itself, for it."""
     return hasattr(call, _RUNNABLE) or hasattr(getattr(call, "__self__", None), "invoke")
+
+
+def runnable_of(call: Any) -> Any:
+    """The object with `ainvoke` that `callee_of` was given for it, if it was given one."""
+    return getattr(call, _RUNNABLE, None)
 
 
 _RUNNABLE = "__understudy_runnable__"

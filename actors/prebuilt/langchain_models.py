@@ -12,6 +12,8 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, SystemMessage
 from langchain_core.runnables import RunnableBinding, RunnableSequence
 
+from actors.runnables import run
+
 from .errors import AgentDefinitionError
 from .models import spoken
 from .tools import Usable
@@ -29,11 +31,11 @@ class ChatModel:
 
     async def answer(self, messages: Any) -> Any:
         """What the model says.  Raises AgentModelError if it is no message."""
-        return spoken(await self._model.ainvoke(messages), self._model)
+        return spoken(await run(self._model, messages), self._model)
 
     async def structured(self, messages: Any, wanted: Any) -> Any:
         """What it says as a value of the schema, as `with_structured_output` has it."""
-        return await bare_model(self._model).with_structured_output(wanted).ainvoke(messages)
+        return await run(bare_model(self._model).with_structured_output(wanted), messages)
 
 
 def bound(model: Any, tools: Sequence[Usable], builtin: Sequence[dict[str, Any]]) -> Any:

@@ -17,7 +17,9 @@ from langchain_core.tools.base import get_all_basemodel_annotations
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, ValidationError
 
+from actors.doors import in_sync_call
 from actors.interrupts import is_refusal
+from actors.runnables import in_worker
 from actors.values import Command
 
 from .errors import ToolDefinitionError, ToolInvocationError
@@ -25,7 +27,6 @@ from .injected import Injected, add_base
 from .tools import check_function, flaws_of, name_of
 from .turns import ToolCall
 from .wants import Want, Wants, hints_of, wants_of
-from .workers import in_worker
 
 add_base(Command, ToolOutputMixin)  # what is not of this class LangChain turns into text
 for _marker in Injected.__subclasses__():
@@ -70,6 +71,7 @@ class LangChainTool:
             getattr(given, "coroutine", None) is not None
             or inspect.getattr_static(type(given), "_arun") not in _SYNC_ONLY
         )
+        self._either = self._async and getattr(given, "func", None) is not None
 
     def schema(self) -> dict[str, Any]:
         """What a model is told of it, in the form of OpenAI's function tools."""
@@ -86,7 +88,7 @@ class LangChainTool:
         own = {k: v for k, v in cast("dict[str, Any]", args).items() if k not in self.wants}
         whole: Any = {**call, "args": {**own, **values}, "type": "tool_call"}
         try:
-            if self._async:
+            if self._async and not (self._either and in_sync_call()):
                 return await self.given.ainvoke(whole, config)
             return await in_worker("tool", self.given.invoke, whole, config)
         except ValidationError as error:

@@ -8,6 +8,7 @@ from typing import Any
 from actors.context import current
 from actors.node import injections
 from actors.params import Callee, callee_of
+from actors.runnables import run
 
 from .errors import AgentDefinitionError
 from .turns import field_of, is_plain
@@ -45,7 +46,7 @@ class Prompt:
             messages = list(field_of(state, "messages") or ())
             return [led_by(self._given, messages), *messages]
         if self._callee is None:
-            return await self._given.ainvoke(state)
+            return await run(self._given, state)
         context, params = current(), self._callee.params
         injected = injections(params, context) if context is not None and params else {}
         return await called(self._callee.call, state, **injected)

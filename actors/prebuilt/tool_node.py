@@ -12,6 +12,7 @@ from actors.context import current
 from actors.doors import call as through_door
 from actors.errors import GraphBubbleUp
 from actors.interrupts import is_answered, is_refusal
+from actors.runnables import in_worker
 from actors.runtime import Runtime
 
 from .errors import ToolInputError, ToolResultError
@@ -24,7 +25,6 @@ from .results import Form, combined, outputs_of
 from .tools import Tool, Usable
 from .turns import ToolCall, calls_of, field_of, last_turn, messages_of
 from .wants import filled_in
-from .workers import in_worker
 
 GivenTool: TypeAlias = Any
 """A Tool, a typed function, or a tool of LangChain."""

@@ -8,12 +8,12 @@ from typing import Annotated, Any, Protocol, cast, get_args, get_origin
 
 from actors.errors import JsonSchemaUnavailableError
 from actors.hints import function_of
+from actors.runnables import in_worker
 from actors.typed_dicts import modern
 
 from .errors import ToolDefinitionError, ToolInvocationError
 from .turns import ToolCall
 from .wants import Wants, hints_of, wants_of
-from .workers import in_worker
 
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 

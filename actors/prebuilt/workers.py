@@ -6,17 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from actors.context import current
-from actors.threads import Threads, Use, in_thread
-
-
-async def in_worker(use: Use, code: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Run sync code in a worker thread; in a task, within the bounds of its run."""
-    context = current()
-    if context is None:
-        return await in_thread(Threads().at(0, use), code, *args, **kwargs)
-    limiter = context.scheduler.threads.for_task(context.task, use)
-    return await in_thread(limiter, code, *args, **kwargs)
+from actors.runnables import in_worker
 
 
 async def called(code: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -6,8 +6,10 @@ import asyncio
 from typing import Any
 
 import pytest
+from langchain_core.runnables import RunnableLambda
 
 from actors import START, ActorSystem, MessagesState, StateGraph
+from actors.prebuilt import create_react_agent
 from checkpoint import SqliteSaver
 from tests.llm.server import Break, Call, Gate, ModelServer
 
@@ -37,6 +39,26 @@ async def test_a_model_that_breaks_leaves_what_it_said_and_the_error_comes_out(
     with pytest.raises(Exception, match="Connection error") as caught:
         await anext(stream)
     assert any("During task with name 'talk'" in note for note in caught.value.__notes__)
+
+
+async def test_sync_calls_from_any_thread_share_a_model_with_async_ones(
+    server: ModelServer, chat: Any
+) -> None:
+    """Its async client keeps connections of the loop that it was first used on."""
+    server.says("chat-anywhere", ["here"])
+    model = chat("chat-anywhere")
+    chain = (
+        RunnableLambda(lambda state: state["messages"])
+        | model
+        | (lambda said: {"messages": [said]})
+    )
+    builder = StateGraph(MessagesState).add_node("talk", chain).add_edge(START, "talk")
+    for graph in (create_react_agent(model, []), builder.compile()):
+        assert (await graph.ainvoke(ASK))["messages"][-1].content == "here"
+        calls = [asyncio.to_thread(graph.invoke, ASK) for _ in range(5)]
+        for state in await asyncio.gather(*calls):
+            assert state["messages"][-1].content == "here"
+        assert graph.invoke(ASK)["messages"][-1].content == "here"
 
 
 async def test_fifty_conversations_are_in_the_middle_of_a_sentence_at_once(

@@ -59,7 +59,6 @@ WITHIN = ("call_model", "RunnableSequence", "Prompt")
 """What LangGraph's nodes make of a prompt and a model, and run inside of themselves."""
 TRACED = (
     agents.parts_of_version_2,
-    agents.two_tools_in_one_task,
     agents.a_name,
     agents.a_hook_before_that_changes_the_messages,
     agents.a_tool_that_is_not_there,

@@ -66,6 +66,19 @@ async def test_its_sync_code_runs_in_a_thread_and_its_async_code_on_the_loop() -
     assert said.content == here
 
 
+async def test_of_sync_and_async_code_that_of_the_call_is_taken() -> None:
+    async def awaited() -> str:
+        return "async"
+
+    made = StructuredTool.from_function(
+        lambda: "sync", name="either", description="Either.", coroutine=awaited
+    )
+    asked = {"messages": [asks(call("either"))]}
+    (said,) = (await ToolNode([made]).ainvoke(asked))["messages"]
+    (told,) = ToolNode([made]).invoke(asked)["messages"]
+    assert (said["content"], told["content"]) == ("async", "sync")
+
+
 async def test_arguments_that_no_model_gives_are_taken_from_the_node_only() -> None:
     def find(
         word: str,
