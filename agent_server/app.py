@@ -14,6 +14,8 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute
 
+from .auth import Gatekeeper
+from .guard import Guard
 from .middleware import Answers, Keys, Limits, Requests, answer_http, told
 from .project import ConfigFile, Cors, Project
 from .routes import meta
@@ -96,7 +98,7 @@ def _routes() -> list[BaseRoute]:
     return found
 
 
-def _middleware(settings: Settings, file: ConfigFile, auth: Any) -> list[Middleware]:  # noqa: ARG001
+def _middleware(settings: Settings, file: ConfigFile, auth: Any) -> list[Middleware]:
     keys = settings.keys()
     return [
         Middleware(Requests, told=told),
@@ -104,6 +106,7 @@ def _middleware(settings: Settings, file: ConfigFile, auth: Any) -> list[Middlew
         Middleware(Answers),
         *([Middleware(Keys, keys=keys)] if keys else []),
         Middleware(Limits, max_body=settings.max_body, max_nesting=settings.max_nesting),
+        *([Middleware(Guard, gatekeeper=Gatekeeper(auth))] if auth is not None else []),
     ]
 
 

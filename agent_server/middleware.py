@@ -60,6 +60,7 @@ class Requests:
             return
         request_id = _request_id(Headers(scope=scope).get("x-request-id"))
         scope["request_id"] = request_id
+        scope["user"] = None
         began = time.perf_counter()
         status = 499  # the client went before there was an answer
 
@@ -126,6 +127,8 @@ def answer_to(error: Exception, request_id: str) -> Response:
     """What is answered when a request has failed; what nobody foresaw is logged."""
     if isinstance(error, RequestError):
         return JsonResponse({"detail": str(error)}, error.status)
+    if isinstance(error, HTTPException):
+        return JsonResponse({"detail": error.detail}, error.status_code, headers=error.headers)
     if isinstance(error, DatabaseError):
         logger.error("the database refused request %s", request_id, exc_info=error)
         return JsonResponse({"detail": "The database cannot be used now; come back later"}, 503)

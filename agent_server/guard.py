@@ -1,0 +1,77 @@
+"""Asks the auth hook about every request, and holds routes to what it answers.
+
+A filter that a handler answers with is applied here, before the route is reached: what is looked
+for gets it as metadata, what is named by its id is looked at, and what does not match is not there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import HTTPConnection, Request
+
+from .access import FREE, aim_of
+from .bodies import read_json
+from .errors import NotFoundError
+from .jsontext import to_json
+from .middleware import path_of
+from .visit import Visit
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from .auth import Gatekeeper
+
+BODIES = frozenset({"DELETE", "PATCH", "POST", "PUT"})
+"""Methods whose requests may bring a body."""
+
+
+class Guard:
+    """Lets in whom the hook knows, to what it lets them have."""
+
+    def __init__(self, app: ASGIApp, gatekeeper: Gatekeeper) -> None:
+        self._app = app
+        self._gatekeeper = gatekeeper
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        path = path_of(scope)
+        if scope["type"] not in ("http", "websocket") or path == "/ok":
+            await self._app(scope, receive, send)
+            return
+        user = await self._gatekeeper.authenticate(HTTPConnection(scope), path)
+        scope["user"] = None if user is None else user.as_dict()
+        method: str = scope.get("method", "WEBSOCKET")
+        aim = aim_of(method, path)
+        if aim is None:
+            if path not in FREE:  # what no rule knows is nobody's
+                raise NotFoundError("Not Found")
+            await self._app(scope, receive, send)
+            return
+        body = await _body(Request(scope, receive)) if method in BODIES else None
+        visit = Visit(self._gatekeeper, user, aim, HTTPConnection(scope), body)
+        if (answer := await visit.refusal()) is not None:
+            await answer(scope, receive, send)
+            return
+        if body is not None:
+            receive = _replayed(to_json(visit.body) if visit.body != b"" else b"", receive)
+        await self._app(scope, receive, send)
+
+
+async def _body(request: Request) -> Any:
+    """The body as JSON; b"" where there is none."""
+    return await read_json(request) if await request.body() else b""
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """Gives a body that was read, then what comes after it."""
+    given = False
+
+    async def receive_again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive_again
