@@ -129,11 +129,12 @@ def _holds(value: Any, condition: Any) -> bool:
 
 
 def _parts(condition: Any) -> tuple[str, Any]:
-    if isinstance(condition, dict) and len(cast("Json", condition)) == 1:
-        ((operator, operand),) = cast("Json", condition).items()
+    given: dict[str, Any] = cast("Any", condition) if isinstance(condition, dict) else {}
+    if len(given) == 1:
+        ((operator, operand),) = given.items()
         if operator in ("$eq", "$contains"):
             return operator, operand
-    return "$eq", condition
+    return "$eq", cast("Any", condition)
 
 
 def _listed(operand: Any) -> list[Any]:

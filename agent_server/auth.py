@@ -159,5 +159,9 @@ def _user_of(said: Any) -> User:
             facts = {name: getattr(said, name) for name in names if hasattr(said, name)}
     if not isinstance(facts.get("identity"), str):
         raise UnauthorizedError("Unauthorized")
-    shown = {"display_name": facts["identity"], "is_authenticated": True, "permissions": []}
+    shown: dict[str, Any] = {
+        "display_name": facts["identity"],
+        "is_authenticated": True,
+        "permissions": [],
+    }
     return User({**shown, **facts})

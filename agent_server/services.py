@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any, cast
 from actors import ActorSystem
 from checkpoint import SqliteSaver, SqliteStore, SqliteTables, TTLConfig
 
+from .assistants import Assistants
 from .graphs import Graphs
 from .lock import hold
 from .project import ConfigFile
 from .settings import Settings
 from .tables import server_tables
+from .threads import Lifetime, Threads
 
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
 
-    from .assistants import Assistants
     from .crons import Crons
     from .dispatcher import Dispatcher
     from .runs import Runs
-    from .threads import Threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,8 @@ async def open_services(
         served = Graphs(saver, store)
         served.add_all(graphs)
         system = await stack.enter_async_context(ActorSystem("server", event_log=saver.events))
+        assistants = Assistants(tables, served.ids, time.time)
+        await assistants.ensure_defaults()
         yield Services(
             settings=settings,
             tables=tables,
@@ -82,8 +84,8 @@ async def open_services(
             store=store,
             system=system,
             graphs=served,
-            assistants=cast("Any", None),
-            threads=cast("Any", None),
+            assistants=assistants,
+            threads=Threads(tables, saver, time.time, lifetime=_lifetime(file)),
             runs=cast("Any", None),
             dispatcher=cast("Any", None),
             crons=cast("Any", None),
@@ -97,3 +99,11 @@ def _store(settings: Settings, file: ConfigFile) -> SqliteStore:
     if said.ttl is not None:
         ttl = {"default_ttl": said.ttl.default_ttl, "refresh_on_read": said.ttl.refresh_on_read}
     return SqliteStore(settings.database, ttl=ttl)
+
+
+def _lifetime(file: ConfigFile) -> Lifetime | None:
+    """Of threads that are made without one of their own."""
+    said = file.checkpointer.ttl
+    if said is None or said.default_ttl is None:
+        return None
+    return Lifetime(said.default_ttl, said.strategy)

@@ -46,7 +46,7 @@ class Visit:
         request: HTTPConnection,
         body: Any,
     ) -> None:
-        self.body = body
+        self.body: object = body
         self._gatekeeper = gatekeeper
         self._user = user
         self._aim = aim
@@ -127,7 +127,8 @@ class Visit:
         await self._check("thread", thread_id, wanted)
 
     async def _stateless(self) -> None:
-        bodies = cast("list[Any]", self.body) if isinstance(self.body, list) else [self._object()]
+        several = isinstance(self.body, list)
+        bodies = cast("list[Any]", self.body) if several else [self._object()]
         for body in bodies:
             if not isinstance(body, dict):
                 raise InvalidError("The request body must be a JSON object, or an array of them")
@@ -175,8 +176,8 @@ class Visit:
 
     async def _store_get(self) -> None:
         asked = dict(parse_qsl(self._request.scope["query_string"].decode("latin-1")))
-        labels = asked.get("namespace", "").split(".") if asked.get("namespace") else []
-        value: dict[str, Any] = {"namespace": tuple(labels), "key": asked.get("key", "")}
+        labels = tuple(asked["namespace"].split(".")) if asked.get("namespace") else ()
+        value: dict[str, Any] = {"namespace": labels, "key": asked.get("key", "")}
         await self._decided(value)
         changed = {**asked, "namespace": ".".join(value["namespace"]), "key": value["key"]}
         self._request.scope["query_string"] = urlencode(changed).encode()
@@ -194,7 +195,7 @@ class Visit:
         """The body, which is to be an object; with metadata that handlers can add to."""
         if self.body == b"":
             self.body = {}
-        given: object = self.body
+        given = self.body
         if not isinstance(given, dict):
             raise InvalidError("The request body must be a JSON object")
         body = cast("dict[str, Any]", given)

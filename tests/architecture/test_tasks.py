@@ -26,6 +26,10 @@ MAKES_THREADS = frozenset(
 )
 
 OWNERS: Mapping[str, tuple[frozenset[str], str]] = {
+    "agent_server/graphs.py": (
+        frozenset({"to_thread"}),
+        "a factory that is not async must not hold up the loop",
+    ),
     "actors/doors.py": (frozenset({"ThreadPoolExecutor"}), "a door inside a running loop"),
     "actors/threads.py": (
         frozenset({"run_sync"}),
