@@ -39,7 +39,7 @@ class LiveRun:
 
     @property
     def is_settled(self) -> bool:
-        """True when its row says how it ended."""
+        """True when its row says how it ended, or the server stops."""
         return self._settled.is_set()
 
     async def begun(self) -> RunLog | None:
@@ -48,7 +48,11 @@ class LiveRun:
         return self.log
 
     async def settled(self) -> Run:
-        """Wait until it has ended and its row says so; a stream closes only then."""
+        """Wait until it has ended and its row says so; a stream closes only then.
+
+        Also returns when the server stops before that: then `run.ended` is False, and the run goes
+        on after the next start.
+        """
         await self._settled.wait()
         return self.run
 
@@ -64,5 +68,11 @@ class LiveRun:
         """It has ended, and whoever reads its row learns the same."""
         self.run = replace(self.run, status=status, error=error)
         self.values = values
+        self._begun.set()
+        self._settled.set()
+
+    def suspend(self) -> None:
+        """The server stops; it goes on with the next one, if it is stored."""
+        self.run = replace(self.run, status="pending")
         self._begun.set()
         self._settled.set()

@@ -42,17 +42,20 @@ TABLES = (
     CREATE TABLE IF NOT EXISTS server_run (id TEXT PRIMARY KEY, thread TEXT NOT NULL,
         assistant TEXT NOT NULL, graph TEXT NOT NULL, created REAL NOT NULL, updated REAL NOT NULL,
         status TEXT NOT NULL, strategy TEXT NOT NULL, stateless INTEGER NOT NULL, due REAL NOT NULL,
-        attempt INTEGER NOT NULL, metadata TEXT NOT NULL, kwargs TEXT NOT NULL, error TEXT,
-        events_until REAL)
+        attempt INTEGER NOT NULL, crashes INTEGER NOT NULL DEFAULT 0, metadata TEXT NOT NULL,
+        kwargs TEXT NOT NULL, error TEXT, events_until REAL, events_size INTEGER, webhook TEXT)
     """,
     "CREATE INDEX IF NOT EXISTS server_run_thread ON server_run (thread, id)",
     """
     CREATE INDEX IF NOT EXISTS server_run_open ON server_run (id)
-        WHERE status IN ('pending', 'running')
+        WHERE status IN ('pending', 'running', 'rollback')
     """,
     """
     CREATE INDEX IF NOT EXISTS server_run_events ON server_run (events_until)
         WHERE events_until IS NOT NULL
+    """,
+    """
+    CREATE INDEX IF NOT EXISTS server_run_webhook ON server_run (id) WHERE webhook IS NOT NULL
     """,
     """
     CREATE TABLE IF NOT EXISTS server_cron (id TEXT PRIMARY KEY, assistant TEXT NOT NULL,

@@ -17,7 +17,7 @@ from .packing import Origin, checksum, pack_checkpoint, unpack_checkpoint
 from .record import CheckpointRecord, Claim
 from .reports import Removed
 from .rows import id_bytes, stale
-from .run_threads import forget_runs, link_runs, loose_runs, runs_of
+from .run_threads import ForgetEvents, forget_runs, link_runs, loose_runs, runs_of
 
 _THREAD = "SELECT id, epoch FROM thread WHERE name=?"
 _THREAD_ID = "SELECT id FROM thread WHERE name=?"
@@ -40,8 +40,6 @@ _ERASE = (
 )
 _DROP_NAMELESS = "DELETE FROM thread WHERE name>=x'' AND id<(SELECT max(id) FROM thread)"
 """Bytes sort after every text, and are no thread's name."""
-
-_RUN = "SELECT id FROM run WHERE name=?"
 
 _FIND = "SELECT seq, parent, data FROM checkpoint WHERE scope=? AND id=?"
 _ABOVE = "SELECT seq, parent, data FROM checkpoint WHERE seq=?"
@@ -89,9 +87,7 @@ class ChangeThreads:
             removed += _erase(connection, _number(connection, claim, self.epoch_of))
         for claim, removal in self.change.removals:
             _remove(connection, _number(connection, claim, self.epoch_of), removal)
-        for run_id in self.change.run_ids:
-            found = connection.execute(_RUN, (run_id,)).fetchone()
-            forget_runs(connection, found or ())
+        ForgetEvents(self.change.run_ids).apply(connection)
         return removed
 
 

@@ -31,6 +31,17 @@ class EventTable(Protocol):
         """The highest id stored for the run, 0 when there is none."""
         ...
 
+    async def size(self, run_id: str) -> int:
+        """The bytes of all events stored for the run."""
+        ...
+
+    async def forget(self, run_ids: Sequence[str]) -> None:
+        """Delete all events of runs that have ended, all or nothing; returns when committed.
+
+        Runs without events are passed over.
+        """
+        ...
+
 
 def check_events(events: Iterable[EventRow], last: Callable[[str], int]) -> None:
     """Raise CheckpointConflictError unless every event's id is the next one of its run."""
@@ -47,9 +58,15 @@ def check_events(events: Iterable[EventRow], last: Callable[[str], int]) -> None
 class MemoryEvents:
     """The event table of a MemorySaver."""
 
-    def __init__(self, lock: threading.Lock, runs: dict[str, list[bytes]]) -> None:
+    def __init__(
+        self,
+        lock: threading.Lock,
+        runs: dict[str, list[bytes]],
+        threads_by_run: dict[str, str],
+    ) -> None:
         self._lock = lock
         self._runs = runs
+        self._threads_by_run = threads_by_run
 
     async def append(self, run_id: str, rows: Sequence[Row]) -> None:
         """Store rows; see `EventTable.append`."""
@@ -68,3 +85,15 @@ class MemoryEvents:
         """The highest id stored for the run, 0 when there is none."""
         with self._lock:
             return len(self._runs.get(run_id, ()))
+
+    async def size(self, run_id: str) -> int:
+        """The bytes of all events stored for the run."""
+        with self._lock:
+            return sum(map(len, self._runs.get(run_id, ())))
+
+    async def forget(self, run_ids: Sequence[str]) -> None:
+        """Delete all events of runs; see `EventTable.forget`."""
+        with self._lock:
+            for run_id in run_ids:
+                self._runs.pop(run_id, None)
+                self._threads_by_run.pop(run_id, None)

@@ -20,10 +20,11 @@ from .errors import SaverClosedError
 from .events import Row
 from .forget import Forget
 from .read_pool import Read
-from .reads import LastEvent, LoadHistory, LoadOne, ReadEvents
+from .reads import LastEvent, LoadHistory, LoadOne, ReadEvents, SizeOfEvents
 from .record import Batch, Claim, Loaded
 from .reports import Removed, ThreadInfo, Vacuumed, Verification
 from .rewind import RewindPoint
+from .run_threads import ForgetEvents
 from .serde import Serializer
 from .soundness_reads import VerifyFile, VerifyThread
 from .vacuum import Vacuum
@@ -149,6 +150,14 @@ class Lease:
     async def last_event(self, run_id: str) -> int:
         """The highest event id of a run."""
         return await self._open().read(LastEvent(run_id).read)
+
+    async def size_of_events(self, run_id: str) -> int:
+        """The bytes of a run's events."""
+        return await self._open().read(SizeOfEvents(run_id).read)
+
+    async def forget_events(self, run_ids: Sequence[str]) -> None:
+        """Delete the events of runs."""
+        await self._open().committer.submit(ForgetEvents(tuple(run_ids)).apply)
 
     async def write(self, apply: Apply) -> Any:
         """A unit's result, once it is committed."""

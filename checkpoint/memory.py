@@ -55,7 +55,7 @@ class MemorySaver(Custodian):
         self._runs: dict[str, list[bytes]] = {}
         self._threads_by_run: dict[str, str] = {}
         """The thread that a run's events came with."""
-        self.events = MemoryEvents(self._lock, self._runs)
+        self.events = MemoryEvents(self._lock, self._runs, self._threads_by_run)
 
     @property
     def serializer(self) -> Serializer:

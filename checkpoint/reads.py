@@ -33,6 +33,7 @@ WRITES = "SELECT task, crc, data FROM pending WHERE checkpoint=? ORDER BY task"
 BLOB = "SELECT start, count, crc, data FROM blob WHERE scope=? AND key=? AND start<? ORDER BY start"
 NEXT_KEY = "SELECT key FROM blob WHERE scope=? ORDER BY key DESC LIMIT 1"
 RUN = "SELECT id FROM run WHERE name=?"
+_SIZE = "SELECT coalesce(sum(length(data)), 0) FROM event WHERE id>? AND id<?"
 EVENTS = "SELECT id, crc, data FROM event WHERE id>? AND id<? ORDER BY id LIMIT ?"
 
 _KEPT_ROWS = 4096
@@ -314,6 +315,21 @@ class LastEvent:
         """0 when there is none."""
         run = connection.execute(RUN, (self.run_id,)).fetchone()
         return last_event(connection, run[0]) if run else 0
+
+
+@dataclass(frozen=True, slots=True)
+class SizeOfEvents:
+    """Reads how many bytes the events of a run have."""
+
+    run_id: str
+
+    def read(self, connection: sqlite3.Connection) -> int:
+        """0 when there is none."""
+        run = connection.execute(RUN, (self.run_id,)).fetchone()
+        if run is None:
+            return 0
+        first = run[0] << EVENT_BITS
+        return connection.execute(_SIZE, (first, first + (1 << EVENT_BITS))).fetchone()[0]
 
 
 def _scope(connection: sqlite3.Connection, thread_id: str, ns: str) -> int | None:

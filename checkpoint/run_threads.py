@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .packing import is_sound, unpack_checkpoint
@@ -17,6 +18,7 @@ _LOOSE = "SELECT id, name FROM run WHERE id NOT IN (SELECT run FROM run_thread)"
 _CHECKPOINTS = (
     "SELECT crc, data FROM checkpoint WHERE scope IN (SELECT id FROM scope WHERE thread=?)"
 )
+_RUN = "SELECT id FROM run WHERE name=?"
 _FORGET_EVENTS = "DELETE FROM event WHERE id BETWEEN ? AND ?"
 _FORGET_LINK = "DELETE FROM run_thread WHERE run=?"
 _FORGET_RUN = "DELETE FROM run WHERE id=?"
@@ -43,6 +45,18 @@ def loose_runs(connection: sqlite3.Connection, thread: int) -> list[int]:
         if origin is not None and origin.run_id is not None:
             names.add(origin.run_id)
     return [loose[name] for name in names & loose.keys()]
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetEvents:
+    """Deletes the events of runs by their ids."""
+
+    run_ids: Sequence[str]
+
+    def apply(self, connection: sqlite3.Connection) -> None:
+        """Runs without events are passed over."""
+        for run_id in self.run_ids:
+            forget_runs(connection, connection.execute(_RUN, (run_id,)).fetchone() or ())
 
 
 def forget_runs(connection: sqlite3.Connection, runs: Iterable[int]) -> None:

@@ -188,3 +188,11 @@ class SqliteEvents:
     async def last(self, run_id: str) -> int:
         """The highest id stored for the run, 0 when there is none."""
         return await self._saver.lease.last_event(run_id)
+
+    async def size(self, run_id: str) -> int:
+        """The bytes of all events stored for the run."""
+        return await self._saver.lease.size_of_events(run_id)
+
+    async def forget(self, run_ids: Sequence[str]) -> None:
+        """Delete all events of runs; see `EventTable.forget`."""
+        await self._saver.lease.forget_events(run_ids)

@@ -276,3 +276,36 @@ class EventTableSuite:
         with refused(StaleClaimError):
             await saver.commit(stale)
         assert await saver.events.last("run") == 2
+
+    async def test_forgotten_events_are_gone_and_those_of_other_runs_stay(
+        self, saver: SaverWithEvents
+    ) -> None:
+        story = await Story.begin(saver)
+        await story.commit(
+            replace(story.batch({"a": LONG}), events=(EventRow("one", 1, b"with the step"),))
+        )
+        await saver.events.append("one", [(2, b"later")])
+        await saver.events.append("two", [(1, b"alone")])
+        await saver.events.append("three", [(1, b"stays")])
+        await saver.events.forget(["one", "two", "nobody"])
+        for run_id in ("one", "two"):
+            assert await saver.events.last(run_id) == 0
+            assert await saver.events.read(run_id, 0, 10) == []
+        assert await saver.events.read("three", 0, 10) == [(1, b"stays")]
+        assert await values_of(saver) == {"a": LONG}
+
+    async def test_a_run_whose_events_were_forgotten_begins_anew(
+        self, saver: SaverWithEvents
+    ) -> None:
+        await saver.events.append("run", [(1, b"1"), (2, b"2")])
+        await saver.events.forget(["run"])
+        await saver.events.append("run", [(1, b"new")])
+        assert await saver.events.read("run", 0, 10) == [(1, b"new")]
+
+    async def test_the_size_of_a_run_is_that_of_its_events(self, saver: SaverWithEvents) -> None:
+        await saver.events.append("run", [(1, b"12345"), (2, b""), (3, b"678")])
+        await saver.events.append("other", [(1, b"x")])
+        assert await saver.events.size("run") == 8
+        assert await saver.events.size("nobody") == 0
+        await saver.events.forget(["run"])
+        assert await saver.events.size("run") == 0

@@ -1,0 +1,125 @@
+"""Taking a run on a thread: its strategy, its row, its place in line."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from checkpoint import DatabaseError, SqliteTables
+
+from .errors import NotFoundError, OverloadedError
+from .lanes import Job
+from .live import LiveRun
+from .records import CancelAction, Run, Thread
+from .register import Register
+from .run_rows import add_run, stop_runs
+from .strategies import make_way
+from .thread_rows import add_thread, mark_thread, thread_exists
+from .threads import Threads
+from .turns import Turns
+
+IfNotExists: TypeAlias = Literal["create", "reject"]
+NO_THREAD = "Thread or assistant not found."
+_STAMP = ("graph_id", "assistant_id")
+"""What a thread's metadata tells of the run that came last."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What is written when a run is taken, all of it or nothing."""
+
+    run: Run
+    thread: Thread | None
+    """To be made, if there is none."""
+    stopped: Sequence[str]
+    action: CancelAction | None
+
+    def apply(self, db: sqlite3.Connection) -> None:
+        """Raises NotFoundError."""
+        if not self.run.stateless:
+            self._enter_thread(db)
+        add_run(db, self.run)
+        if self.action is not None:
+            stop_runs(db, self.stopped, self.action)
+
+    def _enter_thread(self, db: sqlite3.Connection) -> None:
+        run = self.run
+        if not thread_exists(db, run.thread_id):
+            if self.thread is None:
+                raise NotFoundError(NO_THREAD)
+            add_thread(db, self.thread)
+        stamp = {key: run.order.metadata[key] for key in _STAMP}
+        mark_thread(db, run.thread_id, status="busy", now=run.created_at, metadata=stamp)
+
+
+class Intake:
+    """Takes runs that are stored."""
+
+    def __init__(
+        self,
+        tables: SqliteTables,
+        threads: Threads,
+        register: Register,
+        turns: Turns,
+        clock: Callable[[], float],
+    ) -> None:
+        self._tables = tables
+        self._threads = threads
+        self._register = register
+        self._turns = turns
+        self._clock = clock
+
+    async def take(self, run: Run, if_not_exists: IfNotExists) -> LiveRun:
+        """Store a run; who asked may be gone before that is done, and it is done all the same.
+
+        Raises ConflictError, NotFoundError, OverloadedError; nothing is changed then.
+        """
+        others = [job for job in self._register.jobs_of(run.thread_id) if job.may_stop]
+        action = make_way(run.multitask_strategy, others)
+        begun = self._register.lane(run.thread_id).is_free and run.due_at <= self._clock()
+        job = Job(LiveRun(replace(run, attempt=int(begun))), row=True, begun=begun)
+        self._register.add(job)
+        self._turns.line_up(job)
+        in_way = others if action else []
+        for other in in_way:
+            other.stop = action
+        create = if_not_exists == "create" or run.order.on_completion == "keep"
+        entry = _Entry(
+            run=replace(job.live.run, status="running" if begun else "pending"),
+            thread=self._threads.fresh(run.thread_id) if create else None,
+            stopped=[other.run_id for other in in_way],
+            action=action,
+        )
+        storing = self._turns.supervisor.spawn(
+            self._store(job, entry, in_way), name=f"store {job.run_id}", on_done=_seen
+        )
+        await asyncio.shield(storing)
+        return job.live
+
+    async def _store(self, job: Job, entry: _Entry, in_way: Sequence[Job]) -> None:
+        try:
+            await self._tables.write(entry.apply)
+        except BaseException as error:
+            self._refuse(job, in_way)
+            if isinstance(error, DatabaseError):
+                raise OverloadedError(f"The run could not be stored: {error}") from error
+            raise
+        for other in in_way:
+            self._turns.stop(other)
+        if job.state == "storing":  # nobody has stopped it yet
+            self._turns.allow(job)
+
+    def _refuse(self, job: Job, in_way: Sequence[Job]) -> None:
+        for other in in_way:
+            other.stop = None
+        self._register.remove(job, keep=False)
+        self._turns.advance(job.thread_id)
+
+
+def _seen(task: asyncio.Task[None]) -> None:
+    """Who waits for it raises its error; nobody does any more if the request is gone."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,109 @@
+"""All runs that this process knows: the open ones, and for a while those that have ended."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from .lanes import Job, Lane
+from .live import LiveRun
+
+MAX_ENDED = 1_024
+MAX_EVENTS = 262_144
+"""Events that ended runs may hold in memory together."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    live: LiveRun
+    events: int
+    until: float
+
+
+class Register:
+    """Runs by id, and the lanes of threads.
+
+    Ended runs are forgotten `retention` seconds after their end, or earlier when newer ones need
+    the room: at most MAX_ENDED of them with MAX_EVENTS events.
+    """
+
+    def __init__(self, retention: float, clock: Callable[[], float]) -> None:
+        self._retention = retention
+        self._clock = clock
+        self._jobs: dict[str, Job] = {}
+        self._lanes: dict[str, Lane] = {}
+        self._ended: deque[_Ended] = deque()
+        self._known: dict[str, LiveRun] = {}
+        self._events = 0
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    def __iter__(self) -> Iterator[Job]:
+        return iter(list(self._jobs.values()))
+
+    def live(self, run_id: str) -> LiveRun | None:
+        """An open run, or one that ended lately."""
+        self._forget_old()
+        return self._known.get(run_id)
+
+    def job(self, run_id: str) -> Job | None:
+        """An open run."""
+        return self._jobs.get(run_id)
+
+    def lane(self, thread_id: str) -> Lane:
+        """The thread's lane, made when it is first asked for."""
+        return self._lanes.setdefault(thread_id, Lane())
+
+    def jobs_of(self, thread_id: str) -> list[Job]:
+        """The open runs of a thread."""
+        return list(self._lanes.get(thread_id, ()))
+
+    def take(self, thread_id: str) -> Job | None:
+        """The run of the thread to start now; None if it is nobody's turn."""
+        lane = self._lanes.get(thread_id)
+        return None if lane is None else lane.take()
+
+    def pull(self, job: Job) -> None:
+        """It will not run: let the others pass."""
+        if job.thread_id in self._lanes:
+            self._lanes[job.thread_id].drop(job)
+
+    def add(self, job: Job) -> None:
+        """An open run more."""
+        self._jobs[job.run_id] = job
+        self._known[job.run_id] = job.live
+
+    def remove(self, job: Job, *, keep: bool) -> None:
+        """It is over; `keep` it for those who come late."""
+        job.state = "over"
+        self._jobs.pop(job.run_id, None)
+        lane = self._lanes.get(job.thread_id)
+        if lane is not None:
+            lane.drop(job)
+            if lane.is_empty:
+                del self._lanes[job.thread_id]
+        if keep:
+            self._keep(job.live)
+        else:
+            self._known.pop(job.run_id, None)
+
+    def _keep(self, live: LiveRun) -> None:
+        events = 0 if live.log is None else live.log.held[0]
+        self._ended.append(_Ended(live, events, self._clock() + self._retention))
+        self._events += events
+        self._forget_old()
+        while len(self._ended) > MAX_ENDED or self._events > MAX_EVENTS:
+            self._forget_oldest()
+
+    def _forget_old(self) -> None:
+        now = self._clock()
+        while self._ended and self._ended[0].until <= now:
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        oldest = self._ended.popleft()
+        self._events -= oldest.events
+        if self._known.get(oldest.live.run.run_id) is oldest.live:
+            del self._known[oldest.live.run.run_id]

@@ -1,0 +1,227 @@
+"""The rows of runs: units of SQL that run inside a transaction.
+
+A row that says `rollback` is of a run that is being undone: nobody sees it any more, and a start
+after a crash goes on with undoing it.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal, TypeAlias
+
+import orjson
+
+from .jsontext import to_json
+from .records import CancelAction, Json, Order, Run, RunStatus, ThreadStatus
+
+RowStatus: TypeAlias = RunStatus | Literal["rollback"]
+
+COLUMNS = (
+    "id, thread, assistant, graph, kwargs, status, created, updated, strategy, stateless, due, "
+    "attempt, error"
+)
+_ALL = f"SELECT {COLUMNS} FROM server_run"  # noqa: S608 - the columns above
+_ADD = f"INSERT INTO server_run ({COLUMNS}, metadata) VALUES ({', '.join('?' * 14)})"  # noqa: S608
+_BY_ID = f"{_ALL} WHERE id = ?1 AND (?2 IS NULL OR thread = ?2) AND status <> 'rollback'"
+_OF_THREAD = (
+    f"{_ALL} WHERE thread = ?1 AND status <> 'rollback' AND (?2 IS NULL OR status = ?2) "
+    "ORDER BY created DESC, rowid DESC LIMIT ?3 OFFSET ?4"
+)
+_OPEN = (
+    f"SELECT {COLUMNS}, status, crashes FROM server_run "  # noqa: S608 - the columns above
+    "WHERE status IN ('pending', 'running', 'rollback') ORDER BY max(created, due), rowid"
+)
+_HAS_OPEN = "SELECT 1 FROM server_run WHERE thread = ? AND status IN ('pending', 'running')"
+_RESTING = (
+    f"{_ALL} WHERE rowid IN (SELECT max(rowid) FROM server_run WHERE thread IN "  # noqa: S608
+    "(SELECT id FROM server_thread WHERE status = 'busy') GROUP BY thread) AND thread NOT IN "
+    "(SELECT thread FROM server_run WHERE status IN ('pending', 'running'))"
+)
+_CRASHED = (
+    "UPDATE server_run SET status = 'pending', crashes = crashes + 1, updated = ? WHERE id = ?"
+)
+_BEGIN = (
+    "UPDATE server_run SET status = 'running', attempt = attempt + 1, updated = ? "
+    "WHERE id = ? AND status IN ('pending', 'running')"
+)
+_SUSPEND = (
+    "UPDATE server_run SET status = 'pending', updated = ? "
+    "WHERE id = ? AND status IN ('pending', 'running')"
+)
+_STOP = "UPDATE server_run SET status = ? WHERE id = ? AND status IN ('pending', 'running')"
+_END = (
+    "UPDATE server_run SET error = ?, updated = ?, events_until = ?, "
+    "status = CASE WHEN status IN ('pending', 'running') THEN ? ELSE status END WHERE id = ?"
+)
+_ORDER_FIELDS = frozenset(each.name for each in fields(Order))
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """A run that an earlier process left."""
+
+    run: Run
+    status: RowStatus
+    crashes: int
+    """Processes that died while it ran, before this one."""
+
+
+def add_run(db: sqlite3.Connection, run: Run) -> None:
+    """Store a new run."""
+    order = {each.name: getattr(run.order, each.name) for each in fields(Order)}
+    db.execute(
+        _ADD,
+        (
+            run.run_id,
+            run.thread_id,
+            run.assistant_id,
+            run.graph_id,
+            _text(order),
+            run.status,
+            run.created_at,
+            run.updated_at,
+            run.multitask_strategy,
+            run.stateless,
+            run.due_at,
+            run.attempt,
+            None if run.error is None else _text(run.error),
+            _text(run.order.metadata),
+        ),
+    )
+
+
+def find_run(db: sqlite3.Connection, thread_id: str | None, run_id: str) -> Run | None:
+    """The run, if there is one with this id (on this thread)."""
+    row = db.execute(_BY_ID, (run_id, thread_id)).fetchone()
+    return None if row is None else run_of(row)
+
+
+def list_runs(
+    db: sqlite3.Connection, thread_id: str, *, status: str | None, limit: int, offset: int
+) -> list[Run]:
+    """A thread's runs, the newest first."""
+    return [run_of(row) for row in db.execute(_OF_THREAD, (thread_id, status, limit, offset))]
+
+
+def open_rows(db: sqlite3.Connection) -> list[OpenRun]:
+    """Runs that have not ended, or are being undone, in the order in which they are to run."""
+    return [OpenRun(run_of(row), row[-2], row[-1]) for row in db.execute(_OPEN)]
+
+
+def note_crash(db: sqlite3.Connection, run_id: str, now: float) -> None:
+    """The process died while it ran; it waits for another attempt."""
+    db.execute(_CRASHED, (now, run_id))
+
+
+def begin_run(db: sqlite3.Connection, run_id: str, now: float) -> None:
+    """Another attempt begins."""
+    db.execute(_BEGIN, (now, run_id))
+
+
+def suspend_runs(db: sqlite3.Connection, run_ids: Iterable[str], now: float) -> None:
+    """They stop with this process, which is no crash, and go on with the next one."""
+    db.executemany(_SUSPEND, [(now, run_id) for run_id in run_ids])
+
+
+def stop_runs(db: sqlite3.Connection, run_ids: Iterable[str], action: CancelAction) -> None:
+    """They were cancelled: from here on they count as ended, or are not shown any more."""
+    status: RowStatus = "interrupted" if action == "interrupt" else "rollback"
+    db.executemany(_STOP, [(status, run_id) for run_id in run_ids])
+
+
+def end_run(
+    db: sqlite3.Connection,
+    run_id: str,
+    *,
+    status: RowStatus,
+    error: Json | None,
+    now: float,
+    events_until: float | None = None,
+) -> None:
+    """How it ended; one that has been cancelled stays so."""
+    told = None if error is None else _text(error)
+    db.execute(_END, (told, now, events_until, status, run_id))
+
+
+def has_open_runs(db: sqlite3.Connection, thread_id: str) -> bool:
+    """True if a run of the thread waits or runs."""
+    return db.execute(_HAS_OPEN, (thread_id,)).fetchone() is not None
+
+
+def resting_threads(db: sqlite3.Connection) -> list[Run]:
+    """The last run of each thread that is shown as busy though no run of it is open."""
+    return [run_of(row) for row in db.execute(_RESTING)]
+
+
+def fail_thread(
+    db: sqlite3.Connection, thread_id: str, *, status: ThreadStatus, error: Json | None, now: float
+) -> None:
+    """What a thread is after a run whose state nobody could read; its values stay."""
+    db.execute(
+        "UPDATE server_thread SET status = ?, error = ?, updated = ? WHERE id = ?",
+        (status, None if error is None else _text(error), now, thread_id),
+    )
+
+
+def keep_events(db: sqlite3.Connection, run_id: str, until: float) -> None:
+    """Until when its events can be read."""
+    db.execute("UPDATE server_run SET events_until = ? WHERE id = ?", (until, run_id))
+
+
+def keep_webhook(db: sqlite3.Connection, run_id: str, payload: bytes) -> None:
+    """What is to be sent when the run has ended."""
+    db.execute("UPDATE server_run SET webhook = ? WHERE id = ?", (payload.decode(), run_id))
+
+
+def kept_webhooks(db: sqlite3.Connection) -> list[tuple[str, str, bytes]]:
+    """(run id, URL, what is to be sent) of those that were not sent yet."""
+    found = db.execute("SELECT id, kwargs, webhook FROM server_run WHERE webhook IS NOT NULL")
+    return [
+        (run_id, url, payload.encode())
+        for run_id, kwargs, payload in found
+        if (url := _order_of(kwargs).webhook) is not None
+    ]
+
+
+def drop_webhook(db: sqlite3.Connection, run_id: str) -> None:
+    """It was sent, or never will be."""
+    db.execute("UPDATE server_run SET webhook = NULL WHERE id = ?", (run_id,))
+
+
+def delete_runs(db: sqlite3.Connection, run_ids: Iterable[str]) -> None:
+    """Forget runs; their events and checkpoints are the saver's."""
+    db.executemany("DELETE FROM server_run WHERE id = ?", [(run_id,) for run_id in run_ids])
+
+
+def run_of(row: Sequence[Any]) -> Run:
+    """The run of a row that begins with these columns."""
+    (id_, thread, assistant, graph, kwargs, status, created, updated, *rest) = row
+    strategy, stateless, due, attempt, error = rest[:5]
+    return Run(
+        run_id=id_,
+        thread_id=thread,
+        assistant_id=assistant,
+        graph_id=graph,
+        order=_order_of(kwargs),
+        status=status,
+        created_at=created,
+        updated_at=updated,
+        multitask_strategy=strategy,
+        stateless=bool(stateless),
+        due_at=due,
+        attempt=attempt,
+        error=None if error is None else orjson.loads(error),
+    )
+
+
+def _order_of(text: str) -> Order:
+    """Keys that a newer server wrote are passed over."""
+    stored: dict[str, Any] = json.loads(text)  # keeps integers of any size, as orjson does not
+    return Order(**{name: value for name, value in stored.items() if name in _ORDER_FIELDS})
+
+
+def _text(value: Any) -> str:
+    return to_json(value).decode()

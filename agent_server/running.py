@@ -1,0 +1,147 @@
+"""One run on the engine, from its graph's opening to its outcome."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import actors
+from actors import ActorSystem, CompiledGraph, RunEndedError
+from checkpoint import SqliteSaver
+from streaming import RunFailed, RunFinished
+
+from .failures import failure_json
+from .graphs import Graphs
+from .lanes import Job
+from .launch import engine_config, engine_input, engine_options, factory_config
+from .outcome import (
+    SUSPENDED,
+    Outcome,
+    Rest,
+    ended,
+    failed,
+    failed_as,
+    rest_of,
+    stopped,
+    with_questions,
+)
+from .records import Json, Run
+
+logger = logging.getLogger(__name__)
+
+
+class Runner:
+    """Starts runs on the actor system, and sees them through to their end."""
+
+    def __init__(self, graphs: Graphs, system: ActorSystem, saver: SqliteSaver) -> None:
+        self._graphs = graphs
+        self._system = system
+        self._saver = saver
+
+    async def run(self, job: Job) -> Outcome:
+        """Run a job to its end; what goes wrong is its outcome."""
+        run = job.live.run
+        try:
+            async with self._graphs.open(
+                run.graph_id, factory_config(run), context=run.order.context, user=run.order.user
+            ) as graph:
+                return await self._run_in(graph, job)
+        except Exception as error:  # noqa: BLE001 - the run's edge: whatever it is, the run failed
+            job.state = "settling"
+            logger.warning("run %s did not run: %r", run.run_id, error)
+            return failed(error, await self.rest(run))
+
+    async def retire(self, job: Job) -> Outcome:
+        """The outcome of a job that was cancelled while the engine did not have it."""
+        run = job.live.run
+        if job.stop == "rollback" and run.attempt:
+            await self._undo(run)
+        return stopped(await self.rest(run))
+
+    async def rest(self, run: Run) -> Rest | None:
+        """How the run's thread stands; None if it has none, or nobody can tell."""
+        if run.stateless:
+            return None
+        try:
+            async with self._graphs.open(run.graph_id, access="threads.read") as graph:
+                return await _rest_in(graph, run)
+        except Exception as error:  # noqa: BLE001 - the thread stays as it was shown last
+            logger.warning("thread %s cannot be read: %r", run.thread_id, error)
+            return None
+
+    async def _run_in(self, graph: CompiledGraph, job: Job) -> Outcome:
+        run = job.live.run
+        value, checkpoint = engine_input(run.order), run.order.checkpoint
+        if run.attempt > 1 and not run.stateless:
+            over = await self._over(graph, run)
+            if over is not None:
+                return over
+            if await self._has_begun(run):
+                value, checkpoint = None, None
+        config = engine_config(run, run.attempt, checkpoint)
+        engine = await self._system.start(
+            graph, value, config, control=job.control, **engine_options(run)
+        )
+        job.live.begin(engine, run.attempt)
+        await engine.ended()
+        job.state = "settling"
+        return await self._outcome(graph, job, engine)
+
+    async def _outcome(self, graph: CompiledGraph, job: Job, engine: actors.Run) -> Outcome:
+        run = job.live.run
+        if job.stop is None and engine.status == "cancelled":  # by nobody but a shutdown
+            return SUSPENDED
+        if job.stop == "rollback" and not (job.rolled_back and engine.status == "cancelled"):
+            await self._undo(run)
+        result: Any = None
+        if engine.error is None:
+            output = await engine.output()
+            result = with_questions(output.value, output.interrupts)
+        rest = None if run.stateless else await _rest_in(graph, run)
+        return stopped(rest) if job.stop is not None else ended(engine, result, rest)
+
+    async def _undo(self, run: Run) -> None:
+        """Take back what a run has stored that ended before it could be told to."""
+        if not run.stateless:
+            await self._saver.adelete_for_runs([run.run_id])
+
+    async def _has_begun(self, run: Run) -> bool:
+        """True if the thread's newest checkpoint is this run's: it goes on from there."""
+        loaded = await self._saver.load(run.thread_id)
+        return loaded is not None and loaded.record.metadata.run_id == run.run_id
+
+    async def _over(self, graph: CompiledGraph, run: Run) -> Outcome | None:
+        """How a run ended according to its log, if only its row does not know yet."""
+        last = await self._saver.events.last(run.run_id)
+        if last == 0:
+            return None
+        log = await self._system.find_log(graph, run.run_id, _thread_config(run))
+        if log.durable is None:
+            return None
+        event = (await log.durable.read(last - 1, last, 1))[-1]
+        if isinstance(event, RunFailed):
+            return failed_as(failure_json(event.error, event.message), await _rest_in(graph, run))
+        if isinstance(event, RunFinished) and event.status == "success":
+            rest = await _rest_in(graph, run)
+            return Outcome("success", rest.values, None, rest)
+        return None
+
+
+def stop_engine(job: Job) -> None:
+    """Tell the engine to stop a job that it has begun, as `job.stop` says."""
+    engine, action = job.live.engine, job.stop
+    if engine is None or action is None:
+        return
+    try:
+        engine.cancel_nowait(action=action)
+        job.rolled_back = action == "rollback"
+    except RunEndedError:  # it is being told already how it ended
+        job.rolled_back = False
+
+
+async def _rest_in(graph: CompiledGraph, run: Run) -> Rest:
+    return rest_of(await graph.aget_state(_thread_config(run)))
+
+
+def _thread_config(run: Run) -> Json:
+    return {"configurable": {"thread_id": run.thread_id}}
