@@ -95,7 +95,7 @@ def test_what_was_stored_before_anything_was_encrypted_can_be_read() -> None:
     assert serializer.unpack_items(mixed) == [1, (2,), SECRET]
 
 
-@pytest.mark.parametrize("other", OTHER_KEYS)
+@pytest.mark.parametrize("other", OTHER_KEYS, ids=["zeros-32", "zeros-16", "random-24"])
 def test_another_key_is_named_as_wrong(other: bytes) -> None:
     data = EncryptedSerializer(KEY).dumps(SECRET)
     with pytest.raises(WrongKeyError, match="nothing was changed") as caught:
@@ -217,7 +217,9 @@ async def test_the_same_secrets_without_encryption_are_found(path: Path) -> None
         assert SECRET.encode() in files_of(path)
 
 
-@pytest.mark.parametrize("other", [*OTHER_KEYS, None])
+@pytest.mark.parametrize(
+    "other", [*OTHER_KEYS, None], ids=["zeros-32", "zeros-16", "random-24", "none"]
+)
 async def test_without_the_right_key_it_does_not_open_and_nothing_is_changed(
     path: Path, other: bytes | None
 ) -> None:

@@ -246,7 +246,7 @@ def test_an_encode_function_may_use_the_serializer_itself() -> None:
         (Money(1), "register_type(Money, encode=..., decode=...)"),
         (Name("a"), "register_type(Name, encode=..., decode=...)"),
     ],
-    ids=repr,
+    ids=["dataclass", "enum", "text enum", "named tuple", "pydantic", "plain class", "text"],
 )
 def test_an_unregistered_class_is_refused_with_the_line_that_mends_it(
     value: Any, line: str
