@@ -18,7 +18,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 from actors.backports import TypeVar
+from actors.hints import is_typed_dict
 from actors.runtime import ExecutionInfo
+from actors.typed_dicts import modern
 from streaming import StreamWriter
 
 if TYPE_CHECKING:
@@ -59,6 +61,14 @@ class InjectedState(Injected):
     def __init__(self, field: str | None = None) -> None:
         self.field = field
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Callable[[Any], Any]) -> Any:
+        """That of the value; of a whole state anything, which would lose the keys not named."""
+        if is_typed_dict(source):
+            return _anything(cls)
+        cls.join_langchain()
+        return handler(modern(source))
+
 
 class InjectedStore(Injected):
     """Marks a parameter that gets the store the graph was compiled with."""
@@ -93,6 +103,13 @@ class ToolRuntime(Injected, Generic[ContextT, StateT]):
     tools: list[Any] = field(default_factory=list[Any])
     """All tools of the node."""
     execution_info: ExecutionInfo | None = None
+
+    if not TYPE_CHECKING:
+
+        def __class_getitem__(cls, parameters: Any) -> type:
+            """The class itself: whose context and state it has is for type checkers.  Libraries
+            that look at annotations at run time know the class."""
+            return cls
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Callable[[Any], Any]) -> Any:
