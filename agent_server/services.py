@@ -13,9 +13,11 @@ from actors import ActorSystem
 from checkpoint import SqliteSaver, SqliteStore, SqliteTables, TTLConfig
 
 from .assistants import Assistants
+from .dispatcher import Dispatcher
 from .graphs import Graphs
 from .lock import hold
 from .project import ConfigFile
+from .runs import Runs
 from .settings import Settings
 from .tables import server_tables
 from .threads import Lifetime, Threads
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
 
     from .crons import Crons
-    from .dispatcher import Dispatcher
-    from .runs import Runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,7 @@ class Services:
     async def drain(self) -> None:
         """Nothing new, no streams; running steps get time to reach a checkpoint."""
         self.closing.set()
-        if self.dispatcher is not None:
-            await self.dispatcher.drain()
+        await self.dispatcher.drain()
 
 
 def services_of(request: HTTPConnection) -> Services:
@@ -77,6 +76,18 @@ async def open_services(
         system = await stack.enter_async_context(ActorSystem("server", event_log=saver.events))
         assistants = Assistants(tables, served.ids, time.time)
         await assistants.ensure_defaults()
+        threads = Threads(tables, saver, time.time, lifetime=_lifetime(file))
+        dispatcher = Dispatcher(
+            settings,
+            tables=tables,
+            saver=saver,
+            system=system,
+            graphs=served,
+            threads=threads,
+            clock=time.time,
+        )
+        stack.push_async_callback(dispatcher.drain)
+        await dispatcher.recover()
         yield Services(
             settings=settings,
             tables=tables,
@@ -85,9 +96,9 @@ async def open_services(
             system=system,
             graphs=served,
             assistants=assistants,
-            threads=Threads(tables, saver, time.time, lifetime=_lifetime(file)),
-            runs=cast("Any", None),
-            dispatcher=cast("Any", None),
+            threads=threads,
+            runs=Runs(tables),
+            dispatcher=dispatcher,
             crons=cast("Any", None),
             closing=asyncio.Event(),
         )
