@@ -63,8 +63,9 @@ def config(thread_id: str) -> dict[str, Any]:
 async def add_run(database: Database, thread_id: str, run_id: str, status: str) -> None:
     def unit(db: sqlite3.Connection) -> None:
         db.execute(
-            "INSERT INTO server_run VALUES (?, ?, 'a', 'g', 0, 0, ?, 'enqueue', 0, 0, 0, '{}', "
-            "'{}', NULL, NULL)",
+            "INSERT INTO server_run (id, thread, assistant, graph, created, updated, status, "
+            "strategy, stateless, due, attempt, metadata, kwargs) "
+            "VALUES (?, ?, 'a', 'g', 0, 0, ?, 'enqueue', 0, 0, 0, '{}', '{}')",
             (run_id, thread_id, status),
         )
 
