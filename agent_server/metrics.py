@@ -1,0 +1,176 @@
+"""What the server counts, and how Prometheus and people read it.
+
+Counting is a few additions per request; `prometheus_client` is loaded when somebody asks.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
+    from starlette.types import Scope
+
+    from .services import Services
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+"""Upper bounds of the histograms' buckets."""
+PREFIX = "understudy"
+
+
+class Histogram:
+    """How many values fell below each bound, and their sum."""
+
+    __slots__ = ("_counts", "total")
+
+    def __init__(self) -> None:
+        self._counts = [0] * (len(SECONDS) + 1)
+        self.total = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count a value."""
+        self._counts[bisect.bisect_left(SECONDS, seconds)] += 1
+        self.total += seconds
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """(bound, how many are not above it), the last one with all of them."""
+        below, found = 0, list[tuple[str, float]]()
+        for bound, count in zip((*map(str, SECONDS), "+Inf"), self._counts, strict=True):
+            below += count
+            found.append((bound, below))
+        return found
+
+
+@dataclass(slots=True)
+class Metrics:
+    """Counts since the process began; the loop that serves is their only writer."""
+
+    requests: Counter[tuple[str, str, int]] = field(
+        default_factory=lambda: Counter[tuple[str, str, int]]()
+    )
+    """(method, route, status) -> how many."""
+    request_seconds: Histogram = field(default_factory=Histogram)
+    """From the first byte of a request to the last of its answer; streams are not in it."""
+
+    def told(self, scope: Scope, status: int, seconds: float) -> None:
+        """Count a request that was answered."""
+        route = getattr(scope.get("route"), "path", "")
+        self.requests[scope["method"], route, status] += 1
+        if not route.endswith(("/stream", "/events")):
+            self.request_seconds.observe(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All numbers of one moment."""
+
+    counted: Metrics
+    pending: int
+    running: int
+    ended: int
+    """Runs that this process has ended."""
+    subscribers: int
+    events: int
+    """Events that runs have published into logs that are still kept."""
+    logs: int
+
+
+def read(counted: Metrics, services: Services) -> Reading:
+    """The numbers, now."""
+    runs = services.dispatcher.stats()
+    hub = services.system.stats()
+    return Reading(
+        counted=counted,
+        pending=runs.pending,
+        running=runs.running,
+        ended=runs.ended,
+        subscribers=hub.subscribers,
+        events=hub.published,
+        logs=hub.live + hub.finished,
+    )
+
+
+def as_json(reading: Reading, most_runs: int) -> dict[str, Any]:
+    """The numbers as LangGraph's server gives them for `format=json`."""
+    return {
+        "queue": {"n_pending": reading.pending, "n_running": reading.running},
+        "api": {
+            "http_requests_total": [
+                {"method": method, "path": route, "status": status, "count": count}
+                for (method, route, status), count in reading.counted.requests.items()
+            ]
+        },
+        "workers": {
+            "max": most_runs,
+            "active": reading.running,
+            "available": max(0, most_runs - reading.running),
+        },
+    }
+
+
+def as_text(reading: Reading) -> bytes:
+    """The numbers in Prometheus' text format, with those of the process and of Python."""
+    from prometheus_client import CollectorRegistry, generate_latest
+    from prometheus_client.gc_collector import GCCollector
+    from prometheus_client.platform_collector import PlatformCollector
+    from prometheus_client.process_collector import ProcessCollector
+
+    registry = CollectorRegistry()
+    registry.register(_Collector(reading))
+    for collector in (GCCollector, PlatformCollector, ProcessCollector):
+        collector(registry=registry)
+    return generate_latest(registry)
+
+
+class _Collector:
+    """Gives the numbers to Prometheus' client."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+
+    def collect(self) -> Iterator[Metric]:
+        """Every number, under its name."""
+        yield from self._requests()
+        yield from self._runs()
+        yield from _gauges(
+            ("subscribers", "Open readers of runs", self._reading.subscribers),
+            ("run_logs", "Runs whose events are in memory", self._reading.logs),
+            ("events", "Events of the runs in memory", self._reading.events),
+        )
+
+    def _requests(self) -> Iterator[Metric]:
+        from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+
+        counted = self._reading.counted
+        requests = CounterMetricFamily(
+            f"{PREFIX}_http_requests", "Answers", labels=["method", "route", "status"]
+        )
+        for (method, route, status), count in counted.requests.items():
+            requests.add_metric([method, route, str(status)], count)
+        yield requests
+        seconds = HistogramMetricFamily(
+            f"{PREFIX}_http_request_seconds", "Time to answer; streams are not in it"
+        )
+        seconds.add_metric([], counted.request_seconds.buckets(), counted.request_seconds.total)
+        yield seconds
+
+    def _runs(self) -> Iterator[Metric]:
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+        reading = self._reading
+        now = GaugeMetricFamily(f"{PREFIX}_runs", "Runs that wait or run", labels=["status"])
+        now.add_metric(["pending"], reading.pending)
+        now.add_metric(["running"], reading.running)
+        yield now
+        yield CounterMetricFamily(f"{PREFIX}_runs_ended", "Runs that ended", reading.ended)
+
+
+def _gauges(*given: tuple[str, str, float]) -> Iterable[Metric]:
+    from prometheus_client.core import GaugeMetricFamily
+
+    for name, text, value in given:
+        yield GaugeMetricFamily(f"{PREFIX}_{name}", text, value)
