@@ -16,7 +16,8 @@ from starlette.routing import BaseRoute
 
 from .auth import Gatekeeper
 from .guard import Guard
-from .middleware import Answers, Keys, Limits, Requests, answer_http, told
+from .metrics import Metrics
+from .middleware import Answers, Keys, Limits, Requests, answer_http, log_request
 from .project import ConfigFile, Cors, Project
 from .routes import meta
 from .services import open_services
@@ -70,12 +71,15 @@ def _app(settings: Settings, graphs: Mapping[str, Any], file: ConfigFile, auth: 
             app.state.services = services
             yield
 
-    return Starlette(
+    metrics = Metrics()
+    app = Starlette(
         routes=_routes(),
-        middleware=_middleware(settings, file, auth),
+        middleware=_middleware(settings, file, auth, metrics),
         exception_handlers={HTTPException: answer_http},
         lifespan=lifespan,
     )
+    app.state.metrics = metrics
+    return app
 
 
 def _routes() -> list[BaseRoute]:
@@ -98,10 +102,12 @@ def _routes() -> list[BaseRoute]:
     return found
 
 
-def _middleware(settings: Settings, file: ConfigFile, auth: Any) -> list[Middleware]:
+def _middleware(
+    settings: Settings, file: ConfigFile, auth: Any, metrics: Metrics
+) -> list[Middleware]:
     keys = settings.keys()
     return [
-        Middleware(Requests, told=told),
+        Middleware(Requests, tell=(log_request, metrics.told)),
         Middleware(CORSMiddleware, **_cors(settings, file)),
         Middleware(Answers),
         *([Middleware(Keys, keys=keys)] if keys else []),

@@ -49,9 +49,7 @@ class Histogram:
 class Metrics:
     """Counts since the process began; the loop that serves is their only writer."""
 
-    requests: Counter[tuple[str, str, int]] = field(
-        default_factory=lambda: Counter[tuple[str, str, int]]()
-    )
+    requests: Counter[tuple[str, str, int]] = field(default_factory=Counter[tuple[str, str, int]])
     """(method, route, status) -> how many."""
     request_seconds: Histogram = field(default_factory=Histogram)
     """From the first byte of a request to the last of its answer; streams are not in it."""

@@ -49,9 +49,9 @@ def path_of(scope: Scope) -> str:
 class Requests:
     """Gives every request an id (the client's own, if it is one), and tells when it is answered."""
 
-    def __init__(self, app: ASGIApp, told: Callable[[Scope, int, float], None]) -> None:
+    def __init__(self, app: ASGIApp, tell: Sequence[Callable[[Scope, int, float], None]]) -> None:
         self._app = app
-        self._told = told
+        self._tell = tell
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -74,7 +74,9 @@ class Requests:
         try:
             await self._app(scope, receive, send_with_id)
         finally:
-            self._told(scope, status, time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            for tell in self._tell:
+                tell(scope, status, seconds)
 
 
 def _request_id(given: str | None) -> str:
@@ -143,7 +145,7 @@ async def answer_http(_request: Request, error: Exception) -> Response:
     return JsonResponse({"detail": error.detail}, error.status_code, headers=error.headers)
 
 
-def told(scope: Scope, status: int, seconds: float) -> None:
+def log_request(scope: Scope, status: int, seconds: float) -> None:
     """Write the line of the log that a request leaves."""
     logger.info(
         "%s %s %d",

@@ -193,7 +193,7 @@ def _kind(schema: Mapping[str, Any]) -> str:
 _PAGE = """<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>
 <meta name=viewport content="width=device-width">
 <style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}
+body {{ font: 16px/1.5 system-ui; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}
 details {{ border-bottom: 1px solid #8884; padding: .3rem 0 }}
 summary {{ cursor: pointer }}
 b {{ display: inline-block; width: 4.5rem; font: bold 13px monospace }}

@@ -60,9 +60,7 @@ def _document(request: Request) -> dict[str, Any]:
     if not hasattr(state, "openapi"):
         from agent_server.shapes import BODIES, QUERIES
 
-        state.openapi = openapi.document(
-            request.app.routes, BODIES, QUERIES, version("understudy")
-        )
+        state.openapi = openapi.document(request.app.routes, BODIES, QUERIES, version("understudy"))
     return cast("dict[str, Any]", state.openapi)
 
 
