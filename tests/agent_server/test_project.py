@@ -1,0 +1,138 @@
+"""langgraph.json as people have it, and graphs named on the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent_server import ConfigFileError, GraphLoadError
+from agent_server.project import Cors, Project, named_graphs, read_project
+
+GRAPHS = {"agent": "./graph.py:graph"}
+
+
+@pytest.fixture(autouse=True)
+def process_as_before() -> Iterator[None]:
+    """The path and the environment are the process's; each test gives them back."""
+    path, names = list(sys.path), dict(os.environ)
+    yield
+    sys.path[:] = path
+    for name in set(os.environ) - set(names):
+        del os.environ[name]
+
+
+def config(folder: Path, **said: Any) -> Path:
+    file = folder / "langgraph.json"
+    file.write_text(json.dumps({"graphs": GRAPHS, **said}), encoding="utf-8")
+    return file
+
+
+def test_graphs_are_read_and_what_says_nothing_here_is_read_over(tmp_path: Path) -> None:
+    graphs = {**GRAPHS, "other": {"path": "./b.py:g", "description": "the other"}}
+    file = config(tmp_path, graphs=graphs, python_version="3.11", dockerfile_lines=["RUN x"])
+    project = read_project(file)
+    assert project.graphs == {"agent": "./graph.py:graph", "other": "./b.py:g"}
+    assert project.base == tmp_path.resolve()
+
+
+def test_local_dependencies_go_on_the_path_and_packages_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "lib").mkdir()
+    project = read_project(config(tmp_path, dependencies=[".", "./lib", "./gone", "langchain"]))
+    assert list(project.folders) == [tmp_path.resolve(), (tmp_path / "lib").resolve()]
+    project.prepare()
+    assert str((tmp_path / "lib").resolve()) in sys.path
+
+
+def test_env_may_be_a_dict(tmp_path: Path) -> None:
+    read_project(config(tmp_path, env={"UNDERSTUDY_TEST_A": "1"})).prepare()
+    assert os.environ["UNDERSTUDY_TEST_A"] == "1"
+
+
+def test_env_may_be_a_file_and_the_environment_wins(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text('UNDERSTUDY_TEST_B="from file"\nUNDERSTUDY_TEST_C=x\nEMPTY\n')
+    os.environ["UNDERSTUDY_TEST_C"] = "from outside"
+    read_project(config(tmp_path, env=".env")).prepare()
+    assert os.environ["UNDERSTUDY_TEST_B"] == "from file"
+    assert os.environ["UNDERSTUDY_TEST_C"] == "from outside"
+    assert "EMPTY" not in os.environ
+
+
+def test_the_other_sections_are_read(tmp_path: Path) -> None:
+    file = config(
+        tmp_path,
+        http={"cors": {"allow_origins": ["https://a.example"]}, "disable_mcp": True},
+        checkpointer={"ttl": {"strategy": "delete", "default_ttl": 60}},
+        store={"ttl": {"default_ttl": 5, "refresh_on_read": False}},
+    )
+    said = read_project(file).file
+    assert said.http.cors == Cors(allow_origins=("https://a.example",))
+    assert said.checkpointer.ttl is not None
+    assert said.checkpointer.ttl.default_ttl == 60
+    assert said.store.ttl is not None
+    assert not said.store.ttl.refresh_on_read
+
+
+def test_graphs_and_auth_are_loaded_from_beside_the_file(tmp_path: Path) -> None:
+    (tmp_path / "graph.py").write_text("graph = 1")
+    (tmp_path / "auth_of_project.py").write_text("hook = 2")
+    project = read_project(config(tmp_path, auth={"path": "./auth_of_project.py:hook"}))
+    assert project.load_graphs() == {"agent": 1}
+    assert project.load_auth() == 2
+    assert Project({}, tmp_path).load_auth() is None
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{"graphs": {', r"langgraph\.json, line 1: .*; mend it there"),
+        ('{"graphs": []}', r"langgraph\.json: graphs: .*; mend it there"),
+        ('{"graphs": {"a": 3}}', r"langgraph\.json: graphs\.a"),
+        ("{}", r"names no graphs; write"),
+        ("[]", r"the whole file"),
+        ('{"graphs": {"a": "b.py:c"}, "env": "gone.env"}', r"env: gone\.env is not there"),
+    ],
+    ids=["syntax", "list", "number", "none", "array", "env"],
+)
+def test_a_file_that_cannot_be_read_is_told_in_one_line(
+    tmp_path: Path, text: str, told: str
+) -> None:
+    file = tmp_path / "langgraph.json"
+    file.write_text(text)
+    with pytest.raises(ConfigFileError, match=told) as caught:
+        read_project(file)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_told_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ConfigFileError, match=r"is not there; write it, or name graphs"):
+        read_project(tmp_path / "langgraph.json")
+    with pytest.raises(ConfigFileError, match=r"cannot be read"):
+        read_project(tmp_path)
+
+
+def test_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:
+    file = tmp_path / "langgraph.json"
+    file.write_bytes(b'{"graphs": "\xff"}')
+    with pytest.raises(ConfigFileError, match=r"not UTF-8"):
+        read_project(file)
+
+
+def test_named_graphs_are_called_as_their_variable_or_as_they_are_told(tmp_path: Path) -> None:
+    project = named_graphs(["a.py:agent", "other=b.py:agent"], tmp_path)
+    assert project.graphs == {"agent": "a.py:agent", "other": "b.py:agent"}
+
+
+def test_two_of_one_name_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigFileError, match=r'two graphs are called .*"other=b.py:graph"'):
+        named_graphs(["a.py:graph", "b.py:graph"], tmp_path)
+
+
+def test_a_graph_that_cannot_be_loaded_is_told(tmp_path: Path) -> None:
+    with pytest.raises(GraphLoadError, match=r"gone\.py is not there"):
+        named_graphs(["gone.py:graph"], tmp_path).load_graphs()
