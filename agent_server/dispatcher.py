@@ -23,6 +23,7 @@ from checkpoint import SqliteSaver, SqliteTables
 
 from .accepting import IfNotExists, Intake
 from .cancelling import Canceller, OpenStatus
+from .deleting import Deleter
 from .draining import drain
 from .errors import OverloadedError
 from .graphs import Graphs
@@ -80,6 +81,7 @@ class Dispatcher:
         self._turns = turns = Turns(tables, register, runner, settler, clock)
         self._intake = Intake(tables, threads, register, turns, clock)
         self._canceller = Canceller(tables, register, turns.stop)
+        self._deleter = Deleter(tables, saver, register, self._canceller)
         self._recoverer = Recoverer(
             tables,
             register,
@@ -141,6 +143,10 @@ class Dispatcher:
     async def cancel_all(self, status: OpenStatus, action: CancelAction) -> None:
         """Cancel all runs that wait, or run, or both.  Raises NotFoundError if there are none."""
         await self._canceller.cancel_all(status, action)
+
+    async def delete(self, thread_id: str, run_id: str) -> None:
+        """Forget a run of a thread; an open one is cancelled first.  Raises NotFoundError."""
+        await self._deleter.delete(thread_id, run_id)
 
     async def recover(self) -> None:
         """Take up what an earlier process left: at the server's start, before requests come."""

@@ -89,6 +89,10 @@ class Register:
         else:
             self._known.pop(job.run_id, None)
 
+    def forget(self, run_id: str) -> None:
+        """It was deleted."""
+        self._known.pop(run_id, None)
+
     def _keep(self, live: LiveRun) -> None:
         events = 0 if live.log is None else live.log.held[0]
         self._ended.append(_Ended(live, events, self._clock() + self._retention))

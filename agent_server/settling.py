@@ -103,7 +103,7 @@ class Settler:
         unit = self._unit(job, outcome, payload)
         await self._tables.write(unit)
         if job.stop == "rollback" and not job.live.run.stateless:
-            await self._saver.events.forget(job.run_id)
+            await self._saver.events.forget([job.run_id])
         await self._tables.synced()
 
     async def _write_later(
