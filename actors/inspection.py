@@ -163,6 +163,13 @@ class Inspectable:
         parse_config(config)
         return json_schema_of(self.spec, self.spec.sources.output, self._title("output"))
 
+    def get_state_jsonschema(self, config: Config | None = None) -> dict[str, Any]:
+        """The JSON schema of all that its state may hold, also between input and output."""
+        from .jsonschemas import state_schema
+
+        parse_config(config)
+        return state_schema(self.spec, self._title("state"))
+
     def get_context_jsonschema(self) -> dict[str, Any] | None:
         """The JSON schema of the context; None if the graph has no context schema."""
         from .jsonschemas import context_schema

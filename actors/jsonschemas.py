@@ -96,6 +96,15 @@ def context_schema(context: Any) -> JsonSchema | None:
     )
 
 
+def state_schema(spec: GraphSpec, title: str) -> JsonSchema:
+    """The JSON schema of all state keys, with what their channels give."""
+    keys = ROOT if spec.state_keys == ROOT_ONLY else spec.state_keys
+    if spec.direct:
+        keys = spec.sources.output
+    model = channels_model(spec, keys, title, value_type)
+    return _made(keys, model.model_json_schema)
+
+
 def channels_model(spec: GraphSpec, source: Any, title: str, typed: Typed) -> type[BaseModel]:
     """A pydantic model of what a raw graph or an entrypoint takes or gives.
 

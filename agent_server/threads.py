@@ -105,17 +105,21 @@ class Threads:
         """
         id_ = new_id() if thread_id is None else uuid_of("thread", thread_id)
         made = self.fresh(id_, metadata=metadata, config=config, lifetime=ttl)
+        found = await self.add(made)
+        if found is not None and if_exists == "raise":
+            raise ConflictError(f"Thread with ID {id_} already exists")
+        return found or made
+
+    async def add(self, made: Thread) -> Thread | None:
+        """Store a fresh thread; or give the one that has its id, and change nothing."""
 
         def unit(db: sqlite3.Connection) -> Thread | None:
-            found = find_thread(db, id_)
+            found = find_thread(db, made.thread_id)
             if found is None:
                 add_thread(db, made)
             return found
 
-        found = await self._tables.write(unit)
-        if found is not None and if_exists == "raise":
-            raise ConflictError(f"Thread with ID {id_} already exists")
-        return found or made
+        return await self._tables.write(unit)
 
     async def get(self, thread_id: str) -> Thread:
         """The thread."""
@@ -148,17 +152,20 @@ class Threads:
     async def take_values(self, thread_id: str, snapshot: StateSnapshot) -> None:
         """Copy a state to the thread's row: what an update from outside has made of it."""
         now = self._clock()
-        await self._tables.write(
-            lambda db: settle_thread(
+
+        def unit(db: sqlite3.Connection) -> None:
+            waits = "interrupted" if snapshot.next else "idle"
+            settle_thread(
                 db,
                 thread_id,
-                status="interrupted" if snapshot.next else "idle",
+                status="busy" if open_runs(db, thread_id) else waits,
                 values=snapshot.values,
                 interrupts=interrupts_of(snapshot),
                 error=None,
                 now=now,
             )
-        )
+
+        await self._tables.write(unit)
 
     async def open_runs(self, thread_id: str) -> Sequence[str]:
         """Ids of its runs that wait or run, the oldest first."""

@@ -4,7 +4,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from operator import add
+from typing import Annotated, Any, TypedDict, cast
 
 import msgspec
 import pytest
@@ -73,6 +74,42 @@ def test_the_typed_dict_of_typing_is_described_on_every_python() -> None:
         "title": "Old",
         "type": "object",
     }
+
+
+def test_a_state_is_described_with_the_keys_that_are_neither_taken_nor_given() -> None:
+    class Taken(TypedDict):
+        a: int
+
+    class Whole(Taken):
+        inside: Annotated[list[str], add]
+
+    graph = compiled(Whole, input_schema=Taken, output_schema=Taken)
+
+    assert graph.get_state_jsonschema() == {
+        "properties": {
+            "a": {"default": None, "title": "A", "type": "integer"},
+            "inside": {
+                "default": None,
+                "items": {"type": "string"},
+                "title": "Inside",
+                "type": "array",
+            },
+        },
+        "title": "thing_state",
+        "type": "object",
+    }
+    assert graph.get_input_jsonschema()["properties"].keys() == {"a"}
+
+
+def test_a_state_of_one_value_is_described_by_it() -> None:
+    @entrypoint()
+    def spoken(number: int) -> str:
+        return str(number)
+
+    assert compiled(Annotated[int, add]).get_state_jsonschema()["type"] == "integer"
+    assert spoken.get_state_jsonschema()["type"] == "string"
+    with pytest.raises(ConfigError):
+        spoken.get_state_jsonschema(cast("Any", 5))
 
 
 def test_models_check_what_they_are_given() -> None:

@@ -1,0 +1,32 @@
+"""Taking a thread away while runs may be on it."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from .errors import ConflictError, NotFoundError
+
+if TYPE_CHECKING:
+    from .dispatcher import Dispatcher
+    from .threads import Threads
+
+_TRIES = 5
+
+
+async def remove_thread(threads: Threads, dispatcher: Dispatcher, thread_id: str) -> None:
+    """Cancel a thread's runs, then delete it with all it has.
+
+    Raises NotFoundError, InvalidError, and ConflictError if new runs come as fast as old ones go.
+    """
+    await threads.get(thread_id)
+    for _ in range(_TRIES):
+        if runs := await threads.open_runs(thread_id):
+            with contextlib.suppress(NotFoundError):  # they have ended meanwhile
+                await dispatcher.cancel(thread_id, runs, "interrupt", wait=True)
+        with contextlib.suppress(ConflictError):
+            await threads.delete(thread_id)
+            return
+    raise ConflictError(
+        f"Thread {thread_id} gets new runs as fast as they are cancelled; stop who starts them"
+    )

@@ -1,0 +1,68 @@
+"""What a request says in its query."""
+
+from __future__ import annotations
+
+import pytest
+from starlette.requests import Request
+
+from agent_server.errors import InvalidError
+from agent_server.params import flag, listed, whole
+
+
+def asked(query: str) -> Request:
+    return Request({"type": "http", "query_string": query.encode(), "headers": []})
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", False),
+        ("a=true", True),
+        ("a=1", True),
+        ("a=True", True),
+        ("a=0", False),
+        ("b=1", False),
+    ],
+)
+def test_a_flag_is_written_in_two_ways(query: str, expected: bool) -> None:
+    assert flag(asked(query), "a") is expected
+    assert flag(asked(""), "a", default=True)
+
+
+@pytest.mark.parametrize("query", ["a=yes", "a=", "a=2"])
+def test_what_is_no_flag_is_refused(query: str) -> None:
+    with pytest.raises(InvalidError, match="true or false"):
+        flag(asked(query), "a")
+
+
+def test_a_number_keeps_to_its_limits() -> None:
+    assert whole(asked(""), "a", 7, 0, 9) == 7
+    assert whole(asked("a=0"), "a", 7, 0, 9) == 0
+    for query in ("a=", "a=x", "a=-1", "a=10", "a=1e3", "a=" + "1" * 5000, "a=١"):
+        with pytest.raises(InvalidError, match="from 0 to 9"):
+            whole(asked(query), "a", 7, 0, 9)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", []),
+        ("a=", []),
+        ("a=x", ["x"]),
+        ("a=x&a=y", ["x", "y"]),
+        ("a=x,y, z", ["x", "y", "z"]),
+        ('a=["x","y,z"]', ["x", "y,z"]),
+        ("a=x&b=y&c=z", ["x", "y"]),
+        ("a=[]", []),
+    ],
+)
+def test_a_list_is_written_in_three_ways_and_under_any_of_its_names(
+    query: str, expected: list[str]
+) -> None:
+    assert listed(asked(query), "a", "b") == expected
+
+
+@pytest.mark.parametrize("query", ["a=[", "a=[1]", "a=[[", "a=" + "[" * 100_000])
+def test_what_is_no_list_of_texts_is_refused(query: str) -> None:
+    with pytest.raises(InvalidError, match="give a JSON list"):
+        listed(asked(query), "a")
