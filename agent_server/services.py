@@ -19,6 +19,7 @@ from .lock import hold
 from .project import ConfigFile
 from .runs import Runs
 from .settings import Settings
+from .sse import Streams
 from .tables import server_tables
 from .threads import Lifetime, Threads
 
@@ -37,6 +38,7 @@ class Services:
     saver: SqliteSaver
     store: SqliteStore
     system: ActorSystem
+    streams: Streams
     graphs: Graphs
     assistants: Assistants
     threads: Threads
@@ -94,6 +96,9 @@ async def open_services(
             saver=saver,
             store=store,
             system=system,
+            streams=Streams(
+                system.supervisor, heartbeat=settings.heartbeat, most=settings.max_readers
+            ),
             graphs=served,
             assistants=assistants,
             threads=threads,
