@@ -90,6 +90,7 @@ def _routes() -> list[BaseRoute]:
         "runs",
         "thread_streams",
         "protocol",
+        "states",
         "threads",
         "store",
         "crons",
