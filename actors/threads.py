@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
     from anyio import CapacityLimiter
 
     from .commands import Task
@@ -21,13 +24,14 @@ class Threads:
     """The bounds of one run's worker threads.
 
     Shared with no other run, so that sync nodes which wait for graphs they call cannot starve those
-    of threads; nor does code share a bound with code that it calls and may wait for.
+    of threads; nor does code share a bound with code that it calls and may wait for, as does what
+    runs on a loop of its own inside of a thread: a bound belongs to one loop.
     """
 
     __slots__ = ("_limiters",)
 
     def __init__(self) -> None:
-        self._limiters: dict[tuple[int, Use], CapacityLimiter] = {}
+        self._limiters: dict[tuple[AbstractEventLoop, int, Use], CapacityLimiter] = {}
 
     def for_task(self, task: Task, use: Use = "task") -> CapacityLimiter:
         """The bound for one task's code."""
@@ -38,11 +42,12 @@ class Threads:
 
     def at(self, depth: int, use: Use = "task") -> CapacityLimiter:
         """The bound for tasks that so many callers stand above."""
-        limiter = self._limiters.get((depth, use))
+        place = (asyncio.get_running_loop(), depth, use)
+        limiter = self._limiters.get(place)
         if limiter is None:
             from anyio import CapacityLimiter
 
-            limiter = self._limiters[depth, use] = CapacityLimiter(MAX_THREADS)
+            limiter = self._limiters[place] = CapacityLimiter(MAX_THREADS)
         return limiter
 
 

@@ -17,6 +17,7 @@ from .models import is_model_function
 from .prompts import Prompt
 from .schemas import make_storable
 from .tool_node import ToolNode
+from .tools import listed
 
 
 def create_react_agent(
@@ -87,5 +88,6 @@ def _checked(version: Any) -> Version:
 
 def _split(tools: Sequence[Any]) -> tuple[ToolNode, list[dict[str, Any]]]:
     """The tools that run here, and those that are described by a dict, which the provider runs."""
-    own = [tool for tool in tools if not isinstance(tool, dict)]
-    return ToolNode(own), [tool for tool in tools if isinstance(tool, dict)]
+    given = listed(tools)
+    own = [tool for tool in given if not isinstance(tool, dict)]
+    return ToolNode(own), [tool for tool in given if isinstance(tool, dict)]

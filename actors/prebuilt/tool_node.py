@@ -22,7 +22,7 @@ from .parallel import results_of
 from .replies import is_reply, reply, unknown_tool
 from .request import AsyncWrapper, ToolCallRequest, Wrapper, check_wrappers
 from .results import Form, combined, outputs_of
-from .tools import Tool, Usable
+from .tools import Tool, Usable, listed
 from .turns import ToolCall, calls_of, field_of, last_turn, messages_of
 from .wants import filled_in
 
@@ -81,7 +81,9 @@ class ToolNode:
         check_wrappers(wrap_tool_call, awrap_tool_call)
         self.name = name
         self.tags = list(tags or ())
-        self.usable: Mapping[str, Usable] = {each.name: each for each in map(usable_tool, tools)}
+        self.usable: Mapping[str, Usable] = {
+            each.name: each for each in map(usable_tool, listed(tools))
+        }
         self._answer = answer_to(handle_tool_errors)
         self._key = messages_key
         self._wrap = wrap_tool_call

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Protocol, cast, get_args, get_origin
 
 from actors.errors import JsonSchemaUnavailableError
@@ -134,6 +134,16 @@ def flaws_of(error: ValueError, hidden: Sequence[str] = ()) -> str:
     """A line for each argument that pydantic refused, but for those that no model gives."""
     flaws = [flaw for flaw in cast("Any", error).errors() if not set(flaw["loc"][:1]) & {*hidden}]
     return "\n".join(f"{'.'.join(map(str, flaw['loc']))}: {flaw['msg']}" for flaw in flaws)
+
+
+def listed(tools: Any) -> list[Any]:
+    """Tools as a list.  Raises ToolDefinitionError for one that is not in a list, or none."""
+    is_one = isinstance(tools, str | Mapping) or hasattr(tools, "name")
+    if is_one or not isinstance(tools, Iterable):
+        raise ToolDefinitionError(
+            f"tools={tools!r} is no list of tools: give a list, also of one tool or of none"
+        )
+    return list(cast("Iterable[Any]", tools))
 
 
 def check_function(function: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 import sys
 import threading
@@ -29,8 +30,10 @@ from actors.prebuilt import (
     ToolNode,
     ToolResultError,
     ToolRuntime,
+    create_react_agent,
     tools_condition,
 )
+from actors.threads import MAX_THREADS
 from checkpoint import MemorySaver, MemoryStore, SqliteSaver
 
 from .scripts import HELLO, USER, add, asks, call, shout
@@ -123,6 +126,35 @@ def test_answers_come_in_the_order_of_the_calls() -> None:
 
     calls = [call("meet", "1", n=1), call("shout", "2", word="x"), call("meet", "3", n=3)]
     assert contents(graph_of(meet, shout).invoke({"messages": [asks(*calls)]})) == ["1", "X", "3"]
+
+
+def test_calls_of_sync_nodes_do_not_wait_for_each_others_threads() -> None:
+    """Each has a loop of its own, and a bound of threads belongs to one loop."""
+    held, free = threading.Barrier(MAX_THREADS + 1, timeout=10), threading.Event()
+
+    def hold() -> bool:
+        held.wait()
+        return free.wait(10)
+
+    def let_go() -> bool:
+        free.set()
+        return True
+
+    node = ToolNode([hold, let_go])
+
+    def first(state: State) -> Any:
+        return node.invoke(
+            {"messages": [asks(*(call("hold", str(n)) for n in range(MAX_THREADS)))]}
+        )
+
+    def second(state: State) -> Any:
+        held.wait()
+        return node.invoke({"messages": [asks(call("let_go"))]})
+
+    builder = StateGraph(State).add_node(first).add_node(second)
+    builder.add_edge(START, "first").add_edge(START, "second")
+    state = builder.compile().invoke({"messages": []})
+    assert contents(state) == ["true"] * (MAX_THREADS + 1)
 
 
 async def test_async_tools_run_through_both_doors() -> None:
@@ -261,6 +293,13 @@ async def adoubling(request: ToolCallRequest, execute: Callable[[ToolCallRequest
 async def test_a_wrapper_changes_the_call_through_both_doors(options: Any) -> None:
     graph = graph_of(add, **options)
     assert contents(graph.invoke(ASKED)) == contents(await graph.ainvoke(ASKED)) == ["11"]
+
+
+@pytest.mark.parametrize("tools", [add, None, Tool(add), tool(add), {"type": "x"}, "add"])
+def test_tools_that_are_in_no_list_are_refused(tools: Any) -> None:
+    for make in (ToolNode, functools.partial(create_react_agent, lambda messages: "x")):
+        with pytest.raises(ToolDefinitionError, match="is no list of tools"):
+            make(tools)
 
 
 @pytest.mark.parametrize(
