@@ -1,7 +1,8 @@
-"""The bounds of worker threads: one for each depth of calls."""
+"""The bounds of worker threads: one for each depth of calls, and for each loop."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
 
 from actors import entrypoint, task
@@ -44,8 +45,18 @@ async def test_sync_code_runs_in_a_thread_with_its_arguments() -> None:
     assert (name != threading.current_thread().name, total) == (True, 3)
 
 
-def test_code_that_a_task_runs_and_waits_for_has_a_bound_of_its_own() -> None:
+async def test_code_that_a_task_runs_and_waits_for_has_a_bound_of_its_own() -> None:
     threads = Threads()
     bounds = [threads.at(0), threads.at(0, "tool"), threads.at(0, "wrapper"), threads.at(1, "tool")]
     assert len(set(map(id, bounds))) == 4
     assert threads.at(0, "tool") is bounds[1]
+
+
+async def test_what_runs_on_a_loop_of_its_own_has_a_bound_of_its_own() -> None:
+    threads = Threads()
+
+    async def bound() -> object:
+        return threads.at(0)
+
+    assert await bound() is await bound()
+    assert await asyncio.to_thread(asyncio.run, bound()) is not threads.at(0)
