@@ -6,7 +6,7 @@ This module imports langchain_core; the engine loads it only in a process that h
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import langchain_core.messages as lc
@@ -16,6 +16,9 @@ from checkpoint import new_id
 from .errors import MessageError
 from .plain_messages import CHAT, PlainMessage, checked, is_removing_object, shown
 
+_ASSISTANT = frozenset({"ai", "assistant"})
+_OWN = ("usage_metadata", "invalid_tool_calls")
+"""Fields of a model's message that LangChain takes for additional ones in a dict."""
 _WHOLE: frozenset[type] = frozenset(
     {
         lc.AIMessage,
@@ -81,13 +84,65 @@ def _message(message: Any) -> lc.BaseMessage:
     if is_removing_object(message):
         return lc.RemoveMessage(id=message.id)
     given = message if _is_dumped(message) else _with_content(checked(message))
+    given, more = _parted(given)
     try:
-        return lc.convert_to_messages([given])[0]
-    except (KeyError, NotImplementedError, TypeError, ValueError) as error:
+        made = lc.convert_to_messages([given])[0]
+        return _with_more(made, more) if more else made
+    except (AttributeError, KeyError, NotImplementedError, TypeError, ValueError) as error:
         raise MessageError(
             f"{shown(message)} cannot be a message: LangChain makes none of it "
             f"({type(error).__name__}: {error}); give what its message class takes"
         ) from error
+
+
+def _parted(message: Any) -> tuple[Any, dict[str, Any]]:
+    """A message as LangChain takes it, and what it would put elsewhere, or not take: what it cost,
+    and calls whose arguments are no JSON object, as of a model that was cut off."""
+    if not isinstance(message, dict):
+        return message, {}
+    plain = dict(cast("PlainMessage", message))
+    if plain.get("role", plain.get("type")) not in _ASSISTANT:
+        return plain, {}
+    more = {name: plain.pop(name) for name in _OWN if plain.get(name)}
+    read = [_read_call(call) for call in cast("list[Any]", plain.get("tool_calls") or [])]
+    if read:
+        plain["tool_calls"] = [call for call, invalid in read if invalid is None]
+    if refused := [invalid for _, invalid in read if invalid is not None]:
+        more["invalid_tool_calls"] = [*more.get("invalid_tool_calls", ()), *refused]
+    return plain, more
+
+
+def _read_call(given: Any) -> tuple[Any, dict[str, Any] | None]:
+    """A call as LangChain takes it; and if its arguments are a text that is no JSON object, as it
+    keeps such ones."""
+    call = cast("Mapping[str, Any]", given if isinstance(given, Mapping) else {})
+    function = cast("Mapping[str, Any]", call.get("function") or {})
+    text = function.get("arguments")
+    if text == "":  # what a call without arguments may have
+        return {**call, "function": {**function, "arguments": "{}"}}, None
+    why = _why_no_object(text) if isinstance(text, str) else None
+    if why is None:
+        return cast("Any", given), None
+    kept = {"type": "invalid_tool_call", "id": call.get("id"), "name": function.get("name")}
+    return cast("Any", given), {
+        **kept,
+        "args": text,
+        "error": f"arguments that are no JSON object: {why}",
+    }
+
+
+def _why_no_object(text: str) -> str | None:
+    try:
+        return (
+            None if isinstance(json.loads(text, strict=False), dict) else "they are another value"
+        )
+    except ValueError as error:
+        return str(error)
+
+
+def _with_more(made: lc.BaseMessage, more: dict[str, Any]) -> lc.BaseMessage:
+    fields = {name: getattr(made, name) for name in made.model_fields_set}
+    return type(made)(**{**fields, **more})
 
 
 def _with_content(message: Any) -> Any:

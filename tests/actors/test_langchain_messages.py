@@ -12,7 +12,7 @@ import langchain_core.messages as lc
 import pytest
 from langchain_core.documents import Document
 
-from actors import RemoveMessage
+from actors import MessageError, RemoveMessage
 from actors.langchain_messages import MESSAGES, as_dict, convert
 from checkpoint import MsgpackSerializer, TypeRegistry, UnknownTypeTagError
 
@@ -227,6 +227,8 @@ def test_a_message_as_a_dict_says_all_that_it_says(message: Any, made: dict[str,
         lc.ToolMessage("42", id="1", tool_call_id="c1", status="error", artifact=[0]),
         lc.FunctionMessage("4", id="1", name="f"),
         lc.RemoveMessage(id="1"),
+        lc.AIMessage("x", id="1", usage_metadata=USAGE, additional_kwargs={"refusal": "no"}),
+        lc.AIMessage("x", id="1", tool_calls=[CALL], invalid_tool_calls=[BAD_CALL]),
     ],
     ids=lambda message: type(message).__name__,
 )
@@ -249,6 +251,31 @@ def test_a_dict_of_tool_calls_alone_becomes_a_message() -> None:
     [message], _ = convert([{"role": "assistant", "tool_calls": [call]}])
     assert message.content == ""
     assert message.tool_calls == [{"name": "f", "args": {}, "id": "c1", "type": "tool_call"}]
+
+
+@pytest.mark.parametrize("arguments", ['{"a": ', "no json", "[1]"])
+def test_a_call_whose_arguments_are_no_json_object_is_kept_as_invalid(arguments: str) -> None:
+    broken = {"id": "c2", "type": "function", "function": {"name": "f", "arguments": arguments}}
+    given = {"role": "assistant", "content": "x", "tool_calls": [broken, CALL]}
+    [message], _ = convert([given])
+    assert isinstance(message, lc.AIMessage)
+    [invalid] = message.invalid_tool_calls
+    assert (invalid["name"], invalid["args"], invalid["id"]) == ("f", arguments, "c2")
+    assert message.tool_calls == [CALL]
+    assert given["tool_calls"] == [broken, CALL]
+
+
+def test_a_call_may_have_no_arguments() -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": ""}}
+    [message], _ = convert([{"role": "assistant", "content": "", "tool_calls": [call]}])
+    assert isinstance(message, lc.AIMessage)
+    assert [each["args"] for each in message.tool_calls] == [{}]
+
+
+@pytest.mark.parametrize("more", [{"usage_metadata": "much"}, {"tool_calls": ["no call"]}])
+def test_what_langchain_refuses_in_a_models_message_is_refused(more: dict[str, Any]) -> None:
+    with pytest.raises(MessageError, match="LangChain makes none of it"):
+        convert([{"role": "assistant", "content": "x", **more}])
 
 
 def test_a_class_of_the_users_own_stays_what_it_is() -> None:
