@@ -21,7 +21,13 @@ from .adapters import loaded_langchain
 from .commands import Task, TaskFailed, TaskFinished, TaskInterrupted
 from .context import TaskContext, current
 from .dispatcher import Dispatcher
-from .errors import GraphDrained, GraphInterrupt, NodeCancelledError, ParentCommand
+from .errors import (
+    GraphDrained,
+    GraphInterrupt,
+    HandlerCancelledError,
+    NodeCancelledError,
+    ParentCommand,
+)
 from .params import runnable_of
 from .ref import ActorRef
 from .report import is_start
@@ -105,7 +111,11 @@ class NodeActor(Dispatcher[Task, None]):
         self._scheduler.reply(context, TaskFinished(context.task, writes))
 
     async def on_failure(self, error: Exception, message: Task) -> None:
-        """What the dispatcher caught: a CancelledError that user code raised by itself."""
+        """What the dispatcher caught: a CancelledError that user code raised by itself, or why
+        what the node returned cannot be shown."""
+        if not isinstance(error, HandlerCancelledError):
+            self._report(error, message)
+            return
         own = NodeCancelledError(self._node.name)
         own.__cause__ = error
         self._reply(TaskFailed(message, own))

@@ -11,8 +11,18 @@ from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableLambda
 
-from actors import START, Command, MessagesState, NodeError, StateGraph, entrypoint, get_config
+from actors import (
+    START,
+    ActorSystem,
+    Command,
+    MessagesState,
+    NodeError,
+    StateGraph,
+    entrypoint,
+    get_config,
+)
 from actors.langchain import Adapter, TokenHandler
+from checkpoint import MemorySaver, UnregisteredTypeError
 from streaming import RunLog, ShownMessages, TokenWriter
 from streaming.testing import JsonCodec, MemoryEventLog
 
@@ -278,3 +288,26 @@ def test_a_piece_that_cannot_be_kept_is_an_error_of_the_node() -> None:
     tokens = TokenWriter(log, metadata=dict, shown=ShownMessages())
     with pytest.raises(TypeError, match="not JSON serializable"):
         model().invoke("x", {"callbacks": [TokenHandler(tokens)]})
+
+
+async def test_a_message_that_a_node_returns_and_that_cannot_be_kept_is_an_error_of_the_node() -> (
+    None
+):
+    class Unknown(AIMessage):
+        """A class that no thread knows."""
+
+    class Loose(TypedDict, total=False):
+        said: Any
+
+    graph = StateGraph(Loose).add_node("call", lambda s: {"said": Unknown("x")})
+    saver = MemorySaver()
+    async with ActorSystem(event_log=saver.events) as system:
+        run = await system.start(
+            graph.add_edge(START, "call").compile(checkpointer=saver),
+            {},
+            {"configurable": {"thread_id": "t"}},
+            stream_mode="messages",
+        )
+        with pytest.raises(UnregisteredTypeError, match="is not registered") as caught:
+            await run.result()
+    assert any("During task with name 'call'" in note for note in caught.value.__notes__)
