@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from contextvars import Context, copy_context
@@ -21,7 +22,11 @@ OLDEST_LANGCHAIN = (1, 0)
 
 def loaded_langchain() -> type[langchain.Adapter] | None:
     """The adapter to LangChain, if this process has loaded a langchain_core that it fits."""
-    return None if "langchain_core" not in sys.modules or langchain_is_too_old() else _langchain()
+    return None if not _is_loaded() or langchain_is_too_old() else _langchain()
+
+
+def _is_loaded() -> bool:
+    return sys.modules.get("langchain_core") is not None  # None keeps a module from being imported
 
 
 @cache
@@ -34,7 +39,8 @@ def _langchain() -> type[langchain.Adapter]:
 @cache
 def langchain_is_too_old() -> bool:
     """True if the version that is loaded is older than the adapter knows."""
-    return tuple(map(int, _version().split(".")[:2])) < OLDEST_LANGCHAIN
+    parts = (re.match(r"\d*", part) for part in _version().split(".")[:2])  # it may be "2.0rc1"
+    return tuple(int((part and part[0]) or 0) for part in parts) < OLDEST_LANGCHAIN
 
 
 @cache
@@ -44,7 +50,7 @@ def _version() -> str:
 
 def check_langchain() -> None:
     """Raise LangChainVersionError if tokens of LangChain's models would be missed for its age."""
-    if "langchain_core" in sys.modules and langchain_is_too_old():
+    if _is_loaded() and langchain_is_too_old():
         needed = ".".join(map(str, OLDEST_LANGCHAIN))
         raise LangChainVersionError(
             f"langchain-core {_version()} is loaded, whose models cannot be streamed from here; "
