@@ -85,7 +85,10 @@ def test_sync_nodes_and_sync_readers_too() -> None:
 
 
 async def test_a_subgraph_is_shown_with_subgraphs_only() -> None:
-    outer = StateGraph(State).add_node("sub", one(say)).add_edge(START, "sub").compile()
+    async def only_say(state: State) -> None:
+        await say(state)
+
+    outer = StateGraph(State).add_node("sub", one(only_say)).add_edge(START, "sub").compile()
     assert await said(outer) == []
     found = [each async for each in outer.astream({}, stream_mode="messages", subgraphs=True)]
     assert [(len(ns), chunk.content) for ns, (chunk, _) in found] == [(1, "knock "), (1, "knock")]
