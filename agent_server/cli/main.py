@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from agent_server.cli import data, run
 from agent_server.cli import serve as serving
 from agent_server.errors import ServerError
 
@@ -21,6 +22,10 @@ app = typer.Typer(
 )
 app.command()(serving.dev)
 app.command()(serving.serve)
+app.command()(run.run)
+app.command()(data.runs)
+app.add_typer(data.threads_app, name="threads")
+app.add_typer(data.db_app, name="db")
 
 
 def _version(asked: bool) -> None:
