@@ -32,6 +32,7 @@ from .live import LiveRun
 from .records import CancelAction, Run
 from .recovering import Recoverer
 from .register import Register
+from .retention import Retention
 from .running import Runner
 from .settings import Settings
 from .settling import Settler
@@ -82,6 +83,9 @@ class Dispatcher:
         self._intake = Intake(tables, threads, register, turns, clock)
         self._canceller = Canceller(tables, register, turns.stop)
         self._deleter = Deleter(tables, saver, register, self._canceller)
+        self._retention = Retention(
+            tables, saver.events, max_bytes=settings.retention_bytes, clock=clock
+        )
         self._recoverer = Recoverer(
             tables,
             register,
@@ -152,6 +156,12 @@ class Dispatcher:
         """Take up what an earlier process left: at the server's start, before requests come."""
         await self._recoverer.recover()
         await self._webhooks.resend()
+        sweeping = self._retention.sweep_every(self._settings.sweep, asyncio.sleep)
+        self._turns.supervisor.spawn(sweeping, name="retention")
+
+    async def sweep(self) -> None:
+        """Forget now what is too old or too much of ended runs' events."""
+        await self._retention.sweep()
 
     async def drain(self) -> None:
         """Take nothing new, let running steps reach a checkpoint, and leave what is open to the

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import operator
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
-from actors import ActorSystem
+from actors import START, ActorSystem, StateGraph
 from agent_server.dispatcher import Dispatcher
 from agent_server.graphs import Graphs
 from agent_server.live import LiveRun
@@ -99,6 +100,65 @@ async def stage(
         await dispatcher.recover()
         stack.push_async_callback(dispatcher.drain)
         yield Stage(chosen, tables, saver, system, served, threads, Runs(tables), dispatcher)
+
+
+class Steps(TypedDict, total=False):
+    log: Annotated[list[str], operator.add]
+
+
+class Doors:
+    """A graph of steps that each stand at a door until the test lets them through.
+
+    doors = Doors(3)
+    live = await stage.start("steps", {"log": ["a"]}, thread)
+    assert await doors.arrival() == "step1"
+    doors.open()
+    """
+
+    def __init__(self, count: int = 3) -> None:
+        self._arrived: asyncio.Queue[str] = asyncio.Queue()
+        self._waiting: list[asyncio.Future[None]] = []
+        self._is_open = False
+        builder = StateGraph(Steps)
+        names = [f"step{number}" for number in range(1, count + 1)]
+        for before, name in zip([START, *names], names, strict=False):
+            builder.add_node(name, self._step(name)).add_edge(before, name)
+        self.graph = builder.compile()
+
+    def _step(self, name: str) -> Any:
+        async def step(state: Steps) -> Steps:
+            self._arrived.put_nowait(name)
+            if not self._is_open:
+                self._waiting.append(asyncio.get_running_loop().create_future())
+                await self._waiting[-1]
+            return {"log": [name]}
+
+        return step
+
+    async def arrival(self) -> str:
+        """Wait until the next step stands at its door."""
+        return await self._arrived.get()
+
+    @property
+    def arrived(self) -> int:
+        """Steps that have come and were not asked for."""
+        return self._arrived.qsize()
+
+    def let_on(self) -> None:
+        """Let through who stands there now."""
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            if not each.done():
+                each.set_result(None)
+
+    def open(self) -> None:
+        """Let everybody through from now on."""
+        self._is_open = True
+        self.let_on()
+
+    def shut(self) -> None:
+        """Let nobody through any more."""
+        self._is_open = False
 
 
 def unknown() -> str:

@@ -1,0 +1,184 @@
+"""Cancelling runs that run, wait, are about to begin, or have ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent_server.errors import NotFoundError
+from agent_server.live import LiveRun
+from agent_server.outcome import STOPPED
+from tests.agent_server.harness import graphs
+from tests.agent_server.stage import Doors, Stage, stage, unknown
+
+NO_RUNS = "No runs found to cancel."
+NO_OPEN_RUNS = "No matching runs to cancel. Please verify the thread ID and run IDs are correct"
+
+
+@pytest.fixture
+def doors() -> Doors:
+    return Doors()
+
+
+@pytest.fixture
+async def at(tmp_path: Path, doors: Doors) -> AsyncIterator[Stage]:
+    never = asyncio.Event()
+
+    @asynccontextmanager
+    async def hanging(config: Any) -> AsyncIterator[Any]:
+        await never.wait()
+        yield graphs.agent
+
+    served = {"agent": graphs.agent, "steps": doors.graph, "hanging": hanging}
+    async with stage(tmp_path / "server.db", served, drain=0.5) as parts:
+        yield parts
+
+
+async def in_second_step(at: Stage, doors: Doors, thread: str) -> LiveRun:
+    live = await at.start("steps", {"log": []}, thread)
+    await doors.arrival()
+    doors.let_on()
+    await doors.arrival()
+    return live
+
+
+async def test_an_interrupted_run_keeps_what_it_has_done(at: Stage, doors: Doors) -> None:
+    thread = await at.thread()
+    live = await in_second_step(at, doors, thread)
+    await at.dispatcher.cancel(thread, [live.run.run_id], "interrupt", wait=False)
+    assert (await at.runs.get(thread, live.run.run_id)).status == "interrupted"
+    await live.settled()
+    assert live.values == {"log": ["step1"]}
+    left = await at.threads.get(thread)
+    assert (left.status, left.values) == ("interrupted", {"log": ["step1"]})
+    assert left.error == STOPPED["interrupt"]
+    doors.open()
+    assert (await at.end("steps", None, thread)).values == {"log": ["step1", "step2", "step3"]}
+
+
+async def test_a_rolled_back_run_was_never_there(at: Stage, doors: Doors) -> None:
+    thread = await at.thread()
+    live = await in_second_step(at, doors, thread)
+    await at.dispatcher.cancel(thread, [live.run.run_id], "rollback", wait=True)
+    assert await at.runs.find(thread, live.run.run_id) is None
+    assert at.dispatcher.live(live.run.run_id) is None
+    left = await at.threads.get(thread)
+    assert (left.status, left.values, left.error) == ("idle", None, STOPPED["rollback"])
+    assert await at.saver.athreads() == []
+    with pytest.raises(NotFoundError, match=NO_RUNS):
+        await at.dispatcher.cancel(thread, [live.run.run_id], "rollback", wait=False)
+
+
+async def test_a_rollback_leaves_what_earlier_runs_have_done(at: Stage, doors: Doors) -> None:
+    thread = await at.thread()
+    doors.open()
+    await at.end("steps", {"log": ["kept"]}, thread)
+    kept = await at.threads.get(thread)
+    for _ in range(3):
+        await doors.arrival()
+    doors.shut()
+    live = await in_second_step(at, doors, thread)
+    await at.dispatcher.cancel(thread, [live.run.run_id], "rollback", wait=True)
+    assert (await at.threads.get(thread)).values == kept.values
+
+
+async def test_a_stateless_run_can_be_cancelled_by_its_id_alone(at: Stage, doors: Doors) -> None:
+    live = await at.start("steps", {"log": []})
+    await doors.arrival()
+    await at.dispatcher.cancel(None, [live.run.run_id], "interrupt", wait=True)
+    assert (live.run.status, live.values) == ("interrupted", {})
+
+
+@pytest.mark.parametrize("action", ["interrupt", "rollback"])
+async def test_a_waiting_run_never_begins_and_the_next_one_does(
+    at: Stage, doors: Doors, action: Any
+) -> None:
+    thread = await at.thread()
+    first = await at.start("steps", {"log": ["1"]}, thread)
+    second = await at.start("steps", {"log": ["2"]}, thread)
+    third = await at.start("steps", {"log": ["3"]}, thread)
+    await at.dispatcher.cancel(thread, [second.run.run_id], action, wait=True)
+    assert second.log is None
+    found = await at.runs.find(thread, second.run.run_id)
+    assert (found and found.status) == ("interrupted" if action == "interrupt" else None)
+    assert not first.is_settled
+    doors.open()
+    await third.settled()
+    assert "2" not in third.values["log"]
+
+
+async def test_a_delayed_run_that_is_cancelled_leaves_its_thread_idle(at: Stage) -> None:
+    thread = await at.thread()
+    live = await at.start("agent", {"topic": "x"}, thread, after_seconds=1000)
+    assert (await at.threads.get(thread)).status == "busy"
+    await at.dispatcher.cancel(thread, [live.run.run_id], "interrupt", wait=True)
+    left = await at.threads.get(thread)
+    assert (left.status, left.values, left.error) == ("idle", None, None)
+
+
+@pytest.mark.parametrize("action", ["interrupt", "rollback"])
+async def test_a_run_whose_graph_never_opens_can_be_cancelled(at: Stage, action: Any) -> None:
+    live = await at.start("hanging", {"topic": "x"})
+    await at.dispatcher.cancel(None, [live.run.run_id], action, wait=True)
+    assert live.run.status == "interrupted"
+
+
+async def test_a_run_is_cancelled_in_its_very_first_turn(at: Stage) -> None:
+    live = await at.start("agent", {"topic": "x"})
+    await at.dispatcher.cancel(None, [live.run.run_id], "interrupt", wait=True)
+    assert live.run.status == "interrupted"
+    assert at.dispatcher.stats().running == 0
+
+
+async def test_what_is_not_there_and_what_has_ended_are_told_apart(at: Stage) -> None:
+    thread, other = await at.thread(), await at.thread()
+    ended = await at.end("agent", {"topic": "x"}, thread)
+    cases = [
+        (thread, unknown(), NO_RUNS),
+        (other, ended.run.run_id, NO_RUNS),
+        (thread, ended.run.run_id, NO_OPEN_RUNS),
+    ]
+    for thread_id, run_id, told in cases:
+        with pytest.raises(NotFoundError, match=told):
+            await at.dispatcher.cancel(thread_id, [run_id], "interrupt", wait=False)
+
+
+async def test_a_run_is_cancelled_once(at: Stage, doors: Doors) -> None:
+    thread = await at.thread()
+    live = await in_second_step(at, doors, thread)
+    await at.dispatcher.cancel(thread, [live.run.run_id], "interrupt", wait=False)
+    with pytest.raises(NotFoundError, match=NO_OPEN_RUNS):
+        await at.dispatcher.cancel(thread, [live.run.run_id], "rollback", wait=False)
+    await live.settled()
+    assert (await at.runs.get(thread, live.run.run_id)).status == "interrupted"
+
+
+async def test_all_that_wait_or_run_can_be_cancelled_at_once(at: Stage, doors: Doors) -> None:
+    thread = await at.thread()
+    running = await at.start("steps", {"log": []}, thread)
+    waiting = await at.start("steps", {"log": []}, thread)
+    await doors.arrival()
+    await at.dispatcher.cancel_all("pending", "interrupt")
+    await waiting.settled()
+    assert not running.is_settled
+    with pytest.raises(NotFoundError, match=NO_RUNS):
+        await at.dispatcher.cancel_all("pending", "interrupt")
+    await at.dispatcher.cancel_all("all", "interrupt")
+    await running.settled()
+    assert (await at.threads.get(thread)).status == "interrupted"
+
+
+async def test_many_runs_on_many_threads_are_cancelled_whatever_they_do(
+    at: Stage, doors: Doors
+) -> None:
+    lives = [await at.start("steps", {"log": []}, await at.thread()) for _ in range(10)]
+    lives += [await at.start("steps", {"log": []}) for _ in range(10)]
+    await at.dispatcher.cancel_all("all", "interrupt")
+    for live in lives:
+        assert (await live.settled()).status == "interrupted"
+    assert at.dispatcher.stats().running == 0
