@@ -13,7 +13,7 @@ from typing import Any
 
 from checkpoint import CheckpointMetadata, Decoder, Loaded, new_id
 from streaming import (
-    Chunk,
+    SKIP,
     Event,
     Gap,
     ShownMessages,
@@ -313,21 +313,23 @@ class _Inner:
     def __init__(self, subscriber: Subscriber, depth: int) -> None:
         self._subscriber = subscriber
         self._depth = depth
+        self.made = subscriber.made
+        """Chunks that were made already."""
 
-    async def __anext__(self) -> Chunk:
-        chunk = await anext(self._subscriber)
+    def take_nowait(self) -> Any:
+        """The next chunk if it needs no waiting; else SKIP."""
+        chunk = self._subscriber.take_nowait()
         if isinstance(chunk, Gap):
             raise SubscriberLagged(
                 f"{chunk.lost} events were lost because the node that reads its subgraph was too "
                 "slow; read faster, or ask for fewer modes",
                 lost=chunk.lost,
             )
-        return replace(chunk, ns=chunk.ns[self._depth :])
+        return chunk if chunk is SKIP else replace(chunk, ns=chunk.ns[self._depth :])
 
-    def take_nowait(self) -> Chunk | None:
-        """The next chunk if it was made already."""
-        chunk = self._subscriber.take_nowait()
-        return None if chunk is None else replace(chunk, ns=chunk.ns[self._depth :])
+    async def ready(self) -> None:
+        """Return when there is one; raises StopAsyncIteration at the end."""
+        await self._subscriber.ready()
 
     async def aclose(self) -> None:
         """Read no more."""

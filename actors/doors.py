@@ -28,6 +28,8 @@ T = TypeVar("T")
 
 GRACE = 1.0
 """Seconds that tasks left behind on a loop get to end."""
+ROW = 1_024
+"""Items taken in a row without the loop: what else runs on it must get its turns."""
 MAX_IDLE = 16
 """Loops kept for later; a loop costs three file descriptors."""
 
@@ -107,7 +109,9 @@ def iterate(begin: Callable[[], AsyncIterator[T]]) -> Iterator[T]:
         try:
             while (item := _drive(runner, _next_or_end(items))) is not _END:
                 yield item
-                while (item := ready()) is not SKIP:
+                for _ in range(ROW):
+                    if (item := ready()) is SKIP:
+                        break
                     yield item
         finally:
             closing = getattr(items, "aclose", None)

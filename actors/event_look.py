@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias
 
 from streaming import SKIP, Chunk
 
 from .errors import ConfigError
-from .look import Look, Shown, Source
+from .look import Look, Reader, Shown
 from .request import ChunkOptions, Modes, check_keys, parse_look
 from .spec import GraphSpec
 
@@ -72,21 +72,27 @@ class EventLook(Look):
 
     filter: EventFilter = EventFilter()
 
-    def reader(self, chunks: Source) -> Shown:
+    def reader(self, chunks: Reader) -> Shown:
         """The events that are to be shown."""
-        return ShownEvents(chunks, self)
+        return Shown(chunks, self, EventForm(self.show, self.filter))
+
+    @property
+    def only_shaped(self) -> bool:
+        """False: events are chosen by what they hold."""
+        return False
 
 
-class ShownEvents(Shown):
-    """A reader's events."""
+class EventForm:
+    """Makes events of the chunks of a reader, or SKIP if they are not to be shown."""
 
-    def __init__(self, chunks: Source, look: EventLook) -> None:
-        super().__init__(chunks, look)
-        self._filter = look.filter
+    def __init__(self, streamed: Callable[[Chunk], Any], shown: EventFilter) -> None:
+        self._streamed = streamed
+        self._filter = shown
         self._graph: dict[str, Any] = {}
         """The first event: the graph begins."""
 
-    def _form(self, chunk: Chunk) -> Any:
+    def __call__(self, chunk: Chunk) -> Any:
+        """The event that shows a chunk, or SKIP."""
         if chunk.mode == "events":
             event = chunk.data
             self._graph = self._graph or event
@@ -94,7 +100,7 @@ class ShownEvents(Shown):
             event = {
                 **self._graph,
                 "event": "on_chain_stream",
-                "data": {"chunk": super()._form(chunk)},
+                "data": {"chunk": self._streamed(chunk)},
                 "tags": list(self._graph["tags"]),
                 "metadata": dict(self._graph["metadata"]),
                 "parent_ids": list(self._graph["parent_ids"]),

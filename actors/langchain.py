@@ -45,6 +45,8 @@ class TokenHandler(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         self._tokens = tokens
         self._calls: dict[UUID, Mapping[str, Any]] = {}
         """Metadata by the id of the call."""
+        self._speaking: tuple[UUID | None, Mapping[str, Any] | None] = (None, None)
+        """The call that spoke last; a UUID is hashed in Python, for each token."""
 
     def on_chat_model_start(
         self,
@@ -71,11 +73,17 @@ class TokenHandler(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         **_: Any,
     ) -> None:
         """It says something."""
-        metadata = self._calls.get(run_id)
+        metadata = self._speaking[1] if run_id is self._speaking[0] else self._look_up(run_id)
         if metadata is not None and isinstance(chunk, ChatGenerationChunk):
             if chunk.message.id is None:
                 chunk.message.id = str(run_id)
             self._tokens.piece(chunk.message, metadata)
+
+    def _look_up(self, run_id: UUID) -> Mapping[str, Any] | None:
+        """The metadata of a call, which then counts as the one that speaks."""
+        metadata = self._calls.get(run_id)
+        self._speaking = (run_id, metadata)
+        return metadata
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **_: Any) -> None:
         """It has said everything; at once, if it does not stream."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any, Protocol, cast
 
-from streaming import SKIP, Chunk, StreamMode, as_part, shape, with_interrupts
+from streaming import SKIP, Chunk, RunLog, StreamMode, as_part, bare, shape, with_interrupts
 
 from .errors import ConfigError
 from .instances import Coerce
@@ -19,13 +19,20 @@ PRINTED_TO_DEBUG: tuple[StreamMode, ...] = ("updates", "values")
 """What `debug=True` prints."""
 
 
-class Source(Protocol):
+class Reader(Protocol):
     """Chunks one by one."""
 
-    async def __anext__(self) -> Chunk: ...
+    @property
+    def made(self) -> Sized:
+        """Those that were made already."""
+        ...
 
-    def take_nowait(self) -> Chunk | None:
-        """The next chunk if it was made already."""
+    def take_nowait(self) -> Any:
+        """The next chunk if it needs no waiting, so no event loop either; else SKIP."""
+        ...
+
+    async def ready(self) -> None:
+        """Return when there may be one; raises StopAsyncIteration at the end."""
         ...
 
     async def aclose(self) -> None:
@@ -64,9 +71,21 @@ class Look:
             part["data"] = self._typed(chunk.mode, part["data"])
         return part
 
-    def reader(self, chunks: Source) -> Shown:
+    def reader(self, chunks: Reader) -> Shown:
         """The chunks as the reader gets them."""
-        return Shown(chunks, self)
+        return Shown(chunks, self, self.show)
+
+    def owner(self, log: RunLog) -> Reader:
+        """The chunks of a run of which the reader is the owner; most need no more than a shape."""
+        own = partial(log.own, self.wanted, subgraphs=self.subgraphs, output_keys=self.output_keys)
+        if not self.only_shaped:
+            return self.reader(own())
+        return own(make=bare(single_mode=self.single, subgraphs=self.subgraphs))
+
+    @property
+    def only_shaped(self) -> bool:
+        """True if nothing is printed, or made of what chunks hold."""
+        return self.version == "v1" and not self.printed
 
     def line(self, chunk: Chunk) -> str:
         """What is printed of a chunk: its mode in bold, the subgraph it is from in yellow."""
@@ -136,24 +155,28 @@ def _plain_look(mode: StreamMode) -> Look:
 
 
 class Shown:
-    """A reader's chunks in the form it wants, with what it wants printed besides."""
+    """A reader's chunks in the form it wants, with what it wants printed besides.
 
-    def __init__(self, chunks: Source, look: Look) -> None:
-        self._chunks = chunks
+    `form` makes of a chunk what the reader gets, or SKIP.
+    """
+
+    def __init__(self, chunks: Reader, look: Look, form: Callable[[Chunk], Any]) -> None:
         self._look = look
-
-    async def __anext__(self) -> Any:
-        shown = SKIP
-        while shown is SKIP:
-            shown = self._see(await anext(self._chunks))
-        return shown
+        self._form = form
+        self._take = chunks.take_nowait
+        self.made = chunks.made
+        """Chunks that were made already."""
+        self.ready = chunks.ready
+        """Return when there may be a chunk; raises StopAsyncIteration at the end."""
+        self.aclose = chunks.aclose
+        """Read no more."""
 
     def take_nowait(self) -> Any:
-        """The next chunk if it was made already, which needs no event loop; else SKIP."""
-        shown = SKIP
-        while shown is SKIP and (chunk := self._chunks.take_nowait()) is not None:
-            shown = self._see(chunk)
-        return shown
+        """The next chunk if it needs no waiting, so no event loop either; else SKIP."""
+        while (chunk := self._take()) is not SKIP:
+            if (shown := self._see(chunk)) is not SKIP:
+                return shown
+        return SKIP
 
     def _see(self, chunk: Chunk) -> Any:
         """Print a chunk if that is wanted; gives what the reader gets of it, or SKIP."""
@@ -161,14 +184,6 @@ class Shown:
         if chunk.mode in look.printed:
             print(look.line(chunk))  # noqa: T201 - that is what was asked for
         return self._form(chunk) if chunk.mode in look.modes else SKIP
-
-    def _form(self, chunk: Chunk) -> Any:
-        """What the reader gets of a chunk, or SKIP."""
-        return self._look.show(chunk)
-
-    async def aclose(self) -> None:
-        """Read no more."""
-        await self._chunks.aclose()
 
 
 def _with_instance(checkpoint: Mapping[str, Any], make: Coerce | None) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from .adapters import run_context
 from .context import TaskContext, current
 from .errors import RunCancelledError
 from .layout import Layout
-from .look import Look
+from .look import Look, Reader
 from .plan import Plan
 from .report import WATCH_NONE
 from .request import Request, watch_of
@@ -52,20 +52,6 @@ class Ending(Protocol):
         ...
 
 
-class Chunks(Protocol):
-    """A reader that can be closed."""
-
-    async def __anext__(self) -> Any: ...
-
-    def take_nowait(self) -> Any:
-        """The next chunk if it was made already; else SKIP."""
-        ...
-
-    async def aclose(self) -> None:
-        """Read no more."""
-        ...
-
-
 class GraphStream(AsyncIterator[Any]):
     """The chunks of a run that belongs to its reader: what `astream` gives.
 
@@ -74,10 +60,10 @@ class GraphStream(AsyncIterator[Any]):
     garbage collection cancel it.
     """
 
-    def __init__(self, begin: Callable[[], tuple[Ending, Chunks]]) -> None:
+    def __init__(self, begin: Callable[[], tuple[Ending, Reader]]) -> None:
         self._begin = begin
         self._run: Ending | None = None
-        self._chunks: Chunks | None = None
+        self._chunks: Reader | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over = False
         self._output: GraphOutput | None = None
@@ -85,24 +71,35 @@ class GraphStream(AsyncIterator[Any]):
     async def __anext__(self) -> Any:
         if self._over:
             raise StopAsyncIteration
-        if self._run is None or self._chunks is None:
+        if self._chunks is None:
             self._loop = asyncio.get_running_loop()
             self._run, self._chunks = self._begin()
+        reader, shown = self._chunks, SKIP
         try:
-            return await self._chunks.__anext__()
+            while shown is SKIP:
+                if not reader.made:
+                    await reader.ready()
+                shown = reader.take_nowait()
         except StopAsyncIteration:
             if self._over:  # closed by another task
                 raise
-            self._over = True
-        try:
-            self._output = await self._run.output()
-        except BaseException as error:
-            show_user_frames(error)
-            raise
+        else:
+            return shown
+        await self._end()
         raise StopAsyncIteration
 
+    async def _end(self) -> None:
+        """The chunks are at their end, and so is the run."""
+        self._over = True
+        if self._run is not None:
+            try:
+                self._output = await self._run.output()
+            except BaseException as error:
+                show_user_frames(error)
+                raise
+
     def take_nowait(self) -> Any:
-        """The next chunk if it was made already, which needs no event loop; else SKIP."""
+        """The next chunk if it needs no waiting, so no event loop either; else SKIP."""
         return SKIP if self._over or self._chunks is None else self._chunks.take_nowait()
 
     async def output(self) -> GraphOutput:
@@ -146,11 +143,10 @@ async def run_privately(call: Call) -> GraphOutput:
 def stream_privately(call: Call, look: Look) -> GraphStream:
     """The chunks of a run of its own."""
 
-    def begin() -> tuple[Run, Chunks]:
+    def begin() -> tuple[Run, Reader]:
         log = _log(call)
-        owner = log.own(look.wanted, subgraphs=look.subgraphs, output_keys=look.output_keys)
-        run = Run(_plan(call, look), Supervisor("call"), log)
-        return run, look.reader(owner)
+        reader = look.owner(log)
+        return Run(_plan(call, look), Supervisor("call"), log), reader
 
     return GraphStream(begin)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class TaskTokens(TokenWriter):
     """Publishes the messages of one task, which count as signs of its progress."""
 
-    __slots__ = ("_context", "_watched", "handler")
+    __slots__ = ("handler",)
 
     def __init__(self, context: TaskContext, shown: ShownMessages) -> None:
         scheduler = context.scheduler
@@ -33,17 +33,10 @@ class TaskTokens(TokenWriter):
             tags=scheduler.config.tags,
             ns=scheduler.facts.ns,
             step=context.task.step,
+            progress=context.progress if context.watched else None,
         )
-        self._context = context
-        self._watched = context.watched
         self.handler: Any = None
         """What publishes here for another library, once there is such a thing."""
-
-    def piece(self, chunk: Any, metadata: Mapping[str, Any]) -> None:
-        """Publish a piece of a message."""
-        if self._watched:
-            self._context.progress()
-        super().piece(chunk, metadata)
 
 
 def task_metadata(context: TaskContext) -> dict[str, Any]:

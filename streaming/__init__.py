@@ -1,6 +1,6 @@
 """Streaming: one log of events per run, stream modes as views of it, subscribers with cursors."""
 
-from .chunk import Chunk, Gap, as_part, chunk_id, event_id_of, shape
+from .chunk import Chunk, Gap, as_part, bare, chunk_id, event_id_of, shape
 from .committer import DurableRun
 from .errors import (
     CursorError,
@@ -142,6 +142,7 @@ __all__ = [
     "View",
     "Withdrawn",
     "as_part",
+    "bare",
     "chunk_id",
     "current_task",
     "event_id_of",

@@ -7,8 +7,9 @@ with other modes, and misses nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Final, TypeAlias, cast
 
 from .events import Namespace
 from .modes import INTERRUPTS, ORDINALS, StreamMode
@@ -54,15 +55,30 @@ def gap_after(event_id: int, lost: int) -> Gap:
     return Gap((event_id + 1) * MODES_PER_EVENT - 1, lost)
 
 
-def shape(chunk: Chunk, *, single_mode: bool, subgraphs: bool) -> Any:
-    """A chunk as `astream` yields it.
+Make: TypeAlias = Callable[[int, Namespace, StreamMode, Any], Any]
+"""Makes of a chunk's fields what its reader gets."""
+
+_BARE: Final[Mapping[tuple[bool, bool], Make]] = {
+    (True, False): lambda _id, _ns, _mode, data: data,
+    (True, True): lambda _id, ns, _mode, data: (ns, data),
+    (False, False): lambda _id, _ns, mode, data: (mode, data),
+    (False, True): lambda _id, ns, mode, data: (ns, mode, data),
+}
+
+
+def bare(*, single_mode: bool, subgraphs: bool) -> Make:
+    """Makes what `astream` yields.
 
     data for one mode given as a string, (mode, data) for a list of modes; with subgraphs
     (ns, data) or (ns, mode, data).
     """
-    if single_mode:
-        return (chunk.ns, chunk.data) if subgraphs else chunk.data
-    return (chunk.ns, chunk.mode, chunk.data) if subgraphs else (chunk.mode, chunk.data)
+    return _BARE[single_mode, subgraphs]
+
+
+def shape(chunk: Chunk, *, single_mode: bool, subgraphs: bool) -> Any:
+    """A chunk as `astream` yields it; see `bare`."""
+    make = bare(single_mode=single_mode, subgraphs=subgraphs)
+    return make(chunk.id, chunk.ns, chunk.mode, chunk.data)
 
 
 def as_part(chunk: Chunk) -> dict[str, Any]:

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Unpack
 
-from .chunk import MODES_PER_EVENT, event_id_of
+from .chunk import MODES_PER_EVENT, Chunk, Make, event_id_of
 from .committer import Committer, DurableRun
-from .cursor import BEHIND, END, WAIT, Cursor, Reading
+from .cursor import BATCH, BEHIND, END, WAIT, Cursor, Reading
 from .errors import CursorError, LogSetupError, OverflowPolicyError, OwnerPresentError
 from .events import Event
 from .modes import MODES, ORDINALS, OutputKeys, StreamMode, parse_modes
@@ -18,9 +18,6 @@ from .ring import Ring
 from .subscriber import OVERFLOWS, Overflow, OwnerSubscriber, Subscriber
 from .view import View
 from .waiting import Gate, LoopWaiter, wake_all
-
-BATCH = 128
-"""Events a reader takes at once."""
 
 
 class ReadableLog:
@@ -37,12 +34,13 @@ class ReadableLog:
         self._check_bounds(start, max_events, max_bytes)
         # Reentrant: a subscriber may be collected, and so leave, at any point of our own code.
         self._lock = threading.RLock()
+        self._hands = min(BATCH, max_events)
         self._ring = Ring(start + 1, max_events, max_bytes)
         self._start = self._last = self._visible = start
         self._cursors: tuple[Cursor, ...] = ()
         self._owner: Cursor | None = None
         self._parked: list[Cursor] = []
-        self._mask = 0
+        self._wanted: frozenset[str] = frozenset(MODES if self.keep else ())
         self._refused = 0
         self._closed = False
         self._error: BaseException | None = None
@@ -101,7 +99,7 @@ class ReadableLog:
 
     def wants(self, mode: StreamMode) -> bool:
         """True if anyone could see what this mode shows of an event published now."""
-        return self.keep or bool(self._mask & (1 << ORDINALS[mode]))
+        return mode in self._wanted
 
     def stats(self) -> LogStats:
         """Counts, at this moment."""
@@ -161,12 +159,14 @@ class ReadableLog:
         subgraphs: bool = False,
         where: Callable[[Event], bool] | None = None,
         output_keys: OutputKeys = None,
+        make: Make = Chunk,
     ) -> OwnerSubscriber:
         """The reader that the run keeps step with (`caught_up`, `drain`); one at a time.
 
         It never loses silently: it reads on from the durable log, or raises SubscriberLagged.
+        `make` makes of (chunk id, namespace, mode, data) what it gives.
         """
-        view = View(parse_modes(modes), subgraphs, where, output_keys)
+        view = View(parse_modes(modes), subgraphs, where, output_keys, make)
         cursor = self._join(view, None, owner=True)
         return OwnerSubscriber(self, cursor, view, 0, "gap" if self._committer is None else "spill")
 
@@ -186,7 +186,7 @@ class ReadableLog:
     def _join(self, view: View, after: int | None, *, owner: bool) -> Cursor:
         mask = sum(1 << ORDINALS[mode] for mode in view.modes)
         with self._lock:
-            cursor = Cursor(self._position(after, mask), mask)
+            cursor = Cursor(self._position(after, mask), view, self._hands if owner else 0)
             if owner:
                 if self._owner is not None:
                     raise OwnerPresentError(
@@ -197,7 +197,7 @@ class ReadableLog:
             if not self.keep and not self._cursors:
                 self._ring.clear(self._last + 1)
             self._cursors = (*self._cursors, cursor)
-            self._mask |= mask
+            self._wanted = self._wanted.union(view.modes)
         return cursor
 
     def _position(self, after: int | None, mask: int) -> int:
@@ -226,37 +226,51 @@ class ReadableLog:
     def take(self, cursor: Cursor) -> list[Event] | Reading:
         """The next visible events after the cursor, or why there are none.
 
-        The cursor moves when its reader sets `position`.  On WAIT it is parked.
+        The cursor moves when its reader sets `position`.
         """
         with self._lock:
-            position, visible = cursor.position, self._visible
-            if cursor is self._owner:
-                cursor.thread = threading.get_ident()
-            if cursor.closed or (cursor.until is not None and position >= cursor.until):
-                return END
-            if cursor.until is not None:
-                visible = min(visible, cursor.until)
-            if position >= visible:
-                taken = self._park(cursor)
-            elif position + 1 < self._ring.first:
+            position, upto = cursor.position, self._upto(cursor)
+            if position >= upto:
+                return END if self._is_over(cursor) else WAIT
+            if position + 1 < self._ring.first:
                 return BEHIND
-            else:
-                taken = self._ring.between(position, min(visible, position + BATCH))
+            taken = self._ring.between(position, min(upto, position + BATCH))
         if cursor is self._owner:
-            if taken is WAIT:
-                self._lockstep.pulse()
             self._pulse_room()
         return taken
 
-    def _park(self, cursor: Cursor) -> Reading:
-        if self._error is not None or (self._closed and cursor.position >= self._last):
-            return END
-        everyone = len(self._parked) + 1 == len(self._cursors)
-        if everyone and not self.keep and self._visible == self._last:
-            self._ring.clear(self._last + 1)  # all are parked, so all have everything
-        cursor.waiter = LoopWaiter()
-        self._parked.append(cursor)
-        return WAIT
+    def _upto(self, cursor: Cursor) -> int:
+        """The last event that a reader may take."""
+        return self._visible if cursor.until is None else min(self._visible, cursor.until)
+
+    def _is_over(self, cursor: Cursor) -> bool:
+        """True for a reader, who has taken what it may, if nothing can come."""
+        position, until = cursor.position, cursor.until
+        if self._closed and (self._error is not None or position >= self._last):
+            return True
+        return until is not None and position >= until
+
+    def _forget_what_all_have(self) -> None:
+        """Clear the ring if all readers wait for more."""
+        if len(self._parked) == len(self._cursors) and self._visible == self._last:
+            self._ring.clear(self._last + 1)
+
+    def park(self, cursor: Cursor) -> LoopWaiter | None:
+        """What a reader on the running loop waits with; None if there is something to `take`."""
+        with self._lock:
+            if cursor.chunks or cursor.position < self._visible:
+                return None
+            if (self._closed or cursor.until is not None) and self._is_over(cursor):
+                return None
+            waiter = cursor.waiter = LoopWaiter()
+            self._parked.append(cursor)
+            if self._ring.first < self._ring.end and not self.keep:
+                self._forget_what_all_have()
+        if cursor is self._owner:
+            cursor.thread = threading.get_ident()
+            self._lockstep.pulse()
+            self._pulse_room()
+        return waiter
 
     def unpark(self, cursor: Cursor) -> None:
         """A parked cursor's reader does not wait any more."""
@@ -293,6 +307,7 @@ class ReadableLog:
         """A reader is to read what is published by now, and then end."""
         with self._lock:
             cursor.until = self._last
+            cursor.room = 0
             waiter, cursor.waiter = cursor.waiter, None
             if waiter is not None:
                 self._parked.remove(cursor)
@@ -303,10 +318,11 @@ class ReadableLog:
         """A reader is gone: nothing is kept for it, no one waits for it."""
         with self._lock:
             cursor.closed = True
+            cursor.until = cursor.room = 0
             self._cursors = tuple(c for c in self._cursors if c is not cursor)
-            self._mask = 0
-            for other in self._cursors:
-                self._mask |= other.mask
+            if not self.keep:
+                views = (other.view for other in self._cursors)
+                self._wanted = frozenset(mode for view in views for mode in view.modes)
             if self._owner is cursor:
                 self._owner = None
             waiter, cursor.waiter = cursor.waiter, None

@@ -32,8 +32,14 @@ class Ring:
         """Events that were pushed out by newer ones."""
 
     def append(self, event: Event) -> None:
-        """Add the event with id `end`; a ring takes events either with sizes or without."""
+        """Add the event with id `end`; a ring takes events either with sizes or without.
+
+        One with a later id stands alone: no reader needs those before it.
+        """
         slots, end = self._slots, self.end
+        if event.id != end:
+            self.clear(event.id)
+            end = event.id
         if len(slots) < self._max_events:
             slots.append(event)
         else:

@@ -6,12 +6,14 @@ thread while another one waits for the next chunk, and a cancelled wait loses no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Mapping
+from threading import get_ident
 from types import TracebackType
 from typing import Any, Final, Literal, NoReturn, Protocol, Self, get_args
 
 from .chunk import Chunk, Gap, gap_after, shape
-from .cursor import BEHIND, END, WAIT, Cursor, Reading
+from .cursor import END, WAIT, Cursor, Reading
 from .errors import (
     LogFailedError,
     SubscriberBusyError,
@@ -20,11 +22,25 @@ from .errors import (
     ValuesMissingError,
 )
 from .events import Event, Withdrawn
+from .modes import SKIP, Skip
 from .options import Resolve
 from .view import View
+from .waiting import LoopWaiter
 
 Overflow = Literal["gap", "spill", "disconnect"]
 OVERFLOWS: Final[tuple[str, ...]] = get_args(Overflow)
+
+
+class _Lost:
+    """Stands for a gap where chunks may be anything."""
+
+    __slots__ = ("lost",)
+
+    def __init__(self, lost: int) -> None:
+        self.lost = lost
+
+
+_NONE_GONE: Final[Mapping[int, Gap]] = {}
 
 
 class Source(Protocol):
@@ -39,12 +55,21 @@ class Source(Protocol):
         ...
 
     @property
+    def visible(self) -> int:
+        """Highest event id that may be taken."""
+        ...
+
+    @property
     def durable(self) -> object | None:
         """Not None if older events can be read with `spill`."""
         ...
 
     def take(self, cursor: Cursor) -> list[Event] | Reading:
         """The next events, or why there are none."""
+        ...
+
+    def park(self, cursor: Cursor) -> LoopWaiter | None:
+        """What to wait with for more; None if there is something to take."""
         ...
 
     def unpark(self, cursor: Cursor) -> None:
@@ -81,7 +106,8 @@ class Subscriber:
     ) -> None:
         self._source = source
         self._cursor = cursor
-        self._chunks = cursor.chunks
+        self.made: deque[Any] = cursor.chunks
+        """Chunks that were made already; read-only."""
         self._view = view
         self._after = after
         self._overflow: Overflow = overflow
@@ -92,53 +118,69 @@ class Subscriber:
         return self
 
     async def __anext__(self) -> Chunk | Gap:
-        chunks = self._chunks
-        return chunks.popleft() if chunks and not self._busy else await self._next()
+        chunks = self.made
+        while not chunks:
+            await self.ready()
+        return chunks.popleft()
 
-    def take_nowait(self) -> Chunk | None:
-        """The next chunk if it was made already, which needs no event loop."""
-        chunks = self._chunks
-        if not chunks or self._busy or isinstance(chunks[0], Gap):
-            return None
-        chunk = chunks.popleft()
-        return chunk if isinstance(chunk, Chunk) else None
+    def take_nowait(self) -> Chunk | Gap | Literal[Skip.SKIP]:
+        """The next chunk if it needs no waiting, so no event loop either; SKIP if it does."""
+        chunks = self.made
+        return chunks.popleft() if chunks or self._read_nowait() else SKIP
 
-    async def _next(self) -> Chunk | Gap:
+    def _read_nowait(self) -> bool:
+        """Make chunks of what lies ready in the log; True if there were any to make."""
+        source, cursor = self._source, self._cursor
+        if self._busy or self._view.shows_state:  # the state may have to be loaded
+            return False
+        while not self.made:
+            if cursor.position >= source.visible:
+                return False
+            taken = source.take(cursor)
+            if isinstance(taken, Reading):
+                return False
+            self._catching_up = False
+            self._show(taken)
+        return True
+
+    async def ready(self) -> None:
+        """Return when `take_nowait` has something to give.
+
+        Raises what iterating raises: at the end StopAsyncIteration.
+        """
         if self._busy:
             raise SubscriberBusyError(
                 f"a subscriber of run {self._source.run_id!r} is being read by another task, and "
                 "each chunk goes to one reader; give each task a subscriber of its own"
             )
         self._busy = True
+        source, cursor = self._source, self._cursor
         try:
-            while not self._chunks:
-                await self._fill()
-            return self._chunks.popleft()
+            while not self.made:
+                waiter = source.park(cursor)
+                if waiter is not None:
+                    self._catching_up = False
+                    await waiter.future
+                    if self.made:
+                        return
+                taken = source.take(cursor)
+                if isinstance(taken, Reading):
+                    await self._go_on(taken)
+                    continue
+                self._catching_up = False
+                gone = await self._add_values(taken) if self._view.shows_state else _NONE_GONE
+                self._show(taken, gone)
+        except BaseException:
+            source.unpark(cursor)
+            raise
         finally:
             self._busy = False
 
-    async def _fill(self) -> None:
-        """Wait for events, and make chunks of them."""
-        source, cursor = self._source, self._cursor
-        taken = source.take(cursor)
-        while taken is WAIT and (waiter := cursor.waiter) is not None:
-            self._catching_up = False
-            try:
-                await waiter.future
-            except BaseException:
-                source.unpark(cursor)
-                raise
-            taken = source.take(cursor)
-        if taken is END:
+    async def _go_on(self, met: Reading) -> None:
+        if met is END:
             self._end()
-        if taken is BEHIND:
-            await self._go_on_behind()
-        elif not isinstance(taken, Reading):
-            self._catching_up = False
-            gone = await self._add_values(taken) if self._view.shows_state else ()
-            self._show(taken, gone)
-
-    async def _go_on_behind(self) -> None:
+        if met is WAIT:  # woken for nothing
+            return
         if self._catching_up or self._overflow == "spill":
             events = await self._source.spill(self._cursor)
             gone = await self._add_values(events)
@@ -146,22 +188,32 @@ class Subscriber:
         else:
             self._lose()
 
-    def _show(self, events: list[Event], gone: Sequence[Gap] = ()) -> None:
-        chunks: Sequence[Chunk | Gap] = self._view.chunks(events, self._after)
+    def _show(self, events: list[Event], gone: Mapping[int, Gap] = _NONE_GONE) -> None:
+        view, after = self._view, self._after
+        chunks: list[Any] = []
         if gone:
-            chunks = sorted((*chunks, *gone), key=_id)
+            for event in events:
+                lost = gone.get(event.id)
+                chunks += view.chunks((event,), after) if lost is None else (self._mark(lost),)
+        else:
+            chunks = view.chunks(events, after)
         if not self._cursor.closed:  # closed while we waited: the chunks are no one's
-            self._cursor.position = events[-1].id
-            self._chunks.extend(chunks)
+            self.made.extend(chunks)
+            self._cursor.position = events[-1].id  # what is published next may now be handed over
 
-    async def _add_values(self, events: list[Event]) -> list[Gap]:
-        """Put the state into the events that lack it; gives gaps for those whose state is gone."""
-        view, gone = self._view, list[Gap]()
+    def _mark(self, gap: Gap) -> object:
+        """What stands for a gap among the chunks made."""
+        return gap
+
+    async def _add_values(self, events: list[Event]) -> dict[int, Gap]:
+        """Put the state into the events that lack it; gives gaps for those whose state is gone, by
+        the event's id."""
+        view, gone = self._view, dict[int, Gap]()
         for at, event in enumerate(events):
             if view.lacks_values(event, self._after):
                 events[at] = await self._with_values(event)
                 if isinstance(events[at], Withdrawn) and (view.where is None or view.where(event)):
-                    gone.append(gap_after(event.id, 1))
+                    gone[event.id] = gap_after(event.id, 1)
         return gone
 
     async def _with_values(self, event: Event) -> Event:
@@ -177,7 +229,7 @@ class Subscriber:
         lost = self._source.skip(self._cursor)
         if self._overflow == "gap":
             if lost:
-                self._chunks.append(gap_after(self._cursor.position, lost))
+                self.made.append(self._mark(gap_after(self._cursor.position, lost)))
             return
         self.close()
         raise SubscriberDisconnectedError(
@@ -207,7 +259,7 @@ class Subscriber:
     def close(self) -> None:
         """Read no more; a task that waits for the next chunk sees the end.  Any thread may."""
         self._source.leave(self._cursor)
-        self._chunks.clear()
+        self.made.clear()
 
     async def aclose(self) -> None:
         """The same as `close`."""
@@ -232,11 +284,23 @@ class Subscriber:
 
 
 class OwnerSubscriber(Subscriber):
-    """The reader that the run keeps step with; made by `log.own`.  Gives chunks only."""
+    """The reader that the run keeps step with; made by `log.own`.  Gives chunks only, as `make`
+    made them."""
 
-    async def __anext__(self) -> Chunk:
-        chunk = await super().__anext__()
-        if isinstance(chunk, Gap):
+    async def __anext__(self) -> Any:
+        chunks = self.made
+        while not chunks:
+            await self.ready()
+        return self.take_nowait()
+
+    def take_nowait(self) -> Any:
+        """The next chunk if it needs no waiting; SKIP if it does.  Raises SubscriberLagged."""
+        chunks = self.made
+        if not chunks and not self._read_nowait():
+            return SKIP
+        self._cursor.thread = get_ident()
+        chunk = chunks.popleft()
+        if type(chunk) is _Lost:
             raise SubscriberLagged(
                 f"{chunk.lost} events of run {self._source.run_id!r} are lost: one step published "
                 "more than its log holds before they were read, or a step's checkpoint is gone; "
@@ -244,6 +308,9 @@ class OwnerSubscriber(Subscriber):
                 lost=chunk.lost,
             )
         return chunk
+
+    def _mark(self, gap: Gap) -> object:
+        return _Lost(gap.lost)
 
 
 class BareSubscriber:
@@ -285,7 +352,3 @@ class BareSubscriber:
         traceback: TracebackType | None,
     ) -> None:
         self._source.close()
-
-
-def _id(chunk: Chunk | Gap) -> int:
-    return chunk.id

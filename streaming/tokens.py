@@ -50,10 +50,10 @@ class TokenWriter(TaskWriter):
     """Publishes the pieces of messages of one task, each with what is known of the task.
 
     `metadata` gives langgraph_step, langgraph_node and so on; it is asked for once.  `tags` are
-    those of the run.
+    those of the run.  `progress` is told of each piece.
     """
 
-    __slots__ = ("_given", "_metadata", "_shown", "tags")
+    __slots__ = ("_given", "_metadata", "_progress", "_shown", "tags")
 
     def __init__(
         self,
@@ -65,8 +65,10 @@ class TokenWriter(TaskWriter):
         ns: Namespace = (),
         step: int = 0,
         fence: Fence | None = None,
+        progress: Callable[[], None] | None = None,
     ) -> None:
         super().__init__(log, ns=ns, step=step, fence=fence)
+        self._progress = progress
         self.tags = tags
         self._given = metadata
         self._metadata: Mapping[str, Any] | None = None
@@ -81,7 +83,9 @@ class TokenWriter(TaskWriter):
 
     def piece(self, chunk: Any, metadata: Mapping[str, Any]) -> None:
         """Publish a piece of a message; its whole is then shown."""
-        if not self.wants("messages"):
+        if self._progress is not None:
+            self._progress()
+        if not (self._log.wants("messages") or self._fence.raised):  # `wants`, without its call
             return
         self._shown.add(chunk.id, self._ns)
         self._publish(Token(ns=self._ns, step=self._step, chunk=chunk, metadata=metadata))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from .chunk import MODES_PER_EVENT, Chunk
+from .chunk import MODES_PER_EVENT, Chunk, Make
 from .events import Custom, Event, StepCommitted, Token, Traced
 from .modes import ORDINALS, SKIP, VIEWS, OutputKeys, Show, StreamMode, narrow
 
@@ -25,6 +26,8 @@ class View:
     """State keys that `values` and `updates` show; None: all, a string: the bare value."""
     shows_state: bool = field(init=False, default=False)
     """True if some mode shows values of the state."""
+    make: Make = Chunk
+    """Makes of (chunk id, namespace, mode, data) what the reader gets."""
     _plan: dict[type[Event], tuple[tuple[int, StreamMode, Show], ...]] = field(
         init=False, default_factory=dict[type[Event], tuple[tuple[int, StreamMode, Show], ...]]
     )
@@ -38,10 +41,24 @@ class View:
                 if mode in self.modes
             )
 
-    def chunks(self, events: Iterable[Event], after: int) -> list[Chunk]:
-        """The chunks of events that have an id greater than `after`, in order."""
-        plan, where, subgraphs = self._plan, self.where, self.subgraphs
-        shown: list[Chunk] = []
+    def chunk(self, event: Event) -> Any:
+        """The chunk of an event of a kind that one mode shows, as `make` makes it; else SKIP."""
+        views = self._plan[type(event)]
+        if not views or (event.ns and not self.subgraphs):
+            return SKIP
+        if type(event) is Token and event.seen_in and self._has_shown(event):
+            return SKIP
+        ((ordinal, mode, show),) = views
+        ns = (*event.ns, *event.inside) if type(event) is Custom else event.ns
+        data = show(event)
+        first = event.id * MODES_PER_EVENT
+        return data if data is SKIP else self.make(first + ordinal, ns, mode, data)
+
+    def chunks(self, events: Iterable[Event], after: int) -> list[Any]:
+        """The chunks of events that have an id greater than `after`, in order, as `make` makes
+        them."""
+        plan, where, subgraphs, make = self._plan, self.where, self.subgraphs, self.make
+        shown: list[Any] = []
         for event in events:
             views = plan.get(type(event))
             if not views or (event.ns and not subgraphs and type(event) is not Traced):
@@ -54,7 +71,7 @@ class View:
             ns = (*event.ns, *event.inside) if type(event) is Custom else event.ns
             for ordinal, mode, show in views:
                 if first + ordinal > after and (data := show(event)) is not SKIP:
-                    shown.append(Chunk(first + ordinal, ns, mode, data))
+                    shown.append(make(first + ordinal, ns, mode, data))
         return shown
 
     def _has_shown(self, message: Token) -> bool:

@@ -40,7 +40,8 @@ class LoopWaiter:
     def wake(self, running: asyncio.AbstractEventLoop | None) -> None:
         """Let it go on; a loop that was closed meanwhile has no one left to wake."""
         if running is self._loop:
-            self._finish()
+            if not self.future.done():
+                self.future.set_result(None)
         else:
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._finish)

@@ -428,3 +428,29 @@ def test_what_lies_ready_is_taken_without_the_loop_and_in_order() -> None:
     batches = Batches([1, 2, 3], [4], [5, 6])
     assert list(iterate(lambda: batches)) == [1, 2, 3, 4, 5, 6]
     assert batches.waited == 3
+
+
+class Plenty:
+    """Items that all lie ready."""
+
+    def __init__(self, count: int) -> None:
+        self._items = iter(range(count))
+        self.waited = 0
+
+    def __aiter__(self) -> Plenty:
+        return self
+
+    async def __anext__(self) -> int:
+        self.waited += 1
+        for item in self._items:
+            return item
+        raise StopAsyncIteration
+
+    def take_nowait(self) -> Any:
+        return next(self._items, SKIP)
+
+
+def test_the_loop_gets_turns_however_much_lies_ready() -> None:
+    plenty = Plenty(10_000)
+    assert list(iterate(lambda: plenty)) == list(range(10_000))
+    assert 5 < plenty.waited < 50

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from actors import START, CompiledGraph, ConfigError, GraphOutput, Interrupt, StateGraph
-from actors.look import Look, Shown, look_of
-from streaming import SKIP, Chunk, UnknownStreamModeError
+from actors.look import Look, look_of
+from streaming import SKIP, Chunk, Custom, RunLog, UnknownStreamModeError
 from tests.actors.engine import State, chain, says
 
 ASKED = Interrupt("?", "0" * 32)
@@ -38,16 +38,15 @@ class Given:
     """Chunks that are there already."""
 
     def __init__(self, *chunks: Chunk) -> None:
-        self.chunks = list(chunks)
+        self.made = list(chunks)
         self.closed = False
 
-    async def __anext__(self) -> Chunk:
-        if not self.chunks:
-            raise StopAsyncIteration
-        return self.chunks.pop(0)
+    def take_nowait(self) -> Any:
+        return self.made.pop(0) if self.made else SKIP
 
-    def take_nowait(self) -> Chunk | None:
-        return self.chunks.pop(0) if self.chunks else None
+    async def ready(self) -> None:
+        if not self.made:
+            raise StopAsyncIteration
 
     async def aclose(self) -> None:
         self.closed = True
@@ -150,21 +149,37 @@ def test_a_line_names_the_subgraph_only_where_chunks_do() -> None:
 
 async def test_a_chunk_that_is_only_printed_is_not_given(capsys: Any) -> None:
     source = Given(Chunk(9, (), "updates", {"a": 1}), values({"n": 2}))
-    shown = Shown(source, look(stream_mode="values", print_mode="updates"))
-    assert await anext(shown) == {"n": 2}
+    shown = look(stream_mode="values", print_mode="updates").reader(source)
+    assert shown.take_nowait() == {"n": 2}
     assert capsys.readouterr().out == "\033[1m[updates]\033[0m {'a': 1}\n"
     with pytest.raises(StopAsyncIteration):
-        await anext(shown)
+        await shown.ready()
     await shown.aclose()
     assert source.closed
 
 
 def test_what_lies_ready_is_printed_and_given_as_it_is_when_waited_for(capsys: Any) -> None:
     source = Given(Chunk(9, (), "updates", {"a": 1}), values({"n": 2}))
-    shown = Shown(source, look(stream_mode="values", print_mode="updates"))
-    assert shown.take_nowait() == {"n": 2}
+    shown = look(stream_mode="values", print_mode="updates").reader(source)
+    assert (bool(shown.made), shown.take_nowait()) == (True, {"n": 2})
     assert "{'a': 1}" in capsys.readouterr().out
-    assert shown.take_nowait() is SKIP
+    assert (bool(shown.made), shown.take_nowait()) == (False, SKIP)
+
+
+@pytest.mark.parametrize(
+    ("options", "shaped"),
+    [({}, True), ({"subgraphs": True}, True), ({"version": "v2"}, False), ({"debug": True}, False)],
+)
+async def test_an_owner_gets_chunks_in_the_form_it_wants_however_they_are_made(
+    options: dict[str, Any], shaped: bool
+) -> None:
+    wanted, log = look(stream_mode=["custom", "updates"], **options), RunLog("run", keep=False)
+    reader = wanted.owner(log)
+    log.publish(Custom(data="x"))
+    assert (reader.take_nowait(), wanted.only_shaped) == (
+        wanted.show(Chunk(8 + 3, (), "custom", "x")),
+        shaped,
+    )
 
 
 async def test_a_call_that_prints_gives_the_last_state_all_the_same(capsys: Any) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming import MODES, Chunk, Gap, as_part, chunk_id, event_id_of, shape
+from streaming import MODES, Chunk, Gap, as_part, bare, chunk_id, event_id_of, shape
 from streaming.chunk import gap_after
 
 CHUNK = Chunk(9, ("n:1",), "updates", {"n": 1})
@@ -41,6 +41,14 @@ def test_a_chunk_is_given_as_modes_and_subgraphs_were_asked_for() -> None:
     assert shape(CHUNK, single_mode=False, subgraphs=False) == ("updates", {"n": 1})
     assert shape(CHUNK, single_mode=True, subgraphs=True) == (("n:1",), {"n": 1})
     assert shape(CHUNK, single_mode=False, subgraphs=True) == (("n:1",), "updates", {"n": 1})
+
+
+def test_what_makes_them_gives_the_same_without_a_chunk() -> None:
+    for single_mode in (True, False):
+        for subgraphs in (True, False):
+            make = bare(single_mode=single_mode, subgraphs=subgraphs)
+            shown = shape(CHUNK, single_mode=single_mode, subgraphs=subgraphs)
+            assert make(CHUNK.id, CHUNK.ns, CHUNK.mode, CHUNK.data) == shown
 
 
 def test_a_part_has_type_namespace_and_data() -> None:

@@ -64,3 +64,10 @@ def test_an_event_that_is_held_can_be_replaced() -> None:
     ring.replace(Custom(id=2, data="gone already"))
     found = ring.between(2, 6)
     assert [getattr(event, "data", None) for event in found] == [None, None, "new", None]
+
+
+def test_an_event_that_does_not_follow_stands_alone() -> None:
+    ring = Ring(1, 4, 100)
+    fill(ring, 3)
+    ring.append(Custom(id=7, data=None))
+    assert (ids(ring), ring.first, ring.end, ring.dropped) == ([7], 7, 8, 0)

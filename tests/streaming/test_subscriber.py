@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from streaming import (
+    SKIP,
     CheckpointSaved,
     Chunk,
     CursorError,
@@ -23,9 +24,11 @@ from streaming import (
     SubscriberLagged,
     TaskFinished,
     TaskStarted,
+    Token,
     UnknownStreamModeError,
     ValuesMissingError,
     Withdrawn,
+    bare,
     chunk_id,
 )
 from streaming.testing import JsonCodec, MemoryEventLog
@@ -553,25 +556,139 @@ async def test_a_bare_state_that_is_none_is_no_state_that_is_missing() -> None:
     assert [chunk.data async for chunk in log.subscribe("values")] == [None]
 
 
-async def test_chunks_that_were_made_already_can_be_taken_without_waiting() -> None:
+async def test_what_lies_ready_in_the_log_can_be_taken_without_waiting() -> None:
     log = RunLog("run")
     reader = log.subscribe("custom")
-    assert reader.take_nowait() is None
-    publish(log, "a", "b", "c")
-    assert reader.take_nowait() is None
-    first = await anext(reader)
-    taken = [reader.take_nowait(), reader.take_nowait()]
-    assert [chunk.data for chunk in (first, *taken) if chunk is not None] == ["a", "b", "c"]
-    assert reader.take_nowait() is None
+    assert reader.take_nowait() is SKIP
+    log.publish(TaskStarted(task_id="1", name="n", input=None, triggers=()))
+    assert reader.take_nowait() is SKIP
+    publish(log, "a", "b")
+    first, second, nothing = (reader.take_nowait() for _ in range(3))
+    assert isinstance(first, Chunk)
+    assert isinstance(second, Chunk)
+    assert (first.data, second.data, nothing) == ("a", "b", SKIP)
 
 
-async def test_a_gap_is_left_to_who_waits_for_the_next_chunk() -> None:
+async def test_state_that_may_have_to_be_loaded_is_left_to_who_waits() -> None:
+    log = RunLog("run")
+    reader = log.subscribe("values")
+    log.publish(StepCommitted(values={"n": 1}, wrote=True))
+    log.publish(StepCommitted(values={"n": 2}, wrote=True))
+    assert (reader.take_nowait(), list(reader.made)) == (SKIP, [])
+    await reader.ready()
+    taken = [reader.take_nowait() for _ in range(3)]
+    assert [getattr(chunk, "data", chunk) for chunk in taken] == [{"n": 1}, {"n": 2}, SKIP]
+
+
+async def test_a_gap_is_made_by_who_waits_and_taken_like_a_chunk() -> None:
     log = RunLog("run", max_events=2)
     reader = log.subscribe("custom")
-    publish(log, "a")
-    assert (await anext(reader)).id
-    publish(log, "b", "c", "d")
-    gap = await anext(reader)
-    assert isinstance(gap, Gap)
-    assert reader.take_nowait() is None
-    assert [(await anext(reader)).data, getattr(reader.take_nowait(), "data", None)] == ["c", "d"]
+    publish(log, "a", "b", "c", "d")
+    assert reader.take_nowait() is SKIP
+    await reader.ready()
+    taken = [reader.take_nowait() for _ in range(3)]
+    assert [type(chunk) for chunk in taken] == [Gap, Chunk, Chunk]
+
+
+async def test_a_reader_that_waits_is_told_of_the_end_when_it_is_ready_for_nothing() -> None:
+    log = RunLog("run")
+    reader = log.subscribe("custom")
+    waits = asyncio.create_task(reader.ready())
+    await turns()
+    log.close()
+    with pytest.raises(StopAsyncIteration):
+        await waits
+
+
+class TestHandedOver:
+    """What an owner gets past the log, as it has read all before."""
+
+    async def test_chunks_are_made_as_they_are_published(self) -> None:
+        log = RunLog("run", keep=False)
+        owner = log.own("custom")
+        publish(log, "a", "b")
+        assert [chunk.data for chunk in owner.made] == ["a", "b"]
+        assert (log.held, log.backlog()) == ((0, 0), 2)
+        assert await take(owner, 2) == ["a", "b"]
+
+    async def test_what_it_has_no_room_for_is_taken_in_its_turn(self) -> None:
+        log = RunLog("run", keep=False)
+        owner = log.own("custom")
+        publish(log, *range(500))
+        assert 0 < len(owner.made) < 500
+        assert log.held[0] == 500 - len(owner.made)
+        assert await take(owner, 300) == list(range(300))
+        publish(log, *range(500, 600))
+        assert await take(owner, 300) == list(range(300, 600))
+        waits = asyncio.create_task(anext(owner))
+        await turns()
+        assert log.held[0] == 0
+        publish(log, "handed")
+        assert (log.held[0], (await waits).data) == (0, "handed")
+
+    async def test_what_is_left_in_the_log_keeps_its_place_among_it(self) -> None:
+        log = RunLog("run", keep=False)
+        owner = log.own(["custom", "updates"])
+        publish(log, 1)
+        log.publish(TaskFinished(task_id="1", name="n", update={"x": 1}, result={}))
+        publish(log, 2)
+        assert [chunk.data for chunk in owner.made] == [1]
+        assert await take(owner, 3) == [1, {"n": {"x": 1}}, 2]
+
+    async def test_others_read_it_from_the_log(self) -> None:
+        log = RunLog("run", keep=False)
+        owner, other = log.own("custom"), log.subscribe("custom")
+        publish(log, 1, 2)
+        assert await take(owner, 2) == await take(other, 2) == [1, 2]
+        other.close()
+        publish(log, 3)
+        late = log.subscribe("custom")
+        publish(log, 4)
+        assert (await take(owner, 2), await take(late, 1)) == ([3, 4], [4])
+
+    async def test_what_it_does_not_show_is_passed_over(self) -> None:
+        log = RunLog("run", keep=False)
+        owner = log.own("messages")
+        log.publish(Custom(data="unseen"))
+        log.publish(Token(ns=("sub:1",), chunk="unseen"))
+        log.publish(Token(chunk="whole", seen_in=((),)))
+        log.publish(Token(chunk="seen"))
+        assert [chunk.data for chunk in owner.made] == [("seen", {})]
+
+    async def test_a_filter_is_asked_by_the_reader_and_not_by_who_publishes(self) -> None:
+        log, asked = RunLog("run", keep=False), list[Event]()
+
+        def keep(event: Event) -> bool:
+            asked.append(event)
+            return True
+
+        owner = log.own("custom", where=keep)
+        publish(log, 1)
+        assert not asked
+        assert (await take(owner, 1), len(asked)) == ([1], 1)
+
+    async def test_it_is_made_as_the_owner_wants_it_even_if_it_looks_like_a_gap(self) -> None:
+        log = RunLog("run", keep=False)
+        owner = log.own("custom", make=bare(single_mode=True, subgraphs=False))
+        publish(log, Gap(1, 2))
+        assert await anext(owner) == Gap(1, 2)
+
+    async def test_nothing_is_handed_after_finish_or_close(self) -> None:
+        log = RunLog("run", keep=False)
+        owner = log.own("custom")
+        publish(log, 1)
+        owner.finish()
+        publish(log, 2)
+        assert await data_of(owner) == [1]
+        publish(log, 3)
+        assert not owner.made
+
+    async def test_threads_that_write_at_once_are_read_in_the_order_of_their_ids(self) -> None:
+        log = RunLog("run", keep=False)
+        owner = log.own("custom", make=lambda number, *_: number)
+        writers = [asyncio.to_thread(publish, log, *range(2_000)) for _ in range(3)]
+        written = asyncio.gather(*writers)
+        ids = [await anext(owner) for _ in range(6_000)]
+        await written
+        assert ids == sorted(ids)
+        assert len(set(ids)) == 6_000
