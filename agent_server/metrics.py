@@ -71,7 +71,8 @@ class Reading:
     running: int
     ended: int
     """Runs that this process has ended."""
-    subscribers: int
+    streams: int
+    """Open streams."""
     events: int
     """Events that runs have published into logs that are still kept."""
     logs: int
@@ -86,7 +87,7 @@ def read(counted: Metrics, services: Services) -> Reading:
         pending=runs.pending,
         running=runs.running,
         ended=runs.ended,
-        subscribers=hub.subscribers,
+        streams=services.streams.count,
         events=hub.published,
         logs=hub.live + hub.finished,
     )
@@ -102,6 +103,7 @@ def as_json(reading: Reading, most_runs: int) -> dict[str, Any]:
                 for (method, route, status), count in reading.counted.requests.items()
             ]
         },
+        "streams": {"open": reading.streams},
         "workers": {
             "max": most_runs,
             "active": reading.running,
@@ -135,7 +137,7 @@ class _Collector:
         yield from self._requests()
         yield from self._runs()
         yield from _gauges(
-            ("subscribers", "Open readers of runs", self._reading.subscribers),
+            ("streams", "Open streams", self._reading.streams),
             ("run_logs", "Runs whose events are in memory", self._reading.logs),
             ("events", "Events of the runs in memory", self._reading.events),
         )

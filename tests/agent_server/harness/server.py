@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import httpx
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
@@ -99,6 +100,14 @@ class ServerProcess:
     def client(self, **options: object) -> LangGraphClient:
         """The real client, for this server."""
         return get_client(url=self.url, **options)  # type: ignore[arg-type]
+
+    async def has_streams(self, count: int) -> None:
+        """Wait until so many streams are open."""
+        async with httpx.AsyncClient(base_url=self.url) as client:
+            while True:
+                told = (await client.get("/metrics", params={"format": "json"})).json()
+                if told["streams"]["open"] == count:
+                    return
 
     def send_signal(self, number: int) -> None:
         """Send it a signal, and wait for nothing."""
