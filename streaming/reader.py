@@ -10,6 +10,7 @@ from .committer import DurableRun
 from .cursor import BEHIND, END, WAIT, Cursor, Reading
 from .errors import LogFailedError, SubscriberBusyError
 from .events import Event
+from .waiting import LoopWaiter
 
 
 class EventSource(Protocol):
@@ -34,6 +35,10 @@ class EventSource(Protocol):
 
     def take(self, cursor: Cursor) -> list[Event] | Reading:
         """The next events, or why there are none."""
+        ...
+
+    def park(self, cursor: Cursor) -> LoopWaiter | None:
+        """What to wait with for more; None if there is something to take."""
         ...
 
     def unpark(self, cursor: Cursor) -> None:
@@ -87,14 +92,15 @@ class EventReader:
 
     async def _take(self) -> list[Event] | Reading:
         source, cursor = self._source, self._cursor
-        taken = source.take(cursor)
-        while taken is WAIT and (waiter := cursor.waiter) is not None:
+        while (taken := source.take(cursor)) is WAIT:
+            waiter = source.park(cursor)
+            if waiter is None:
+                continue
             try:
                 await waiter.future
             except BaseException:
                 source.unpark(cursor)
                 raise
-            taken = source.take(cursor)
         return taken
 
     async def _behind(self) -> list[Event] | Gap:
