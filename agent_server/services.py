@@ -14,6 +14,7 @@ from checkpoint import SqliteSaver, SqliteStore, SqliteTables, TTLConfig
 
 from .assistants import Assistants
 from .dispatcher import Dispatcher
+from .errors import OverloadedError
 from .graphs import Graphs
 from .lock import hold
 from .project import ConfigFile
@@ -56,8 +57,17 @@ class Services:
 
 
 def services_of(request: HTTPConnection) -> Services:
-    """The services of the app that a request came to."""
-    return cast("Services", request.app.state.services)
+    """The services of the app that a request came to.
+
+    Raises OverloadedError where nobody has started them.
+    """
+    services: Services | None = getattr(request.app.state, "services", None)
+    if services is None:
+        raise OverloadedError(
+            "This server was mounted, but not started: enter its lifespan in that of the app that "
+            "mounts it, as create_app tells"
+        )
+    return services
 
 
 @asynccontextmanager
