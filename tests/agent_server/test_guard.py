@@ -209,20 +209,6 @@ async def test_what_a_handler_forbids_is_forbidden(me: Caller) -> None:
     assert len(await me.ask("POST", "/assistants/search", {})) == 2
 
 
-async def test_the_store_has_a_namespace_for_each(me: Caller, you: Caller) -> None:
-    item = {"namespace": ["notes"], "key": "k", "value": {"text": "mine"}}
-    await me.ask("PUT", "/store/items", item)
-    asked = "/store/items?namespace=notes&key=k"
-    assert (await me.ask("GET", asked))["value"] == {"text": "mine"}
-    assert await you.ask("GET", asked) is None
-    found = await me.ask("POST", "/store/items/search", {"namespace_prefix": ["notes"]})
-    assert [each["key"] for each in found["items"]] == ["k"]
-    assert (await you.ask("POST", "/store/items/search", {"namespace_prefix": []}))["items"] == []
-    assert (await you.ask("POST", "/store/namespaces", {}))["namespaces"] == []
-    await you.ask("DELETE", "/store/items", {"namespace": ["notes"], "key": "k"})
-    assert (await me.ask("GET", asked))["value"] == {"text": "mine"}
-
-
 @pytest.mark.parametrize("body", [[], "x", {"metadata": 3}], ids=repr)
 async def test_a_body_that_handlers_cannot_be_shown_is_refused(me: Caller, body: Any) -> None:
     assert await me.status("POST", "/threads", body) == 422
