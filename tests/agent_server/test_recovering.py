@@ -1,0 +1,352 @@
+"""Runs across processes: drained, killed, started again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langgraph_sdk.client import LangGraphClient
+
+from agent_server.records import Run
+from agent_server.run_rows import add_run, note_crash
+from agent_server.thread_rows import mark_thread
+from tests.agent_server.harness import graphs
+from tests.agent_server.harness.gate import Gate
+from tests.agent_server.harness.server import ServerProcess
+from tests.agent_server.stage import Doors, Stage, stage
+
+SERVED = {"agent": graphs.agent, "fail": graphs.fail}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "server.db"
+
+
+@pytest.fixture
+async def gate() -> AsyncIterator[Gate]:
+    async with Gate() as gate:
+        yield gate
+
+
+async def store(at: Stage, run: Run, *, rollback: bool = False) -> None:
+    """Leave a run as a process that died would have."""
+
+    def unit(db: sqlite3.Connection) -> None:
+        add_run(db, run)
+        mark_thread(db, run.thread_id, status="busy", now=run.created_at)
+        if rollback:
+            db.execute("UPDATE server_run SET status = 'rollback' WHERE id = ?", (run.run_id,))
+
+    await at.tables.write(unit)
+
+
+async def finished(at: Stage, thread_id: str) -> list[Run]:
+    """A thread's runs once all have ended, the oldest first."""
+    runs = list(await at.runs.list(thread_id))
+    for run in runs:
+        live = at.dispatcher.live(run.run_id)
+        if live is not None:
+            await live.settled()
+    return [await at.runs.get(thread_id, run.run_id) for run in reversed(runs)]
+
+
+# --- rows that were left ------------------------------------------------------------------------
+
+
+async def test_runs_that_waited_run_in_their_order(path: Path) -> None:
+    async with stage(path, SERVED) as at:
+        thread = await at.thread()
+        for topic in ("a", "b", "c"):
+            await store(at, at.order("agent", {"topic": topic}, thread))
+    async with stage(path, SERVED) as at:
+        assert [run.status for run in await finished(at, thread)] == ["success"] * 3
+        assert (await at.threads.get(thread)).values["topic"] == "c and cats"
+
+
+async def test_a_run_that_ran_has_another_attempt(path: Path) -> None:
+    async with stage(path, SERVED) as at:
+        thread = await at.thread()
+        run = at.order("agent", {"topic": "a"}, thread)
+        await store(at, replace(run, status="running", attempt=1))
+    async with stage(path, SERVED) as at:
+        (ended,) = await finished(at, thread)
+        assert (ended.status, ended.attempt) == ("success", 2)
+
+
+async def test_a_run_is_given_up_when_it_crashed_too_often_and_the_next_one_runs(
+    path: Path,
+) -> None:
+    async with stage(path, SERVED) as at:
+        thread = await at.thread()
+        deadly = replace(at.order("agent", {"topic": "a"}, thread), status="running", attempt=3)
+        await store(at, deadly)
+        await at.tables.write(lambda db: [note_crash(db, deadly.run_id, 0.0) for _ in range(2)])
+        await at.tables.write(
+            lambda db: db.execute("UPDATE server_run SET status = 'running'") and None
+        )
+        await store(at, at.order("agent", {"topic": "b"}, thread))
+    async with stage(path, SERVED) as at:
+        lost, ended = await finished(at, thread)
+        assert lost.status == "error"
+        assert "died 3 times" in lost.error["message"]
+        assert ended.status == "success"
+        live = at.dispatcher.live(lost.run_id)
+        assert live.values == {"__error__": lost.error}
+
+
+async def test_a_rollback_that_was_cut_short_is_finished(path: Path) -> None:
+    async with stage(path, SERVED) as at:
+        thread = await at.thread()
+        await at.end("agent", {"topic": "kept"}, thread)
+        undone = await at.end("agent", {"topic": "undone"}, thread)
+        await at.tables.write(
+            lambda db: (
+                db.execute(
+                    "UPDATE server_run SET status = 'rollback' WHERE id = ?", (undone.run.run_id,)
+                )
+                and mark_thread(db, thread, status="busy", now=0.0)
+            )
+        )
+    async with stage(path, SERVED) as at:
+        left = await at.threads.get(thread)
+        assert (left.status, left.values["topic"]) == ("idle", "kept and cats")
+        (only,) = await at.runs.list(thread)
+        assert only.run_id != undone.run.run_id
+        assert await at.saver.events.last(undone.run.run_id) == 0
+
+
+async def test_a_thread_whose_cancelled_run_did_not_live_to_settle_is_not_busy_for_ever(
+    path: Path,
+) -> None:
+    async with stage(path, SERVED) as at:
+        thread = await at.thread()
+        run = replace(at.order("agent", {"topic": "a"}, thread), status="interrupted", attempt=1)
+        await store(at, run)
+    async with stage(path, SERVED) as at:
+        assert (await at.threads.get(thread)).status == "idle"
+        assert (await at.runs.get(thread, run.run_id)).status == "interrupted"
+
+
+@pytest.mark.parametrize(("graph", "status"), [("agent", "success"), ("fail", "error")])
+async def test_a_run_whose_log_says_that_it_has_ended_does_not_run_again(
+    path: Path, graph: str, status: str
+) -> None:
+    async with stage(path, SERVED) as at:
+        thread = await at.thread()
+        run = (await at.end(graph, {"topic": "a"}, thread)).run
+        events = await at.saver.events.last(run.run_id)
+        await at.tables.write(
+            lambda db: (
+                db.execute("UPDATE server_run SET status = 'running', error = NULL")
+                and mark_thread(db, thread, status="busy", now=0.0)
+            )
+        )
+    async with stage(path, SERVED) as at:
+        (ended,) = await finished(at, thread)
+        assert ended.status == status
+        assert ended.error == run.error
+        assert await at.saver.events.last(run.run_id) == events
+        assert (await at.threads.get(thread)).status == ("idle" if graph == "agent" else "error")
+
+
+async def test_a_delayed_run_keeps_its_time(path: Path) -> None:
+    async with stage(path, SERVED) as at:
+        thread = await at.thread()
+        await at.start("agent", {"topic": "a"}, thread, after_seconds=1000)
+        soon = await at.start("agent", {"topic": "b"}, thread, after_seconds=0.2)
+    async with stage(path, SERVED) as at:
+        live = at.dispatcher.live(soon.run.run_id)
+        await live.settled()
+        assert [run.status for run in await at.runs.list(thread)] == ["success", "pending"]
+
+
+async def test_a_graph_that_is_gone_fails_its_runs_and_nothing_else(path: Path) -> None:
+    async with stage(path, SERVED) as at:
+        thread = await at.thread()
+        await store(at, at.order("agent", {"topic": "a"}, thread))
+    async with stage(path, {"fail": graphs.fail}) as at:
+        (ended,) = await finished(at, thread)
+        assert ended.status == "error"
+        assert (await at.threads.get(thread)).status == "error"
+
+
+# --- a shutdown -----------------------------------------------------------------------------------
+
+
+async def test_a_drain_stops_after_the_step_and_the_next_process_goes_on_there(path: Path) -> None:
+    doors = Doors()
+    async with stage(path, {"steps": doors.graph}, drain=30) as at:
+        thread = await at.thread()
+        running = await at.start("steps", {"log": []}, thread)
+        waiting = await at.start("steps", {"log": []}, thread)
+        await doors.arrival()
+        draining = asyncio.create_task(at.dispatcher.drain())
+        await asyncio.sleep(0)
+        await at.tables.write(lambda db: None)  # behind what the drain writes first
+        await asyncio.sleep(0)
+        doors.open()
+        await draining
+    assert (running.run.status, waiting.run.status) == ("pending", "pending")
+    assert doors.arrived == 0
+    async with stage(path, {"steps": doors.graph}) as at:
+        first, second = await finished(at, thread)
+        assert (first.status, first.attempt) == ("success", 2)
+        assert (second.status, second.attempt) == ("success", 1)
+        log = (await at.threads.get(thread)).values["log"]
+        assert log == ["step1", "step2", "step3"] * 2
+
+
+async def test_a_step_that_outlives_the_drain_is_cancelled_and_runs_again(path: Path) -> None:
+    doors = Doors()
+    async with stage(path, {"steps": doors.graph}, drain=0.05) as at:
+        thread = await at.thread()
+        await at.start("steps", {"log": []}, thread)
+        await doors.arrival()
+        stateless = await at.start("steps", {"log": []})
+        await doors.arrival()
+    assert stateless.run.status == "error"
+    assert "shut down" in stateless.values["__error__"]["message"]
+    doors.open()
+    async with stage(path, {"steps": doors.graph}) as at:
+        (ended,) = await finished(at, thread)
+        assert (ended.status, ended.attempt) == ("success", 2)
+        assert (await at.threads.get(thread)).values["log"] == ["step1", "step2", "step3"]
+
+
+async def test_shutdowns_are_no_crashes(path: Path) -> None:
+    doors = Doors()
+    async with stage(path, {"steps": doors.graph}, drain=0.05) as at:
+        thread = await at.thread()
+        await at.start("steps", {"log": []}, thread)
+        await doors.arrival()
+    for _ in range(5):
+        async with stage(path, {"steps": doors.graph}, drain=0.05):
+            await doors.arrival()
+    doors.open()
+    async with stage(path, {"steps": doors.graph}) as at:
+        (ended,) = await finished(at, thread)
+        assert (ended.status, ended.attempt) == ("success", 7)
+
+
+# --- processes that are killed --------------------------------------------------------------------
+
+
+async def joined(client: LangGraphClient, thread: str, run: str) -> dict[str, Any]:
+    found: Any = await client.runs.join(thread, run)
+    return found
+
+
+async def test_a_killed_servers_runs_go_on_where_they_were(path: Path, gate: Gate) -> None:
+    async with ServerProcess(path) as server, server.client() as client:
+        thread = (await client.threads.create())["thread_id"]
+        done = await client.runs.create(thread, "agent", input={"topic": "done"})
+        await joined(client, thread, done["run_id"])
+        given = {"gate": gate.address, "log": []}
+        running = await client.runs.create(thread, "slow", input=given)
+        waiting = await client.runs.create(thread, "slow", input=given)
+        assert await gate.arrival() == "step1"
+        gate.let_on()
+        assert await gate.arrival() == "step2"
+        await server.kill()
+        await server.restart()
+        assert await gate.arrival() == "step2"
+        gate.open()
+        values = await joined(client, thread, running["run_id"])
+        steps = [f"step{number}" for number in range(1, 6)]
+        assert values["log"] == steps
+        assert (await joined(client, thread, waiting["run_id"]))["log"] == steps * 2
+        runs = await client.runs.list(thread)
+        assert [run["status"] for run in runs] == ["success"] * 3
+        with sqlite3.connect(path) as db:
+            attempts = dict(db.execute("SELECT id, attempt FROM server_run").fetchall())
+        db.close()
+        assert [attempts[run["run_id"]] for run in (done, running, waiting)] == [1, 2, 1]
+
+
+async def test_what_was_cancelled_before_the_kill_stays_so(path: Path, gate: Gate) -> None:
+    async with ServerProcess(path) as server, server.client() as client:
+        threads = [(await client.threads.create())["thread_id"] for _ in range(2)]
+        given = {"gate": gate.address, "log": []}
+        runs = [await client.runs.create(each, "slow", input=given) for each in threads]
+        for _ in runs:
+            await gate.arrival()
+        for thread, run, action in zip(threads, runs, ("interrupt", "rollback"), strict=True):
+            await client.runs.cancel(thread, run["run_id"], action=action)
+        await server.kill()
+        await server.restart()
+        (shown,) = await client.runs.list(threads[0])
+        assert shown["status"] == "interrupted"
+        assert await client.runs.list(threads[1]) == []
+        statuses = [(await client.threads.get(each))["status"] for each in threads]
+        assert statuses == ["interrupted", "idle"]
+        assert (await client.threads.get_state(threads[1]))["values"] == {}
+
+
+DEADLY = """
+import os
+from typing import TypedDict
+from actors import START, StateGraph
+
+class State(TypedDict, total=False):
+    n: int
+
+def die(state: State) -> State:
+    os._exit(9)
+
+def live(state: State) -> State:
+    return {"n": 1}
+
+deadly = StateGraph(State).add_node(die).add_edge(START, "die").compile()
+good = StateGraph(State).add_node(live).add_edge(START, "live").compile()
+"""
+
+
+async def test_a_run_that_kills_the_process_three_times_is_an_error(
+    path: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "deadly.py").write_text(DEADLY)
+    served = {"deadly": "./deadly.py:deadly", "good": "./deadly.py:good"}
+    config = tmp_path / "langgraph.json"
+    config.write_text(json.dumps({"graphs": served}))
+    async with ServerProcess(path, config=config) as server, server.client() as client:
+        thread = (await client.threads.create())["thread_id"]
+        later = (await client.threads.create())["thread_id"]
+        good = await client.runs.create(later, "good", input={}, after_seconds=2)
+        deadly = await client.runs.create(thread, "deadly", input={"n": 0})
+        await server.ended()
+        for _ in range(2):  # it may be gone before it has said that it listens
+            try:
+                await server.restart()
+            except RuntimeError:
+                continue
+            finally:
+                await server.ended()
+        await server.restart()
+        lost = await client.runs.get(thread, deadly["run_id"])
+        assert lost["status"] == "error"
+        answer = await client.runs.join(thread, deadly["run_id"])
+        assert "died 3 times" in answer["__error__"]["message"]
+        assert await joined(client, later, good["run_id"]) == {"n": 1}
+
+
+async def test_a_terminated_server_leaves_its_runs_to_the_next_one(path: Path, gate: Gate) -> None:
+    async with ServerProcess(path, drain="0.2") as server, server.client() as client:
+        thread = (await client.threads.create())["thread_id"]
+        given = {"gate": gate.address, "log": []}
+        run = await client.runs.create(thread, "slow", input=given)
+        assert await gate.arrival() == "step1"
+        gate.let_on()
+        assert await gate.arrival() == "step2"
+        assert await server.stop() == 0
+        await server.restart()
+        assert await gate.arrival() == "step2"
+        gate.open()
+        values = await joined(client, thread, run["run_id"])
+        assert values["log"] == [f"step{number}" for number in range(1, 6)]
