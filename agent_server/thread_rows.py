@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 
 from .jsontext import to_json
 from .records import Json, Thread, ThreadStatus, Ttl
+
+Expired: TypeAlias = tuple[str, Ttl]
 
 COLUMNS = (
     "id, created, updated, state_updated, status, metadata, config, vals, interrupts, error, "
@@ -137,6 +139,23 @@ def limit_thread(db: sqlite3.Connection, thread_id: str, ttl: Ttl) -> None:
     db.execute(
         "UPDATE server_thread SET ttl_minutes = ?, ttl_strategy = ?, expires = ? WHERE id = ?",
         (ttl.minutes, ttl.strategy, ttl.expires_at, thread_id),
+    )
+
+
+def expired_threads(db: sqlite3.Connection, now: float, limit: int) -> list[Expired]:
+    """Threads whose time is over and on which nothing runs, the one that waits longest first."""
+    found = db.execute(
+        "SELECT id, ttl_strategy, ttl_minutes, expires FROM server_thread WHERE expires <= ? "
+        "AND status <> 'busy' ORDER BY expires LIMIT ?",
+        (now, limit),
+    )
+    return [(id_, Ttl(minutes, strategy, expires)) for id_, strategy, minutes, expires in found]
+
+
+def spare_thread(db: sqlite3.Connection, thread_id: str, now: float) -> None:
+    """What was to go of it has gone; its time begins anew, though nothing was changed."""
+    db.execute(
+        "UPDATE server_thread SET expires = ? + 60 * ttl_minutes WHERE id = ?", (now, thread_id)
     )
 
 

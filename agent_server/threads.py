@@ -6,6 +6,8 @@ What the rows are made of, and the units for other people's transactions: `threa
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -22,15 +24,19 @@ from .records import Json, Thread, Ttl
 from .thread_rows import (
     add_thread,
     erase_thread,
+    expired_threads,
     find_thread,
     limit_thread,
     merge_metadata,
     open_runs,
     settle_thread,
+    spare_thread,
     thread_exists,
     touch_thread,
 )
 from .thread_search import ThreadQuery, count_threads, find_threads
+
+logger = logging.getLogger(__name__)
 
 IfExists: TypeAlias = Literal["raise", "do_nothing"]
 PruneStrategy: TypeAlias = Literal["delete", "keep_latest"]
@@ -213,6 +219,19 @@ class Threads:
             await self._pruned(known)
         return len(known)
 
+    async def expire(self, limit: int) -> int:
+        """Take away what threads have outlived, of at most so many; gives how many there were.
+
+        A thread that a run holds by now is left for the next time.
+        """
+        now = self._clock()
+        expired = await self._tables.read(lambda db: expired_threads(db, now, limit))
+        for id_, ttl in expired:
+            with contextlib.suppress(ConflictError):
+                await (self._erase(id_) if ttl.strategy == "delete" else self._pruned([id_]))
+            await self._tables.write(lambda db, id_=id_: spare_thread(db, id_, now))
+        return len(expired)
+
     async def _pruned(self, thread_ids: Sequence[str]) -> None:
         try:
             await self._saver.aprune(thread_ids, strategy="keep_latest")
@@ -220,22 +239,24 @@ class Threads:
             raise ConflictError(f"a run holds one of the threads; wait for it: {error}") from error
 
     async def _erase(self, thread_id: str) -> None:
-        if await self.open_runs(thread_id):
-            raise _busy(thread_id)
-        try:  # first, so that a thread that is made anew with the id never finds an old state
+        """The rows first, as long as no run is open: one that was accepted is never erased."""
+
+        def unit(db: sqlite3.Connection) -> None:
+            if open_runs(db, thread_id):
+                raise ConflictError(
+                    f"Thread {thread_id} has in-flight runs, which would go on without it; cancel "
+                    "them first"
+                )
+            erase_thread(db, thread_id)
+
+        await self._tables.write(unit)
+        try:
             await self._saver.adelete_thread(thread_id)
         except ThreadBusyError as error:
-            raise _busy(thread_id) from error
-        await self._tables.write(lambda db: erase_thread(db, thread_id))
+            logger.warning("checkpoints of the deleted thread %s are left: %s", thread_id, error)
 
 
 def _known(thread_id: str, found: Thread | None) -> Thread:
     if found is None:
         raise NotFoundError(f"Thread with ID {thread_id} not found")
     return found
-
-
-def _busy(thread_id: str) -> ConflictError:
-    return ConflictError(
-        f"Thread {thread_id} has in-flight runs, which would go on without it; cancel them first"
-    )
