@@ -130,7 +130,9 @@ def version_json(assistant: Assistant) -> Answer:
 
 
 def cron_json(cron: Cron) -> Answer:
-    """A cron."""
+    """A cron; its runs find its id in their config."""
+    config: Json = cron.payload.get("config") or {}
+    named: Answer = {**(config.get("configurable") or {}), "cron_id": cron.cron_id}
     return {
         "cron_id": cron.cron_id,
         "assistant_id": cron.assistant_id,
@@ -139,10 +141,10 @@ def cron_json(cron: Cron) -> Answer:
         "end_time": _moment(cron.end_at),
         "schedule": cron.schedule,
         "timezone": cron.timezone,
-        "payload": cron.payload,
+        "payload": {**cron.payload, "config": {**config, "configurable": named}},
         "next_run_date": _moment(cron.next_at),
         "metadata": cron.metadata,
-        "on_run_completed": cron.on_run_completed,
+        "on_run_completed": cron.on_run_completed if cron.thread_id is None else None,
         "enabled": cron.enabled,
         "created_at": moment(cron.created_at),
         "updated_at": moment(cron.updated_at),

@@ -7,27 +7,30 @@ import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from actors import ActorSystem
 from checkpoint import SqliteSaver, SqliteStore, SqliteTables, TTLConfig
 
 from .assistants import Assistants
+from .crons import Crons
 from .dispatcher import Dispatcher
 from .errors import OverloadedError
+from .firing import starter
 from .graphs import Graphs
 from .lock import hold
 from .project import ConfigFile
+from .retention import Retention
 from .runs import Runs
 from .settings import Settings
 from .sse import Streams
+from .sweeper import Sweeper
 from .tables import server_tables
 from .threads import Lifetime, Threads
+from .upkeep import upkept
 
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
-
-    from .crons import Crons
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class Services:
     async def drain(self) -> None:
         """Nothing new, no streams; running steps get time to reach a checkpoint."""
         self.closing.set()
+        self.crons.close()
         await self.dispatcher.drain()
 
 
@@ -99,7 +103,20 @@ async def open_services(
             clock=time.time,
         )
         stack.push_async_callback(dispatcher.drain)
+        crons = Crons(tables, time.time, starter(assistants, dispatcher, time.time))
+        await crons.resume()
         await dispatcher.recover()
+        await stack.enter_async_context(
+            upkept(
+                system.supervisor,
+                crons,
+                Sweeper(threads, store, interval=settings.sweep),
+                Retention(
+                    tables, saver.events, max_bytes=settings.retention_bytes, clock=time.time
+                ),
+                interval=settings.sweep,
+            )
+        )
         yield Services(
             settings=settings,
             tables=tables,
@@ -114,7 +131,7 @@ async def open_services(
             threads=threads,
             runs=Runs(tables),
             dispatcher=dispatcher,
-            crons=cast("Any", None),
+            crons=crons,
             closing=asyncio.Event(),
         )
 

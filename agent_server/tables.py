@@ -61,7 +61,8 @@ TABLES = (
     CREATE TABLE IF NOT EXISTS server_cron (id TEXT PRIMARY KEY, assistant TEXT NOT NULL,
         thread TEXT, schedule TEXT NOT NULL, timezone TEXT NOT NULL, payload TEXT NOT NULL,
         metadata TEXT NOT NULL, created REAL NOT NULL, updated REAL NOT NULL, next REAL, end REAL,
-        enabled INTEGER NOT NULL, on_run_completed TEXT NOT NULL, user TEXT NOT NULL) WITHOUT ROWID
+        enabled INTEGER NOT NULL, on_run_completed TEXT NOT NULL, user TEXT NOT NULL, firing TEXT)
+        WITHOUT ROWID
     """,
     "CREATE INDEX IF NOT EXISTS server_cron_next ON server_cron (next) WHERE next IS NOT NULL",
 )
