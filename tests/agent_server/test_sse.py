@@ -1,16 +1,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractAsyncContextManager
 
 import pytest
-import uvicorn
 
 from actors import Supervisor
 from agent_server.errors import OverloadedError
-from agent_server.serving import listen
 from agent_server.sse import HEADERS, HEARTBEAT, EventStream, Streams
+from tests.agent_server.lib_streams import listening
 
 
 class Fed:
@@ -43,24 +42,9 @@ class Endless(Fed):
         return b"x" * 10_000
 
 
-class Server(uvicorn.Server):
-    """uvicorn's, which leaves the test's signals alone."""
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None]:
-        yield
-
-
-@asynccontextmanager
-async def served(answer: EventStream) -> AsyncGenerator[int]:
+def served(answer: EventStream) -> AbstractAsyncContextManager[int]:
     """The answer to every request, from a real server; gives the port."""
-    listener = listen("127.0.0.1", 0)
-    config = uvicorn.Config(answer, lifespan="off", log_config=None)  # type: ignore[arg-type]
-    server = Server(config)
-    task = asyncio.ensure_future(server.serve([listener]))
-    yield listener.getsockname()[1]
-    server.should_exit = True
-    await task
+    return listening(answer, lifespan="off")
 
 
 async def asked(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

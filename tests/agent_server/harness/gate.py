@@ -14,9 +14,11 @@ async def pass_gate(address: str, name: str) -> None:
         reader, writer = await asyncio.open_connection(host, int(port))
     except OSError:
         return
-    writer.write(name.encode() + b"\n")
-    await reader.readline()
-    writer.close()
+    try:
+        writer.write(name.encode() + b"\n")
+        await reader.readline()
+    finally:
+        writer.close()
 
 
 class Gate:
