@@ -6,6 +6,7 @@ Looking works beside a running server; what deletes asks for the database alone.
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -203,7 +204,8 @@ def runs(
 def _run_row(columns: Sequence[str], row: Sequence[Any]) -> Mapping[str, Any]:
     *plain, created, updated, error = row
     took = f"{updated - created:.2f} s"
-    return dict(zip(columns, (*plain, moment(created), took, error), strict=True))
+    said = None if error is None else "{error}: {message}".format(**json.loads(error))
+    return dict(zip(columns, (*plain, moment(created), took, said), strict=True))
 
 
 # --- the file --------------------------------------------------------------------------------

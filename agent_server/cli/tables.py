@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-WIDE = 160
+WIDE = 200
 """Columns of a table that goes into a file or a pipe."""
 
 
