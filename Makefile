@@ -26,7 +26,7 @@ demo: $(VENV)/.core ## a chat that is killed and goes on where it stopped
 	$(BIN)/python -m examples.chat --demo
 
 test: $(VENV)/.test ## the whole test suite
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 lint: $(VENV)/.lint types ## style, types, floors, size and surface
 	$(BIN)/ruff check $(CODE)

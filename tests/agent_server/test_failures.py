@@ -22,7 +22,7 @@ def test_messages_of_known_classes_are_shown(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["SecretError", "OSError", "OperationalError"])
 def test_messages_of_other_classes_are_not(name: str) -> None:
-    assert failure_json(name, "/home/me/key.pem") == {"error": name, "message": HIDDEN}
+    assert failure_json(name, "/srv/me/key.pem") == {"error": name, "message": HIDDEN}
 
 
 @pytest.mark.parametrize(
