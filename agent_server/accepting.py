@@ -23,8 +23,6 @@ from .turns import Turns
 
 IfNotExists: TypeAlias = Literal["create", "reject"]
 NO_THREAD = "Thread or assistant not found."
-_STAMP = ("graph_id", "assistant_id")
-"""What a thread's metadata tells of the run that came last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ class _Entry:
             if self.thread is None:
                 raise NotFoundError(NO_THREAD)
             add_thread(db, self.thread)
-        stamp = {key: run.order.metadata[key] for key in _STAMP}
+        stamp = {"graph_id": run.graph_id, "assistant_id": run.assistant_id}
         mark_thread(db, run.thread_id, status="busy", now=run.created_at, metadata=stamp)
 
 
