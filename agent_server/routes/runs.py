@@ -18,7 +18,7 @@ from agent_server.errors import InvalidError, NotFoundError
 from agent_server.ids import uuid_of
 from agent_server.live import LiveRun
 from agent_server.orders import RunBody, run_from
-from agent_server.queries import flag, texts_of
+from agent_server.params import flag, listed, whole
 from agent_server.records import CancelAction, Run, RunStatus
 from agent_server.responses import JsonResponse, place
 from agent_server.services import Services, services_of
@@ -97,7 +97,7 @@ async def _run(request: Request, body: RunBody, thread_id: str | None) -> Run:
 async def join(request: Request) -> Response:
     """Wait for a run, and answer with its final values."""
     services, (thread_id, run_id) = services_of(request), _ids(request)
-    cancel = _flag(request, "cancel_on_disconnect")
+    cancel = flag(request, "cancel_on_disconnect")
     live = services.dispatcher.live(run_id)
     if live is not None and live.run.thread_id == thread_id:
         return _ending(request, live, cancel=cancel)
@@ -154,11 +154,11 @@ async def list_all(request: Request) -> Response:
     thread = await services.threads.get(request.path_params["thread_id"])
     found = await services.runs.list(
         thread.thread_id,
-        limit=_whole(request, "limit", 10, 1, 1_000),
-        offset=_whole(request, "offset", 0, 0, 1 << 31),
+        limit=whole(request, "limit", 10, 1, 1_000),
+        offset=whole(request, "offset", 0, 0, 1 << 31),
         status=_status(request.query_params.get("status")),
     )
-    select = texts_of(request.query_params.getlist("select")) or None
+    select = listed(request, "select") or None
     return JsonResponse([picked(run_json(run), select) for run in found])
 
 
@@ -177,7 +177,7 @@ async def cancel(request: Request) -> Response:
     """Cancel a run; with `wait`, answer when it has ended, with what it has done."""
     services, (thread_id, run_id) = services_of(request), _ids(request)
     action, live = _action(request), services.dispatcher.live(run_id)
-    waits = _flag(request, "wait")
+    waits = flag(request, "wait")
     await services.dispatcher.cancel(thread_id, [run_id], action, wait=False)
     if live is not None and waits:
         return _ending(request, live)
@@ -227,17 +227,6 @@ def _thread_of(request: Request) -> str | None:
 def _ids(request: Request) -> tuple[str, str]:
     given = request.path_params
     return uuid_of("thread", given["thread_id"]), uuid_of("run", given["run_id"])
-
-
-def _flag(request: Request, name: str) -> bool:
-    return flag(name, request.query_params.get(name))
-
-
-def _whole(request: Request, name: str, default: int, least: int, most: int) -> int:
-    given = request.query_params.get(name, str(default))
-    if not (given.isascii() and given.isdecimal() and least <= int(given[:20]) <= most):
-        raise InvalidError(f"{name}={given[:80]!r} cannot be; send a number from {least} to {most}")
-    return int(given)
 
 
 def _path(run: Run) -> str:
