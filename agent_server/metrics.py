@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Upper bounds of the histograms' buckets."""
 PREFIX = "understudy"
+METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+"""Counted by their names; clients may send any word."""
 
 
 class Histogram:
@@ -57,7 +59,8 @@ class Metrics:
     def told(self, scope: Scope, status: int, seconds: float) -> None:
         """Count a request that was answered."""
         route = getattr(scope.get("route"), "path", "")
-        self.requests[scope["method"], route, status] += 1
+        method = scope["method"] if scope["method"] in METHODS else "OTHER"
+        self.requests[method, route, status] += 1
         if not route.endswith(("/stream", "/events")):
             self.request_seconds.observe(seconds)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, cast
 
@@ -32,36 +33,69 @@ _PLAIN = frozenset({"/", "/ok", "/info", "/metrics", "/docs", "/openapi.json"})
 """What needs no key and fails in no way of its own."""
 
 
-def document(
-    routes: Iterable[BaseRoute],
-    bodies: Mapping[tuple[str, str], type[BaseModel]],
-    queries: Mapping[tuple[str, str], Mapping[str, Any]],
-    version: str,
-) -> dict[str, Any]:
-    """The OpenAPI document.
+@dataclass(frozen=True, slots=True)
+class Shapes:
+    """What requests bring, by (method, path)."""
 
-    `bodies`: (method, path) -> the model of its body; `queries`: the same -> name of a query
-    parameter -> its schema.
-    """
+    bodies: Mapping[tuple[str, str], type[BaseModel]]
+    many: frozenset[tuple[str, str]]
+    """Which of them bring an array."""
+    queries: Mapping[tuple[str, str], Mapping[str, Any]]
+    """Name of a query parameter -> its schema."""
+
+
+def document(routes: Iterable[BaseRoute], shapes: Shapes, version: str) -> dict[str, Any]:
+    """The OpenAPI document."""
+    from pydantic.json_schema import models_json_schema
+
+    models = list(dict.fromkeys(shapes.bodies.values()))
+    references, defined = models_json_schema(
+        [(model, "validation") for model in models], ref_template=f"{_SCHEMAS}{{model}}"
+    )
+    names = {name: _name(name) for name in defined.get("$defs", {})}
     paths: dict[str, dict[str, Any]] = {}
-    schemas: dict[str, Any] = {"Error": _ERROR}
     for route, method in _operations(routes):
         path = _PARAMETER.sub(r"{\1}", route.path)
         key = (method, path)
         operation = _operation(route, method, path)
-        operation["parameters"] += [_query(*each) for each in queries.get(key, {}).items()]
-        if (model := bodies.get(key)) is not None:
-            operation["requestBody"] = _body(model, schemas)
+        operation["parameters"] += [_query(*each) for each in shapes.queries.get(key, {}).items()]
+        if key in shapes.bodies:
+            schema = _renamed(references[shapes.bodies[key], "validation"], names)
+            operation["requestBody"] = _body(schema, many=key in shapes.many)
         paths.setdefault(path, {})[method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {"title": "Understudy", "version": version, "description": _ABOUT},
         "paths": paths,
-        "components": {"schemas": schemas, "securitySchemes": {"key": _KEY}},
+        "components": {
+            "schemas": {"Error": _ERROR, **_renamed(defined.get("$defs", {}), names)},
+            "securitySchemes": {"key": _KEY},
+        },
         "security": [{}, {"key": []}],
     }
 
 
+def _name(qualified: str) -> str:
+    """`threads__CreateBody`, which pydantic writes where two modules have one, as one word."""
+    *modules, name = qualified.split("__")
+    return (modules[-1].title() if modules else "") + name
+
+
+def _renamed(part: Any, names: Mapping[str, str]) -> Any:
+    """The same with other names of schemas, where they are defined and where they are used."""
+    match part:
+        case dict():
+            said = cast("dict[str, Any]", part)
+            return {names.get(key, key): _renamed(value, names) for key, value in said.items()}
+        case list():
+            return [_renamed(each, names) for each in cast("list[Any]", part)]
+        case str() if part.startswith(_SCHEMAS):
+            return _SCHEMAS + names[part.removeprefix(_SCHEMAS)]
+        case _:
+            return part
+
+
+_SCHEMAS = "#/components/schemas/"
 _ABOUT = "Graphs over HTTP: assistants, threads, runs and their streams, crons, and a store."
 _ERROR = {
     "type": "object",
@@ -106,7 +140,7 @@ def _success(method: str, path: str) -> dict[str, Any]:
 
 
 def _failure(text: str) -> dict[str, Any]:
-    schema = {"$ref": "#/components/schemas/Error"}
+    schema = {"$ref": f"{_SCHEMAS}Error"}
     return {"description": text, "content": {"application/json": {"schema": schema}}}
 
 
@@ -119,11 +153,8 @@ def _query(name: str, schema: Any) -> dict[str, Any]:
     return {"name": name, "in": "query", "required": False, "schema": schema}
 
 
-def _body(model: type[BaseModel], schemas: dict[str, Any]) -> dict[str, Any]:
-    made = model.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas.update(made.pop("$defs", {}))
-    schemas[model.__name__] = made
-    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+def _body(reference: Mapping[str, Any], *, many: bool) -> dict[str, Any]:
+    schema = {"type": "array", "items": reference} if many else reference
     return {"required": True, "content": {"application/json": {"schema": schema}}}
 
 
@@ -173,12 +204,12 @@ def _fields(operation: Mapping[str, Any], said: Mapping[str, Any]) -> Iterator[s
     """The fields of its body."""
     if "requestBody" not in operation:
         return
-    content = operation["requestBody"]["content"]["application/json"]["schema"]
-    name = content["$ref"].rpartition("/")[2]
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    name = schema.get("items", schema)["$ref"].rpartition("/")[2]
     model = said["components"]["schemas"][name]
-    for field, schema in model.get("properties", {}).items():
+    for field, kind in model.get("properties", {}).items():
         needed = ", required" if field in model.get("required", ()) else ""
-        yield f"<li><code>{escape(field)}</code> body, {escape(_kind(schema))}{needed}"
+        yield f"<li><code>{escape(field)}</code> body, {escape(_kind(kind))}{needed}"
 
 
 def _kind(schema: Mapping[str, Any]) -> str:

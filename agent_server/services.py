@@ -20,7 +20,6 @@ from .firing import starter
 from .graphs import Graphs
 from .lock import hold
 from .project import ConfigFile
-from .retention import Retention
 from .runs import Runs
 from .settings import Settings
 from .sse import Streams
@@ -106,17 +105,8 @@ async def open_services(
         crons = Crons(tables, time.time, starter(assistants, dispatcher, time.time))
         await crons.resume()
         await dispatcher.recover()
-        await stack.enter_async_context(
-            upkept(
-                system.supervisor,
-                crons,
-                Sweeper(threads, store, interval=settings.sweep),
-                Retention(
-                    tables, saver.events, max_bytes=settings.retention_bytes, clock=time.time
-                ),
-                interval=settings.sweep,
-            )
-        )
+        sweeper = Sweeper(threads, store, interval=settings.sweep)
+        await stack.enter_async_context(upkept(system.supervisor, crons, sweeper))
         yield Services(
             settings=settings,
             tables=tables,

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from actors import Supervisor
 
 from .crons import Crons
-from .retention import Retention
 from .sweeper import Sweeper
 
 
@@ -18,23 +17,15 @@ async def upkept(
     supervisor: Supervisor,
     crons: Crons,
     sweeper: Sweeper,
-    retention: Retention,
-    *,
-    interval: float,
 ) -> AsyncGenerator[None]:
-    """All of it, inside the block.  At its end what was begun is brought to its end first.
-
-    `interval`: seconds between two looks for events that nobody reads any more.
-    """
+    """All of it, inside the block.  At its end what was begun is brought to its end first."""
     willing = [
         supervisor.spawn(crons.run(), name="crons"),
         supervisor.spawn(sweeper.run(), name="sweeper"),
     ]
-    forgetting = supervisor.spawn(retention.sweep_every(interval, asyncio.sleep), name="retention")
     try:
         yield
     finally:
         crons.close()
         sweeper.close()
-        supervisor.cancel(forgetting)
-        await asyncio.wait([*willing, forgetting])
+        await asyncio.wait(willing)

@@ -58,9 +58,10 @@ def _document(request: Request) -> dict[str, Any]:
     """Made when somebody asks for the first time."""
     state = request.app.state
     if not hasattr(state, "openapi"):
-        from agent_server.shapes import BODIES, QUERIES
+        from agent_server.shapes import BODIES, MANY, QUERIES
 
-        state.openapi = openapi.document(request.app.routes, BODIES, QUERIES, version("understudy"))
+        shapes = openapi.Shapes(BODIES, MANY, QUERIES)
+        state.openapi = openapi.document(request.app.routes, shapes, version("understudy"))
     return cast("dict[str, Any]", state.openapi)
 
 

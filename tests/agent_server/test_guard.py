@@ -218,3 +218,17 @@ async def test_what_no_rule_knows_is_not_there(me: Caller) -> None:
     assert await me.status("POST", "/threads/x/y/../../z") in (404, 405)
     assert await me.status("PUT", "/threads") == 404
     assert await me.status("GET", "/info") == 200
+
+
+async def test_the_store_has_a_namespace_for_each(me: Caller, you: Caller) -> None:
+    item = {"namespace": ["notes"], "key": "k", "value": {"text": "mine"}}
+    await me.ask("PUT", "/store/items", item)
+    asked = "/store/items?namespace=notes&key=k"
+    assert (await me.ask("GET", asked))["value"] == {"text": "mine"}
+    assert await you.ask("GET", asked) is None
+    found = await me.ask("POST", "/store/items/search", {"namespace_prefix": ["notes"]})
+    assert [each["key"] for each in found["items"]] == ["k"]
+    assert (await you.ask("POST", "/store/items/search", {"namespace_prefix": []}))["items"] == []
+    assert (await you.ask("POST", "/store/namespaces", {}))["namespaces"] == []
+    await you.ask("DELETE", "/store/items", {"namespace": ["notes"], "key": "k"})
+    assert (await me.ask("GET", asked))["value"] == {"text": "mine"}
