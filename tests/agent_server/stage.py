@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import operator
+import shutil
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -127,13 +128,17 @@ class Doors:
 
     def _step(self, name: str) -> Any:
         async def step(state: Steps) -> Steps:
-            self._arrived.put_nowait(name)
-            if not self._is_open:
-                self._waiting.append(asyncio.get_running_loop().create_future())
-                await self._waiting[-1]
+            await self.pass_by(name)
             return {"log": [name]}
 
         return step
+
+    async def pass_by(self, name: str) -> None:
+        """Say who is there, and wait to be let on; for nodes."""
+        self._arrived.put_nowait(name)
+        if not self._is_open:
+            self._waiting.append(asyncio.get_running_loop().create_future())
+            await self._waiting[-1]
 
     async def arrival(self) -> str:
         """Wait until the next step stands at its door."""
@@ -159,6 +164,18 @@ class Doors:
     def shut(self) -> None:
         """Let nobody through any more."""
         self._is_open = False
+
+
+async def crashed(at: Stage, path: Path) -> Path:
+    """The database as a process that dies now leaves it: what is committed, and no more."""
+    left = path.with_name(f"{path.name}x")
+
+    def unit(_: object) -> None:  # the one writer is here, so nothing is half written
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{path}{suffix}", f"{left}{suffix}")
+
+    await at.tables.write(unit)
+    return left
 
 
 def unknown() -> str:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+import operator
 import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import pytest
 from langgraph_sdk.client import LangGraphClient
 
+from actors import START, StateGraph, interrupt
 from agent_server.records import Run
 from agent_server.run_rows import add_run, note_crash
 from agent_server.thread_rows import mark_thread
 from tests.agent_server.harness import graphs
 from tests.agent_server.harness.gate import Gate
 from tests.agent_server.harness.server import ServerProcess
-from tests.agent_server.stage import Doors, Stage, stage
+from tests.agent_server.stage import Doors, Stage, crashed, stage
 
 SERVED = {"agent": graphs.agent, "fail": graphs.fail}
 
@@ -350,3 +352,104 @@ async def test_a_terminated_server_leaves_its_runs_to_the_next_one(path: Path, g
         gate.open()
         values = await joined(client, thread, run["run_id"])
         assert values["log"] == [f"step{number}" for number in range(1, 6)]
+
+
+# --- copies of a database as a crash leaves it ---------------------------------------------------
+
+
+class Review(TypedDict, total=False):
+    text: str
+    log: Annotated[list[str], operator.add]
+
+
+def review(doors: Doors) -> Any:
+    """Asks, then stands at a door inside the node that has the answer, then at another one."""
+
+    async def ask(state: Review) -> Review:
+        answer = interrupt("ok?")
+        await doors.pass_by("ask")
+        return {"log": [f"asked: {answer}"]}
+
+    async def after(state: Review) -> Review:
+        await doors.pass_by("after")
+        return {"log": ["after"]}
+
+    builder = StateGraph(Review).add_node(ask).add_node(after)
+    return builder.add_edge(START, "ask").add_edge("ask", "after").compile()
+
+
+@pytest.mark.parametrize("door", ["ask", "after"])
+async def test_an_answer_that_was_given_before_the_crash_is_not_lost(path: Path, door: str) -> None:
+    doors = Doors()
+    async with stage(path, {"review": review(doors)}, drain=0) as at:
+        thread = await at.thread()
+        await at.end("review", {"text": "a"}, thread)
+        await at.start("review", None, thread, command={"resume": "yes"})
+        while await doors.arrival() != door:
+            doors.let_on()
+        left = await crashed(at, path)
+    doors.open()
+    async with stage(left, {"review": review(doors)}) as at:
+        _, resumed = await finished(at, thread)
+        assert (resumed.status, resumed.attempt, resumed.error) == ("success", 2, None)
+        assert (await at.threads.get(thread)).values["log"] == ["asked: yes", "after"]
+
+
+async def test_an_update_that_came_with_the_run_is_made_once(path: Path) -> None:
+    doors = Doors()
+    async with stage(path, {"review": review(doors)}, drain=0) as at:
+        thread = await at.thread()
+        await at.end("review", {"text": "a"}, thread)
+        command = {"resume": "yes", "update": {"log": ["update"]}}
+        await at.start("review", None, thread, command=command)
+        await doors.arrival()
+        doors.let_on()
+        await doors.arrival()
+        left = await crashed(at, path)
+    doors.open()
+    async with stage(left, {"review": review(doors)}) as at:
+        _, resumed = await finished(at, thread)
+        assert resumed.status == "success"
+        log = (await at.threads.get(thread)).values["log"]
+        assert sorted(log) == ["after", "asked: yes", "update"]
+
+
+async def test_a_fork_from_an_older_checkpoint_goes_on_from_where_it_was(path: Path) -> None:
+    doors = Doors()
+    async with stage(path, {"steps": doors.graph}, drain=0) as at:
+        thread = await at.thread()
+        doors.open()
+        await at.end("steps", {"log": ["first"]}, thread)
+        for _ in range(3):
+            await doors.arrival()
+        doors.shut()
+        async with at.graphs.open("steps") as graph:
+            config = {"configurable": {"thread_id": thread}}
+            history = [state async for state in graph.aget_state_history(config)]
+        old = next(state for state in history if state.next == ("step2",))
+        checkpoint = old.config["configurable"]["checkpoint_id"]
+        await at.start("steps", None, thread, checkpoint_id=checkpoint)
+        assert await doors.arrival() == "step2"
+        doors.let_on()
+        assert await doors.arrival() == "step3"
+        left = await crashed(at, path)
+    doors.open()
+    async with stage(left, {"steps": doors.graph}) as at:
+        assert (await finished(at, thread))[-1].status == "success"
+        assert await doors.arrival() == "step3"
+        log = (await at.threads.get(thread)).values["log"]
+        assert log == ["first", "step1", "step2", "step3"]
+
+
+async def test_a_background_run_without_a_thread_begins_anew_after_a_crash(path: Path) -> None:
+    doors = Doors()
+    async with stage(path, {"steps": doors.graph}, drain=0) as at:
+        live = await at.dispatcher.accept_background(at.order("steps", {"log": ["in"]}))
+        await doors.arrival()
+        left = await crashed(at, path)
+    doors.open()
+    async with stage(left, {"steps": doors.graph}) as at:
+        again = at.dispatcher.live(live.run.run_id)
+        await again.settled()
+        assert again.values == {"log": ["in", "step1", "step2", "step3"]}
+        assert await at.runs.find(None, live.run.run_id) is None

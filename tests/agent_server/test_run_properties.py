@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 
 from agent_server.errors import ConflictError, NotFoundError
 from agent_server.records import ENDED, Run
-from tests.agent_server.stage import Doors, Stage, stage
+from tests.agent_server.stage import Doors, Stage, crashed, stage
 
 THREADS = 2
 
@@ -95,18 +94,6 @@ async def all_of(at: Stage, thread: str) -> list[Run]:
     return list(reversed(await at.runs.list(thread, limit=100)))
 
 
-async def crash(at: Stage, path: Path) -> Path:
-    """The database as a process that dies now leaves it: what is committed, and no more."""
-    left = path.with_name(f"{path.name}x")
-
-    def unit(_: object) -> None:  # the one writer is here, so nothing is half written
-        for suffix in ("", "-wal"):
-            shutil.copy(f"{path}{suffix}", f"{left}{suffix}")
-
-    await at.tables.write(unit)
-    return left
-
-
 async def tell(moves: Sequence[Any], path: Path) -> None:
     doors, story, threads = Doors(2), Story(), list[str]()
     parts: list[list[Any]] = [[]]
@@ -121,7 +108,7 @@ async def tell(moves: Sequence[Any], path: Path) -> None:
             await play(at, doors, threads, story, part)
             await look(at, threads, story)
             if part and part[-1][0] == "crash":
-                path = await crash(at, path)
+                path = await crashed(at, path)
     doors.open()
     async with stage(path, {"steps": doors.graph}) as at:
         await look(at, threads, story)

@@ -1,0 +1,100 @@
+"""A run of the server as the engine is asked for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from actors import Command, Send
+from agent_server.launch import (
+    engine_config,
+    engine_input,
+    engine_modes,
+    engine_options,
+    factory_config,
+)
+from agent_server.orders import RunBody, run_from
+from agent_server.records import Run
+from tests.agent_server.stage import assistant_of
+
+
+def run(thread_id: str | None = "t", user: Any = None, **body: Any) -> Run:
+    asked = RunBody.model_validate({"assistant_id": "agent", **body})
+    return run_from(asked, assistant_of("agent"), thread_id=thread_id, now=0.0, user=user)
+
+
+@pytest.mark.parametrize(
+    ("body", "given"),
+    [
+        ({"input": {"a": 1}}, {"a": 1}),
+        ({}, None),
+        ({"command": {"resume": 0}}, Command(resume=0)),
+        ({"command": {"goto": "b"}}, Command(goto="b")),
+        (
+            {"command": {"goto": ["b", {"node": "c", "input": 5}]}},
+            Command(goto=["b", Send("c", 5)]),
+        ),
+        ({"command": {"goto": {"node": "c"}}}, Command(goto=Send("c", None))),
+        ({"command": {"update": {"a": 1}}}, Command(update={"a": 1})),
+        ({"command": {"update": [["a", 1], ["a", 2]]}}, Command(update=[("a", 1), ("a", 2)])),
+    ],
+)
+def test_the_input_is_the_clients_or_a_command(body: dict[str, Any], given: Any) -> None:
+    assert engine_input(run(**body).order) == given
+
+
+def test_what_names_the_run_cannot_be_changed_by_its_config() -> None:
+    theirs = {"thread_id": "x", "run_id": "x", "checkpoint_ns": "x", "user_id": "x", "own": 1}
+    made = run(config={"configurable": theirs, "metadata": {"m": 1, "run_attempt": 7}})
+    config = engine_config(made, 2, None)
+    assert config["run_id"] == made.run_id
+    assert config["configurable"] == {
+        "own": 1,
+        "thread_id": "t",
+        "run_id": made.run_id,
+        "graph_id": "agent",
+        "assistant_id": "assistant of agent",
+        "user_id": "",
+        "langgraph_auth_user": None,
+        "langgraph_auth_user_id": "",
+        "langgraph_auth_permissions": [],
+    }
+    assert (config["metadata"]["m"], config["metadata"]["run_attempt"]) == (1, 2)
+
+
+def test_a_checkpoint_is_part_of_the_config() -> None:
+    config = engine_config(run(), 1, {"checkpoint_id": "c"})
+    assert config["configurable"]["checkpoint_id"] == "c"
+
+
+def test_who_asked_is_told_to_the_nodes() -> None:
+    user = {"identity": "ann", "permissions": ["read"]}
+    given = engine_config(run(user=user), 1, None)["configurable"]
+    assert (given["langgraph_auth_user"], given["user_id"]) == (user, "ann")
+    assert given["langgraph_auth_permissions"] == ["read"]
+
+
+def test_limits_and_tags_are_passed_on_where_they_were_given() -> None:
+    config = engine_config(run(config={"tags": ["t"], "recursion_limit": 5}), 1, None)
+    assert (config["tags"], config["recursion_limit"]) == (["t"], 5)
+    assert "max_concurrency" not in config
+    assert factory_config(run())["configurable"]["thread_id"] == "t"
+
+
+@pytest.mark.parametrize(
+    ("asked", "modes"),
+    [
+        (["updates", "custom"], ("values",)),
+        (["messages-tuple"], ("values", "messages")),
+        (["messages", "events"], ("values", "messages", "events")),
+    ],
+)
+def test_only_modes_that_models_are_watched_for_are_asked_for(asked: Any, modes: Any) -> None:
+    assert engine_modes(run(stream_mode=asked).order) == modes
+
+
+def test_options_are_those_of_the_order() -> None:
+    options = engine_options(run(None, durability="sync", interrupt_before="*", context={"a": 1}))
+    assert (options["stateless"], options["durability"]) == (True, "sync")
+    assert (options["interrupt_before"], options["context"]) == ("*", {"a": 1})
