@@ -152,6 +152,10 @@ class Dispatcher:
         """Forget a run of a thread; an open one is cancelled first.  Raises NotFoundError."""
         await self._deleter.delete(thread_id, run_id)
 
+    def forget(self, thread_id: str) -> None:
+        """A thread was deleted: its ended runs are not known any more."""
+        self._register.forget_thread(thread_id)
+
     async def recover(self) -> None:
         """Take up what an earlier process left: at the server's start, before requests come."""
         await self._recoverer.recover()

@@ -93,6 +93,12 @@ class Register:
         """It was deleted."""
         self._known.pop(run_id, None)
 
+    def forget_thread(self, thread_id: str) -> None:
+        """It was deleted: nobody reads on what ran on it."""
+        for run_id, live in list(self._known.items()):
+            if live.run.thread_id == thread_id and run_id not in self._jobs:
+                del self._known[run_id]
+
     def _keep(self, live: LiveRun) -> None:
         events = 0 if live.log is None else live.log.held[0]
         self._ended.append(_Ended(live, events, self._clock() + self._retention))

@@ -19,13 +19,14 @@ async def remove_thread(threads: Threads, dispatcher: Dispatcher, thread_id: str
 
     Raises NotFoundError, InvalidError, and ConflictError if new runs come as fast as old ones go.
     """
-    await threads.get(thread_id)
+    thread_id = (await threads.get(thread_id)).thread_id
     for _ in range(_TRIES):
         if runs := await threads.open_runs(thread_id):
             with contextlib.suppress(NotFoundError):  # they have ended meanwhile
-                await dispatcher.cancel(thread_id, runs, "interrupt", wait=True)
+                await dispatcher.cancel(thread_id, runs, "rollback", wait=True)
         with contextlib.suppress(ConflictError):
             await threads.delete(thread_id)
+            dispatcher.forget(thread_id)
             return
     raise ConflictError(
         f"Thread {thread_id} gets new runs as fast as they are cancelled; stop who starts them"

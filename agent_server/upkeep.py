@@ -13,13 +13,9 @@ from .sweeper import Sweeper
 
 
 @asynccontextmanager
-async def upkept(
-    supervisor: Supervisor,
-    crons: Crons,
-    sweeper: Sweeper,
-) -> AsyncGenerator[None]:
-    """All of it, inside the block.  At its end what was begun is brought to its end first."""
-    willing = [
+async def upkept(supervisor: Supervisor, crons: Crons, sweeper: Sweeper) -> AsyncGenerator[None]:
+    """Both, inside the block.  At its end what was begun is brought to its end first."""
+    tasks = [
         supervisor.spawn(crons.run(), name="crons"),
         supervisor.spawn(sweeper.run(), name="sweeper"),
     ]
@@ -28,4 +24,4 @@ async def upkept(
     finally:
         crons.close()
         sweeper.close()
-        await asyncio.wait(willing)
+        await asyncio.wait(tasks)

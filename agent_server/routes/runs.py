@@ -141,7 +141,7 @@ async def get(request: Request) -> Response:
     run = await services.runs.find(thread_id, run_id)
     if run is None:
         live = services.dispatcher.live(run_id)
-        if live is None or live.run.thread_id != thread_id:
+        if live is None or live.run.thread_id != thread_id or not live.run.stateless:
             await services.threads.get(thread_id)
             raise NotFoundError("Run not found")
         run = live.run

@@ -73,3 +73,14 @@ def test_a_run_that_was_pulled_lets_the_others_pass() -> None:
         register.lane("thread").add(each)
     register.pull(first)
     assert register.take("thread") is second
+
+
+def test_what_ended_on_a_deleted_thread_is_not_known_any_more() -> None:
+    register, ended, opened, other = Register(10.0, Clock()), job(), job(), job("other")
+    for each in (ended, opened, other):
+        register.add(each)
+    for each in (ended, other):
+        register.remove(each, keep=True)
+    register.forget_thread("thread")
+    known = [register.live(each.run_id) for each in (ended, opened, other)]
+    assert known == [None, opened.live, other.live]
