@@ -26,6 +26,7 @@ from .cancelling import Canceller, OpenStatus
 from .deleting import Deleter
 from .draining import drain
 from .errors import OverloadedError
+from .feeds import Feeds
 from .graphs import Graphs
 from .lanes import Job
 from .live import LiveRun
@@ -69,6 +70,8 @@ class Dispatcher:
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
+        self.feeds = Feeds()
+        """For those who follow whole threads."""
         private = settings.allow_private_webhooks
         self._settings = settings
         self._tables = tables
@@ -79,7 +82,7 @@ class Dispatcher:
         settler = Settler(
             tables, saver, self._webhooks, retention=settings.retention, clock=clock, sleep=sleep
         )
-        self._turns = turns = Turns(tables, register, runner, settler, clock)
+        self._turns = turns = Turns(tables, register, runner, settler, clock, self.feeds)
         self._intake = Intake(tables, threads, register, turns, clock)
         self._canceller = Canceller(tables, register, turns.stop)
         self._deleter = Deleter(tables, saver, register, self._canceller)
@@ -170,6 +173,7 @@ class Dispatcher:
     async def drain(self) -> None:
         """Take nothing new, let running steps reach a checkpoint, and leave what is open to the
         next start; what runs longer than `settings.drain` seconds is cancelled."""
+        self.feeds.close()
         await drain(
             self._tables,
             self._register,

@@ -11,6 +11,7 @@ from functools import partial
 from actors import Supervisor
 from checkpoint import CheckpointError, SqliteTables
 
+from .feeds import Feeds, RunBegins
 from .lanes import Job
 from .outcome import Outcome, failed
 from .register import Register
@@ -31,6 +32,7 @@ class Turns:
         runner: Runner,
         settler: Settler,
         clock: Callable[[], float],
+        feeds: Feeds,
     ) -> None:
         self.supervisor = Supervisor("dispatcher")
         self.is_halted = False
@@ -42,6 +44,7 @@ class Turns:
         self._runner = runner
         self._settler = settler
         self._clock = clock
+        self._feeds = feeds
 
     # --- its place in line ---------------------------------------------------------------------
 
@@ -78,6 +81,7 @@ class Turns:
     def start(self, job: Job) -> None:
         """Run it."""
         job.state = "running"
+        self._feeds.tell(job.thread_id, RunBegins(job.run_id))
         self._spawn(job, self._live(job))
 
     def stop(self, job: Job) -> None:
