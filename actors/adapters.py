@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from . import langchain
     from .context import TaskContext
+    from .langchain_callbacks import Listeners
 
 OLDEST_LANGCHAIN = (1, 0)
 
@@ -89,6 +90,15 @@ def ambient_config(*, inside: bool) -> Mapping[str, Any] | None:
             if not key.startswith(("__", "checkpoint_"))
         }
     return kept
+
+
+def listening(callbacks: Any, caller: TaskContext | None, *, inline: bool) -> Listeners | None:
+    """Who is to be told of a graph that is called with these callbacks, by a task or not.
+
+    `inline`: the caller's own thread drives the run.
+    """
+    adapter = loaded_langchain()
+    return None if adapter is None else adapter.listeners(callbacks, caller, inline=inline)
 
 
 def joined_callbacks(callbacks: Any, more: Any) -> Any:

@@ -17,14 +17,13 @@ from streaming import (
     Event,
     Gap,
     ShownMessages,
-    Span,
     Subscriber,
     SubscriberLagged,
     Traced,
     chunk_id,
 )
 
-from .adapters import loaded_langchain
+from .adapters import listening, loaded_langchain
 from .answers import interrupt_id
 from .commands import INTERRUPT, Begin, Restored
 from .config import inherited
@@ -44,7 +43,7 @@ from .setting import Setting
 from .spec import KEPT
 from .superstep import Machine
 from .supervisor import Supervisor
-from .tracing import call_span, show_graph
+from .tracing import GraphTrace, call_span, graph_ended, graph_failed, graph_started
 from .values import GraphOutput
 from .views import namespace_text, shared_namespace
 
@@ -141,7 +140,7 @@ class Child:
             user_context=_given_or(self._request.context, parent.setting.user_context),
             store=_given_or(parent.setting.store, self._layout.store),
             shown=_shown(parent.setting, facts.watch),
-            span=self._span() if facts.watch.events else None,
+            trace=self._trace(watched=facts.watch.events),
             child_watch=self._below.union(facts.watch.below),
         )
         scheduler = Scheduler(
@@ -154,26 +153,34 @@ class Child:
             caller=self._parent,
         )
         self._parent.adopt(scheduler)
-        show_graph(scheduler, input=self._value)
         try:
+            await graph_started(scheduler, self._value)
             goes_on = going_on and restored is not None
             await scheduler.drive(Begin(None if goes_on else self._value))
-        except ParentCommand:  # the call is over, and the next one goes on from here
-            self._note_heads(scheduler.machine)
+        except BaseException as error:
+            if isinstance(error, ParentCommand):  # the call is over, and the next goes on from here
+                self._note_heads(scheduler.machine)
+            await graph_failed(scheduler, error)
             raise
         finally:
             self._parent.release(scheduler)
         self._note_heads(scheduler.machine)
         values = scheduler.machine.output()
-        show_graph(scheduler, output=self._narrowed(values), input=self._value)
+        await graph_ended(scheduler, self._narrowed(values), {"input": self._value})
         return values
 
-    def _span(self) -> Span:
+    def _trace(self, *, watched: bool) -> GraphTrace | None:
         """The graph as a span of the task, or of what runs inside of it."""
-        request, adapter = self._request.config, loaded_langchain()
+        request, parent = self._request.config, self._parent
+        inline = parent.scheduler.setting.inline
+        listeners = listening(request.callbacks, parent, inline=inline)
+        if listeners is None and not watched:
+            return None
+        adapter = loaded_langchain()
         config = replace(self._config, run_name=request.run_name)
-        inside = None if adapter is None else adapter.inside(self._parent, request.callbacks)
-        return call_span(self._layout.spec.name, config, self._parent, self.ns, inside)
+        inside = None if adapter is None else adapter.inside(parent, request.callbacks)
+        span = call_span(self._layout.spec.name, config, parent, self.ns, inside)
+        return GraphTrace(span, listeners)
 
     def _free_answers(self, facts: Facts, restored: Restored) -> None:
         """Answers to what this graph asked, and asks no more: it was updated from outside."""

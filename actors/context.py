@@ -115,8 +115,9 @@ class TaskContext:
 
     @property
     def trace(self) -> TaskTrace | None:
-        """Shows what runs in this task as spans; None if nobody asked for `events`."""
-        graph = self.scheduler.setting.span
+        """Shows what runs in this task as spans; None if nobody asked for `events` or gave
+        callbacks."""
+        graph = self.scheduler.setting.trace
         if self._trace is None and graph is not None:
             trace = vars(self).setdefault("_trace", TaskTrace(self, graph))  # see `writer`
             if self.fenced:

@@ -19,7 +19,9 @@ from langchain_core.tracers._streaming import _StreamingCallbackHandler
 
 from streaming import TAG_NOSTREAM, TokenWriter
 
-from .langchain_events import SpanHandler, make_part_of, path_inside
+from .errors import ConfigError
+from .langchain_callbacks import Listeners, is_traced
+from .langchain_events import SpanHandler, make_part_of, parent_in, path_inside
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
@@ -160,7 +162,8 @@ class Adapter:
         Tags and metadata go by the callbacks too, as a call that has some of its own replaces
         those of the config.
         """
-        manager = _inherited_from(config.get("callbacks"))
+        told = None if context.trace is None else context.trace.told
+        manager = _inherited_from(config.get("callbacks") if told is None else told.handed())
         if (tokens := context.tokens) is not None:
             tokens.handler = tokens.handler or TokenHandler(tokens)  # one, as handlers are compared
             manager.add_handler(tokens.handler)
@@ -168,6 +171,22 @@ class Adapter:
         manager.add_metadata(config["metadata"])
         make_part_of(context, manager)
         config["callbacks"] = manager
+
+    @staticmethod
+    def listeners(
+        callbacks: Callbacks, caller: TaskContext | None, *, inline: bool
+    ) -> Listeners | None:
+        """Who is to be told of a graph that is called with these callbacks, in a task or not;
+        None: nobody."""
+        own = _of_the_caller(callbacks)
+        around = None if caller is None or caller.trace is None else caller.trace.told
+        if caller is not None and around is not None:
+            joined = cast("BaseCallbackManager", Adapter.joined(around.handed(), own))
+            joined.parent_run_id = parent_in(caller, callbacks)
+            own = joined
+        elif not own and not is_traced():
+            return None
+        return Listeners(own, inline=inline)
 
     @staticmethod
     def inside(context: TaskContext, callbacks: Callbacks) -> tuple[str, ...] | None:
@@ -191,6 +210,26 @@ class Adapter:
         return [*(callbacks or ()), *(each for each in more or () if each not in (callbacks or ()))]
 
 
+def _of_the_caller(callbacks: Callbacks) -> Callbacks:
+    """Callbacks without those that show the messages and spans of a task; None if none are left.
+
+    Raises ConfigError for what holds no callbacks.
+    """
+    if isinstance(callbacks, BaseCallbackManager):
+        found = callbacks.copy()
+        found.handlers = [each for each in found.handlers if not isinstance(each, _OWN)]
+        found.inheritable_handlers = [
+            each for each in found.inheritable_handlers if not isinstance(each, _OWN)
+        ]
+        return found if found.handlers else None
+    if callbacks and not isinstance(callbacks, list | tuple):
+        raise ConfigError(
+            f"config['callbacks']={callbacks!r} is no list; give a list of LangChain's handlers, "
+            "or a manager of callbacks"
+        )
+    return list(callbacks or ())
+
+
 def _inherited_from(callbacks: Callbacks) -> CallbackManager:
     """What is called inside of something with these callbacks gets them, but for those that show
     the messages of a task."""
@@ -202,6 +241,9 @@ def _inherited_from(callbacks: Callbacks) -> CallbackManager:
         manager.add_metadata(callbacks.inheritable_metadata)
         handlers = callbacks.inheritable_handlers
     for handler in handlers:
-        if not isinstance(handler, TokenHandler | SpanHandler):
+        if not isinstance(handler, _OWN):
             manager.add_handler(handler)
     return manager
+
+
+_OWN = (TokenHandler, SpanHandler)

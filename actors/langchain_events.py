@@ -13,6 +13,8 @@ from langchain_core.tracers._streaming import _StreamingCallbackHandler
 
 from streaming import Span
 
+from .langchain_callbacks import as_uuid, parent_of
+
 if TYPE_CHECKING:
     from langchain_core.documents import Document
     from langchain_core.messages import BaseMessage
@@ -213,13 +215,14 @@ def make_part_of(context: TaskContext, manager: BaseCallbackManager) -> None:
     """Let what is called with these callbacks be a part of the task, and be shown as such."""
     trace = context.trace
     if trace is not None:
-        handler = SpanHandler.of(trace)
-        manager.handlers.insert(0, handler)  # LangChain asks the first one what is streamed
-        manager.inheritable_handlers.insert(0, handler)
+        if trace.watched:
+            handler = SpanHandler.of(trace)
+            manager.handlers.insert(0, handler)  # LangChain asks the first one what is streamed
+            manager.inheritable_handlers.insert(0, handler)
         manager.add_tags(list(trace.tags), inherit=False)
         manager.add_tags(list(trace.inherited))
-    if manager.parent_run_id is None or _is_callers(context, manager.parent_run_id):
-        manager.parent_run_id = _own_id(context)
+    told = trace is not None and trace.told is not None
+    manager.parent_run_id = _own_id(context) if told else parent_in(context, manager)
 
 
 def path_inside(
@@ -230,7 +233,16 @@ def path_inside(
     trace = context.trace
     if trace is None or not isinstance(callbacks, BaseCallbackManager):
         return None
-    return SpanHandler.of(trace).path_of(callbacks.parent_run_id)
+    if trace.watched:
+        return SpanHandler.of(trace).path_of(callbacks.parent_run_id)
+    parent = parent_in(context, callbacks)
+    return None if parent == _own_id(context) else (*trace.inside.path, str(parent))
+
+
+def parent_in(context: TaskContext, callbacks: Any) -> UUID:
+    """The run that what a task calls with these callbacks is a part of."""
+    known = parent_of(callbacks)
+    return _own_id(context) if known is None or _is_callers(context, known) else known
 
 
 def _is_callers(context: TaskContext, run_id: UUID) -> bool:
@@ -247,7 +259,7 @@ def _own_id(context: TaskContext) -> UUID:
     """The run that the task's code is a part of, for LangChain."""
     trace = context.trace
     if trace is not None:
-        return UUID(trace.inside.id)
+        return as_uuid(trace.inside.id)
     return UUID(context.scheduler.machine.trail.identify(context.task))
 
 

@@ -47,7 +47,7 @@ class NodeActor(Dispatcher[Task, None]):
 
     def __init__(self, node: NodeSpec, scheduler: Scheduler) -> None:
         self._node = node
-        self._plain = node.plain and scheduler.setting.span is None
+        self._plain = node.plain and scheduler.setting.trace is None
         self._nodes = scheduler.layout.spec.nodes
         self._scheduler = scheduler
 
@@ -138,27 +138,32 @@ class NodeActor(Dispatcher[Task, None]):
         A Command that a graph it called addresses to this one counts as what it gave.
         """
         node, trace = self._node, context.trace
-        if is_start(task):
-            writes = self._scheduler.machine.start_writes()
-            result: Any = dict(writes)
+        try:
+            if is_start(task):
+                writes = self._scheduler.machine.start_writes()
+                result: Any = dict(writes)
+                if trace is not None:
+                    await trace.started(result)
+            else:
+                try:
+                    result = await self._call(task, context)
+                except ParentCommand as addressed:
+                    result = addressed.command
+                writes = written(context, writes_of(node, result, self._nodes))
+            control = await decide(node, writes, context) if node.branches else node.targets
             if trace is not None:
-                trace.started(result)
-        else:
-            try:
-                result = await self._call(task, context)
-            except ParentCommand as addressed:
-                result = addressed.command
-            writes = written(context, writes_of(node, result, self._nodes))
-        control = await decide(node, writes, context) if node.branches else node.targets
-        if trace is not None:
-            trace.ended(result)
+                await trace.ended(result)
+        except BaseException as error:
+            if trace is not None:
+                await trace.failed(error)
+            raise
         return [*writes, *control]
 
     async def _call(self, task: Task, context: TaskContext) -> Any:
         node, scheduler = self._node, self._scheduler
         value = scheduler.machine.channels.input_of(task)
         if (trace := context.trace) is not None:
-            trace.started(value)
+            await trace.started(value)
         if node.name in scheduler.layout.graphs:
             return await node.call.ainvoke(value)
         injected = injections(node.params, context) if node.params else {}
@@ -192,7 +197,7 @@ async def _route(branch: BranchSpec, place: int, writes: Writes, context: TaskCo
     scheduler = context.scheduler
     state = scheduler.machine.channels.input_after(writes, branch, context.task.step)
     trace = context.trace
-    span = None if trace is None else trace.choosing(branch, place, state)
+    span = None if trace is None else await trace.choosing(branch, place, state)
     injected = injections(branch.params, context) if branch.params else {}
     code = runnable_of(branch.path) if injected else None
     if code is not None:
@@ -205,7 +210,7 @@ async def _route(branch: BranchSpec, place: int, writes: Writes, context: TaskCo
     if inspect.isawaitable(chosen):
         chosen = await chosen
     if trace is not None:
-        trace.chose(span, state, chosen)
+        await trace.chose(span, state, chosen)
     return route_writes(chosen, branch, scheduler.layout.spec.nodes)
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from checkpoint import Saver, new_id
-from streaming import RunLog, ShownMessages, Span
+from streaming import RunLog, ShownMessages
 
+from .adapters import listening
 from .answers import answers_of
 from .context import TaskContext
 from .control import RunControl
@@ -17,7 +18,7 @@ from .layout import Layout
 from .report import Facts, Watch
 from .request import Request
 from .setting import Setting
-from .tracing import run_span
+from .tracing import GraphTrace, run_span
 
 
 @dataclass(slots=True, eq=False, repr=False)  # not frozen: one per run, 0.7 µs less
@@ -77,10 +78,14 @@ class Plan:
             store=self.layout.store,
             durability=self.request.durability,
             shown=ShownMessages() if self.watch.messages else None,
-            span=self._span(log.run_id) if self.watch.events else None,
+            trace=self._trace(log.run_id),
             owned=self.owned,
             inline=self.inline,
         )
 
-    def _span(self, run_id: str) -> Span:
-        return run_span(self.layout.spec.name, run_id, self.request.config)
+    def _trace(self, run_id: str) -> GraphTrace | None:
+        config, caller = self.request.config, self.caller
+        listeners = listening(config.callbacks, caller, inline=self.inline)
+        if listeners is None and not self.watch.events:
+            return None
+        return GraphTrace(run_span(self.layout.spec.name, run_id, config), listeners)

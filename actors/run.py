@@ -44,7 +44,7 @@ from .scheduler import Scheduler
 from .setting import Setting
 from .supervisor import Supervisor
 from .traces import user_frames
-from .tracing import show_graph
+from .tracing import graph_ended, graph_failed, graph_started
 from .values import CANCEL_ACTIONS, CancelAction, Command, GraphOutput, Interrupt
 from .views import message_text
 
@@ -245,13 +245,11 @@ class Run:
         return await saver.claim(thread_id, f"run {self.run_id}", timeout=timeout)
 
     async def _drive(self, saver: Saver | None, claim: Claim | None) -> RunStatus:
-        status: RunStatus = "success"
         start = await self._depart(saver)
         loaded = start.loaded
         runs_before = self._runs_before(loaded)
         earlier = await earlier_attempts(self.log, runs_before)
-        restored = None
-        recorder = None
+        restored = recorder = None
         if saver is not None and claim is not None:
             recorder = self._recorder(saver, claim, loaded)
             await recorder.mark(loaded)
@@ -270,8 +268,20 @@ class Run:
             caller=self._plan.caller,
         )
         self.log.publish(opening(self.log, self.thread_id, earlier.attempts))
-        self._scheduler = scheduler
-        show_graph(scheduler, input=self._plan.input)
+        try:
+            await graph_started(scheduler, self._plan.input)
+            self._scheduler = scheduler
+            status = await self._carry_out(scheduler, recorder)
+        except BaseException as error:
+            self._scheduler = None
+            await graph_failed(scheduler, error)
+            raise
+        self._scheduler = None
+        await graph_ended(scheduler, self._values)
+        return status
+
+    async def _carry_out(self, scheduler: Scheduler, recorder: Recorder | None) -> RunStatus:
+        status: RunStatus = "success"
         try:
             await scheduler.drive(Begin(self._plan.input))
         except GraphInterrupt as pause:
@@ -283,7 +293,6 @@ class Run:
             raise RunCancelledError(_ROLLED_BACK.format(self.run_id))
         values = scheduler.machine.output()
         self._values = narrowed(self._plan.layout.spec, values, self._plan.request.output_keys)
-        show_graph(scheduler, output=self._values)
         return status
 
     async def _settle(self, recorder: Recorder) -> None:

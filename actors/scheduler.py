@@ -71,7 +71,6 @@ class Scheduler:
         "_cancelling",
         "_children",
         "_desk",
-        "_grace",
         "_lockstep",
         "_loop",
         "_mailbox",
@@ -84,6 +83,7 @@ class Scheduler:
         "caller",
         "calls",
         "facts",
+        "grace",
         "layout",
         "machine",
         "notes",
@@ -138,7 +138,8 @@ class Scheduler:
         """A question to the cache, which a cancel cuts short."""
         self._children: set[Scheduler] = set()
         self._over = asyncio.Event()
-        self._grace = 1.0
+        self.grace = 1.0
+        """Seconds that user code gets when the run is cancelled."""
         self._cancelling = False
 
     # --- asked from outside ----------------------------------------------------------------
@@ -172,7 +173,7 @@ class Scheduler:
 
     def cancel_nowait(self, grace: float) -> None:
         """Ask the run to stop; what has finished is kept.  User code gets `grace` seconds."""
-        self._grace = grace
+        self.grace = grace
         self._cancelling = True  # seen by a step that waits for its reader
         if self._asking is not None:
             self._supervisor.cancel(self._asking)
@@ -187,7 +188,7 @@ class Scheduler:
         for context in list(self.running.values()):
             context.fence()
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self.cancel_nowait, self._grace)
+            self._loop.call_soon_threadsafe(self.cancel_nowait, self.grace)
 
     # --- asked by node actors --------------------------------------------------------------
 
@@ -368,11 +369,11 @@ class Scheduler:
             context.fence()
         children = [run for run in self._children if run.loop is self._loop]
         for run in children:  # started by a task that did not wait for it
-            run.cancel_nowait(self._grace)
-        await self._supervisor.stop(self._grace)
+            run.cancel_nowait(self.grace)
+        await self._supervisor.stop(self.grace)
         self.calls.close()
         for run in children:
-            await run.over(self._grace)
+            await run.over(self.grace)
         if self._recorder is not None:
             await self._recorder.flush()
 

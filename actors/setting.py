@@ -7,7 +7,7 @@ from contextvars import Context
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from streaming import RunLog, ShownMessages, Span
+from streaming import RunLog, ShownMessages
 
 from .report import Watch
 from .values import Durability, RunConfig
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from checkpoint import Store
 
     from .departure import Entries
+    from .tracing import GraphTrace
 
 
 @dataclass(slots=True, eq=False, repr=False)  # not frozen: one per run, 0.7 µs less
@@ -39,8 +40,8 @@ class Setting:
     """The messages that were shown, if anyone asked for `messages` when the run began."""
     said: Mapping[str, Any] | None = None
     """What models had said in tasks that an earlier attempt left, by "node:task_id"."""
-    span: Span | None = None
-    """The graph as a span, if anyone asked for `events` when it began."""
+    trace: GraphTrace | None = None
+    """The graph as a span, if anyone asked for `events` when it began, or gave callbacks."""
     owned: bool = False
     """The run's log has an owner, which steps wait for."""
     inline: bool = False

@@ -5,13 +5,16 @@ What a library traces inside of a task goes through the task's `TaskTrace` too.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import inspect
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 from checkpoint import new_id
 from streaming import Span, TraceWriter
 
+from .errors import RunCancelledError
 from .params import is_runnable
 from .report import is_start
 from .spec import UNNAMED
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
     from .commands import Task
     from .context import TaskContext
+    from .langchain_callbacks import Listeners, Told
     from .scheduler import Scheduler
     from .spec import BranchSpec
 
@@ -31,6 +35,7 @@ FIRST = "seq:step:1"
 """The tag of what a node calls: for LangChain a node is a sequence, and its code the first step."""
 _NAMED = ("thread_id", "run_id", "graph_id", "assistant_id", "checkpoint_id")
 """Configurable keys that are shown as metadata."""
+_NO_DATA: Mapping[str, Any] = {}
 
 
 def run_span(name: str, span_id: str, config: RunConfig) -> Span:
@@ -66,21 +71,75 @@ def _shown_name(name: str, config: RunConfig) -> str:
     return config.run_name or ("LangGraph" if name == UNNAMED else name)
 
 
-def show_graph(scheduler: Scheduler, **data: Any) -> None:
-    """Show that a graph begins, or with `output` that it ends, if anyone asked for that."""
-    setting = scheduler.setting
-    if setting.span is not None:
-        unstored = scheduler.layout.unstored
-        writer = TraceWriter(setting.log, ns=scheduler.facts.ns, unstored=unstored)
-        writer.show(setting.span, "end" if "output" in data else "start", data)
+class GraphTrace:
+    """A graph as a span, and the callbacks that are told of it, if there are any."""
+
+    __slots__ = ("span", "told")
+
+    def __init__(self, span: Span, listeners: Listeners | None) -> None:
+        self.span = span
+        self.told = None if listeners is None else listeners.told(span)
+
+    def show(self, scheduler: Scheduler, phase: Literal["start", "end"], data: Any) -> None:
+        """Publish what happens to it, if anyone asked for that."""
+        if scheduler.facts.watch.events:
+            log, unstored = scheduler.setting.log, scheduler.layout.unstored
+            TraceWriter(log, ns=scheduler.facts.ns, unstored=unstored).show(self.span, phase, data)
+
+
+async def graph_started(scheduler: Scheduler, value: Any) -> None:
+    """A graph begins with this input: show it, and tell of it, if anyone asked for that."""
+    trace = scheduler.setting.trace
+    if trace is not None:
+        trace.show(scheduler, "start", {"input": value})
+        if trace.told is not None:
+            await trace.told.started(value)
+
+
+async def graph_ended(
+    scheduler: Scheduler, output: Any, more: Mapping[str, Any] = _NO_DATA
+) -> None:
+    """It ended with these values; `more` is shown with them."""
+    trace = scheduler.setting.trace
+    if trace is not None:
+        trace.show(scheduler, "end", {"output": output, **more})
+        if trace.told is not None:
+            await trace.told.ended(output)
+
+
+async def graph_failed(scheduler: Scheduler, error: BaseException) -> None:
+    """It raised, which events show by not showing an end."""
+    trace = scheduler.setting.trace
+    if trace is not None and trace.told is not None:
+        await _tell_failed(trace.told, error, scheduler.grace)
+
+
+async def _tell_failed(told: Told, error: BaseException, grace: float) -> None:
+    """Handlers get half of the grace to hear that something was cancelled, so that none keeps a
+    cancelled run alive."""
+    cancelled = isinstance(error, asyncio.CancelledError | RunCancelledError)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(grace / 2 if cancelled else None):
+            await told.failed(error)
 
 
 class TaskTrace(TraceWriter):
     """Shows what happens in one task, from its node down; counts as signs of its progress."""
 
-    __slots__ = ("_context", "_input", "handler", "inherited", "inside", "node", "tags")
+    __slots__ = (
+        "_context",
+        "_input",
+        "_path",
+        "handler",
+        "inherited",
+        "inside",
+        "node",
+        "tags",
+        "told",
+        "watched",
+    )
 
-    def __init__(self, context: TaskContext, graph: Span) -> None:
+    def __init__(self, context: TaskContext, graph: GraphTrace) -> None:
         scheduler, task = context.scheduler, context.task
         super().__init__(
             scheduler.setting.log,
@@ -92,14 +151,21 @@ class TaskTrace(TraceWriter):
         self._input: Any = None
         self.inherited: tuple[str, ...] = (TAG_HIDDEN,) if is_start(task) else ()
         """Tags of all that runs in the task."""
+        self.watched = scheduler.facts.watch.events
+        """True if anyone asked for `events`."""
+        around, told = _around(context, graph)
         own = f"graph:step:{task.step}" if task.parent is None else FIRST
         self.node = Span(
             task.node.name,
             new_id(),
-            parents=_around(context, graph).path,
+            parents=around.path,
             tags=(own, *scheduler.config.tags, *self.inherited),
-            metadata={**graph.metadata, **task_metadata(context)},
+            metadata={**graph.span.metadata, **task_metadata(context)},
         )
+        self.told = None if told is None else told.inner(self.node)
+        """Tells callbacks of the node."""
+        self._path: Told | None = None
+        """Tells them of the conditional edge that is asked."""
         self.inside = self.node
         """What the code that runs now is a part of."""
         self.tags: tuple[str, ...] = (FIRST,)
@@ -108,21 +174,32 @@ class TaskTrace(TraceWriter):
         """What turns a library's callbacks into spans of this task, once that was asked for."""
 
     def show(self, span: Span, phase: Any, data: Any) -> None:
-        """Publish what happens to a span of the task."""
-        self._context.progress()
-        super().show(span, phase, data)
+        """Publish what happens to a span of the task, if anyone asked for that."""
+        if self.watched:
+            self._context.progress()
+            super().show(span, phase, data)
 
-    def started(self, value: Any) -> None:
+    async def started(self, value: Any) -> None:
         """The node begins, with this input."""
         self._input = _arguments(self._context.task, value)
         self.show(self.node, "start", {"input": self._input})
+        if self.told is not None:
+            await self.told.started(self._input)
 
-    def ended(self, result: Any) -> None:
+    async def ended(self, result: Any) -> None:
         """The node returned this, and it is known where control goes."""
         self.show(self.node, "stream", {"chunk": result})
         self.show(self.node, "end", {"output": result, "input": self._input})
+        if self.told is not None:
+            await self.told.ended(result)
 
-    def choosing(self, branch: BranchSpec, place: int, state: Any) -> Span | None:
+    async def failed(self, error: BaseException) -> None:
+        """The node raised, or the path of a conditional edge did; events show no end then."""
+        for told in (self._path, self.told):
+            if told is not None:
+                await _tell_failed(told, error, self._context.scheduler.grace)
+
+    async def choosing(self, branch: BranchSpec, place: int, state: Any) -> Span | None:
         """A conditional edge is asked; None if its path traces itself."""
         task = self._context.task
         steps = len(task.node.targets) + (2 if is_start(task) else 3)  # the node, its writes, edges
@@ -136,19 +213,26 @@ class TaskTrace(TraceWriter):
         span = Span(branch.name, new_id(), parents=self.node.path, tags=tags, metadata=metadata)
         self.inside, self.tags = span, ()
         self.show(span, "start", {"input": state})
+        if self.told is not None:
+            self._path = self.told.inner(span)
+            await self._path.started(state)
         return span
 
-    def chose(self, span: Span | None, state: Any, chosen: Any) -> None:
+    async def chose(self, span: Span | None, state: Any, chosen: Any) -> None:
         """It gave this."""
         if span is not None:
             self.show(span, "end", {"output": chosen, "input": state})
+            if self._path is not None:
+                await self._path.ended(chosen)
 
 
-def _around(context: TaskContext, graph: Span) -> Span:
-    """The span that a task is in: its graph, or what called it."""
+def _around(context: TaskContext, graph: GraphTrace) -> tuple[Span, Told | None]:
+    """The span that a task is in, its graph or what called it, and who tells callbacks of that."""
     task = context.task
     caller = None if task.parent is None else context.scheduler.running.get(task.parent)
-    return graph if caller is None or caller.trace is None else caller.trace.inside
+    if caller is None or caller.trace is None:
+        return graph.span, graph.told
+    return caller.trace.inside, caller.trace.told
 
 
 def _arguments(task: Task, value: Any) -> Any:

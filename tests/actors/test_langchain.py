@@ -206,7 +206,7 @@ def test_a_graph_called_in_a_runnable_inherits_its_tags_metadata_callbacks_and_t
         },
     )
     [(tags, metadata)] = ear.heard
-    assert sorted(tags) == ["graph", "outer"]
+    assert sorted(tags) == ["graph", "outer", "seq:step:1"]
     assert (metadata["user"], metadata["langgraph_node"]) == ("u", "call")
     assert configs[0]["configurable"]["thread_id"] == "7"
     assert "checkpoint_id" not in configs[0]["configurable"]
@@ -218,7 +218,7 @@ def test_a_graph_inside_of_a_runnable_inside_of_a_node_inherits_from_both() -> N
     runnable = RunnableLambda(inner.invoke).with_config({"tags": ["runnable"], "callbacks": [ear]})
     one(lambda s: runnable.invoke(s) and None).invoke({}, {"tags": ["run"]})
     [(tags, _)] = ear.heard
-    assert sorted(tags) == ["run", "runnable"]
+    assert sorted(tags) == ["run", "runnable", "seq:step:1"]
 
 
 def test_callbacks_of_a_graph_and_of_the_one_around_it_are_all_called_once() -> None:

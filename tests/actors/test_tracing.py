@@ -170,7 +170,7 @@ async def test_what_a_fenced_task_still_says_is_not_shown() -> None:
     [context] = left
     context.fence()
     before = context.scheduler.setting.log.last
-    context.trace.ended("late")
+    await context.trace.ended("late")
     assert context.scheduler.setting.log.last == before
 
 

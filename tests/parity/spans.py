@@ -66,7 +66,7 @@ def _made(turn: Any, engine: Any) -> Any:
 
 async def _turn(each: Traced, graph: Any, value: Any, engine: Any) -> Any:
     config = {**(THREAD if each.saver != "none" else {}), **each.config}
-    return _in_order(each, await told(graph, value, config, **each.options))
+    return in_order(each, await told(graph, value, config, **each.options))
 
 
 async def told(graph: Any, value: Any, config: Any = None, **options: Any) -> list[Any]:
@@ -82,7 +82,8 @@ async def told(graph: Any, value: Any, config: Any = None, **options: Any) -> li
             return [*events, error]
 
 
-def _in_order(each: Traced, events: list[Any]) -> Any:
+def in_order(each: Traced, events: list[Any]) -> Any:
+    """Events normalised: a list, or lists by span."""
     spans = Spans()
     if each.order == "exact":
         return [spans.event(event) for event in events]
