@@ -37,6 +37,7 @@ from .retention import Retention
 from .running import Runner
 from .settings import Settings
 from .settling import Settler
+from .tally import Tally
 from .threads import Threads
 from .turns import Turns
 from .webhooks import Webhooks
@@ -48,8 +49,8 @@ class DispatcherStats:
 
     pending: int
     running: int
-    ended: int
-    """Since the start."""
+    tally: Tally
+    """What was counted since the start."""
 
 
 class Dispatcher:
@@ -134,7 +135,7 @@ class Dispatcher:
     def stats(self) -> DispatcherStats:
         """Counts, at this moment."""
         running = sum(job.state in ("running", "settling") for job in self._register)
-        return DispatcherStats(len(self._register) - running, running, self._turns.ended)
+        return DispatcherStats(len(self._register) - running, running, self._turns.tally)
 
     async def cancel(
         self, thread_id: str | None, run_ids: Sequence[str], action: CancelAction, *, wait: bool
