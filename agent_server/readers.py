@@ -25,8 +25,9 @@ PIECE = 1 << 18
 """Bytes after which a piece is sent; a single event may be longer."""
 FEWEST, MOST = 4, 128
 """Bounds of the events that are read from the durable log at once."""
-STOPPING = b": the server is stopping; the run goes on with its next start\r\n\r\n"
-"""A comment: what a reader gets last when the server stops before the run has ended."""
+STOPPING = b": the server is stopping; the run goes on with its next start\r\n"
+"""A comment: what a reader gets last when the server stops before the run has ended; then the
+connection is cut."""
 
 _caches: WeakKeyDictionary[RunLog, FrameCache] = WeakKeyDictionary()
 
@@ -76,6 +77,8 @@ class RunReader:
         self._frames: Frames | None = None
         self._waiting: Iterator[Event] = iter(())
         self._state = "new"
+        self.whole = True
+        """False once it has ended before the run, because the server stops."""
 
     def __aiter__(self) -> Self:
         return self
@@ -169,6 +172,7 @@ class RunReader:
         run = await self._source.settled()
         self.close()
         if not run.ended:
+            self.whole = False
             return STOPPING
         if run.error is None or run.status not in ("error", "timeout"):
             return b""

@@ -8,19 +8,16 @@ from dataclasses import dataclass
 
 from .lanes import Job, Lane
 from .live import LiveRun
-from .sizes import about_bytes
 
-MAX_ENDED = 10_000
-MAX_BYTES = 256 << 20
-"""What ended runs may hold in memory together, about."""
-_EVENT = 500
-"""Bytes of an event beside the values that it shows."""
+MAX_ENDED = 1_024
+MAX_EVENTS = 262_144
+"""Events that ended runs may hold in memory together."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Ended:
     live: LiveRun
-    size: int
+    events: int
     until: float
 
 
@@ -28,7 +25,7 @@ class Register:
     """Runs by id, and the lanes of threads.
 
     Ended runs are forgotten `retention` seconds after their end, or earlier when newer ones need
-    the room: at most MAX_ENDED of them with about MAX_BYTES.
+    the room: at most MAX_ENDED of them with MAX_EVENTS events.
     """
 
     def __init__(self, retention: float, clock: Callable[[], float]) -> None:
@@ -38,7 +35,7 @@ class Register:
         self._lanes: dict[str, Lane] = {}
         self._ended: deque[_Ended] = deque()
         self._known: dict[str, LiveRun] = {}
-        self._size = 0
+        self._events = 0
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -103,11 +100,11 @@ class Register:
                 del self._known[run_id]
 
     def _keep(self, live: LiveRun) -> None:
-        ended = _Ended(live, _size_of(live), self._clock() + self._retention)
-        self._ended.append(ended)
-        self._size += ended.size
+        events = 0 if live.log is None else live.log.held[0]
+        self._ended.append(_Ended(live, events, self._clock() + self._retention))
+        self._events += events
         self._forget_old()
-        while len(self._ended) > MAX_ENDED or self._size > MAX_BYTES:
+        while len(self._ended) > MAX_ENDED or self._events > MAX_EVENTS:
             self._forget_oldest()
 
     def _forget_old(self) -> None:
@@ -117,16 +114,6 @@ class Register:
 
     def _forget_oldest(self) -> None:
         oldest = self._ended.popleft()
-        self._size -= oldest.size
+        self._events -= oldest.events
         if self._known.get(oldest.live.run.run_id) is oldest.live:
             del self._known[oldest.live.run.run_id]
-
-
-def _size_of(live: LiveRun) -> int:
-    """About how much a run holds: events that were encoded have a size, the others may each show
-    all of the state."""
-    values = about_bytes(live.values) + about_bytes(live.run.order.input)
-    if live.log is None:
-        return values
-    events, encoded = live.log.held
-    return values + (encoded or events * (values + _EVENT))

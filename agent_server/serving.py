@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Generator
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 LAST_RESORT = 10
 """Seconds beyond the deadline after which the process is ended, whatever holds it up."""
+_CUT = "ASGI callable returned without completing response."
+"""What uvicorn says of each connection that an answer leaves unfinished."""
 _STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -68,10 +71,16 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """No new connections; then the drain; then what is left of the open ones."""
+        logging.getLogger("uvicorn.error").addFilter(_is_news)
         for server in self.servers:
             server.close()
         await self._drain()
         await super().shutdown(sockets)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """At a stop, cut connections are meant: they tell clients to come back."""
+    return record.msg != _CUT
 
 
 async def serve(

@@ -3,6 +3,10 @@
 Two tasks: the request's own reads and sends; a companion waits for the client to go, and sends a
 heartbeat each time that its timer runs out.  What the client does not take is not read: `send`
 waits while its socket is full.
+
+A stream that ends before its time, because the server stops, is no whole answer: the connection is
+cut, at which every client comes back with the last id that it has seen.  Old ones take a whole
+answer for the end of the run.
 """
 
 from __future__ import annotations
@@ -19,7 +23,8 @@ from actors import Supervisor
 
 from .errors import OverloadedError
 
-HEARTBEAT = b": heartbeat\r\n\r\n"
+HEARTBEAT = b": heartbeat\r\n"
+"""A comment, with no empty line after it: some clients give an empty event for that."""
 HEADERS: Mapping[str, str] = {
     "cache-control": "no-store",
     "connection": "keep-alive",
@@ -31,6 +36,11 @@ HEADERS: Mapping[str, str] = {
 
 class Pieces(Protocol):
     """What is sent, some whole events at a time."""
+
+    @property
+    def whole(self) -> bool:
+        """False once they have ended before their time: there is more, for who comes back."""
+        ...
 
     def __aiter__(self) -> AsyncIterator[bytes]: ...
 
@@ -99,9 +109,9 @@ class EventStream(Response):
         finally:
             self._streams.count -= 1
             self._pieces.close()
-        if stayed:
+        if stayed and self._pieces.whole:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
-        elif self._on_disconnect is not None:
+        if not stayed and self._on_disconnect is not None:
             await self._on_disconnect()
 
     async def _send_all(self, receive: Receive, send: Send) -> bool:

@@ -40,8 +40,9 @@ def _field(kind: str, value: str) -> bytes:
 
 
 def heartbeat() -> bytes:
-    """A comment: keeps the connection busy, readers see nothing of it."""
-    return b": heartbeat\r\n\r\n"
+    """A comment: keeps the connection busy, readers see nothing of it.  No empty line follows it:
+    some clients give an empty event for that."""
+    return b": heartbeat\r\n"
 
 
 @dataclass(frozen=True, slots=True)

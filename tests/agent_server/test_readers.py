@@ -173,6 +173,7 @@ class TestFailures:
         live.suspend()
         pieces += [piece async for piece in reader]
         assert pieces[-1] == STOPPING
+        assert not reader.whole
         assert names_of(frames_in(b"".join(pieces))) == ["custom"]
 
 

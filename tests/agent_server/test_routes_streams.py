@@ -283,7 +283,7 @@ class TestGoing:
         async with Gate() as gate:
             _, _, reader, _ = await waiting_run(wire, gate)
             for _ in range(2):
-                await reader.readuntil(b": heartbeat\r\n\r\n")
+                await reader.readuntil(b": heartbeat\r\n")
 
 
 class TestTheRealClient:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from agent_server import PortInUseError, SettingsError
+from agent_server.readers import STOPPING
 from agent_server.serving import listen, url_of
 from tests.agent_server.harness.gate import Gate
 from tests.agent_server.harness.server import ServerProcess
@@ -40,6 +41,28 @@ def test_an_address_of_six_has_brackets_in_its_url() -> None:
         assert url_of(listener).startswith("http://[::1]:")
 
 
+async def deaf(server: ServerProcess) -> None:
+    """Wait until it takes no new connection."""
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(host, int(port))
+        except ConnectionRefusedError:
+            return
+        writer.close()
+
+
+async def all_of(answer: httpx.Response) -> str:
+    """What it said until it was cut, which it has to be."""
+    said = ""
+    try:
+        async for text in answer.aiter_text():
+            said += text
+    except httpx.RemoteProtocolError:
+        return said
+    raise AssertionError(f"the answer was whole: {said}")
+
+
 async def test_asked_to_stop_it_stops_and_frees_its_database(tmp_path: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         server = ServerProcess(tmp_path / "server.db")
@@ -60,11 +83,15 @@ async def test_a_stop_ends_streams_and_keeps_their_runs_for_the_next_start(
                 location = answer.headers["location"]
                 assert await gate.arrival() == "step1"
                 server.send_signal(signal.SIGTERM)
-                reading = asyncio.create_task(answer.aread())
-                gate.open()
-                said = (await reading).decode()
+                reading = asyncio.create_task(all_of(answer))
+                await deaf(server)
+                gate.let_on()
+                said = await reading
+        assert said.endswith(STOPPING.decode())
         assert "event: error" not in said
         assert await server.ended() == 0
+        assert not [line for line in server.output if "ERROR" in line]
+        gate.open()
         await server.restart()
         async with server.client() as client:
             run_id = location.split("/")[4]

@@ -18,6 +18,7 @@ class Fed:
     def __init__(self) -> None:
         self.queue: asyncio.Queue[bytes | None] = asyncio.Queue()
         self.taken = 0
+        self.whole = True
         self.closed = asyncio.Event()
 
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -78,6 +79,27 @@ async def test_pieces_are_sent_as_they_come_and_the_end_ends_the_answer(
         await pieces.closed.wait()
         assert streams.count == 0
         writer.close()
+
+
+async def test_pieces_that_end_before_their_time_cut_the_connection(
+    supervisor: Supervisor,
+) -> None:
+    pieces = Fed()
+    async with served(Streams(supervisor, heartbeat=100, most=1).answer(pieces)) as port:
+        reader, writer = await asked(port)
+        pieces.queue.put_nowait(b": stopping\r\n\r\n")
+        await reader.readuntil(b"stopping\r\n\r\n\r\n")
+        pieces.whole = False
+        pieces.queue.put_nowait(None)
+        assert await reader.read() == b""  # no last chunk: the answer is not whole
+        assert pieces.closed.is_set()
+        writer.close()
+
+
+def test_a_heartbeat_is_a_line_alone_since_an_empty_one_ends_an_event() -> None:
+    assert HEARTBEAT.startswith(b":")
+    assert HEARTBEAT.endswith(b"t\r\n")
+    assert HEARTBEAT.count(b"\n") == 1
 
 
 async def test_heartbeats_come_while_nothing_else_does(supervisor: Supervisor) -> None:

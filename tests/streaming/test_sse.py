@@ -31,7 +31,7 @@ def test_an_event_has_its_name_one_line_of_data_and_its_id_last() -> None:
 
 
 def test_a_heartbeat_is_a_comment_that_no_reader_sees() -> None:
-    assert heartbeat() == b": heartbeat\r\n\r\n"
+    assert heartbeat() == b": heartbeat\r\n"
     assert decode(heartbeat() * 3) == []
 
 
