@@ -26,6 +26,7 @@ from .cancelling import Canceller, OpenStatus
 from .deleting import Deleter
 from .draining import drain
 from .errors import OverloadedError
+from .feeds import Feeds
 from .graphs import Graphs
 from .lanes import Job
 from .live import LiveRun
@@ -36,6 +37,7 @@ from .retention import Retention
 from .running import Runner
 from .settings import Settings
 from .settling import Settler
+from .tally import Tally
 from .threads import Threads
 from .turns import Turns
 from .webhooks import Webhooks
@@ -47,8 +49,8 @@ class DispatcherStats:
 
     pending: int
     running: int
-    ended: int
-    """Since the start."""
+    tally: Tally
+    """What was counted since the start."""
 
 
 class Dispatcher:
@@ -69,6 +71,8 @@ class Dispatcher:
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
+        self.feeds = Feeds()
+        """For those who follow whole threads."""
         private = settings.allow_private_webhooks
         self._settings = settings
         self._tables = tables
@@ -79,7 +83,7 @@ class Dispatcher:
         settler = Settler(
             tables, saver, self._webhooks, retention=settings.retention, clock=clock, sleep=sleep
         )
-        self._turns = turns = Turns(tables, register, runner, settler, clock)
+        self._turns = turns = Turns(tables, register, runner, settler, clock, self.feeds)
         self._intake = Intake(tables, threads, register, turns, clock)
         self._canceller = Canceller(tables, register, turns.stop)
         self._deleter = Deleter(tables, saver, register, self._canceller)
@@ -131,7 +135,7 @@ class Dispatcher:
     def stats(self) -> DispatcherStats:
         """Counts, at this moment."""
         running = sum(job.state in ("running", "settling") for job in self._register)
-        return DispatcherStats(len(self._register) - running, running, self._turns.ended)
+        return DispatcherStats(len(self._register) - running, running, self._turns.tally)
 
     async def cancel(
         self, thread_id: str | None, run_ids: Sequence[str], action: CancelAction, *, wait: bool
@@ -170,6 +174,7 @@ class Dispatcher:
     async def drain(self) -> None:
         """Take nothing new, let running steps reach a checkpoint, and leave what is open to the
         next start; what runs longer than `settings.drain` seconds is cancelled."""
+        self.feeds.close()
         await drain(
             self._tables,
             self._register,

@@ -33,11 +33,7 @@ async def drain(
     """
     turns.is_halted = True
     jobs, now = list(register), clock()
-    stored = [job.run_id for job in jobs if job.row]
-    try:  # first, so that no run counts as crashed if the process is killed while it waits
-        await tables.write(lambda db: suspend_runs(db, stored, now))
-    except CheckpointError as error:
-        logger.warning("the next start will take open runs for crashed ones: %s", error)
+    await _suspend(tables, jobs, now)
     for job in jobs:
         if not job.live.run.stateless:
             job.control.request_drain("shutdown")
@@ -46,9 +42,21 @@ async def drain(
         if job.live.engine is not None and job.state == "running":
             job.live.engine.cancel_nowait()
     await _wait_for(jobs, _GRACE)
+    await _suspend(tables, [job for job in register if job not in jobs], clock())
     for job in register:
         job.live.suspend()
     await turns.supervisor.stop()
+
+
+async def _suspend(tables: SqliteTables, jobs: Sequence[Job], now: float) -> None:
+    """Before they are waited for, so that none counts as crashed if the process is killed then."""
+    stored = [job.run_id for job in jobs if job.row]
+    if not stored:
+        return
+    try:
+        await tables.write(lambda db: suspend_runs(db, stored, now))
+    except CheckpointError as error:
+        logger.warning("the next start will take open runs for crashed ones: %s", error)
 
 
 async def _wait_for(jobs: Sequence[Job], seconds: float) -> None:

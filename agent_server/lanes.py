@@ -18,7 +18,17 @@ JobState: TypeAlias = Literal["storing", "waiting", "running", "settling", "over
 class Job:
     """An open run on its way through the dispatcher, which alone changes it."""
 
-    __slots__ = ("begun", "control", "live", "rolled_back", "row", "state", "stop", "task")
+    __slots__ = (
+        "began_at",
+        "begun",
+        "control",
+        "live",
+        "rolled_back",
+        "row",
+        "state",
+        "stop",
+        "task",
+    )
 
     def __init__(self, live: LiveRun, *, row: bool, begun: bool) -> None:
         self.live = live
@@ -33,6 +43,8 @@ class Job:
         """The engine has taken over to undo it."""
         self.control = RunControl()
         self.task: asyncio.Task[None] | None = None
+        self.began_at: float | None = None
+        """When it had its turn."""
 
     def __repr__(self) -> str:
         return f"<Job {self.live.run.run_id} {self.state}>"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict, cast
 
 from actors import Command, Durability, Send
@@ -63,14 +64,18 @@ def factory_config(run: Run) -> dict[str, Any]:
     return engine_config(run, run.attempt, None)
 
 
-def engine_options(run: Run) -> EngineOptions:
+def engine_options(run: Run, context_keys: Iterable[str] = ()) -> EngineOptions:
     """How the engine runs it.
 
+    Where the request has no context, these keys of one are taken from `configurable`, which is how
+    requests and assistants said the same before there were contexts.
     The thread is free when its turn comes, but for an update of its state: so it waits for ever.
     """
     order = run.order
+    given = _given(order)
+    context = order.context or {key: given[key] for key in context_keys if key in given}
     return EngineOptions(
-        context=dict(order.context) if order.context else None,
+        context=dict(context) or None,
         durability=order.durability,
         interrupt_before=order.interrupt_before,
         interrupt_after=order.interrupt_after,
@@ -78,6 +83,12 @@ def engine_options(run: Run) -> EngineOptions:
         stream_mode=engine_modes(order),
         busy_timeout=None,
     )
+
+
+def context_keys_of(schema: Any) -> frozenset[str]:
+    """The fields of a class that a graph's context is made of; none for anything else."""
+    classes = schema.__mro__ if isinstance(schema, type) else ()
+    return frozenset(name for cls in classes for name in inspect.get_annotations(cls))
 
 
 def engine_modes(order: Order) -> tuple[StreamMode, ...]:
@@ -96,7 +107,7 @@ def _configurable(run: Run) -> dict[str, Any]:
     user = order.user or {}
     return {
         **(order.context or {}),
-        **{k: v for k, v in _mapping(order.config.get("configurable")).items() if k not in _PLACES},
+        **_given(order),
         "thread_id": run.thread_id,
         "run_id": run.run_id,
         "graph_id": run.graph_id,
@@ -106,6 +117,12 @@ def _configurable(run: Run) -> dict[str, Any]:
         "langgraph_auth_user_id": user.get("identity", ""),
         "langgraph_auth_permissions": user.get("permissions", []),
     }
+
+
+def _given(order: Order) -> Json:
+    """The user's own keys of `configurable`."""
+    given = _mapping(order.config.get("configurable"))
+    return {key: value for key, value in given.items() if key not in _PLACES}
 
 
 def _update(update: Any) -> Any:

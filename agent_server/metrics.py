@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
     from .services import Services
+    from .tally import Tally
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Upper bounds of the histograms' buckets."""
@@ -72,8 +73,8 @@ class Reading:
     counted: Metrics
     pending: int
     running: int
-    ended: int
-    """Runs that this process has ended."""
+    tally: Tally
+    """How runs ended, and how long they waited and ran."""
     streams: int
     """Open streams."""
     events: int
@@ -89,7 +90,7 @@ def read(counted: Metrics, services: Services) -> Reading:
         counted=counted,
         pending=runs.pending,
         running=runs.running,
-        ended=runs.ended,
+        tally=runs.tally,
         streams=services.streams.count,
         events=hub.published,
         logs=hub.live + hub.finished,
@@ -162,14 +163,28 @@ class _Collector:
         yield seconds
 
     def _runs(self) -> Iterator[Metric]:
-        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+        from prometheus_client.core import (
+            CounterMetricFamily,
+            GaugeMetricFamily,
+            HistogramMetricFamily,
+        )
 
         reading = self._reading
         now = GaugeMetricFamily(f"{PREFIX}_runs", "Runs that wait or run", labels=["status"])
         now.add_metric(["pending"], reading.pending)
         now.add_metric(["running"], reading.running)
         yield now
-        yield CounterMetricFamily(f"{PREFIX}_runs_ended", "Runs that ended", reading.ended)
+        ended = CounterMetricFamily(f"{PREFIX}_runs_ended", "Runs that ended", labels=["status"])
+        for status, count in reading.tally.ended.items():
+            ended.add_metric([status], count)
+        yield ended
+        for name, text, seconds in (
+            ("run_queue_seconds", "From asking for a run to its turn", reading.tally.queue_seconds),
+            ("run_seconds", "From a run's turn to its end", reading.tally.run_seconds),
+        ):
+            family = HistogramMetricFamily(f"{PREFIX}_{name}", text)
+            family.add_metric([], seconds.buckets(), seconds.total)
+            yield family
 
 
 def _gauges(*given: tuple[str, str, float]) -> Iterable[Metric]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal, TypeAlias, cast
+from typing import Annotated, Any, Literal, TypeAlias, cast, get_args
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -25,6 +25,7 @@ from .records import (
 Nodes: TypeAlias = Literal["*"] | list[str] | None
 Count: TypeAlias = Annotated[int, Field(strict=True, ge=1, le=1 << 31)]
 
+WIRE_MODES: tuple[WireMode, ...] = get_args(WireMode)
 _LONGEST_DELAY = 10 * 365 * 86_400.0
 _CHECKPOINT_KEYS = ("checkpoint_id", "checkpoint_ns", "checkpoint_map")
 _WEBHOOK_SCHEMES = ("http", "https")
@@ -90,6 +91,17 @@ class RunBody(BaseModel):
     on_disconnect: OnDisconnect | None = None
     on_completion: OnCompletion | None = None
     after_seconds: Annotated[float, Field(strict=True, ge=0, le=_LONGEST_DELAY)] | None = None
+
+    @field_validator("stream_mode", mode="before")
+    @classmethod
+    def _check_modes(cls, value: Any) -> Any:
+        """One of them that is unknown, told in fewer words than by the alternatives of its type."""
+        given = cast("list[object]", value) if isinstance(value, list) else [cast("object", value)]
+        for mode in given:
+            if isinstance(mode, str) and mode not in WIRE_MODES:
+                known = ", ".join(WIRE_MODES)
+                raise InvalidError(f"Invalid stream_mode: {mode[:80]!r}; send some of {known}")
+        return cast("object", value)
 
     @field_validator("webhook")
     @classmethod

@@ -31,7 +31,7 @@ def _split(value: str) -> Sequence[str]:
     if value.startswith("["):
         try:
             parts = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return (value,)
         return [str(part) for part in cast("list[object]", parts)]
     return [part.strip() for part in value.split(",")]

@@ -8,16 +8,19 @@ from dataclasses import dataclass
 
 from .lanes import Job, Lane
 from .live import LiveRun
+from .sizes import about_bytes
 
-MAX_ENDED = 1_024
-MAX_EVENTS = 262_144
-"""Events that ended runs may hold in memory together."""
+MAX_ENDED = 10_000
+MAX_BYTES = 256 << 20
+"""What ended runs may hold in memory together, about."""
+_EVENT = 500
+"""Bytes of an event beside the values that it shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Ended:
     live: LiveRun
-    events: int
+    size: int
     until: float
 
 
@@ -25,7 +28,7 @@ class Register:
     """Runs by id, and the lanes of threads.
 
     Ended runs are forgotten `retention` seconds after their end, or earlier when newer ones need
-    the room: at most MAX_ENDED of them with MAX_EVENTS events.
+    the room: at most MAX_ENDED of them with about MAX_BYTES.
     """
 
     def __init__(self, retention: float, clock: Callable[[], float]) -> None:
@@ -35,7 +38,7 @@ class Register:
         self._lanes: dict[str, Lane] = {}
         self._ended: deque[_Ended] = deque()
         self._known: dict[str, LiveRun] = {}
-        self._events = 0
+        self._size = 0
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -100,11 +103,11 @@ class Register:
                 del self._known[run_id]
 
     def _keep(self, live: LiveRun) -> None:
-        events = 0 if live.log is None else live.log.held[0]
-        self._ended.append(_Ended(live, events, self._clock() + self._retention))
-        self._events += events
+        ended = _Ended(live, _size_of(live), self._clock() + self._retention)
+        self._ended.append(ended)
+        self._size += ended.size
         self._forget_old()
-        while len(self._ended) > MAX_ENDED or self._events > MAX_EVENTS:
+        while len(self._ended) > MAX_ENDED or self._size > MAX_BYTES:
             self._forget_oldest()
 
     def _forget_old(self) -> None:
@@ -114,6 +117,16 @@ class Register:
 
     def _forget_oldest(self) -> None:
         oldest = self._ended.popleft()
-        self._events -= oldest.events
+        self._size -= oldest.size
         if self._known.get(oldest.live.run.run_id) is oldest.live:
             del self._known[oldest.live.run.run_id]
+
+
+def _size_of(live: LiveRun) -> int:
+    """About how much a run holds: events that were encoded have a size, the others may each show
+    all of the state."""
+    values = about_bytes(live.values) + about_bytes(live.run.order.input)
+    if live.log is None:
+        return values
+    events, encoded = live.log.held
+    return values + (encoded or events * (values + _EVENT))

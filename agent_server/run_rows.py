@@ -32,7 +32,11 @@ _OF_THREAD = (
 )
 _OPEN = (
     f"SELECT {COLUMNS}, status, crashes FROM server_run "  # noqa: S608 - the columns above
-    "WHERE status IN ('pending', 'running', 'rollback') ORDER BY max(created, due), rowid"
+    "WHERE status IN ('pending', 'running') ORDER BY max(created, due), rowid"
+)
+_UNDONE = (
+    f"SELECT {COLUMNS}, status, crashes FROM server_run "  # noqa: S608 - the columns above
+    "WHERE status = 'rollback' ORDER BY rowid"
 )
 _HAS_OPEN = "SELECT 1 FROM server_run WHERE thread = ? AND status IN ('pending', 'running')"
 _RESTING = (
@@ -107,8 +111,9 @@ def list_runs(
 
 
 def open_rows(db: sqlite3.Connection) -> list[OpenRun]:
-    """Runs that have not ended, or are being undone, in the order in which they are to run."""
-    return [OpenRun(run_of(row), row[-2], row[-1]) for row in db.execute(_OPEN)]
+    """Runs that are being undone, then those that have not ended, in the order of their turns."""
+    rows = [*db.execute(_UNDONE), *db.execute(_OPEN)]
+    return [OpenRun(run_of(row), row[-2], row[-1]) for row in rows]
 
 
 def note_crash(db: sqlite3.Connection, run_id: str, now: float) -> None:

@@ -13,7 +13,7 @@ from streaming import RunFailed, RunFinished
 from .failures import failure_json
 from .graphs import Graphs
 from .lanes import Job
-from .launch import engine_config, engine_input, engine_options, factory_config
+from .launch import context_keys_of, engine_config, engine_input, engine_options, factory_config
 from .outcome import (
     SUSPENDED,
     Outcome,
@@ -79,8 +79,9 @@ class Runner:
             if await self._has_begun(run):
                 value, checkpoint = None, None
         config = engine_config(run, run.attempt, checkpoint)
+        keys = context_keys_of(graph.spec.sources.context)
         engine = await self._system.start(
-            graph, value, config, control=job.control, **engine_options(run)
+            graph, value, config, control=job.control, **engine_options(run, keys)
         )
         job.live.begin(engine, run.attempt)
         await engine.ended()

@@ -45,11 +45,12 @@ TABLES = (
         attempt INTEGER NOT NULL, crashes INTEGER NOT NULL DEFAULT 0, metadata TEXT NOT NULL,
         kwargs TEXT NOT NULL, error TEXT, events_until REAL, events_size INTEGER, webhook TEXT)
     """,
-    "CREATE INDEX IF NOT EXISTS server_run_thread ON server_run (thread, id)",
+    "CREATE INDEX IF NOT EXISTS server_run_thread ON server_run (thread, created)",
     """
-    CREATE INDEX IF NOT EXISTS server_run_open ON server_run (id)
-        WHERE status IN ('pending', 'running', 'rollback')
+    CREATE INDEX IF NOT EXISTS server_run_open ON server_run (thread)
+        WHERE status IN ('pending', 'running')
     """,
+    "CREATE INDEX IF NOT EXISTS server_run_undone ON server_run (id) WHERE status = 'rollback'",
     """
     CREATE INDEX IF NOT EXISTS server_run_events ON server_run (events_until)
         WHERE events_until IS NOT NULL

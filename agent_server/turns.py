@@ -11,12 +11,14 @@ from functools import partial
 from actors import Supervisor
 from checkpoint import CheckpointError, SqliteTables
 
+from .feeds import Feeds, RunBegins
 from .lanes import Job
 from .outcome import Outcome, failed
 from .register import Register
 from .run_rows import begin_run
 from .running import Runner, stop_engine
 from .settling import Settler
+from .tally import Tally
 
 logger = logging.getLogger(__name__)
 
@@ -31,17 +33,18 @@ class Turns:
         runner: Runner,
         settler: Settler,
         clock: Callable[[], float],
+        feeds: Feeds,
     ) -> None:
         self.supervisor = Supervisor("dispatcher")
         self.is_halted = False
         """True: nothing is started any more."""
-        self.ended = 0
-        """Runs that have ended."""
+        self.tally = Tally()
         self._tables = tables
         self._register = register
         self._runner = runner
         self._settler = settler
         self._clock = clock
+        self._feeds = feeds
 
     # --- its place in line ---------------------------------------------------------------------
 
@@ -78,6 +81,8 @@ class Turns:
     def start(self, job: Job) -> None:
         """Run it."""
         job.state = "running"
+        self.tally.began(job, self._clock())
+        self._feeds.tell(job.thread_id, RunBegins(job.run_id))
         self._spawn(job, self._live(job))
 
     def stop(self, job: Job) -> None:
@@ -127,7 +132,7 @@ class Turns:
         self._spawn(job, self.end_unrun(job))
 
     def _leave(self, job: Job) -> None:
-        self.ended += 1
+        self.tally.over(job, self._clock())
         self._register.remove(job, keep=job.stop != "rollback" and job.live.run.ended)
         self.advance(job.thread_id)
 

@@ -14,6 +14,7 @@ from actors import Send, StateUpdate
 from agent_server.answers import empty_state_json, state_json
 from agent_server.bodies import read_model
 from agent_server.errors import InvalidError
+from agent_server.feeds import StateWritten
 from agent_server.ids import uuid_of
 from agent_server.params import flag, listed, whole
 from agent_server.responses import JsonResponse
@@ -123,6 +124,7 @@ async def update(request: Request) -> Response:
     body = await read_model(request, UpdateBody)
     step = [StateUpdate(body.values, body.as_node)]
     known = await _states(request).update(request.path_params["thread_id"], body.place(), [step])
+    await _tell(request, known["thread_id"])
     checkpoint = {
         "thread_id": known["thread_id"],
         "checkpoint_ns": known.get("checkpoint_ns", ""),
@@ -135,6 +137,16 @@ async def update(request: Request) -> Response:
             "checkpoint_id": checkpoint["checkpoint_id"],
         }
     )
+
+
+async def _tell(request: Request, thread_id: str) -> None:
+    """Tell those who follow the thread, if there are any."""
+    services = services_of(request)
+    if services.dispatcher.feeds.is_watched(thread_id):
+        found = await _states(request).get(thread_id, NEWEST, subgraphs=False)
+        if found is not None:
+            written = StateWritten(services.clock(), state_json(found))
+            services.dispatcher.feeds.tell(thread_id, written)
 
 
 async def history(request: Request) -> Response:

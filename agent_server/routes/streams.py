@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from actors import RunUnknownError
 from agent_server.bodies import read_model
-from agent_server.errors import NotFoundError, RequestError
+from agent_server.errors import NotFoundError
+from agent_server.finding import find_run
 from agent_server.ids import uuid_of
 from agent_server.live import LiveRun
 from agent_server.orders import RunBody, run_from
@@ -20,7 +20,6 @@ from agent_server.readers import Look, PastRun, RunReader
 from agent_server.records import Run
 from agent_server.responses import place
 from agent_server.services import Services, services_of
-from streaming import RunLog
 
 
 async def start(request: Request) -> Response:
@@ -68,24 +67,6 @@ async def join(request: Request) -> Response:
     )
     leave = _leaving(services, source.run) if goes_along else None
     return _stream(request, source, look, thread_id, leave)
-
-
-async def find_run(services: Services, thread_id: str | None, run_id: str) -> LiveRun | PastRun:
-    """A run at hand, or one of before with its events, if they are kept.  Raises NotFoundError."""
-    live = services.dispatcher.live(run_id)
-    if live is not None and thread_id in (None, live.run.thread_id):
-        return live
-    run = await services.runs.get(thread_id, run_id)
-    return PastRun(run, await _past_log(services, run))
-
-
-async def _past_log(services: Services, run: Run) -> RunLog | None:
-    config = {"configurable": {"thread_id": run.thread_id}}
-    try:
-        async with services.graphs.open(run.graph_id, config) as graph:
-            return await services.system.find_log(graph, run.run_id, config)
-    except (RunUnknownError, RequestError):  # forgotten, or its graph is not served any more
-        return None
 
 
 def _leaving(services: Services, run: Run) -> Callable[[], Awaitable[None]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from actors import Command, Send
 from agent_server.launch import (
+    context_keys_of,
     engine_config,
     engine_input,
     engine_modes,
@@ -98,3 +100,27 @@ def test_options_are_those_of_the_order() -> None:
     options = engine_options(run(None, durability="sync", interrupt_before="*", context={"a": 1}))
     assert (options["stateless"], options["durability"]) == (True, "sync")
     assert (options["interrupt_before"], options["context"]) == ("*", {"a": 1})
+
+
+@dataclass
+class Context:
+    model: str = "tiny"
+
+
+class More(Context):
+    size: int
+
+
+def test_a_graph_that_wants_a_context_finds_its_keys_in_configurable_where_there_is_none() -> None:
+    keys = context_keys_of(Context)
+    old = run(config={"configurable": {"model": "small", "other": "x"}})
+    assert engine_options(old)["context"] is None
+    assert engine_options(old, keys)["context"] == {"model": "small"}
+    new = run(context={"model": "large"})
+    assert engine_options(new, keys)["context"] == {"model": "large"}
+    assert engine_options(run(), keys)["context"] is None
+
+
+def test_the_keys_of_a_context_are_the_fields_of_its_class() -> None:
+    assert context_keys_of(More) == {"model", "size"}
+    assert context_keys_of(None) == context_keys_of(dict[str, Any]) == frozenset()

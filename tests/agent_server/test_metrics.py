@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from agent_server.app import create_app
 from agent_server.metrics import SECONDS, Histogram, Metrics, Reading, as_json, as_text
+from agent_server.tally import Tally
 from tests.agent_server.harness.graphs import agent
 from tests.agent_server.harness.local import local_client
 
@@ -54,11 +55,19 @@ def test_how_long_a_stream_was_open_is_no_time_to_answer() -> None:
     assert counted("POST", "/runs/stream", 200, 60).request_seconds.total == 0
 
 
+def tally() -> Tally:
+    made = Tally()
+    made.ended["success"] = 5
+    made.queue_seconds.observe(0.003)
+    made.run_seconds.observe(0.3)
+    return made
+
+
 READING = Reading(
     counted=counted("GET", "/ok", 200, 0.01),
     pending=2,
     running=3,
-    ended=5,
+    tally=tally(),
     streams=4,
     events=100,
     logs=6,
@@ -71,7 +80,10 @@ def test_prometheus_reads_every_number() -> None:
     assert found["understudy_http_request_seconds_bucket", "0.01"] == 1
     assert found["understudy_runs", "pending"] == 2
     assert found["understudy_runs", "running"] == 3
-    assert found["understudy_runs_ended_total", ""] == 5
+    assert found["understudy_runs_ended_total", "success"] == 5
+    assert found["understudy_run_queue_seconds_bucket", "0.005"] == 1
+    assert found["understudy_run_seconds_bucket", "0.25"] == 0
+    assert found["understudy_run_seconds_bucket", "0.5"] == 1
     assert found["understudy_streams", ""] == 4
     assert found["understudy_events", ""] == 100
     assert found["understudy_run_logs", ""] == 6
@@ -97,7 +109,8 @@ async def test_a_server_counts_its_runs_and_requests(tmp_path: Path) -> None:
         await client.get("/threads/no-id")
         found = samples((await client.get("/metrics")).content)
         told = (await client.get("/metrics", params={"format": "json"})).json()
-    assert found["understudy_runs_ended_total", ""] == 1
+    assert found["understudy_runs_ended_total", "success"] == 1
+    assert found["understudy_run_queue_seconds_count", ""] == 1
     assert found["understudy_http_requests_total", "POST,/runs/wait,200"] == 1
     assert found["understudy_http_requests_total", "GET,/threads/{thread_id},422"] == 1
     assert told["queue"] == {"n_pending": 0, "n_running": 0}

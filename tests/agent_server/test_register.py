@@ -5,7 +5,7 @@ from __future__ import annotations
 from agent_server.lanes import Job
 from agent_server.live import LiveRun
 from agent_server.orders import RunBody, run_from
-from agent_server.register import MAX_ENDED, Register
+from agent_server.register import MAX_BYTES, MAX_ENDED, Register
 from tests.agent_server.database import Clock
 from tests.agent_server.stage import assistant_of
 
@@ -52,6 +52,15 @@ def test_only_so_many_ended_runs_are_known_and_the_newest_stay() -> None:
         register.remove(each, keep=True)
     known = [register.live(each.run_id) is not None for each in jobs]
     assert known == [False] * 3 + [True] * MAX_ENDED
+
+
+def test_only_so_much_is_held_in_memory_and_the_newest_stays() -> None:
+    register, jobs = Register(10.0, Clock()), [job() for _ in range(4)]
+    for each in jobs:
+        each.live.settle("success", {"text": "x" * (MAX_BYTES // 3)})
+        register.add(each)
+        register.remove(each, keep=True)
+    assert [register.live(each.run_id) is not None for each in jobs] == [False, False, True, True]
 
 
 def test_a_lane_goes_with_its_last_run() -> None:

@@ -147,7 +147,7 @@ async def test_one_bad_run_of_a_batch_lets_none_begin(server: Serving) -> None:
     await server.refused("POST", "/runs/batch", [body(), {"input": {}}], 422)
     await server.refused("POST", "/runs/batch", {"assistant_id": "agent"}, 422)
     await server.refused("POST", "/runs/batch", [body()] * (MAX_BATCH + 1), 422)
-    assert server.services.dispatcher.stats().ended == 0
+    assert server.services.dispatcher.stats().running == 0
 
 
 async def test_the_multitask_strategy_holds(server: Serving, doors: Doors) -> None:

@@ -1,0 +1,49 @@
+"""Where a run's events are: with this process, or in the event log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from actors import RunUnknownError
+
+from .errors import RequestError
+from .live import LiveRun
+from .readers import PastRun
+from .records import Run
+
+if TYPE_CHECKING:
+    from streaming import RunLog
+
+    from .services import Services
+
+_MOST_RUNS = 1_000
+
+
+async def find_run(services: Services, thread_id: str | None, run_id: str) -> LiveRun | PastRun:
+    """A run at hand, or one of before with its events, if they are kept.  Raises NotFoundError."""
+    live = services.dispatcher.live(run_id)
+    if live is not None and thread_id in (None, live.run.thread_id):
+        return live
+    run = await services.runs.get(thread_id, run_id)
+    return PastRun(run, await _past_log(services, run))
+
+
+async def runs_so_far(services: Services, thread_id: str) -> Sequence[Run]:
+    """A thread's latest runs that have begun, in their order."""
+    runs = await services.runs.list(thread_id, limit=_MOST_RUNS)
+    return sorted((run for run in runs if run.status != "pending"), key=began)
+
+
+def began(run: Run) -> int:
+    """A moment in microseconds that orders a thread's runs as they ran."""
+    return int(max(run.created_at, run.due_at) * 1_000_000)
+
+
+async def _past_log(services: Services, run: Run) -> RunLog | None:
+    config = {"configurable": {"thread_id": run.thread_id}}
+    try:
+        async with services.graphs.open(run.graph_id, config) as graph:
+            return await services.system.find_log(graph, run.run_id, config)
+    except (RunUnknownError, RequestError):  # forgotten, or its graph is not served any more
+        return None
