@@ -124,6 +124,12 @@ class TaskContext:
                 trace.fence()
         return self._trace
 
+    @property
+    def spans(self) -> TaskTrace | None:
+        """The same for code in the task that shows spans; None if nobody asked for `events`."""
+        trace = self.trace
+        return trace if trace is not None and trace.watched else None
+
     def push(self, key: str, value: Any) -> None:
         """Write to a key of the state, before what the node returns.
 

@@ -195,6 +195,11 @@ class Adapter:
         return path_inside(context, callbacks)
 
     @staticmethod
+    def around(context: TaskContext) -> tuple[str, ...] | None:
+        """Ids of the spans in the task whose code runs now; None: right in its node."""
+        return path_inside(context, cast("Callbacks", Adapter.ambient().get("callbacks")))
+
+    @staticmethod
     def joined(callbacks: Callbacks, more: Callbacks) -> Callbacks:
         """The callbacks of two configs."""
         if isinstance(callbacks, BaseCallbackManager):

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from checkpoint import new_id
 from streaming import Span, TraceWriter
 
+from .adapters import loaded_langchain
 from .errors import RunCancelledError
 from .params import is_runnable
 from .report import is_start
@@ -198,6 +199,24 @@ class TaskTrace(TraceWriter):
         for told in (self._path, self.told):
             if told is not None:
                 await _tell_failed(told, error, self._context.scheduler.grace)
+
+    def model(self, name: str, tags: Iterable[str], known: Mapping[str, Any]) -> Span:
+        """A model that the task's code calls, and that no library traces."""
+        context, adapter = self._context, loaded_langchain()
+        around = None if adapter is None else adapter.around(context)  # a tool, say
+        every = (*context.scheduler.config.tags, *self.inherited, *tags)
+        return Span(
+            name,
+            new_id(),
+            "chat_model",
+            parents=self.inside.path if around is None else around,
+            tags=tuple(dict.fromkeys((*self.tags, *every) if around is None else every)),
+            metadata={
+                **self.node.metadata,
+                "checkpoint_ns": namespace_text(context.namespace()),
+                **known,
+            },
+        )
 
     async def choosing(self, branch: BranchSpec, place: int, state: Any) -> Span | None:
         """A conditional edge is asked; None if its path traces itself."""

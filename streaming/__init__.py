@@ -52,6 +52,7 @@ from .fence import Fence
 from .hub import Hub, HubStats
 from .log import RunLog
 from .messages import TAG_NOSTREAM, MessageChunk, MessageStream, stream_message
+from .model_call import ModelCall
 from .modes import MODES, SKIP, StreamMode, parse_modes, plain_interrupt, project, with_interrupts
 from .options import LogOptions, LogStats, Resolve
 from .pieces import ToolCallChunk
@@ -94,6 +95,7 @@ __all__ = [
     "MessageOptionError",
     "MessageStream",
     "ModelBrokeOffError",
+    "ModelCall",
     "Namespace",
     "Overflow",
     "OverflowPolicyError",

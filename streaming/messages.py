@@ -6,7 +6,7 @@ their own publish their own pieces through the task's `TokenWriter`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import isawaitable
 from os import urandom
@@ -14,6 +14,7 @@ from reprlib import repr as shortened
 from typing import Any, Self
 
 from .errors import MessageClosedError, MessageOptionError, StreamingError, UnknownPieceError
+from .model_call import ModelCall, whole_call
 from .pieces import Draft, ToolCallChunk, piece_of
 from .tokens import TokenWriter
 from .writer import current_task
@@ -59,7 +60,14 @@ class MessageStream:
     `message` is the message so far, as a dict to return from the node; it is not shown again then.
     """
 
-    def __init__(self, role: str, id: str, name: str | None, tags: Iterable[str]) -> None:  # noqa: A002
+    def __init__(
+        self,
+        role: str,
+        id: str,  # noqa: A002 - the name messages have for it
+        name: str | None,
+        tags: Iterable[str],
+        call: ModelCall,
+    ) -> None:
         self.id = id
         self._role = role
         self._name = name
@@ -68,6 +76,9 @@ class MessageStream:
         self._writer: TokenWriter | None = None
         self._metadata: Mapping[str, Any] = {}
         self._is_open = False
+        self._own = call
+        """The call of the model, unless the message is what a call around it says."""
+        self._call = call
 
     @property
     def content(self) -> str:
@@ -90,15 +101,13 @@ class MessageStream:
         if not self._is_open or not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise self._refusal(text)
         self._draft.texts.append(text)
-        if self._writer is not None:
-            chunk = MessageChunk(text, self.id, self._role, self._name)
-            self._writer.piece(chunk, self._metadata)
+        if self._writer is not None or self._call.spans is not None:
+            self._show(MessageChunk(text, self.id, self._role, self._name))
 
     async def token(self, text: str) -> None:
         """Add a piece, and wait until there is room for more."""
         self.write(text)
-        if self._writer is not None:
-            await self._writer.drain()
+        await self._drain()
 
     async def follow(self, stream: AsyncIterable[Any]) -> dict[str, Any]:
         """Add all that a model's client streams; gives the message.
@@ -120,8 +129,7 @@ class MessageStream:
         try:
             async for given in stream:
                 self._add(given)
-                if self._writer is not None:
-                    await self._writer.drain()
+                await self._drain()
         except BaseException:
             await _close(stream)
             raise
@@ -157,7 +165,7 @@ class MessageStream:
             raise self._refusal(given)
         piece = piece_of(given)
         self._draft.add(piece)
-        if piece and self._writer is not None:
+        if piece and (self._writer is not None or self._call.spans is not None):
             chunk = MessageChunk(
                 piece.text,
                 self.id,
@@ -167,10 +175,21 @@ class MessageStream:
                 piece.usage,
                 piece.refusal,
             )
+            self._show(chunk)
+
+    def _show(self, chunk: MessageChunk) -> None:
+        if self._writer is not None:
             self._writer.piece(chunk, self._metadata)
+        self._call.said(chunk)
+
+    async def _drain(self) -> None:
+        sink = self._writer or self._call.spans
+        if sink is not None:
+            await sink.drain()
 
     def __enter__(self) -> Self:
         self._is_open = True
+        self._call = whole_call() or self._own.__enter__()
         scope = current_task.get(None)
         if scope is not None and not (self._tags and TAG_NOSTREAM in self._tags):
             self._writer = scope.tokens
@@ -178,14 +197,17 @@ class MessageStream:
             self._metadata = with_tags(self._writer.metadata, (*self._writer.tags, *self._tags))
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None = None, *_: object) -> None:
         self._writer, self._is_open = None, False
+        if self._call is self._own:
+            self._own.output = self.message
+            self._own.__exit__(kind)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
 
-    async def __aexit__(self, *_: object) -> None:
-        self.__exit__()
+    async def __aexit__(self, kind: type[BaseException] | None = None, *_: object) -> None:
+        self.__exit__(kind)
 
 
 def stream_message(
@@ -194,11 +216,15 @@ def stream_message(
     id: str | None = None,  # noqa: A002 - the name messages have for it
     name: str | None = None,
     tags: Iterable[str] = (),
+    model: str | None = None,
+    prompt: Sequence[Any] | None = None,
 ) -> MessageStream:
-    """Show a message in the mode `messages` while a model of any kind makes it.
+    """Show a message in the modes `messages` and `events` while a model of any kind makes it.
 
     `tags` stand in the metadata of its pieces, for readers to choose by; the tag "nostream" shows
-    nothing.  Outside of a run, or when nobody asked for `messages`, it only puts the text together.
+    nothing in `messages`.  `model` names the model, and `prompt` is what it was asked, a list of
+    messages, for readers of `events`.  Outside of a run, or when nobody asked for these modes, it
+    only puts the text together.
     Raises MessageOptionError (a TypeError) for options of other types.
 
         async with stream_message(tags=["joke"]) as message:
@@ -206,7 +232,7 @@ def stream_message(
                 await message.token(text)
         return {"messages": [message.message]}
     """
-    for option, given in (("role", role), ("id", id), ("name", name)):
+    for option, given in (("role", role), ("id", id), ("name", name), ("model", model)):
         if not isinstance(given, str) and (given is not None or option == "role"):
             raise MessageOptionError(
                 f"{option}={given!r} is of type {type(given).__name__}; give a str"
@@ -215,7 +241,9 @@ def stream_message(
         raise MessageOptionError(
             f"tags={tags!r} is of type {type(tags).__name__}; give a list of str, as in ['joke']"
         )
-    return MessageStream(role, id or urandom(16).hex(), name, tags)
+    tags = tuple(tags)
+    call = ModelCall(model, prompt=prompt, tags=tags)
+    return MessageStream(role, id or urandom(16).hex(), name, tags, call)
 
 
 _FOLLOW = (

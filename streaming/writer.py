@@ -12,6 +12,9 @@ from .log import RunLog
 from .modes import StreamMode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from .spans import Span
     from .tokens import TokenWriter
 
 
@@ -103,6 +106,22 @@ SILENT_WRITER = StreamWriter(RunLog("", keep=False))
 """Does nothing, as no one can see its log; for code that runs outside a run."""
 
 
+class TaskSpans(Protocol):
+    """Shows spans of a task."""
+
+    def model(self, name: str, tags: Iterable[str], known: Mapping[str, Any]) -> Span:
+        """A model that the code which runs now calls; `known`: metadata of its own."""
+        ...
+
+    def show(self, span: Span, phase: Any, data: Any) -> None:
+        """Publish what happens to a span."""
+        ...
+
+    async def drain(self) -> None:
+        """Wait until there is room for more."""
+        ...
+
+
 class TaskScope(Protocol):
     """What the engine says of the task that runs: at least its writer."""
 
@@ -114,6 +133,11 @@ class TaskScope(Protocol):
     @property
     def tokens(self) -> TokenWriter | None:
         """Where pieces of messages go; None if nobody asked for them when the run began."""
+        ...
+
+    @property
+    def spans(self) -> TaskSpans | None:
+        """Where spans go; None if nobody asked for `events` when the run began."""
         ...
 
 

@@ -17,6 +17,7 @@ from typing import Any, Protocol, cast
 
 from actors.errors import MessageError
 from actors.plain_messages import PlainMessage, convert
+from streaming import ModelCall
 
 from .errors import AgentDefinitionError, AgentModelError, ToolInputError
 from .schemas import parsed, schema_of
@@ -120,7 +121,11 @@ class FunctionModel:
         plain = plain_messages(messages)
         if "tools" in self._names:
             more["tools"] = schemas
-        return await called(self._function, plain, **more)
+        name = getattr(self._function, "__name__", type(self._function).__name__)
+        with ModelCall(name, prompt=plain, whole=True) as call:
+            answer = await called(self._function, plain, **more)
+            call.output = spoken(answer, self._function) if isinstance(answer, str) else answer
+        return answer
 
 
 def plain_messages(messages: Any) -> list[PlainMessage]:

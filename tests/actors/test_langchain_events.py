@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 
-from actors import START, StateGraph
+from actors import START, StateGraph, stream_message
 
 
 class State(TypedDict, total=False):
@@ -143,3 +143,17 @@ def test_nobody_who_asks_for_no_events_makes_a_model_stream() -> None:
 
     quiet = Quiet(messages=iter([AIMessage("x")]))
     assert one(lambda state: {"log": [quiet.invoke("x").content]}).invoke({})["log"] == ["x"]
+
+
+def test_a_message_that_is_streamed_in_a_tool_is_a_span_of_the_tool() -> None:
+    @tool
+    def ask(text: str) -> str:
+        """Ask a model of another kind."""
+        with stream_message(model="m") as message:
+            message.write(text)
+        return message.content
+
+    shown = events(one(lambda state: {"log": [ask.invoke({"text": "hi"})]}))
+    start = start_of("m", shown)
+    assert path(start, shown) == ["of call", "call", "ask"]
+    assert "seq:step:1" not in start["tags"]

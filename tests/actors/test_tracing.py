@@ -18,6 +18,7 @@ from actors import (
     ModeNotAskedError,
     StateGraph,
     entrypoint,
+    stream_message,
     task,
 )
 from actors.context import current
@@ -233,3 +234,57 @@ assert not any(name.startswith("langchain") for name in sys.modules)
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     assert done.stdout.count("on_chain_") == 6, done.stderr
+
+
+# --- models that no library traces ---------------------------------------------------------------
+
+
+def of_models(events: list[Any]) -> list[Any]:
+    return [event for event in events if "chat_model" in event["event"]]
+
+
+async def test_a_message_that_is_streamed_is_a_span_of_its_node() -> None:
+    async def says(state: State) -> dict[str, Any]:
+        async with stream_message(model="m", id="i", tags=["joke"]) as message:
+            await message.token("hi")
+        return {"log": [message.content]}
+
+    config: Any = {"tags": ["run"], "metadata": {"user": "u"}}
+    graph = line(says=says).compile()
+    events = [event async for event in graph.astream_events({"topic": "t"}, config)]
+    start, said, end = of_models(events)
+    assert [e["event"] for e in (start, said, end)] == [
+        f"on_chat_model_{phase}" for phase in ("start", "stream", "end")
+    ]
+    assert start["parent_ids"] == [events[0]["run_id"], events[1]["run_id"]]
+    assert start["tags"] == ["seq:step:1", "run", "joke"]
+    known = {"user": "u", "langgraph_node": "says", "ls_model_type": "chat", "ls_model_name": "m"}
+    assert known.items() <= start["metadata"].items()
+    assert start["metadata"]["checkpoint_ns"] == start["metadata"]["langgraph_checkpoint_ns"]
+    assert said["data"]["chunk"].content == "hi"
+    assert end["data"]["output"] == {"role": "assistant", "content": "hi", "id": "i"}
+    assert len({e["run_id"] for e in (start, said, end)}) == 1
+
+
+async def test_messages_of_a_path_are_spans_of_the_path() -> None:
+    async def path(state: State) -> str:
+        async with stream_message():
+            return "b"
+
+    graph = line(a=a).add_node("b", b).add_conditional_edges("a", path, ["b"]).compile()
+    events = await events_of(graph)
+    named = {e["run_id"]: e["name"] for e in events}
+    assert named[of_models(events)[0]["parent_ids"][-1]] == "path"
+    assert of_models(events)[0]["tags"] == []
+
+
+async def test_no_spans_are_made_of_messages_for_readers_of_other_modes() -> None:
+    async def says(state: State) -> None:
+        async with stream_message() as message:
+            context = current()
+            assert context is not None
+            assert context.spans is None
+            await message.token("hi")
+
+    stream = line(says=says).compile().astream({"topic": "t"}, stream_mode="messages")
+    assert [chunk.content async for chunk, _ in stream] == ["hi"]

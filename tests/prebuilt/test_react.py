@@ -416,3 +416,25 @@ def test_it_runs_where_langchain_is_not_installed() -> None:
         "True True",
         "[]",
     ]
+
+
+@pytest.mark.parametrize("streams", [True, False])
+async def test_a_function_as_model_is_shown_as_one_model(streams: bool) -> None:
+    async def clever(messages: list[Any]) -> Any:
+        if not streams:
+            return "hi"
+        async with stream_message() as message:
+            await message.token("h")
+            await message.token("i")
+        return message.message
+
+    agent = create_react_agent(clever, [])
+    asked = {"messages": [{"role": "user", "content": "hello"}]}
+    shown = [e async for e in agent.astream_events(asked, include_types=["chat_model"])]
+    said = ["stream", "stream"] if streams else []
+    assert [e["event"].removeprefix("on_chat_model_") for e in shown] == ["start", *said, "end"]
+    assert {e["name"] for e in shown} == {"clever"}
+    [[question]] = shown[0]["data"]["input"]["messages"]
+    assert question["content"] == "hello"
+    assert shown[-1]["data"]["output"]["content"] == "hi"
+    assert shown[-1]["metadata"]["langgraph_node"] == "agent"

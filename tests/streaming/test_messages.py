@@ -31,6 +31,7 @@ TASK = {"langgraph_node": "joker", "langgraph_step": 1}
 class Scope:
     tokens: TokenWriter | None
     writer: StreamWriter = SILENT_WRITER
+    spans: None = None
 
 
 def tokens_of(log: RunLog, *tags: str) -> TokenWriter:
