@@ -73,6 +73,8 @@ class ThreadReader:
         self._source: LiveRun | PastRun | None = None
         self._run: RunReader | None = None
         self._closed = False
+        self.whole = True
+        """False once it has ended, since only the server's stop ends it."""
 
     async def begin(self) -> Self:
         """Take the thread as it is now for where to begin; needed once, first."""
@@ -91,6 +93,7 @@ class ThreadReader:
             thing = await self._story.next()
             if thing is None:
                 self._closed = True
+                self.whole = False
                 return STOPPING
             if piece := self._told(thing):
                 return piece

@@ -101,6 +101,16 @@ async def test_a_stop_ends_streams_and_keeps_their_runs_for_the_next_start(
     assert run["status"] == "success"
 
 
+async def test_a_stop_cuts_the_streams_of_threads(tmp_path: Path) -> None:
+    async with ServerProcess(tmp_path / "server.db") as server:
+        async with httpx.AsyncClient(base_url=server.url) as client:
+            thread = (await client.post("/threads", json={})).json()["thread_id"]
+            async with client.stream("GET", f"/threads/{thread}/stream") as answer:
+                server.send_signal(signal.SIGTERM)
+                assert (await all_of(answer)).endswith(STOPPING.decode())
+        assert await server.ended() == 0
+
+
 async def test_a_stop_is_bounded_whatever_a_run_does(tmp_path: Path) -> None:
     async with Gate() as gate, ServerProcess(tmp_path / "server.db", drain="0.2") as server:
         async with server.client() as client:
