@@ -18,7 +18,17 @@ from .guard import Guard
 from .metrics import Metrics
 from .middleware import Answers, Keys, Limits, Requests, answer_http, log_request
 from .project import ConfigFile, Cors, Project
-from .routes import assistants, crons, meta, runs, store, streams, thread_streams, threads
+from .routes import (
+    assistants,
+    crons,
+    meta,
+    protocol,
+    runs,
+    store,
+    streams,
+    thread_streams,
+    threads,
+)
 from .services import open_services
 from .settings import Settings
 
@@ -83,7 +93,17 @@ def _app(settings: Settings, graphs: Mapping[str, Any], file: ConfigFile, auth: 
 
 def _routes() -> list[BaseRoute]:
     """Words before ids: `/runs/crons` is none of the runs."""
-    modules = (meta, assistants, streams, runs, crons, thread_streams, threads, store)
+    modules = (
+        meta,
+        assistants,
+        streams,
+        runs,
+        crons,
+        thread_streams,
+        protocol,
+        threads,
+        store,
+    )
     return [route for module in modules for route in module.ROUTES]
 
 

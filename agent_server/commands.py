@@ -1,0 +1,105 @@
+"""The commands of the protocol of `threads.stream`: start a run, answer a question."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from checkpoint import new_id
+
+from .bodies import model_of
+from .errors import BadRequestError, NotFoundError, RequestError
+from .orders import RunBody, run_from
+from .protocol import checked_channels
+from .records import Json
+
+if TYPE_CHECKING:
+    from .services import Services
+
+_MODES = ["values", "updates", "messages-tuple", "custom", "tasks", "checkpoints"]
+_CODES = {404: "not_found", 409: "conflict", 503: "overloaded"}
+
+
+class Commands:
+    """Carries out commands on one thread; `user` is who sends them."""
+
+    def __init__(self, services: Services, thread_id: str, user: Json | None) -> None:
+        self._services = services
+        self._thread_id = thread_id
+        self._user = user
+
+    async def answer(self, command: Any, seq: int = 0) -> dict[str, Any]:
+        """What a command is answered with; `seq`: number of the last notice sent.
+
+        Raises BadRequestError for what is no command.
+        """
+        given = cast("dict[str, Any]", command) if isinstance(command, dict) else {}
+        number, method = given.get("id"), given.get("method")
+        if type(number) is not int or not isinstance(method, str):
+            raise BadRequestError("Protocol commands must include an integer id and string method.")
+        params: Any = given.get("params") or {}
+        if not isinstance(params, dict):
+            return refused(number, "invalid_argument", "params must be an object")
+        try:
+            result = await self._carried_out(method, cast("dict[str, Any]", params))
+        except RequestError as error:
+            return refused(number, _CODES.get(error.status, "invalid_argument"), str(error))
+        if result is None:
+            return refused(number, "unknown_command", f"Unknown protocol command: {method}")
+        meta = {"applied_through_seq": seq}
+        return {"type": "success", "id": number, "result": result, "meta": meta}
+
+    async def _carried_out(self, method: str, params: dict[str, Any]) -> dict[str, Any] | None:
+        match method:
+            case "run.start":
+                return {"run_id": await self._start(params)}
+            case "input.respond":
+                await self._respond(params)
+                return {}
+            case "subscription.subscribe":
+                checked_channels(params.get("channels"))
+                return {"subscription_id": new_id(), "replayed_events": 0}
+            case "subscription.unsubscribe":
+                return {}
+            case "agent.getTree":
+                return {"tree": await self._tree()}
+            case _:
+                return None
+
+    async def _start(self, params: dict[str, Any]) -> str:
+        body = model_of({"stream_subgraphs": True, **params, "stream_mode": _MODES}, RunBody)
+        services = self._services
+        assistant = await services.assistants.resolve(body.assistant_id)
+        run = run_from(
+            body, assistant, thread_id=self._thread_id, now=services.clock(), user=self._user
+        )
+        await services.dispatcher.accept(run, if_not_exists=body.if_not_exists or "create")
+        return run.run_id
+
+    async def _respond(self, params: dict[str, Any]) -> None:
+        thread = await self._services.threads.get(self._thread_id)
+        asked = params.get("interrupt_id")
+        open_ones = [one["id"] for waiting in thread.interrupts.values() for one in waiting]
+        if asked not in open_ones:
+            raise NotFoundError(
+                f"No question {asked!r} waits for an answer on this thread; answer one of those "
+                "that input.requested told"
+            )
+        await self._start(
+            {
+                "assistant_id": thread.metadata.get("assistant_id"),
+                "command": {"resume": {asked: params.get("response")}},
+            }
+        )
+
+    async def _tree(self) -> dict[str, Any]:
+        runs = await self._services.runs.list(self._thread_id, limit=1)
+        if not runs:
+            raise NotFoundError("No active run is bound to this thread.")
+        thread = await self._services.threads.get(self._thread_id)
+        status = "interrupted" if thread.status == "interrupted" else runs[0].status
+        return {"namespace": [], "status": status, "graph_name": runs[0].graph_id}
+
+
+def refused(number: int | None, code: str, message: str) -> dict[str, Any]:
+    """Why a command was not carried out."""
+    return {"type": "error", "id": number, "error": code, "message": message}
