@@ -91,6 +91,9 @@ class Answers:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
+        if scope["type"] == "websocket":
+            await self._greeted(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -114,6 +117,13 @@ class Answers:
             if begun:  # too late to say anything: the connection is cut, which the client sees
                 raise
             await answer(scope, receive, send)
+
+    async def _greeted(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A connection that is refused before it begins is closed, which clients see as 403."""
+        try:
+            await self._app(scope, receive, send)
+        except (HTTPException, RequestError) as error:
+            await send({"type": "websocket.close", "code": 1008, "reason": str(error)[:120]})
 
 
 def _without_slash(scope: Scope) -> Response:

@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Generator
 from typing import TYPE_CHECKING
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from .errors import PortInUseError, SettingsError
 
@@ -26,6 +27,13 @@ LAST_RESORT = 10
 """Seconds beyond the deadline after which the process is ended, whatever holds it up."""
 _CUT = "ASGI callable returned without completing response."
 """What uvicorn says of each connection that an answer leaves unfinished."""
+MAX_HEAD = 1 << 16
+"""Bytes that a request's first line and headers may have."""
+_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\n"
+    b"content-length: 46\r\nconnection: close\r\n\r\n"
+    b'{"detail":"The request headers are too large"}'
+)
 _STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -55,6 +63,34 @@ def url_of(listener: socket.socket) -> str:
     """Where clients reach it."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class _Http(HttpToolsProtocol):
+    """uvicorn's, with a bound on what comes before a body: it would hold headers of any size."""
+
+    _head = 0
+    """Bytes of a request that has not come to its body yet."""
+    _in_head = False
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._in_head = True
+        self._head = 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Its body begins, or its end."""
+        self._in_head = False
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        """Some of it has come."""
+        super().data_received(data)
+        if self._in_head and not self.transport.is_closing():
+            self._head += len(data)
+            if self._head > MAX_HEAD:
+                self.transport.write(_TOO_LARGE)
+                self.transport.close()
 
 
 class _Server(uvicorn.Server):
@@ -97,6 +133,7 @@ async def serve(
     """
     config = uvicorn.Config(
         app,
+        http=_Http,
         lifespan="off",
         log_config=None,
         access_log=False,

@@ -263,3 +263,20 @@ async def test_a_cancelled_request_stays_cancelled() -> None:
 
 def test_an_answer_can_be_made_of_any_error() -> None:
     assert answer_to(ZeroDivisionError(), "r").status_code == 500
+
+
+@pytest.mark.parametrize("error", [ConflictError("no"), HTTPException(401, "no")], ids=repr)
+async def test_a_connection_that_is_refused_is_closed_and_told_why(error: Exception) -> None:
+    async def refuses(_scope: Any, _receive: Any, _send: Any) -> None:
+        raise error
+
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"}
+
+    await Answers(refuses)({"type": "websocket", "path": "/x"}, receive, send)
+    assert sent == [{"type": "websocket.close", "code": 1008, "reason": str(error)}]

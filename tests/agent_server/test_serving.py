@@ -136,3 +136,22 @@ async def test_a_killed_server_keeps_nobody_out(tmp_path: Path) -> None:
         await server.restart()
         async with httpx.AsyncClient(base_url=server.url) as client:
             assert (await client.get("/ok")).json()["ok"]
+
+
+async def test_headers_without_end_are_refused_and_the_server_goes_on(tmp_path: Path) -> None:
+    async with ServerProcess(tmp_path / "server.db") as server:
+        host, port = server.url.removeprefix("http://").split(":")
+        _, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"GET /ok HTTP/1.1\r\nhost: x\r\nx-long: ")
+        with pytest.raises(ConnectionError):
+            await write_forever(writer)
+        writer.close()
+        async with httpx.AsyncClient(base_url=server.url) as client:
+            fits = await client.get("/ok", headers={"x-long": "x" * 30_000})
+    assert fits.status_code == 200
+
+
+async def write_forever(writer: asyncio.StreamWriter) -> None:
+    while True:
+        writer.write(b"x" * 10_000)
+        await writer.drain()
