@@ -24,6 +24,7 @@ Scope: TypeAlias = Literal[
     "threads",  # the threads named in the body must match
     "cancel",  # the thread named in the body must match, and one must be named
     "start",  # a run on the thread in the path, which must match if it is there
+    "session",  # the same for a session on it, which makes the thread with its first run
     "stateless",  # a run without a thread, or several
     "store",  # handlers rewrite the namespace
 ]
@@ -65,8 +66,8 @@ _TABLE: tuple[tuple[str, str, Resource, str, Scope], ...] = (
     ),
     ("POST", f"{_THREAD}/runs/crons", "crons", "create", "thread"),
     ("POST", f"{_THREAD}/(runs|runs/stream|runs/wait)", "threads", "create_run", "start"),
-    ("POST", f"{_THREAD}/commands", "threads", "create_run", "thread"),
-    ("WEBSOCKET", f"{_THREAD}/.*", "threads", "create_run", "thread"),
+    ("POST", f"{_THREAD}/commands", "threads", "create_run", "session"),
+    ("WEBSOCKET", f"{_THREAD}/.*", "threads", "create_run", "session"),
     ("DELETE", _RUN, "threads", "delete", "thread"),
     ("POST", f"{_THREAD}/.*", "threads", "update", "thread"),
     ("PATCH", f"{_THREAD}(/.*)?", "threads", "update", "thread"),

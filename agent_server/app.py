@@ -13,6 +13,8 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute
 
+from checkpoint import IndexConfig
+
 from .auth import Gatekeeper
 from .guard import Guard
 from .metrics import Metrics
@@ -70,13 +72,20 @@ def create_app(
 
 def app_for(project: Project, settings: Settings) -> Starlette:
     """The app that a langgraph.json, or a command line, describes.  Raises GraphLoadError."""
-    return _app(settings, project.load_graphs(), project.file, project.load_auth())
+    graphs, auth, index = project.load_graphs(), project.load_auth(), project.load_index()
+    return _app(settings, graphs, project.file, auth, index)
 
 
-def _app(settings: Settings, graphs: Mapping[str, Any], file: ConfigFile, auth: Any) -> Starlette:
+def _app(
+    settings: Settings,
+    graphs: Mapping[str, Any],
+    file: ConfigFile,
+    auth: Any,
+    index: IndexConfig | None = None,
+) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None]:
-        async with open_services(settings, graphs, file) as services:
+        async with open_services(settings, graphs, file, index) as services:
             app.state.services = services
             yield
 

@@ -9,12 +9,15 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
-from .errors import ConfigFileError
+from checkpoint import IndexConfig
+
+from .errors import ConfigFileError, GraphLoadError
 from .loading import load, put_on_path
 
 CONFIG_NAME = "langgraph.json"
@@ -136,6 +139,27 @@ class Project:
         """The object that authenticates, or None.  Raises GraphLoadError."""
         said = self.file.auth
         return None if said is None else load(said.path, self.base)
+
+    def load_index(self) -> IndexConfig | None:
+        """What the store is searched by, with its function.  Raises GraphLoadError."""
+        said = self.file.store.index
+        if said is None:
+            return None
+        return {"dims": said.dims, "embed": _embedder(said.embed, self.base), "fields": said.fields}
+
+
+def _embedder(said: str, base: Path) -> Any:
+    """A function of a file or a module, or a model of LangChain's as "provider:model"."""
+    place, _, name = said.partition(":")
+    if place.endswith(".py") or "/" in place or name.isidentifier():
+        return load(said, base)
+    try:
+        return import_module("langchain.embeddings").init_embeddings(said)
+    except Exception as error:
+        raise GraphLoadError(
+            f"store.index.embed={said!r} cannot be made: {' '.join(str(error).split())}; install "
+            "its provider, or name a function of yours, as in ./embed.py:embed"
+        ) from error
 
 
 def read_project(config: Path) -> Project:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from actors import ActorSystem
-from checkpoint import SqliteSaver, SqliteStore, SqliteTables, TTLConfig
+from checkpoint import IndexConfig, SqliteSaver, SqliteStore, SqliteTables, TTLConfig
 
 from .assistants import Assistants
 from .crons import Crons
@@ -75,16 +75,19 @@ def services_of(request: HTTPConnection) -> Services:
 
 @asynccontextmanager
 async def open_services(
-    settings: Settings, graphs: Mapping[str, Any], file: ConfigFile
+    settings: Settings,
+    graphs: Mapping[str, Any],
+    file: ConfigFile,
+    index: IndexConfig | None = None,
 ) -> AsyncGenerator[Services]:
     """Everything, from the first table to the last run; put away in the other order.
 
-    Raises DatabaseInUseError, GraphLoadError.
+    `index`: what the store is searched by.  Raises DatabaseInUseError, GraphLoadError.
     """
     async with AsyncExitStack() as stack:
         stack.enter_context(hold(settings.database))
         saver = await stack.enter_async_context(SqliteSaver(settings.database))
-        store = await stack.enter_async_context(_store(settings, file))
+        store = await stack.enter_async_context(_store(settings, file, index))
         tables = await stack.enter_async_context(server_tables(settings.database))
         served = Graphs(saver, store)
         served.add_all(graphs)
@@ -126,12 +129,12 @@ async def open_services(
         )
 
 
-def _store(settings: Settings, file: ConfigFile) -> SqliteStore:
+def _store(settings: Settings, file: ConfigFile, index: IndexConfig | None) -> SqliteStore:
     said = file.store
     ttl: TTLConfig | None = None
     if said.ttl is not None:
         ttl = {"default_ttl": said.ttl.default_ttl, "refresh_on_read": said.ttl.refresh_on_read}
-    return SqliteStore(settings.database, ttl=ttl)
+    return SqliteStore(settings.database, index=index, ttl=ttl)
 
 
 def _lifetime(file: ConfigFile) -> Lifetime | None:

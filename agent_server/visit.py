@@ -64,6 +64,8 @@ class Visit:
                 return await self._search()
             case "start":
                 await self._start()
+            case "session":
+                await self._session()
             case "stateless":
                 await self._stateless()
             case "threads" | "cancel":
@@ -121,10 +123,21 @@ class Visit:
         if wanted is None:
             return
         if body.get("if_not_exists") == "create":
-            await self._services.threads.create(
-                thread_id, metadata=stamped(wanted), if_exists="do_nothing"
-            )
+            await self._make(thread_id, wanted)
         await self._check("thread", thread_id, wanted)
+
+    async def _session(self) -> None:
+        thread_id = self._aim.ids["thread_id"]
+        wanted = await self._run_decided({}, thread_id)
+        if wanted is not None:
+            await self._make(thread_id, wanted)
+            await self._check("thread", thread_id, wanted)
+
+    async def _make(self, thread_id: str, wanted: Json) -> None:
+        """A thread that a run would make belongs to the caller from its beginning."""
+        await self._services.threads.create(
+            thread_id, metadata=stamped(wanted), if_exists="do_nothing"
+        )
 
     async def _stateless(self) -> None:
         several = isinstance(self.body, list)

@@ -181,6 +181,18 @@ async def test_a_thread_that_a_run_makes_belongs_to_who_runs(me: Caller, you: Ca
     assert await you.status("POST", f"/threads/{UNKNOWN}/runs/wait", asked) == 404
 
 
+async def test_a_thread_that_a_session_makes_belongs_to_who_opened_it(
+    me: Caller, you: Caller
+) -> None:
+    path = f"/threads/{UNKNOWN}"
+    params = {"assistant_id": "who", "input": {"topic": "x"}}
+    asked = {"id": 1, "method": "run.start", "params": params}
+    run_id = (await me.ask("POST", f"{path}/commands", asked))["result"]["run_id"]
+    assert (await me.ask("GET", f"{path}/runs/{run_id}/join"))["topic"] == "asked by me"
+    assert (await me.ask("GET", path))["metadata"]["owner"] == "me"
+    assert await you.status("POST", f"{path}/commands", asked) == 404
+
+
 async def test_a_stateless_run_is_its_owners(me: Caller, you: Caller) -> None:
     asked = {"assistant_id": "agent", "input": {"topic": "x"}}
     answer = await me.send("POST", "/runs/stream", asked)

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
-from agent_server import ConfigFileError, GraphLoadError
+from agent_server import ConfigFileError, GraphLoadError, Settings
+from agent_server.app import app_for
 from agent_server.project import Cors, Project, named_graphs, read_project
+from tests.agent_server.harness.local import local_client
 
 GRAPHS = {"agent": "./graph.py:graph"}
 
@@ -136,3 +138,31 @@ def test_two_of_one_name_are_refused(tmp_path: Path) -> None:
 def test_a_graph_that_cannot_be_loaded_is_told(tmp_path: Path) -> None:
     with pytest.raises(GraphLoadError, match=r"gone\.py is not there"):
         named_graphs(["gone.py:graph"], tmp_path).load_graphs()
+
+
+async def test_the_store_is_searched_by_what_the_file_says(tmp_path: Path) -> None:
+    (tmp_path / "graph.py").write_text(
+        "from actors import START, StateGraph\n"
+        "graph = StateGraph(dict).add_node('a', lambda s: s).add_edge(START, 'a')\n"
+    )
+    (tmp_path / "embed_of_project.py").write_text(
+        "def embed(texts):\n    return [[float('cat' in t), float('dog' in t)] for t in texts]\n"
+    )
+    index = {"dims": 2, "embed": "./embed_of_project.py:embed"}
+    project = read_project(config(tmp_path, store={"index": index}))
+    app = app_for(project, Settings(database=tmp_path / "server.db"))
+    async with app.router.lifespan_context(app), local_client(app) as client:
+        for key, text in (("1", "a cat"), ("2", "a dog")):
+            item = {"namespace": ["n"], "key": key, "value": {"text": text}}
+            await client.put("/store/items", json=item)
+        asked = {"namespace_prefix": ["n"], "query": "dog"}
+        found = (await client.post("/store/items/search", json=asked)).json()["items"]
+    assert [each["key"] for each in found] == ["2", "1"]
+
+
+def test_an_embedding_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    index = {"dims": 2, "embed": "no-provider:no-model"}
+    project = read_project(config(tmp_path, store={"index": index}))
+    with pytest.raises(GraphLoadError, match=r"'no-provider:no-model' cannot be made: .*embed\.py"):
+        project.load_index()
+    assert Project({}, tmp_path).load_index() is None
