@@ -76,10 +76,12 @@ class Commands:
         return run.run_id
 
     async def _respond(self, params: dict[str, Any]) -> None:
+        # A run that has asked may not have settled yet; the answer waits for its turn then.
+        running = await self._services.runs.list(self._thread_id, limit=1, status="running")
         thread = await self._services.threads.get(self._thread_id)
         asked = params.get("interrupt_id")
         open_ones = [one["id"] for waiting in thread.interrupts.values() for one in waiting]
-        if asked not in open_ones:
+        if asked not in open_ones and not running:
             raise NotFoundError(
                 f"No question {asked!r} waits for an answer on this thread; answer one of those "
                 "that input.requested told"

@@ -188,7 +188,8 @@ class Narrator:
 
     def _questions(self, event: TaskInterrupted) -> Iterator[Notice]:
         for asked in event.interrupts:
-            data = {"interrupt_id": asked.id, "payload": asked.value}
+            # Clients read `value`, the server they were written for says `payload`.
+            data = {"interrupt_id": asked.id, "payload": asked.value, "value": asked.value}
             yield self._notice("input", data, method="input.requested", ns=event.ns)
 
     # --- messages ------------------------------------------------------------------------------

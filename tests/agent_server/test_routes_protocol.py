@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langgraph_sdk import get_client
 from websockets.asyncio.client import ClientConnection, connect
 
 from agent_server.app import create_app
@@ -157,6 +158,22 @@ class TestByHttp:
         path = f"/threads/{await wire.thread()}/stream/events"
         answer = await wire.json("POST", path, body)
         assert answer["status"] == 400
+
+
+class TestTheRealClient:
+    async def test_a_run_is_followed_interrupted_answered_and_ended(self, port: int) -> None:
+        async with (
+            asyncio.timeout(20),
+            get_client(url=f"http://127.0.0.1:{port}") as client,
+            client.threads.stream(assistant_id="hitl") as stream,
+        ):
+            await stream.run.start(input={"text": "a"})
+            before = [values async for values in stream.values]
+            assert before[-1] == {"text": "a!"}
+            [asked] = stream.interrupts
+            assert asked["value"] == {"question": "ok?", "text": "a!"}
+            await stream.run.respond("yes")
+            assert await stream.output == {"text": "a! done", "approved": "yes"}
 
 
 async def exchange(socket: ClientConnection, number: int, method: str, **params: Any) -> Any:
