@@ -1,5 +1,6 @@
 """The Agent Server: graphs over HTTP, for the clients of LangGraph's server."""
 
+from .app import create_app
 from .errors import (
     BadRequestError,
     ConfigFileError,
@@ -38,4 +39,5 @@ __all__ = [
     "SetupError",
     "TooLargeError",
     "UnauthorizedError",
+    "create_app",
 ]
