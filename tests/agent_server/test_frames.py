@@ -214,6 +214,16 @@ class TestTheWire:
             b"event: updates|a__data: 1__:b\r"
         )
 
+    def test_a_value_that_cannot_be_shown_is_an_error_in_its_place(self) -> None:
+        class Unshowable:
+            def __str__(self) -> str:
+                raise ValueError("not me")
+
+        frames = shown([Custom(id=1, data=Unshowable()), Custom(id=2, data=2)], "custom")
+        assert [frame.id for frame in frames] == [11, 19]
+        assert frames[0].data["error"] == "ValueError"
+        assert frames[1].data == 2
+
     def test_a_gap_tells_how_much_is_lost_and_where_to_go_on(self) -> None:
         assert frames_in(encode_gap(Gap(23, 2))) == [Frame("gap", {"lost": 2}, 23)]
 
