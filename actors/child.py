@@ -334,6 +334,14 @@ class _Inner:
             )
         return chunk if chunk is SKIP else replace(chunk, ns=chunk.ns[self._depth :])
 
+    def park(self) -> asyncio.Future[None] | None:
+        """What to await until there may be one; None: ask `ready`."""
+        return self._subscriber.park()
+
+    def unpark(self) -> None:
+        """Nothing is awaited that `park` gave."""
+        self._subscriber.unpark()
+
     async def ready(self) -> None:
         """Return when there is one; raises StopAsyncIteration at the end."""
         await self._subscriber.ready()

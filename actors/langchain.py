@@ -42,6 +42,8 @@ class TokenHandler(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
     """In the order the model speaks, and not from a thread pool."""
     raise_error = True
     """What cannot be shown is an error of the call, not a line in its library's log."""
+    ignore_llm = False  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
+    """As in its base, but not a property: it is asked for each token."""
 
     def __init__(self, tokens: TokenWriter) -> None:
         self._tokens = tokens
@@ -75,11 +77,14 @@ class TokenHandler(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         **_: Any,
     ) -> None:
         """It says something."""
-        metadata = self._speaking[1] if run_id is self._speaking[0] else self._look_up(run_id)
+        speaker, metadata = self._speaking
+        if run_id is not speaker:
+            metadata = self._look_up(run_id)
         if metadata is not None and isinstance(chunk, ChatGenerationChunk):
-            if chunk.message.id is None:
-                chunk.message.id = str(run_id)
-            self._tokens.piece(chunk.message, metadata)
+            message = chunk.message
+            if message.id is None:
+                message.id = str(run_id)
+            self._tokens.piece(message, metadata)
 
     def _look_up(self, run_id: UUID) -> Mapping[str, Any] | None:
         """The metadata of a call, which then counts as the one that speaks."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -29,6 +30,14 @@ class Reader(Protocol):
 
     def take_nowait(self) -> Any:
         """The next chunk if it needs no waiting, so no event loop either; else SKIP."""
+        ...
+
+    def park(self) -> asyncio.Future[None] | None:
+        """What to await, right away, until there may be one; None: ask `ready`."""
+        ...
+
+    def unpark(self) -> None:
+        """Nothing is awaited that `park` gave."""
         ...
 
     async def ready(self) -> None:
@@ -166,6 +175,10 @@ class Shown:
         self._take = chunks.take_nowait
         self.made = chunks.made
         """Chunks that were made already."""
+        self.park = chunks.park
+        """What to await until there may be a chunk; None: ask `ready`."""
+        self.unpark = chunks.unpark
+        """Nothing is awaited that `park` gave."""
         self.ready = chunks.ready
         """Return when there may be a chunk; raises StopAsyncIteration at the end."""
         self.aclose = chunks.aclose

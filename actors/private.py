@@ -78,7 +78,15 @@ class GraphStream(AsyncIterator[Any]):
         try:
             while shown is SKIP:
                 if not reader.made:
-                    await reader.ready()
+                    waiter = reader.park()
+                    if waiter is None:
+                        await reader.ready()
+                        continue
+                    try:
+                        await waiter
+                    except BaseException:
+                        reader.unpark()
+                        raise
                 shown = reader.take_nowait()
         except StopAsyncIteration:
             if self._over:  # closed by another task

@@ -2,7 +2,8 @@
 
 Publishing never waits: it gives the event the next id, puts it into the ring and wakes the readers
 that wait (once, however much is published until they run).  Any thread may publish.  What nodes
-say is handed to an owner that has read all before it, as a chunk: it costs a third of taking it.
+say is handed to an owner that has read all before it, as a chunk and without an event, if no one else
+can see it: that costs a third of taking it.
 
 *Visible* is the highest id that readers may see.  Without a durable log that is the last id; with
 one it is the last id whose row is committed.  Rows get there in two ways: `pump` commits what was
@@ -13,16 +14,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Unpack
+from typing import Any, Unpack
 
 from .committer import Committer, DurableRun
 from .errors import LogClosedError, LogSetupError, StagedError
-from .events import Event, Withdrawn
+from .events import Event, Namespace, Withdrawn
 from .fence import Fence
+from .modes import SKIP, StreamMode
 from .options import LogOptions
 from .readable import ReadableLog
 from .staged import Staged
-from .waiting import wake_all
+from .waiting import finish
 
 _time = time.time
 
@@ -80,16 +82,39 @@ class RunLog(ReadableLog):
         with self._lock:
             if self._closed or (fence is not None and fence.raised):
                 return self._refuse(event, fence)
-            owner, before = self._owner, self._last
-            event.id = before + 1
-            handed = owner is not None and owner.position == before and owner.hand(event)
-            self._last = self._visible = before + 1
-            if self.keep or len(self._cursors) > (1 if handed else 0):
+            event.id = self._last = self._visible = self._last + 1
+            if self.keep or self._cursors:
                 self._ring.append(event)
             waiters = self._unpark_all() if self._parked else ()
-        if waiters:
-            wake_all(waiters)
+        for waiter in waiters:
+            finish(waiter)
         return event.id
+
+    def hand(self, ns: Namespace, mode: StreamMode, data: Any, fence: Fence) -> bool:
+        """Publish what one mode shows without an event, as a chunk for the owner; False if that
+        cannot be: others see it too, the owner has not read all before it, or it is refused.
+
+        For what is said inside of nodes, which comes often and is quickly shown.
+        """
+        with self._lock:
+            owner, before = self._alone, self._last
+            if owner is None or owner.position != before or fence.raised:
+                return False
+            chunks = owner.chunks
+            if len(chunks) >= owner.room:
+                return False
+            chunk = owner.view.chunk(before + 1, ns, mode, data)
+            self._last = self._visible = owner.position = before + 1
+            if chunk is SKIP:
+                return True
+            chunks.append(chunk)
+            waiter = owner.waiter
+            if waiter is None:
+                return True
+            owner.waiter = None
+            self._parked.clear()
+        finish(waiter)
+        return True
 
     def _publish_row(self, committer: Committer, event: Event, fence: Fence | None) -> int:
         data = committer.durable.codec.encode(event)
@@ -130,10 +155,12 @@ class RunLog(ReadableLog):
         """
         with self._lock:
             first, self._closed = not self._closed, True
+            self._alone = None
             if error is not None and self._error is None:
                 self._error = error
             waiters = self._unpark_all()
-        wake_all(waiters)
+        for waiter in waiters:
+            finish(waiter)
         if self._committer is not None:
             self._committer.stop(failed=self._error is not None)
         self._room.pulse()
@@ -239,5 +266,6 @@ class RunLog(ReadableLog):
         with self._lock:
             self._visible = committer.outbox.visible
             waiters = self._unpark_all()
-        wake_all(waiters)
+        for waiter in waiters:
+            finish(waiter)
         self._pulse_room()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from typing import Unpack
@@ -17,7 +18,7 @@ from .reader import EventReader
 from .ring import Ring
 from .subscriber import OVERFLOWS, Overflow, OwnerSubscriber, Subscriber
 from .view import View
-from .waiting import Gate, LoopWaiter, wake_all
+from .waiting import Gate, finish
 
 
 class ReadableLog:
@@ -34,11 +35,12 @@ class ReadableLog:
         self._check_bounds(start, max_events, max_bytes)
         # Reentrant: a subscriber may be collected, and so leave, at any point of our own code.
         self._lock = threading.RLock()
-        self._hands = min(BATCH, max_events)
+        self._hands = min(BATCH, max_events, self.high_water)
         self._ring = Ring(start + 1, max_events, max_bytes)
         self._start = self._last = self._visible = start
         self._cursors: tuple[Cursor, ...] = ()
         self._owner: Cursor | None = None
+        self._alone: Cursor | None = None  # the owner, if what is said need only be handed to it
         self._parked: list[Cursor] = []
         self._wanted: frozenset[str] = frozenset(MODES if self.keep else ())
         self._refused = 0
@@ -198,7 +200,14 @@ class ReadableLog:
                 self._ring.clear(self._last + 1)
             self._cursors = (*self._cursors, cursor)
             self._wanted = self._wanted.union(view.modes)
+            self._find_alone()
         return cursor
+
+    def _find_alone(self) -> None:
+        owner = self._owner
+        if self._closed or self.keep or self._committer is not None or len(self._cursors) > 1:
+            owner = None
+        self._alone = owner if owner is not None and owner.view.where is None else None
 
     def _position(self, after: int | None, mask: int) -> int:
         """Id of the last event that a reader who continues after a chunk does not need."""
@@ -255,21 +264,24 @@ class ReadableLog:
         if len(self._parked) == len(self._cursors) and self._visible == self._last:
             self._ring.clear(self._last + 1)
 
-    def park(self, cursor: Cursor) -> LoopWaiter | None:
-        """What a reader on the running loop waits with; None if there is something to `take`."""
+    def park(self, cursor: Cursor) -> asyncio.Future[None] | None:
+        """What a reader on the running loop is to await; None if there is something to `take`."""
+        waiter = asyncio.get_running_loop().create_future()
         with self._lock:
             if cursor.chunks or cursor.position < self._visible:
                 return None
             if (self._closed or cursor.until is not None) and self._is_over(cursor):
                 return None
-            waiter = cursor.waiter = LoopWaiter()
+            cursor.waiter = waiter
             self._parked.append(cursor)
             if self._ring.first < self._ring.end and not self.keep:
                 self._forget_what_all_have()
         if cursor is self._owner:
             cursor.thread = threading.get_ident()
-            self._lockstep.pulse()
-            self._pulse_room()
+            if self._lockstep.waiters:
+                self._lockstep.pulse()
+            if self._room.waiters:
+                self._pulse_room()
         return waiter
 
     def unpark(self, cursor: Cursor) -> None:
@@ -279,9 +291,9 @@ class ReadableLog:
                 cursor.waiter = None
                 self._parked.remove(cursor)
 
-    def _unpark_all(self) -> list[LoopWaiter]:
+    def _unpark_all(self) -> list[asyncio.Future[None]]:
         parked, self._parked = self._parked, []
-        waiters: list[LoopWaiter] = []
+        waiters: list[asyncio.Future[None]] = []
         for cursor in parked:
             if cursor.waiter is not None:
                 waiters.append(cursor.waiter)
@@ -312,7 +324,7 @@ class ReadableLog:
             if waiter is not None:
                 self._parked.remove(cursor)
         if waiter is not None:
-            wake_all((waiter,))
+            finish(waiter)
 
     def leave(self, cursor: Cursor) -> None:
         """A reader is gone: nothing is kept for it, no one waits for it."""
@@ -325,11 +337,12 @@ class ReadableLog:
                 self._wanted = frozenset(mode for view in views for mode in view.modes)
             if self._owner is cursor:
                 self._owner = None
+            self._find_alone()
             waiter, cursor.waiter = cursor.waiter, None
             if waiter is not None:
                 self._parked.remove(cursor)
         if waiter is not None:
-            wake_all((waiter,))
+            finish(waiter)
         self._lockstep.pulse()
         self._room.pulse()
 
@@ -365,5 +378,5 @@ class ReadableLog:
         return self._closed or self.backlog() <= self.low_water
 
     def _pulse_room(self) -> None:
-        if self._room.waiting and self._has_room():
+        if self._room.waiters and self._has_room():
             self._room.pulse()

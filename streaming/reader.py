@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import Future
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -10,7 +11,6 @@ from .committer import DurableRun
 from .cursor import BEHIND, END, WAIT, Cursor, Reading
 from .errors import LogFailedError, SubscriberBusyError
 from .events import Event
-from .waiting import LoopWaiter
 
 
 class EventSource(Protocol):
@@ -37,8 +37,8 @@ class EventSource(Protocol):
         """The next events, or why there are none."""
         ...
 
-    def park(self, cursor: Cursor) -> LoopWaiter | None:
-        """What to wait with for more; None if there is something to take."""
+    def park(self, cursor: Cursor) -> Future[None] | None:
+        """What to await for more; None if there is something to take."""
         ...
 
     def unpark(self, cursor: Cursor) -> None:
@@ -97,7 +97,7 @@ class EventReader:
             if waiter is None:
                 continue
             try:
-                await waiter.future
+                await waiter
             except BaseException:
                 source.unpark(cursor)
                 raise

@@ -6,6 +6,7 @@ thread while another one waits for the next chunk, and a cancelled wait loses no
 
 from __future__ import annotations
 
+from asyncio import Future
 from collections import deque
 from collections.abc import Mapping
 from threading import get_ident
@@ -25,7 +26,6 @@ from .events import Event, Withdrawn
 from .modes import SKIP, Skip
 from .options import Resolve
 from .view import View
-from .waiting import LoopWaiter
 
 Overflow = Literal["gap", "spill", "disconnect"]
 OVERFLOWS: Final[tuple[str, ...]] = get_args(Overflow)
@@ -68,8 +68,8 @@ class Source(Protocol):
         """The next events, or why there are none."""
         ...
 
-    def park(self, cursor: Cursor) -> LoopWaiter | None:
-        """What to wait with for more; None if there is something to take."""
+    def park(self, cursor: Cursor) -> Future[None] | None:
+        """What to await for more; None if there is something to take."""
         ...
 
     def unpark(self, cursor: Cursor) -> None:
@@ -143,12 +143,26 @@ class Subscriber:
             self._show(taken)
         return True
 
+    def park(self) -> Future[None] | None:
+        """What to await, right away, until there may be something to take; None: ask `ready`.
+
+        Whoever stops to await it before it is done has to `unpark`.
+        """
+        if self._busy or self._cursor.waiter is not None:
+            return None
+        self._catching_up = False
+        return self._source.park(self._cursor)
+
+    def unpark(self) -> None:
+        """Nothing is awaited that `park` gave."""
+        self._source.unpark(self._cursor)
+
     async def ready(self) -> None:
         """Return when `take_nowait` has something to give.
 
         Raises what iterating raises: at the end StopAsyncIteration.
         """
-        if self._busy:
+        if self._busy or self._cursor.waiter is not None:
             raise SubscriberBusyError(
                 f"a subscriber of run {self._source.run_id!r} is being read by another task, and "
                 "each chunk goes to one reader; give each task a subscriber of its own"
@@ -160,7 +174,7 @@ class Subscriber:
                 waiter = source.park(cursor)
                 if waiter is not None:
                     self._catching_up = False
-                    await waiter.future
+                    await waiter
                     if self.made:
                         return
                 taken = source.take(cursor)

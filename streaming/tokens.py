@@ -53,7 +53,7 @@ class TokenWriter(TaskWriter):
     those of the run.  `progress` is told of each piece.
     """
 
-    __slots__ = ("_given", "_metadata", "_progress", "_shown", "tags")
+    __slots__ = ("_given", "_metadata", "_progress", "_shown", "_speaking", "tags")
 
     def __init__(
         self,
@@ -73,6 +73,7 @@ class TokenWriter(TaskWriter):
         self._given = metadata
         self._metadata: Mapping[str, Any] | None = None
         self._shown = shown
+        self._speaking: str | None = None  # the message that is known to be shown
 
     @property
     def metadata(self) -> Mapping[str, Any]:
@@ -85,10 +86,15 @@ class TokenWriter(TaskWriter):
         """Publish a piece of a message; its whole is then shown."""
         if self._progress is not None:
             self._progress()
-        if not (self._log.wants("messages") or self._fence.raised):  # `wants`, without its call
+        log, ns, fence = self._log, self._ns, self._fence
+        if not (log.wants("messages") or fence.raised):  # `wants`, without its call
             return
-        self._shown.add(chunk.id, self._ns)
-        self._publish(Token(ns=self._ns, step=self._step, chunk=chunk, metadata=metadata))
+        message_id = chunk.id
+        if message_id is not self._speaking:
+            self._shown.add(message_id, ns)
+            self._speaking = message_id
+        if not log.hand(ns, "messages", (chunk, metadata), fence):
+            self._publish(Token(ns=ns, step=self._step, chunk=chunk, metadata=metadata))
 
     def whole(self, message: Any, message_id: str, metadata: Mapping[str, Any]) -> None:
         """Publish a whole message, for readers who were shown nothing of it yet."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .chunk import MODES_PER_EVENT, Chunk, Make
-from .events import Custom, Event, StepCommitted, Token, Traced
+from .events import Custom, Event, Namespace, StepCommitted, Token, Traced
 from .modes import ORDINALS, SKIP, VIEWS, OutputKeys, Show, StreamMode, narrow
 
 _STATE_MODES = frozenset({"values", "checkpoints", "debug"})
@@ -41,18 +41,11 @@ class View:
                 if mode in self.modes
             )
 
-    def chunk(self, event: Event) -> Any:
-        """The chunk of an event of a kind that one mode shows, as `make` makes it; else SKIP."""
-        views = self._plan[type(event)]
-        if not views or (event.ns and not self.subgraphs):
+    def chunk(self, event_id: int, ns: Namespace, mode: StreamMode, data: Any) -> Any:
+        """The chunk of an event that one mode shows, as `make` makes it; else SKIP."""
+        if mode not in self.modes or (ns and not self.subgraphs):
             return SKIP
-        if type(event) is Token and event.seen_in and self._has_shown(event):
-            return SKIP
-        ((ordinal, mode, show),) = views
-        ns = (*event.ns, *event.inside) if type(event) is Custom else event.ns
-        data = show(event)
-        first = event.id * MODES_PER_EVENT
-        return data if data is SKIP else self.make(first + ordinal, ns, mode, data)
+        return self.make(event_id * MODES_PER_EVENT + ORDINALS[mode], ns, mode, data)
 
     def chunks(self, events: Iterable[Event], after: int) -> list[Any]:
         """The chunks of events that have an id greater than `after`, in order, as `make` makes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
@@ -12,43 +12,45 @@ from typing import Protocol
 class Wakeable(Protocol):
     """Something blocked."""
 
-    def wake(self, running: asyncio.AbstractEventLoop | None) -> None:
-        """Let it go on; `running` is the loop that runs in the calling thread."""
+    def wake(self) -> None:
+        """Let it go on; callable from any thread, harmless when repeated."""
         ...
 
 
-def wake_all(waiters: Iterable[Wakeable]) -> None:
-    """Let them all go on; callable from any thread, harmless when repeated."""
+def finish(future: asyncio.Future[None]) -> None:
+    """Let who awaits it go on; callable from any thread, harmless when repeated.
+
+    A loop that was closed meanwhile has no one left to wake.
+    """
+    loop = future.get_loop()
     try:
-        running = asyncio.get_running_loop()
+        here = asyncio.get_running_loop() is loop
     except RuntimeError:
-        running = None
-    for waiter in waiters:
-        waiter.wake(running)
+        here = False
+    if not here:
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(_finish, future)
+    elif not future.done():
+        future.set_result(None)
+
+
+def _finish(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 class LoopWaiter:
     """A coroutine of the running loop that waits for `wake`."""
 
-    __slots__ = ("_loop", "future")
+    __slots__ = ("future",)
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[None] = self._loop.create_future()
+        self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Await it; done when woken."""
 
-    def wake(self, running: asyncio.AbstractEventLoop | None) -> None:
-        """Let it go on; a loop that was closed meanwhile has no one left to wake."""
-        if running is self._loop:
-            if not self.future.done():
-                self.future.set_result(None)
-        else:
-            with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._finish)
-
-    def _finish(self) -> None:
-        if not self.future.done():
-            self.future.set_result(None)
+    def wake(self) -> None:
+        """Let it go on."""
+        finish(self.future)
 
 
 class ThreadWaiter:
@@ -59,7 +61,7 @@ class ThreadWaiter:
     def __init__(self) -> None:
         self._event = threading.Event()
 
-    def wake(self, running: asyncio.AbstractEventLoop | None) -> None:  # noqa: ARG002 - no loop
+    def wake(self) -> None:
         """Let it go on."""
         self._event.set()
 
@@ -74,16 +76,12 @@ class Gate:
     Whoever changes what they look at does so under the same lock, and pulses afterwards.
     """
 
-    __slots__ = ("_lock", "_waiters")
+    __slots__ = ("_lock", "waiters")
 
     def __init__(self, lock: threading.RLock) -> None:
         self._lock = lock
-        self._waiters: list[Wakeable] = []
-
-    @property
-    def waiting(self) -> int:
-        """How many wait."""
-        return len(self._waiters)
+        self.waiters: list[Wakeable] = []
+        """Who waits; read-only."""
 
     async def until(self, ready: Callable[[], bool]) -> None:
         """Wait until `ready()`, which is asked under the lock, is true."""
@@ -92,7 +90,7 @@ class Gate:
                 if ready():
                     return
                 waiter = LoopWaiter()
-                self._waiters.append(waiter)
+                self.waiters.append(waiter)
             try:
                 await waiter.future
             finally:
@@ -105,7 +103,7 @@ class Gate:
                 if ready():
                     return
                 waiter = ThreadWaiter()
-                self._waiters.append(waiter)
+                self.waiters.append(waiter)
             try:
                 waiter.wait()
             finally:
@@ -113,12 +111,13 @@ class Gate:
 
     def _forget(self, waiter: Wakeable) -> None:
         with self._lock:
-            if waiter in self._waiters:
-                self._waiters.remove(waiter)
+            if waiter in self.waiters:
+                self.waiters.remove(waiter)
 
     def pulse(self) -> None:
         """Let everyone look again."""
-        if self._waiters:
+        if self.waiters:
             with self._lock:
-                waiters, self._waiters = self._waiters, []
-            wake_all(waiters)
+                waiters, self.waiters = self.waiters, []
+            for waiter in waiters:
+                waiter.wake()

@@ -96,6 +96,8 @@ class StreamWriter(TaskWriter):
         """Write one chunk: `data`, verbatim; it must not be changed afterwards."""
         if not self.wants("custom"):
             return
+        if not self._inside and self._log.hand(self._ns, "custom", data, self._fence):
+            return
         event = Custom(
             ns=self._ns, step=self._step, data=data, node=self._node, inside=self._inside
         )

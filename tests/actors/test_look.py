@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from actors import START, CompiledGraph, ConfigError, GraphOutput, Interrupt, StateGraph
 from actors.look import Look, look_of
-from streaming import SKIP, Chunk, Custom, RunLog, UnknownStreamModeError
+from streaming import SKIP, Chunk, RunLog, StreamWriter, UnknownStreamModeError
 from tests.actors.engine import State, chain, says
 
 ASKED = Interrupt("?", "0" * 32)
@@ -43,6 +44,12 @@ class Given:
 
     def take_nowait(self) -> Any:
         return self.made.pop(0) if self.made else SKIP
+
+    def park(self) -> asyncio.Future[None] | None:
+        return None
+
+    def unpark(self) -> None:
+        pass
 
     async def ready(self) -> None:
         if not self.made:
@@ -175,7 +182,7 @@ async def test_an_owner_gets_chunks_in_the_form_it_wants_however_they_are_made(
 ) -> None:
     wanted, log = look(stream_mode=["custom", "updates"], **options), RunLog("run", keep=False)
     reader = wanted.owner(log)
-    log.publish(Custom(data="x"))
+    StreamWriter(log)("x")
     assert (reader.take_nowait(), wanted.only_shaped) == (
         wanted.show(Chunk(8 + 3, (), "custom", "x")),
         shaped,

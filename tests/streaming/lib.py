@@ -6,12 +6,19 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from streaming import Chunk, Custom, Row, RunLog, Subscriber
+from streaming import Chunk, Custom, Row, RunLog, StreamWriter, Subscriber
 from streaming.testing import MemoryEventLog
 
 
 def publish(log: RunLog, *data: Any) -> list[int]:
     return [log.publish(Custom(data=item)) for item in data]
+
+
+def say(log: RunLog, *data: Any) -> None:
+    """Write custom chunks as a node does."""
+    writer = StreamWriter(log)
+    for item in data:
+        writer(item)
 
 
 async def data_of(reader: Subscriber) -> list[Any]:

@@ -11,7 +11,7 @@ import pytest
 
 from streaming import OwnerPresentError, RunLog, SubscriberLagged
 from streaming.testing import JsonCodec
-from tests.streaming.lib import GatedEventLog, data_of, publish, take, turns, until
+from tests.streaming.lib import GatedEventLog, data_of, publish, say, take, turns, until
 
 
 async def blocked(waiting: asyncio.Task[Any]) -> bool:
@@ -132,7 +132,7 @@ class TestCaughtUp:
     async def test_an_owner_that_falls_off_the_ring_is_told_how_to_keep_up(self) -> None:
         log = RunLog("run", keep=False, max_events=4)
         owner = log.own("custom")
-        publish(log, *range(1, 11))
+        say(log, *range(1, 11))
         handed = await take(owner, 4)
         with pytest.raises(SubscriberLagged, match=r"await writer\.drain\(\)") as caught:
             await anext(owner)
@@ -213,7 +213,7 @@ class TestDrained:
         owner = log.own("custom")
         publish(log, *range(10))
         waiting = asyncio.create_task(asyncio.to_thread(log.block_until_drained, lambda: False))
-        await until(lambda: log._room.waiting == 1)
+        await until(lambda: len(log._room.waiters) == 1)
         assert await blocked(waiting)
         await take(owner, 10)
         asks = asyncio.create_task(anext(owner))

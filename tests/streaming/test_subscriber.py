@@ -14,17 +14,18 @@ from streaming import (
     Custom,
     Event,
     EventsMissingError,
+    Fence,
     Gap,
     LogFailedError,
     OverflowPolicyError,
     RunLog,
     StepCommitted,
+    StreamWriter,
     SubscriberBusyError,
     SubscriberDisconnectedError,
     SubscriberLagged,
     TaskFinished,
     TaskStarted,
-    Token,
     UnknownStreamModeError,
     ValuesMissingError,
     Withdrawn,
@@ -32,7 +33,7 @@ from streaming import (
     chunk_id,
 )
 from streaming.testing import JsonCodec, MemoryEventLog
-from tests.streaming.lib import data_of, publish, take, turns
+from tests.streaming.lib import data_of, publish, say, take, turns
 
 SAVED = CheckpointSaved(config={}, parent_config=None, metadata={}, next=[], tasks=[])
 
@@ -606,7 +607,7 @@ class TestHandedOver:
     async def test_chunks_are_made_as_they_are_published(self) -> None:
         log = RunLog("run", keep=False)
         owner = log.own("custom")
-        publish(log, "a", "b")
+        say(log, "a", "b")
         assert [chunk.data for chunk in owner.made] == ["a", "b"]
         assert (log.held, log.backlog()) == ((0, 0), 2)
         assert await take(owner, 2) == ["a", "b"]
@@ -614,46 +615,120 @@ class TestHandedOver:
     async def test_what_it_has_no_room_for_is_taken_in_its_turn(self) -> None:
         log = RunLog("run", keep=False)
         owner = log.own("custom")
-        publish(log, *range(500))
+        say(log, *range(500))
         assert 0 < len(owner.made) < 500
         assert log.held[0] == 500 - len(owner.made)
         assert await take(owner, 300) == list(range(300))
-        publish(log, *range(500, 600))
+        say(log, *range(500, 600))
         assert await take(owner, 300) == list(range(300, 600))
         waits = asyncio.create_task(anext(owner))
         await turns()
         assert log.held[0] == 0
-        publish(log, "handed")
+        say(log, "handed")
         assert (log.held[0], (await waits).data) == (0, "handed")
 
     async def test_what_is_left_in_the_log_keeps_its_place_among_it(self) -> None:
         log = RunLog("run", keep=False)
         owner = log.own(["custom", "updates"])
-        publish(log, 1)
+        say(log, 1)
         log.publish(TaskFinished(task_id="1", name="n", update={"x": 1}, result={}))
-        publish(log, 2)
+        say(log, 2)
         assert [chunk.data for chunk in owner.made] == [1]
         assert await take(owner, 3) == [1, {"n": {"x": 1}}, 2]
 
     async def test_others_read_it_from_the_log(self) -> None:
         log = RunLog("run", keep=False)
         owner, other = log.own("custom"), log.subscribe("custom")
-        publish(log, 1, 2)
+        say(log, 1, 2)
         assert await take(owner, 2) == await take(other, 2) == [1, 2]
         other.close()
-        publish(log, 3)
+        say(log, 3)
         late = log.subscribe("custom")
-        publish(log, 4)
+        say(log, 4)
         assert (await take(owner, 2), await take(late, 1)) == ([3, 4], [4])
 
     async def test_what_it_does_not_show_is_passed_over(self) -> None:
         log = RunLog("run", keep=False)
+        owner, fence = log.own("messages"), Fence()
+        assert log.hand((), "custom", "unseen", fence)
+        assert log.hand(("sub:1",), "messages", "unseen", fence)
+        assert not owner.made
+        assert log.hand((), "messages", "seen", fence)
+        assert [(chunk.id, chunk.data) for chunk in owner.made] == [
+            (chunk_id(3, "messages"), "seen")
+        ]
+
+    async def test_what_it_does_not_show_does_not_wake_it(self) -> None:
+        log = RunLog("run", keep=False)
         owner = log.own("messages")
-        log.publish(Custom(data="unseen"))
-        log.publish(Token(ns=("sub:1",), chunk="unseen"))
-        log.publish(Token(chunk="whole", seen_in=((),)))
-        log.publish(Token(chunk="seen"))
-        assert [chunk.data for chunk in owner.made] == [("seen", {})]
+        waits = asyncio.create_task(anext(owner))
+        await turns()
+        assert log.hand((), "custom", "unseen", Fence())
+        await turns()
+        assert (waits.done(), log.stats().lag) == (False, 0)
+        await log.caught_up()
+        assert log.hand((), "messages", "seen", Fence())
+        assert (await waits).data == "seen"
+
+    async def test_a_log_that_others_may_join_hands_nothing(self) -> None:
+        kept, durable = RunLog("run"), RunLog("run", event_log=MemoryEventLog(), codec=JsonCodec())
+        bare_log = RunLog("run", keep=False)
+        for log in (kept, durable):
+            log.own("custom")
+            assert not log.hand((), "custom", 1, Fence())
+        assert not bare_log.hand((), "custom", 1, Fence())
+
+    async def test_a_fenced_task_hands_nothing_and_is_counted(self) -> None:
+        log = RunLog("run", keep=False)
+        owner, writer = log.own("custom"), StreamWriter(log)
+        writer("in time")
+        writer.fence()
+        writer("too late")
+        assert [chunk.data for chunk in owner.made] == ["in time"]
+        assert (log.stats().published, log.stats().refused) == (1, 1)
+
+    async def test_no_more_is_handed_than_a_writer_may_be_ahead(self) -> None:
+        log = RunLog("run", keep=False, high_water=2, low_water=1)
+        owner = log.own("custom")
+        say(log, 1, 2, 3)
+        assert ([chunk.data for chunk in owner.made], log.backlog()) == ([1, 2], 3)
+        assert await take(owner, 3) == [1, 2, 3]
+
+    async def test_a_reader_that_is_cancelled_as_it_is_handed_something_loses_nothing(self) -> None:
+        log = RunLog("run", keep=False)
+        owner = log.own("custom")
+        waits = asyncio.create_task(anext(owner))
+        await turns()
+        say(log, 1)
+        waits.cancel()
+        say(log, 2)
+        with pytest.raises(asyncio.CancelledError):
+            await waits
+        say(log, 3)
+        assert await take(owner, 3) == [1, 2, 3]
+
+    async def test_one_that_was_cancelled_waits_no_more_and_may_wait_again(self) -> None:
+        log = RunLog("run", keep=False)
+        owner = log.own("custom")
+        for number in range(3):
+            waits = asyncio.create_task(anext(owner))
+            await turns()
+            waits.cancel()
+            await asyncio.wait([waits])
+            say(log, number)
+            assert await take(owner, 1) == [number]
+
+    def test_a_reader_whose_loop_is_gone_does_not_stop_who_writes(self) -> None:
+        log = RunLog("run", keep=False)
+        owner, loop = log.own("custom"), asyncio.new_event_loop()
+        waits = owner.__anext__()
+        loop.call_soon(waits.send, None)
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+        loop.close()
+        say(log, 1, 2)
+        assert [chunk.data for chunk in owner.made] == [1, 2]
+        waits.close()
 
     async def test_a_filter_is_asked_by_the_reader_and_not_by_who_publishes(self) -> None:
         log, asked = RunLog("run", keep=False), list[Event]()
@@ -663,30 +738,30 @@ class TestHandedOver:
             return True
 
         owner = log.own("custom", where=keep)
-        publish(log, 1)
+        say(log, 1)
         assert not asked
         assert (await take(owner, 1), len(asked)) == ([1], 1)
 
     async def test_it_is_made_as_the_owner_wants_it_even_if_it_looks_like_a_gap(self) -> None:
         log = RunLog("run", keep=False)
         owner = log.own("custom", make=bare(single_mode=True, subgraphs=False))
-        publish(log, Gap(1, 2))
+        say(log, Gap(1, 2))
         assert await anext(owner) == Gap(1, 2)
 
     async def test_nothing_is_handed_after_finish_or_close(self) -> None:
         log = RunLog("run", keep=False)
         owner = log.own("custom")
-        publish(log, 1)
+        say(log, 1)
         owner.finish()
-        publish(log, 2)
+        say(log, 2)
         assert await data_of(owner) == [1]
-        publish(log, 3)
+        say(log, 3)
         assert not owner.made
 
     async def test_threads_that_write_at_once_are_read_in_the_order_of_their_ids(self) -> None:
         log = RunLog("run", keep=False)
         owner = log.own("custom", make=lambda number, *_: number)
-        writers = [asyncio.to_thread(publish, log, *range(2_000)) for _ in range(3)]
+        writers = [asyncio.to_thread(say, log, *range(2_000)) for _ in range(3)]
         written = asyncio.gather(*writers)
         ids = [await anext(owner) for _ in range(6_000)]
         await written

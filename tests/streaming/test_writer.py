@@ -137,7 +137,7 @@ async def test_a_worker_thread_waits_for_the_owner_in_its_own_thread() -> None:
             written += 1
 
     writing = asyncio.create_task(asyncio.to_thread(writes))
-    await until(lambda: log._room.waiting == 1)
+    await until(lambda: len(log._room.waiters) == 1)
     await turns()
     assert written == 8
     assert await take(owner, 8) == list(range(8))
@@ -158,7 +158,7 @@ async def test_a_blocked_thread_is_let_go(how: str) -> None:
             writer(number)
 
     writing = asyncio.create_task(asyncio.to_thread(writes))
-    await until(lambda: log._room.waiting == 1)
+    await until(lambda: len(log._room.waiters) == 1)
     actions: dict[str, Any] = {
         "fence": writer.fence,
         "owner leaves": owner.close,
