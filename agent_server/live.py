@@ -22,7 +22,9 @@ class LiveRun:
         self.run = run
         """The run as its row says, kept up to date."""
         self.engine: actors.Run | None = None
-        """The engine's run, once it has begun; of another attempt after a restart."""
+        """The engine's run, from its beginning to its end; of another attempt after a restart."""
+        self.log: RunLog | None = None
+        """Its events, once it has begun; they stay when the engine's run has gone."""
         self.values: Any = None
         """What `wait` and `join` answer, once it is settled: the final values, with
         "__interrupt__" where it waits for answers, or {"__error__": …}."""
@@ -31,11 +33,6 @@ class LiveRun:
 
     def __repr__(self) -> str:
         return f"<LiveRun {self.run.run_id} {self.run.status} thread={self.run.thread_id}>"
-
-    @property
-    def log(self) -> RunLog | None:
-        """Its events, once it has begun."""
-        return None if self.engine is None else self.engine.log
 
     @property
     def is_settled(self) -> bool:
@@ -60,7 +57,7 @@ class LiveRun:
 
     def begin(self, engine: actors.Run, attempt: int) -> None:
         """The engine runs it."""
-        self.engine = engine
+        self.engine, self.log = engine, engine.log
         self.run = replace(self.run, status="running", attempt=attempt)
         self._begun.set()
 
@@ -68,6 +65,7 @@ class LiveRun:
         """It has ended, and whoever reads its row learns the same."""
         self.run = replace(self.run, status=status, error=error)
         self.values = values
+        self.engine = None  # ended runs are kept for hours: what they ran on is most of them
         self._begun.set()
         self._settled.set()
 
