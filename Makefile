@@ -17,10 +17,10 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint types bench docs clean
+.PHONY: help demo test lint types bench bench-server docs clean
 
 help: ## these words
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 8
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 8
 
 demo: $(VENV)/.core ## a chat that is killed and goes on where it stopped
 	$(BIN)/python -m examples.chat --demo
@@ -39,6 +39,9 @@ types: $(VENV)/.lint ## pyright, strict on the packages
 
 bench: $(VENV)/.test ## the benchmarks
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
+
+bench-server: $(VENV)/.bench ## our server beside `langgraph dev`, which this installs
+	$(BIN)/python -m benchmarks --server $(if $(QUICK),--quick)
 
 docs: $(VENV)/.test ## every example and every link of the documents
 	$(BIN)/python -m pytest tests/docs
@@ -62,6 +65,10 @@ $(VENV)/.core: pyproject.toml | $(VENV)/.python
 $(VENV)/.test: pyproject.toml | $(VENV)/.python
 	$(INSTALL) -e '.[test]'
 	touch $@ $(VENV)/.core
+
+$(VENV)/.bench: pyproject.toml | $(VENV)/.python
+	$(INSTALL) -e '.[bench]'
+	touch $@ $(VENV)/.test $(VENV)/.core
 
 $(VENV)/.lint: pyproject.toml | $(VENV)/.python
 	$(INSTALL) -e '.[lint]'

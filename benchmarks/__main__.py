@@ -1,4 +1,4 @@
-"""The command: `python -m benchmarks [--quick] [--only NAME …] [--out FOLDER]`."""
+"""The command: `python -m benchmarks [--quick] [--server | --only NAME …] [--out FOLDER]`."""
 
 from __future__ import annotations
 
@@ -8,21 +8,26 @@ from pathlib import Path
 from .machine import describe
 from .report import markdown, write
 from .runner import run
+from .served.server import Servers
 from .workloads import WORKLOADS
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two rounds of less work each")
-    parser.add_argument(
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument(
+        "--server", action="store_true", help="the workloads that ask a server, alone"
+    )
+    chosen.add_argument(
         "--only", nargs="+", metavar="NAME", choices=sorted(WORKLOADS), help="these workloads only"
     )
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help="write results.json and .md here"
     )
     given = parser.parse_args()
-    chosen = [WORKLOADS[name] for name in given.only or WORKLOADS]
-    results = run(chosen, quick=given.quick, say=print)
+    names = [name for name in WORKLOADS if not given.server or WORKLOADS[name].load is Servers]
+    results = run([WORKLOADS[name] for name in given.only or names], quick=given.quick, say=print)
     machine = describe()
     if given.out is not None:
         write(given.out, machine, results)

@@ -22,6 +22,8 @@ PACKAGES = (
     "langgraph-checkpoint",
     "langgraph-checkpoint-sqlite",
 )
+SERVERS = ("uvicorn", "langgraph-sdk", "langgraph-cli", "langgraph-api", "langgraph-runtime-inmem")
+"""Named where they are installed."""
 LEVELS = {0: "OFF", 1: "NORMAL", 2: "FULL", 3: "EXTRA"}
 
 
@@ -36,7 +38,15 @@ def describe() -> dict[str, str]:
         "synchronous": f"{OURS}: NORMAL, and a flush of the log before a step counts as synced; "
         f"{THEIRS}: {asyncio.run(_their_level())}",
         **{name: importlib.metadata.version(name) for name in PACKAGES},
+        **{name: version for name in SERVERS if (version := _version(name))},
     }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _processor() -> str:

@@ -26,7 +26,7 @@ def write(folder: Path, machine: Mapping[str, str], results: Sequence[Result]) -
 
 
 def markdown(machine: Mapping[str, str], results: Sequence[Result]) -> str:
-    """The machine as a list, the medians as a table; the ratio is LangGraph's figure by ours."""
+    """The machine as a list, the medians as a table; the ratio says how far ours is ahead."""
     facts = "\n".join(f"- {name}: {value}" for name, value in machine.items())
     rows = "\n".join(_row(result) for result in results)
     return f"{facts}\n\n{HEAD}\n{rows}"

@@ -8,12 +8,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from .contenders import LIMIT, OURS, THEIRS
+from .served.server import ROOT, Servers, peer_is_here
 from .workload import Workload
 
-ROOT = Path(__file__).resolve().parent.parent
 QUICK_ROUNDS = 2
 
 
@@ -43,9 +42,12 @@ class Result:
 
     @property
     def ratio(self) -> float | None:
-        """How many times LangGraph's figure is ours; None when one of them is missing or zero."""
+        """How many times better ours is; None when a figure is missing or zero."""
         ours, theirs = self.figures.get(OURS), self.figures.get(THEIRS)
-        return theirs.median / ours.median if ours and theirs and ours.median > 0 else None
+        if not ours or not theirs or min(ours.median, theirs.median) <= 0:
+            return None
+        ratio = theirs.median / ours.median
+        return 1 / ratio if self.workload.more_is_better else ratio
 
     @property
     def met(self) -> bool | None:
@@ -58,11 +60,15 @@ class Result:
 
 def run(workloads: Sequence[Workload], *, quick: bool, say: Callable[[str], None]) -> list[Result]:
     """Measure every workload; `say` is told of each figure as it comes."""
+    if any(workload.load is Servers for workload in workloads) and not peer_is_here():
+        say(
+            "langgraph dev is not installed, so our server is measured alone; see make bench-server"
+        )
     return [_measure(workload, quick=quick, say=say) for workload in workloads]
 
 
 def _measure(workload: Workload, *, quick: bool, say: Callable[[str], None]) -> Result:
-    contenders = [OURS, THEIRS, LIMIT] if workload.limit else [OURS, THEIRS]
+    contenders = _contenders(workload)
     measured = {contender: list[float]() for contender in contenders}
     for _ in range(min(QUICK_ROUNDS, workload.rounds) if quick else workload.rounds):
         for contender in contenders:
@@ -70,6 +76,12 @@ def _measure(workload: Workload, *, quick: bool, say: Callable[[str], None]) -> 
             measured[contender].append(figure)
             say(f"{workload.name:16} {contender:10} {figure:12.2f} {workload.unit}")
     return Result(workload, {name: Figures(tuple(rounds)) for name, rounds in measured.items()})
+
+
+def _contenders(workload: Workload) -> list[str]:
+    if workload.load is Servers and not peer_is_here():
+        return [OURS]
+    return [OURS, THEIRS, LIMIT] if workload.limit else [OURS, THEIRS]
 
 
 def _in_own_process(name: str, contender: str, size: str) -> float:

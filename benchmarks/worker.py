@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .contenders import LIMIT, load
+from .contenders import LIMIT
 from .workload import Stage, Workload
 from .workloads import WORKLOADS
 
@@ -25,7 +25,7 @@ async def _measure(workload: Workload, contender: str, stage: Stage) -> float:
         if workload.limit is None:
             raise LookupError(f"{workload.name} has no bare-asyncio form; measure an engine")
         return await workload.limit(stage)
-    return await workload.measure(load(contender), stage)
+    return await workload.measure(workload.load(contender), stage)
 
 
 if __name__ == "__main__":

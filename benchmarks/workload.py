@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
-from .contenders import Engine
+from .contenders import load
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,30 +26,37 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What must hold: LangGraph's figure at least `ratio` times ours, or ours at most `limit`."""
+    """What must hold: LangGraph's figure at least `ratio` times ours, ours at most `limit`, or ours
+    at least `least`."""
 
     ratio: float | None = None
     limit: float | None = None
+    least: float | None = None
 
     def met(self, ours: float, theirs: float | None) -> bool:
         """Whether the figures meet it."""
         if self.limit is not None:
             return ours <= self.limit
+        if self.least is not None:
+            return ours >= self.least
         return self.ratio is None or theirs is None or theirs >= self.ratio * ours
 
     def __str__(self) -> str:
         if self.limit is not None:
             return f"≤ {self.limit:g}"
+        if self.least is not None:
+            return f"≥ {self.least:,g}"
         return "" if self.ratio is None else f"≥ {self.ratio:g} ×"
 
 
-Measure = Callable[[Engine, Stage], Awaitable[float]]
+Measure = Callable[[Any, Stage], Awaitable[float]]
+"""Given what the workload's `load` has made of a contender's name."""
 Limit = Callable[[Stage], Awaitable[float]]
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One question; every figure is in `unit`, and less is better."""
+    """One question; every figure is in `unit`.  Less is better, but of what comes per second."""
 
     name: str
     question: str
@@ -59,6 +67,13 @@ class Workload:
     target: Target = field(default_factory=Target)
     rounds: int = 5
     """Rounds of a full run; slow or exact workloads need fewer."""
+    load: Callable[[str], Any] = load
+    """Makes of a contender's name what is measured: an engine, or its servers."""
+
+    @property
+    def more_is_better(self) -> bool:
+        """Whether the figure is a rate."""
+        return self.unit.endswith("/s")
 
 
 async def microseconds(work: Callable[[], Awaitable[object]], units: int, repeats: int) -> float:

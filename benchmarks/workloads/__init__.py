@@ -12,6 +12,8 @@ from . import (
     imports,
     memory,
     memory_saver,
+    server,
+    server_sdk,
     sqlite_many,
     sqlite_one,
     streams,
@@ -38,6 +40,8 @@ WORKLOADS: dict[str, Workload] = {
         first_chunk,
         imports,
         memory,
+        server,
+        server_sdk,
     )
     for workload in module.WORKLOADS
 }

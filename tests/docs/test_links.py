@@ -11,7 +11,7 @@ from tests.docs.documents import ROOT, documents, prose
 
 _LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 _HEADING = re.compile(r"^#{1,6} +(?P<text>.+?)$", re.MULTILINE)
-_WORD = re.compile(r"`make (?P<word>[a-z]+)")
+_WORD = re.compile(r"`make (?P<word>[a-z-]+)")
 
 
 def _anchors(path: Path) -> set[str]:
@@ -38,7 +38,7 @@ def test_every_link_inside_the_repository_leads_somewhere(path: Path) -> None:
 
 @pytest.mark.parametrize("path", documents(), ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_every_word_of_make_that_is_named_exists(path: Path) -> None:
-    rules = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    rules = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     assert set(_WORD.findall(path.read_text("utf-8"))) <= rules
 
 
