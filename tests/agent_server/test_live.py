@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from actors import END, START, ActorSystem, StateGraph
 from agent_server.live import LiveRun
 from agent_server.orders import RunBody, run_from
 from tests.agent_server.stage import assistant_of
@@ -38,3 +39,18 @@ async def test_one_that_is_suspended_is_over_for_this_process_only() -> None:
     live.suspend()
     run = await live.settled()
     assert (live.is_settled, run.ended, run.status) == (True, False, "pending")
+
+
+async def test_an_ended_run_keeps_its_events_and_lets_go_of_what_it_ran_on() -> None:
+    graph = StateGraph(dict).add_node("node", lambda state: {"a": 1})
+    graph.add_edge(START, "node").add_edge("node", END)
+    live = live_run()
+    async with ActorSystem("test") as system:
+        engine = await system.start(graph.compile(), {}, {}, stateless=True)
+        live.begin(engine, 1)
+        assert live.engine is engine
+        await engine.ended()
+        live.settle("success", {"a": 1})
+    assert live.engine is None
+    assert live.log is engine.log
+    assert live.log.last > 0
