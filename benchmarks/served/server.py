@@ -67,14 +67,13 @@ class Servers:
         return self.name == OURS
 
     @contextmanager
-    def start(self, folder: Path, *, jobs: int | None = None) -> Iterator[Server]:
-        """A fresh one with nothing in it; `jobs`: how many runs LangGraph's takes at a time.  Ours
-        takes all that come."""
+    def start(self, folder: Path) -> Iterator[Server]:
+        """A fresh one with nothing in it, with the settings that it has by itself."""
         config, port = write_project(folder, self.name), _free_port()
         began = perf_counter()
         with (folder / "server.log").open("w") as log:
             process = subprocess.Popen(
-                _command(self.name, config, port, jobs),
+                _command(self.name, config, port),
                 cwd=folder,
                 env={**os.environ, **QUIET, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": ""},
                 stdout=log,
@@ -105,14 +104,13 @@ def _their_command() -> Path:
     return Path(sys.executable).parent / "langgraph"
 
 
-def _command(name: str, config: Path, port: int, jobs: int | None) -> list[str]:
+def _command(name: str, config: Path, port: int) -> list[str]:
     if name == OURS:
         options = ["--config", str(config), "--port", str(port)]
         return [sys.executable, "-m", "agent_server", "serve", *options]
     assert name == THEIRS
     options = ["--config", str(config), "--port", str(port), "--no-reload", "--no-browser"]
-    many = [] if jobs is None else ["--n-jobs-per-worker", str(jobs)]
-    return [str(_their_command()), "dev", *options, *many]
+    return [str(_their_command()), "dev", *options]
 
 
 def _free_port() -> int:

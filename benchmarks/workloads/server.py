@@ -19,7 +19,7 @@ from benchmarks.served.server import Server, Servers
 from benchmarks.workload import Stage, Target, Workload
 
 JOKE = {"assistant_id": "joke", "input": {"topic": "ice cream"}}
-EVENTS, CLIENTS, JOINERS, JOBS = 5_000, 16, 10, 100
+EVENTS, CLIENTS, JOINERS = 5_000, 16, 10
 SETTLING = 0.5
 """Seconds that joiners get to be there before there is something to read."""
 
@@ -47,13 +47,8 @@ async def many_clients(servers: Servers, stage: Stage) -> float:
         return _runs(servers, stage, server)[0]
 
 
-async def many_clients_many_jobs(servers: Servers, stage: Stage) -> float:
-    with servers.start(stage.folder, jobs=JOBS) as server:
-        return _runs(servers, stage, server)[0]
-
-
 async def processor_of_a_run(servers: Servers, stage: Stage) -> float:
-    with servers.start(stage.folder, jobs=JOBS) as server:
+    with servers.start(stage.folder) as server:
         return _runs(servers, stage, server)[1]
 
 
@@ -148,18 +143,9 @@ WORKLOADS = [
     ),
     Workload(
         "server-clients",
-        f"streamed stateless runs of {CLIENTS} clients at once; settings as they come",
+        f"streamed stateless runs of {CLIENTS} clients at once",
         "runs/s",
         many_clients,
-        target=Target(least=300),
-        rounds=3,
-        load=Servers,
-    ),
-    Workload(
-        "server-jobs",
-        f"the same, LangGraph's with --n-jobs-per-worker {JOBS}",
-        "runs/s",
-        many_clients_many_jobs,
         target=Target(least=300),
         rounds=3,
         load=Servers,

@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.served.server import Server, Servers
 from benchmarks.workload import Stage, Workload
 
-from .server import CLIENTS, EVENTS, JOBS, JOKE
+from .server import CLIENTS, EVENTS, JOKE
 
 
 def _client(server: Server) -> Any:
@@ -35,7 +35,7 @@ async def one_client(servers: Servers, stage: Stage) -> float:
 
 
 async def many_clients(servers: Servers, stage: Stage) -> float:
-    with servers.start(stage.folder, jobs=JOBS) as server:
+    with servers.start(stage.folder) as server:
         count = stage.size(800, 200) if servers.is_ours else stage.size(160, 64)
         left = iter(range(count))
 
@@ -70,7 +70,7 @@ WORKLOADS = [
     ),
     Workload(
         "sdk-clients",
-        "`server-jobs` with langgraph_sdk (waited for), which takes as much time itself",
+        "runs of as many clients of langgraph_sdk at once, waited for",
         "runs/s",
         many_clients,
         rounds=3,
