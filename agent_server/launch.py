@@ -54,6 +54,7 @@ def engine_config(run: Run, attempt: int, checkpoint: Json | None) -> dict[str, 
         **order.metadata,
         "graph_id": run.graph_id,
         "assistant_id": run.assistant_id,
+        "run_id": run.run_id,
         "run_attempt": attempt,
     }
     return config

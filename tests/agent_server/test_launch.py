@@ -63,6 +63,7 @@ def test_what_names_the_run_cannot_be_changed_by_its_config() -> None:
         "langgraph_auth_permissions": [],
     }
     assert (config["metadata"]["m"], config["metadata"]["run_attempt"]) == (1, 2)
+    assert config["metadata"]["run_id"] == made.run_id
 
 
 def test_a_checkpoint_is_part_of_the_config() -> None:
