@@ -111,12 +111,18 @@ class NoticePieces:
 
     def __init__(self, notices: ThreadNotices) -> None:
         self._notices = notices
+        self.whole = True
+        """False once they have ended, since only the server's stop ends them."""
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> bytes:
-        notice = await anext(self._notices)
+        try:
+            notice = await anext(self._notices)
+        except StopAsyncIteration:
+            self.whole = False
+            raise
         return b"event: %s\r\ndata: %s\r\nid: %d\r\n\r\n" % (
             notice["method"].encode(),
             to_json(notice),

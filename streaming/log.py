@@ -2,8 +2,8 @@
 
 Publishing never waits: it gives the event the next id, puts it into the ring and wakes the readers
 that wait (once, however much is published until they run).  Any thread may publish.  What nodes
-say is handed to an owner that has read all before it, as a chunk and without an event, if no one else
-can see it: that costs a third of taking it.
+say is handed to an owner that has read all before it, as a chunk and without an event, if no one
+else can see it: that costs a third of taking it.
 
 *Visible* is the highest id that readers may see.  Without a durable log that is the last id; with
 one it is the last id whose row is committed.  Rows get there in two ways: `pump` commits what was

@@ -235,7 +235,9 @@ def test_what_overwrites_is_not_settled(value: Any) -> None:
     assert BinaryOperatorAggregate(list, Stamping()).named("v").settle(value) is value
 
 
-@pytest.mark.parametrize("channel", [appending(), LastValue(list).named("v")], ids=["aggregate", "last value"])
+@pytest.mark.parametrize(
+    "channel", [appending(), LastValue(list).named("v")], ids=["aggregate", "last value"]
+)
 def test_any_other_channel_takes_writes_as_they_are(channel: Any) -> None:
     value = ["a"]
     assert not channel.settles
