@@ -62,6 +62,12 @@ def chapters(path: Path) -> list[Chapter]:
     return [Chapter(path, tuple(examples)) for examples in found if examples]
 
 
+def blocks(path: Path) -> list[Block]:
+    """All its fenced blocks, in order."""
+    items = _items(path.read_text(encoding="utf-8"))
+    return [item for item in items if isinstance(item, Block)]
+
+
 def prose(path: Path) -> str:
     """The document without its blocks."""
     items = _items(path.read_text(encoding="utf-8"))
