@@ -71,10 +71,7 @@ class GraphStream(AsyncIterator[Any]):
     async def __anext__(self) -> Any:
         if self._over:
             raise StopAsyncIteration
-        if self._chunks is None:
-            self._loop = asyncio.get_running_loop()
-            self._run, self._chunks = self._begin()
-        reader, shown = self._chunks, SKIP
+        reader, shown = self._chunks or self._begun(), SKIP
         try:
             while shown is SKIP:
                 if not reader.made:
@@ -93,18 +90,24 @@ class GraphStream(AsyncIterator[Any]):
                 raise
         else:
             return shown
-        await self._end()
+        self._over = True
+        try:
+            await self._end()
+        except BaseException as error:
+            show_user_frames(error)  # here, as any frame above would be shown again
+            raise
         raise StopAsyncIteration
+
+    def _begun(self) -> Reader:
+        """The reader of the run, which begins now."""
+        self._loop = asyncio.get_running_loop()
+        self._run, self._chunks = self._begin()
+        return self._chunks
 
     async def _end(self) -> None:
         """The chunks are at their end, and so is the run."""
-        self._over = True
         if self._run is not None:
-            try:
-                self._output = await self._run.output()
-            except BaseException as error:
-                show_user_frames(error)
-                raise
+            self._output = await self._run.output()
 
     def take_nowait(self) -> Any:
         """The next chunk if it needs no waiting, so no event loop either; else SKIP."""
