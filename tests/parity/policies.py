@@ -282,11 +282,11 @@ def a_limit_of_its_own_wins_over_the_default(k):
 def heartbeats_and_chunks_are_progress(k):
     async def node(state, runtime: k.Runtime):
         for turn in range(4):
-            await pause(0.1)
+            await pause(0.25)
             runtime.heartbeat() if turn % 2 else runtime.stream_writer(turn)
         return {"log": ["steady"]}
 
-    return limited(k, node, k.TimeoutPolicy(idle_timeout=0.3))
+    return limited(k, node, k.TimeoutPolicy(idle_timeout=0.9))
 
 
 # how many chunks come before the limit is passed is a matter of luck
