@@ -1,7 +1,7 @@
 # Needs make and Python 3.11 or newer, nothing else: each word makes its own .venv when there is none.
 #
 #   make test PYTHON=python3.12      another interpreter for a new .venv
-#   make test ARGS="-k resume -x"    further arguments for pytest
+#   make test ARGS="-k resume -x"    further arguments for pytest, or the benchmarks
 #   make bench QUICK=1               a short run of the benchmarks
 
 PYTHON ?= python3
@@ -42,7 +42,7 @@ types: $(VENV)/.lint ## pyright, strict on the packages
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 bench: $(VENV)/.test ## the benchmarks
-	$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
+	$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(ARGS)
 
 bench-server: $(VENV)/.bench ## our server beside `langgraph dev`, which this installs
 	$(BIN)/python -m benchmarks --server $(if $(QUICK),--quick)
