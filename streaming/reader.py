@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from asyncio import Future
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 from .chunk import Gap, gap_after
 from .committer import DurableRun
 from .cursor import BEHIND, END, WAIT, Cursor, Reading
-from .errors import LogFailedError, SubscriberBusyError
+from .errors import SubscriberBusyError
 from .events import Event
+from .place import Left, Place
 
 
-class EventSource(Protocol):
+class EventSource(Left, Protocol):
     """The log that a reader of events reads."""
-
-    run_id: str
-
-    @property
-    def error(self) -> BaseException | None:
-        """What broke the log, if something did."""
-        ...
 
     @property
     def durable(self) -> DurableRun | None:
@@ -49,12 +42,8 @@ class EventSource(Protocol):
         """Move to the oldest event held."""
         ...
 
-    def leave(self, cursor: Cursor) -> None:
-        """Read no more."""
-        ...
 
-
-class EventReader:
+class EventReader(Place):
     """A reader of all events of a run, whatever graph they come from; made by `log.read`.
 
     One that falls behind the ring reads on from the durable log; where there is none it gets a
@@ -62,8 +51,8 @@ class EventReader:
     """
 
     def __init__(self, source: EventSource, cursor: Cursor) -> None:
+        super().__init__(source, cursor)
         self._source = source
-        self._cursor = cursor
         self._busy = False
         self.limit = 128
         """Events read from the durable log at once; may be changed at any time."""
@@ -83,7 +72,8 @@ class EventReader:
         try:
             taken = await self._take()
             if taken is END:
-                return self._end()
+                self._close_at_end()
+                return []
             if taken is BEHIND:
                 return await self._behind()
             return [] if isinstance(taken, Reading) else self._move(taken)
@@ -115,34 +105,3 @@ class EventReader:
             return []
         self._cursor.position = events[-1].id
         return events
-
-    def _end(self) -> list[Event]:
-        broken = None if self._cursor.closed else self._source.error
-        self.close()
-        if broken is None:
-            return []
-        raise LogFailedError(
-            f"the log of run {self._source.run_id!r} broke ({broken!r}), so events may be "
-            "missing; mend the cause and read the run again from its durable log"
-        ) from broken
-
-    def close(self) -> None:
-        """Read no more; a task that waits for the next events gets none.  Any thread may."""
-        self._source.leave(self._cursor)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        # The log must not keep events for a reader that is gone.
-        cursor: Cursor | None = getattr(self, "_cursor", None)
-        if cursor is not None and not cursor.closed:
-            self._source.leave(cursor)

@@ -11,12 +11,11 @@ from collections import deque
 from collections.abc import Mapping
 from threading import get_ident
 from types import TracebackType
-from typing import Any, Final, Literal, NoReturn, Protocol, Self, get_args
+from typing import Any, Final, Literal, Protocol, Self, get_args
 
 from .chunk import Chunk, Gap, gap_after, shape
 from .cursor import END, WAIT, Cursor, Reading
 from .errors import (
-    LogFailedError,
     SubscriberBusyError,
     SubscriberDisconnectedError,
     SubscriberLagged,
@@ -25,6 +24,7 @@ from .errors import (
 from .events import Event, Withdrawn
 from .modes import SKIP, Skip
 from .options import Resolve
+from .place import Left, Place
 from .view import View
 
 Overflow = Literal["gap", "spill", "disconnect"]
@@ -43,16 +43,10 @@ class _Lost:
 _NONE_GONE: Final[Mapping[int, Gap]] = {}
 
 
-class Source(Protocol):
+class Source(Left, Protocol):
     """The log that a subscriber reads."""
 
-    run_id: str
     resolve: Resolve | None
-
-    @property
-    def error(self) -> BaseException | None:
-        """What broke the log, if something did."""
-        ...
 
     @property
     def visible(self) -> int:
@@ -84,16 +78,12 @@ class Source(Protocol):
         """The next events, from the durable log."""
         ...
 
-    def leave(self, cursor: Cursor) -> None:
-        """Read no more."""
-        ...
-
     def finish(self, cursor: Cursor) -> None:
         """Read what is published by now, then end."""
         ...
 
 
-class Subscriber:
+class Subscriber(Place):
     """A reader with its own place in the log; made by `log.subscribe`.
 
     Iterating gives Chunk, and Gap where events were lost, or the checkpoint is gone that held the
@@ -104,8 +94,8 @@ class Subscriber:
     def __init__(
         self, source: Source, cursor: Cursor, view: View, after: int, overflow: Overflow
     ) -> None:
+        super().__init__(source, cursor)
         self._source = source
-        self._cursor = cursor
         self.made: deque[Any] = cursor.chunks
         """Chunks that were made already; read-only."""
         self._view = view
@@ -192,7 +182,8 @@ class Subscriber:
 
     async def _go_on(self, met: Reading) -> None:
         if met is END:
-            self._end()
+            self._close_at_end()
+            raise StopAsyncIteration
         if met is WAIT:  # woken for nothing
             return
         if self._catching_up or self._overflow == "spill":
@@ -252,16 +243,6 @@ class Subscriber:
             lost=lost,
         )
 
-    def _end(self) -> NoReturn:
-        broken = None if self._cursor.closed else self._source.error
-        self.close()
-        if broken is None:
-            raise StopAsyncIteration
-        raise LogFailedError(
-            f"the log of run {self._source.run_id!r} broke ({broken!r}), so events may be "
-            "missing; mend the cause and read the run again from its durable log"
-        ) from broken
-
     def bare(self, *, single_mode: bool, subgraphs: bool = False) -> BareSubscriber:
         """The same reader, giving what `astream` yields; see `shape`."""
         return BareSubscriber(self, single_mode=single_mode, subgraphs=subgraphs)
@@ -272,29 +253,12 @@ class Subscriber:
 
     def close(self) -> None:
         """Read no more; a task that waits for the next chunk sees the end.  Any thread may."""
-        self._source.leave(self._cursor)
+        super().close()
         self.made.clear()
 
     async def aclose(self) -> None:
         """The same as `close`."""
         self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        # The log must not keep events for, or the run wait for, a reader that is gone.
-        cursor: Cursor | None = getattr(self, "_cursor", None)
-        if cursor is not None and not cursor.closed:
-            self._source.leave(cursor)
 
 
 class OwnerSubscriber(Subscriber):

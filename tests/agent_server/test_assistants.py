@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,17 +9,11 @@ import pytest
 from agent_server.assistant_rows import AssistantQuery, AssistantSort
 from agent_server.assistants import AssistantChange, Assistants
 from agent_server.errors import BadRequestError, ConflictError, InvalidError, NotFoundError
-from tests.agent_server.database import Clock, Database, opened
+from tests.agent_server.database import Clock, Database
 
 ID = "33333333-3333-4333-8333-333333333333"
 AGENT = "fe096781-5601-53d2-b2f6-0d3403f7e9ca"
 """What clients compute for a graph named "agent"."""
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with opened(tmp_path) as database:
-        yield database
 
 
 @pytest.fixture

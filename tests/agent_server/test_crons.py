@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +14,7 @@ from agent_server.crons import LONGEST_WAIT, Crons
 from agent_server.errors import ConflictError, InvalidError, NotFoundError, OverloadedError
 from agent_server.records import Cron
 from checkpoint import new_id
-from tests.agent_server.database import Clock, Database, opened
+from tests.agent_server.database import Clock, Database
 
 ASSISTANT = "fe096781-5601-53d2-b2f6-0d3403f7e9ca"
 MINUTE = 60.0
@@ -38,12 +36,6 @@ class Runs:
 
     def of(self, cron: Cron) -> int:
         return sum(cron_id == cron.cron_id for cron_id, _ in self.started)
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with opened(tmp_path) as database:
-        yield database
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,24 +13,8 @@ from agent_server.thread_rows import mark_thread
 from agent_server.thread_search import ThreadQuery
 from agent_server.threads import Lifetime, Threads
 from checkpoint import SqliteStore
-from tests.agent_server.database import Clock, Database, opened
+from tests.agent_server.database import Clock, Database
 from tests.agent_server.harness.graphs import agent
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with opened(tmp_path) as database:
-        yield database
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def threads(database: Database, clock: Clock) -> Threads:
-    return Threads(database.tables, database.saver, clock)
 
 
 @pytest.fixture

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any, TypedDict
 
 import pytest
@@ -16,7 +14,7 @@ from agent_server.thread_rows import add_thread, mark_thread, settle_thread, thr
 from agent_server.thread_search import ThreadQuery, ThreadSort
 from agent_server.threads import Lifetime, Threads
 from checkpoint import SqliteSaver
-from tests.agent_server.database import Clock, Database, opened
+from tests.agent_server.database import Clock, Database
 
 ID = "11111111-1111-4111-8111-111111111111"
 OTHER = "22222222-2222-4222-8222-222222222222"
@@ -38,22 +36,6 @@ def asking(saver: SqliteSaver) -> CompiledGraph:
     builder.add_edge("tell", "ask")
     builder.add_edge("ask", END)
     return builder.compile(checkpointer=saver)
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with opened(tmp_path) as database:
-        yield database
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def threads(database: Database, clock: Clock) -> Threads:
-    return Threads(database.tables, database.saver, clock)
 
 
 def config(thread_id: str) -> dict[str, Any]:
