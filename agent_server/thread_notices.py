@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, Self
 
-from streaming import Event, EventReader, Gap, RunFailed, RunLog, StepCommitted
+from streaming import Event, EventReader, Gap, RunFailed, RunFinished, RunLog, StepCommitted
 
 from .jsontext import to_json
 from .live import LiveRun
@@ -83,10 +83,15 @@ class ThreadNotices:
             return
         if not batch:
             self._events = None
-            if self._source is not None:
-                await self._source.settled()
+            await self._settled()
         for event in batch:
+            if isinstance(event, RunFinished | RunFailed):
+                await self._settled()  # who hears of the end finds it in the thread's row
             await self._tell(event)
+
+    async def _settled(self) -> None:
+        if self._source is not None:
+            await self._source.settled()
 
     async def _tell(self, event: Event) -> None:
         resolve = None if self._log is None else self._log.resolve
