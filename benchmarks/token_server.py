@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from random import uniform
 from time import perf_counter
 
 TOKENS = 100
 PAUSE = 0.01
-"""Seconds between two tokens: 100 a second, as fast as models speak."""
+"""Seconds between two tokens, on the average: 100 a second, as fast as models speak; each pause is
+between half and one and a half of it, since models do not speak in step with each other."""
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
 
 
@@ -24,7 +26,7 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     await reader.readexactly(int(length.partition(b":")[2]))
     writer.write(HEAD)
     for _ in range(TOKENS):
-        await asyncio.sleep(PAUSE)
+        await asyncio.sleep(PAUSE * uniform(0.5, 1.5))
         writer.write(chunk({"content": f"{perf_counter()} "}))
         await writer.drain()
     writer.write(chunk({}, "stop") + b"data: [DONE]\n\n")
