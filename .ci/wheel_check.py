@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import operator
+import subprocess
 import sys
 from importlib.metadata import files
 from pathlib import Path
@@ -52,11 +53,23 @@ def check_contents() -> None:
         assert package.__file__, package
         assert (Path(package.__file__).parent / "py.typed").is_file(), package
     shipped = {path.parts[0] for path in files("understudy") or () if ".dist-info" not in str(path)}
-    shipped.remove("..")  # the command, which stands in bin/
-    assert shipped == {"agent_server", *(package.__name__ for package in PACKAGES)}, shipped
+    shipped -= {"..", "__pycache__"}  # the command, which stands in bin/, and what pip compiles
+    packages = {"agent_server", *(package.__name__ for package in PACKAGES)}
+    assert shipped == {*packages, "understudy.py"}, shipped
     for name in ("tests", "examples", "benchmarks"):
         assert importlib.util.find_spec(name) is None, name
     assert not LOADED & FORBIDDEN, LOADED & FORBIDDEN
+
+
+def check_command() -> None:
+    """It needs the extra, which is not here, and says so in one line."""
+    command = Path(sys.executable).with_name("understudy")
+    said = subprocess.run(  # noqa: S603
+        [command, "--help"], capture_output=True, text=True, check=False
+    )
+    assert (said.returncode, said.stdout) == (1, ""), said
+    (line,) = said.stderr.splitlines()
+    assert line.endswith("pip install 'understudy[server]'"), line
 
 
 async def check_run(path: str) -> None:
@@ -87,6 +100,7 @@ def check_resume(path: str) -> None:
 
 def main() -> None:
     check_contents()
+    check_command()
     asyncio.run(check_run("runs.sqlite"))
     check_resume("runs.sqlite")
     print(f"the wheel works alone: Python {sys.version.split()[0]}, {Path(sys.prefix).name}")
