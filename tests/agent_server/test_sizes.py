@@ -45,6 +45,18 @@ def test_a_value_that_holds_itself_has_an_end() -> None:
     assert about_bytes(ring) < 10_000
 
 
-@given(st.recursive(st.none() | st.text(), lambda inner: st.lists(inner) | st.tuples(inner)))
+def _nested(depth: int) -> st.SearchStrategy[Any]:
+    """Values of no more levels than are looked at, also when they are put one level deeper."""
+    leaf: st.SearchStrategy[Any] = st.none() | st.text(max_size=20)
+    for _ in range(depth):
+        leaf = leaf | st.lists(leaf, max_size=3)
+    return leaf
+
+
+@given(_nested(3))
 def test_more_is_never_less(value: Any) -> None:
     assert about_bytes([value, value]) >= about_bytes([value]) >= about_bytes(value) > 0
+
+
+def test_what_is_deeper_than_it_looks_counts_as_small() -> None:
+    assert about_bytes([[[[[[["x" * 1_000]]]]]]]) < 1_000
