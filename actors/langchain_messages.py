@@ -116,6 +116,9 @@ def _read_call(given: Any) -> tuple[Any, dict[str, Any] | None]:
     """A call as LangChain takes it; and if its arguments are a text that is no JSON object, as it
     keeps such ones."""
     call = cast("Mapping[str, Any]", given if isinstance(given, Mapping) else {})
+    if custom := call.get("custom"):
+        args = {"__arg1": custom.get("input")}
+        return {"name": custom.get("name"), "args": args, "id": call.get("id")}, None
     function = cast("Mapping[str, Any]", call.get("function") or {})
     text = function.get("arguments")
     if text == "":  # what a call without arguments may have

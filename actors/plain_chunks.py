@@ -8,15 +8,16 @@ from typing import Any, cast
 
 from streaming import MessageChunk, ToolCallChunk
 
-from .plain_messages import REMOVE, PlainMessage
+from .plain_messages import REMOVE, PlainMessage, role_as_stored
 
 
 def is_plain(value: Any) -> bool:
-    """True for a dict with a role that says something: a text, blocks, or which tools to call."""
+    """True for a dict with a role, or LangChain's type of one, that says something: a text, blocks,
+    or which tools to call."""
     if not isinstance(value, dict):
         return False
     plain = cast("PlainMessage", value)
-    if plain.get("role") in (None, REMOVE):
+    if role_as_stored(plain) in (None, REMOVE):
         return False
     content = plain.get("content")
     return isinstance(content, str | list) or (content is None and bool(plain.get("tool_calls")))
@@ -27,12 +28,15 @@ def chunk_of(plain: PlainMessage, message_id: str) -> MessageChunk:
     return MessageChunk(
         _text_of(plain.get("content")),
         message_id,
-        plain["role"],
+        role_as_stored(plain),
         plain.get("name"),
         tuple(_call(place, call) for place, call in enumerate(_listed(plain.get("tool_calls")))),
         plain.get("usage_metadata"),
         plain.get("refusal") or "",
         plain.get("tool_call_id"),
+        plain.get("reasoning_content") or "",
+        tuple(plain.get("annotations") or ()),
+        tuple(plain.get("output_items") or ()),
     )
 
 
@@ -48,10 +52,12 @@ def _text_of_block(block: Any) -> str:
 
 
 def _call(place: int, given: Any) -> ToolCallChunk:
-    """A call, which has OpenAI's form or LangChain's."""
+    """A call, which has one of OpenAI's forms or LangChain's."""
     call = _fields(given)
-    function = _fields(call.get("function")) or {**call, "arguments": call.get("args")}
-    arguments = function.get("arguments")
+    function = _fields(call.get("function")) or _fields(call.get("custom")) or call
+    arguments = function.get("arguments", function.get("args"))
+    if "input" in function:
+        arguments = {"__arg1": function["input"]}
     if arguments is not None and not isinstance(arguments, str):
         arguments = json.dumps(arguments, ensure_ascii=False, default=str)
     return {

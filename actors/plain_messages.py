@@ -62,6 +62,14 @@ def _role_of(message: Mapping[str, Any]) -> Any:
     return message.get("role", message.get("type"))
 
 
+def role_as_stored(message: Mapping[str, Any]) -> Any:
+    """The role that a dict says it has, or LangChain's type of one; None if neither."""
+    if "role" in message:
+        return message["role"]
+    kind = message.get("type")
+    return _PLAIN_ROLES.get(kind, kind) if kind in (*ROLES, CHAT) else None
+
+
 def checked(message: Any) -> Any:
     """What is written as a message, as it is: a dict, a pair of role and content, or a str.
 
@@ -195,5 +203,5 @@ def _as_dict(message: Any) -> PlainMessage:
     plain = cast("PlainMessage", message)
     if "role" not in plain:
         rest = {name: value for name, value in plain.items() if name != "type"}
-        plain = {"role": _PLAIN_ROLES.get(plain["type"], plain["type"]), **rest}
+        plain = {"role": role_as_stored(plain), **rest}
     return plain if "content" in plain else {**plain, "content": ""}

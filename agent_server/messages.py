@@ -15,6 +15,7 @@ _TYPES: Final = {
 }
 """Types of the roles that have another name as a type."""
 _PIECE = "MessageChunk"
+_MORE: Final = ("refusal", "reasoning_content", "annotations", "output_items")
 
 
 def piece_json(chunk: Any) -> Any:
@@ -74,6 +75,10 @@ def _sum(chunks: Sequence[MessageChunk]) -> MessageChunk:
         tuple(call for chunk in chunks for call in chunk.tool_call_chunks),
         next((c.usage_metadata for c in reversed(chunks) if c.usage_metadata), None),
         "".join(chunk.refusal for chunk in chunks),
+        first.tool_call_id,
+        "".join(chunk.reasoning_content for chunk in chunks),
+        tuple(each for chunk in chunks for each in chunk.annotations),
+        tuple(each for chunk in chunks for each in chunk.output_items),
     )
 
 
@@ -84,7 +89,7 @@ def _type_of(chunk: MessageChunk) -> str:
 def _message(chunk: MessageChunk, kind: str) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "content": chunk.content,
-        "additional_kwargs": {"refusal": chunk.refusal} if chunk.refusal else {},
+        "additional_kwargs": {name: more for name in _MORE if (more := getattr(chunk, name))},
         "response_metadata": {},
         "type": kind,
         "name": chunk.name,
@@ -93,6 +98,8 @@ def _message(chunk: MessageChunk, kind: str) -> dict[str, Any]:
     if kind in ("ai", "AIMessageChunk"):
         shown["tool_calls"], shown["invalid_tool_calls"] = _calls(chunk.tool_call_chunks)
         shown["usage_metadata"] = chunk.usage_metadata
+    elif kind == "tool":
+        shown["tool_call_id"] = chunk.tool_call_id
     return shown
 
 

@@ -13,9 +13,10 @@ from os import urandom
 from reprlib import repr as shortened
 from typing import Any, Self
 
+from .draft import Draft
 from .errors import MessageClosedError, MessageOptionError, StreamingError, UnknownPieceError
 from .model_call import ModelCall, whole_call
-from .pieces import Draft, ToolCallChunk, piece_of
+from .pieces import ToolCallChunk, piece_of
 from .tokens import TokenWriter
 from .writer import current_task
 
@@ -38,6 +39,13 @@ class MessageChunk:
     """A piece of what the model says instead of an answer."""
     tool_call_id: str | None = None
     """Of a tool's message: the call that it answers."""
+    reasoning_content: str = ""
+    """A piece of what the model thinks before it answers, or of a summary of that."""
+    annotations: tuple[Mapping[str, Any], ...] = ()
+    """Sources that the text cites, as the service tells of them."""
+    output_items: tuple[Mapping[str, Any], ...] = ()
+    """What a response of OpenAI's API has beside texts and calls of the caller's tools: calls of
+    the service's own tools and what they gave, and reasoning to be sent back."""
 
     def __add__(self, other: MessageChunk) -> MessageChunk:
         """Both pieces as one."""
@@ -50,6 +58,9 @@ class MessageChunk:
             other.usage_metadata or self.usage_metadata,
             self.refusal + other.refusal,
             self.tool_call_id,
+            self.reasoning_content + other.reasoning_content,
+            (*self.annotations, *other.annotations),
+            (*self.output_items, *other.output_items),
         )
 
 
@@ -87,8 +98,8 @@ class MessageStream:
 
     @property
     def message(self) -> dict[str, Any]:
-        """{"role", "content", "id"}, and "name", "tool_calls" (in OpenAI's form), "refusal" and
-        "usage_metadata" if it has them."""
+        """{"role", "content", "id"}, and if it has them "name", "tool_calls" (in OpenAI's form),
+        "refusal", "reasoning_content", "annotations", "output_items" and "usage_metadata"."""
         named = {} if self._name is None else {"name": self._name}
         return {"role": self._role, **self._draft.parts(), "id": self.id, **named}
 
@@ -174,6 +185,10 @@ class MessageStream:
                 piece.tool_calls,
                 piece.usage,
                 piece.refusal,
+                None,
+                piece.reasoning,
+                piece.annotations,
+                piece.items,
             )
             self._show(chunk)
 

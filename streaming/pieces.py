@@ -1,4 +1,4 @@
-"""Pieces of messages: what clients of models stream, in one form, and put together again.
+"""Pieces of messages: what clients of models stream, in one form.
 
 Nothing is imported for it: a piece is known by its fields.  A piece is a text; a chunk of a chat
 completion (`choices`, `usage`), or an event of a helper that has one (`type`: "chunk"); or an event
@@ -7,8 +7,9 @@ of a response (`type`: "response.…"), as the official client of OpenAI's API g
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from reprlib import repr as shortened
 from typing import Any, Literal, TypedDict, cast
 
@@ -20,24 +21,41 @@ class ToolCallChunk(TypedDict):
 
     name: str | None
     args: str | None
-    """A part of the arguments as JSON."""
+    """A part of the arguments as JSON.  The text that a free-form tool is called with is the
+    argument `__arg1`."""
     id: str | None
     index: int
     type: Literal["tool_call_chunk"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Piece:
-    """What one piece adds to a message."""
+    """What one piece adds to a message.  Not frozen, as there is one for each token."""
 
     text: str = ""
     tool_calls: tuple[ToolCallChunk, ...] = ()
     usage: Mapping[str, int] | None = None
     """input_tokens, output_tokens and total_tokens; comes once."""
     refusal: str = ""
+    reasoning: str = ""
+    """What the model thinks before it answers, or a summary of that."""
+    annotations: tuple[Mapping[str, Any], ...] = ()
+    """Sources that the text cites, as the service tells of them."""
+    items: tuple[Mapping[str, Any], ...] = ()
+    """What a response has beside texts and calls of the caller's tools, as the service has it."""
+    free_input: str | None = None
+    """Of the call in `tool_calls`, if its tool takes a text: a part of that."""
 
     def __bool__(self) -> bool:
-        return bool(self.text or self.tool_calls or self.usage or self.refusal)
+        return bool(
+            self.text
+            or self.tool_calls
+            or self.usage
+            or self.refusal
+            or self.reasoning
+            or self.annotations
+            or self.items
+        )
 
 
 def piece_of(given: Any) -> Piece:
@@ -70,8 +88,17 @@ def _of_completion(chunk: Any) -> Piece:
     if delta is None:
         return Piece(usage=usage)
     calls = tuple(map(_call_piece, _get(delta, "tool_calls") or ()))
-    text, refusal = _get(delta, "content") or "", _get(delta, "refusal") or ""
-    return Piece(text, calls, usage, refusal)
+    unnamed: Any = _get(delta, "model_extra")  # what the client has no name for; looked up faster
+    more = delta if unnamed is None else unnamed
+    thought = _get(more, "reasoning_content") or _get(more, "reasoning")
+    return Piece(
+        _get(delta, "content") or _get(_get(delta, "audio"), "transcript") or "",
+        calls,
+        usage,
+        _get(delta, "refusal") or "",
+        thought if isinstance(thought, str) else "",
+        _as_json(_get(more, "annotations") or ()),
+    )
 
 
 def _call_piece(given: Any) -> ToolCallChunk:
@@ -91,15 +118,64 @@ def _call(index: int, name: Any = None, args: Any = None, call_id: Any = None) -
 
 
 def _item_added(event: Any) -> Piece:
+    item, index = _get(event, "item"), _get(event, "output_index")
+    name, call_id = _get(item, "name"), _get(item, "call_id")
+    match _get(item, "type"):
+        case "function_call":
+            return Piece(tool_calls=(_call(index, name, _get(item, "arguments"), call_id),))
+        case "custom_tool_call":
+            text = _get(item, "input") or ""
+            begun = _call(index, name, _FREE_BEGINS + _inside(text), call_id)
+            return Piece(tool_calls=(begun,), free_input=text)
+        case _:
+            return Piece()
+
+
+def _item_done(event: Any) -> Piece:
     item = _get(event, "item")
-    if _get(item, "type") != "function_call":
-        return Piece()
-    name, args, call_id = (_get(item, key) for key in ("name", "arguments", "call_id"))
-    return Piece(tool_calls=(_call(_get(event, "output_index"), name, args, call_id),))
+    return Piece() if _get(item, "type") in _TOLD_IN_PIECES else Piece(items=_as_json([item]))
+
+
+_TOLD_IN_PIECES = ("message", "function_call", "custom_tool_call")
+"""Items of a response that have events of their own for all they hold."""
+_FREE_BEGINS, _FREE_ENDS = '{"__arg1": "', '"}'
+"""A text as arguments, in LangChain's form: what stands before it as JSON, and after it."""
+
+
+def _inside(text: str) -> str:
+    """A text, or a part of it, inside of a JSON string."""
+    return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
 def _arguments(event: Any) -> Piece:
     return Piece(tool_calls=(_call(_get(event, "output_index"), args=_get(event, "delta")),))
+
+
+def _free_input(event: Any) -> Piece:
+    text = _get(event, "delta") or ""
+    return Piece(
+        tool_calls=(_call(_get(event, "output_index"), args=_inside(text)),), free_input=text
+    )
+
+
+def _free_input_done(event: Any) -> Piece:
+    return Piece(tool_calls=(_call(_get(event, "output_index"), args=_FREE_ENDS),), free_input="")
+
+
+def _text(event: Any) -> Piece:
+    return Piece(_get(event, "delta") or "")
+
+
+def _thought(event: Any) -> Piece:
+    return Piece(reasoning=_get(event, "delta") or "")
+
+
+def _next_thought(event: Any) -> Piece:
+    return Piece(reasoning="\n\n" if _get(event, "summary_index") else "")
+
+
+def _cited(event: Any) -> Piece:
+    return Piece(annotations=_as_json([_get(event, "annotation")]))
 
 
 def _completed(event: Any) -> Piece:
@@ -118,10 +194,18 @@ def _failed(event: Any) -> Piece:
 
 _EVENTS: dict[str, Callable[[Any], Piece]] = {
     "chunk": lambda event: _of_completion(_get(event, "chunk")),
-    "response.output_text.delta": lambda event: Piece(_get(event, "delta") or ""),
+    "response.output_text.delta": _text,
+    "response.audio.transcript.delta": _text,
+    "response.output_text.annotation.added": _cited,
     "response.refusal.delta": lambda event: Piece(refusal=_get(event, "delta") or ""),
+    "response.reasoning_text.delta": _thought,
+    "response.reasoning_summary_part.added": _next_thought,
+    "response.reasoning_summary_text.delta": _thought,
     "response.output_item.added": _item_added,
+    "response.output_item.done": _item_done,
     "response.function_call_arguments.delta": _arguments,
+    "response.custom_tool_call_input.delta": _free_input,
+    "response.custom_tool_call_input.done": _free_input_done,
     "response.completed": _completed,
     "response.incomplete": _completed,
     "response.failed": _failed,
@@ -141,53 +225,20 @@ def _usage(given: Any, read: str, written: str) -> dict[str, int] | None:
 
 
 def _get(given: Any, name: str) -> Any:
-    if isinstance(given, Mapping):
+    if isinstance(given, dict):
         return cast("Mapping[str, Any]", given).get(name)
     return getattr(given, name, None)
 
 
-@dataclass(slots=True, eq=False)
-class Draft:
-    """A message in the making: pieces go in, the whole comes out as a plain dict."""
-
-    texts: list[str] = field(default_factory=list[str])
-    refusals: list[str] = field(default_factory=list[str])
-    calls: dict[int, list[ToolCallChunk]] = field(default_factory=dict[int, list[ToolCallChunk]])
-    usage: Mapping[str, int] | None = None
-
-    def add(self, piece: Piece) -> None:
-        """Take in the next piece."""
-        self.texts.append(piece.text)
-        if piece.refusal:
-            self.refusals.append(piece.refusal)
-        for call in piece.tool_calls:
-            self.calls.setdefault(call["index"], []).append(call)
-        self.usage = piece.usage or self.usage
-
-    @property
-    def text(self) -> str:
-        """The text so far."""
-        return "".join(self.texts)
-
-    def parts(self) -> dict[str, Any]:
-        """What a message has beside its role, id and name: always `content`; `tool_calls`,
-        `refusal` and `usage_metadata` if there are any."""
-        made: dict[str, Any] = {"content": self.text}
-        if self.calls:
-            made["tool_calls"] = [_whole_call(self.calls[index]) for index in sorted(self.calls)]
-        if self.refusals:
-            made["refusal"] = "".join(self.refusals)
-        if self.usage is not None:
-            made["usage_metadata"] = dict(self.usage)
-        return made
+def _as_json(values: Iterable[Any]) -> tuple[Mapping[str, Any], ...]:
+    """Objects of the client as plain dicts."""
+    return tuple([_fields(value) for value in values])
 
 
-def _whole_call(pieces: Iterable[ToolCallChunk]) -> dict[str, Any]:
-    """A call in OpenAI's form."""
-    name = args = ""
-    call_id = None
-    for piece in pieces:
-        name += piece["name"] or ""
-        args += piece["args"] or ""
-        call_id = call_id or piece["id"]
-    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": args}}
+def _fields(value: Any) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return cast("dict[str, Any]", value)
+    dump: Any = getattr(value, "model_dump", None)
+    if dump is None:
+        return value.__dict__
+    return dump(mode="json", by_alias=True, exclude_unset=True)

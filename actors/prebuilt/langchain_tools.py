@@ -24,7 +24,7 @@ from actors.values import Command
 
 from .errors import ToolDefinitionError, ToolInvocationError
 from .injected import Injected, add_base
-from .tools import check_function, flaws_of, name_of
+from .tools import check_function, flaws_of, name_of, named_input
 from .turns import ToolCall
 from .wants import Want, Wants, hints_of, wants_of
 
@@ -67,6 +67,7 @@ class LangChainTool:
         self.name = given.name
         self.return_direct = given.return_direct
         self.wants: Wants = _wants(given)
+        self._names = _names(given, self.wants)
         self._async = (
             getattr(given, "coroutine", None) is not None
             or inspect.getattr_static(type(given), "_arun") not in _SYNC_ONLY
@@ -86,6 +87,7 @@ class LangChainTool:
         if not isinstance(args, dict):
             raise ToolInvocationError(self.name, args, "the arguments are no JSON object")
         own = {k: v for k, v in cast("dict[str, Any]", args).items() if k not in self.wants}
+        own = named_input(own, self._names)
         whole: Any = {**call, "args": {**own, **values}, "type": "tool_call"}
         try:
             if self._async and not (self._either and in_sync_call()):
@@ -112,6 +114,14 @@ def _wants(given: BaseTool) -> dict[str, Want]:
     wants = wants_of(hints, lambda name: name in fields and not fields[name].is_required())
     own = ("config", "writer")  # which LangChain fills in, or knows nothing of
     return {name: want for name, want in wants.items() if want.kind not in own}
+
+
+def _names(given: BaseTool, wants: Wants) -> list[str]:
+    """What a model names its arguments; nothing, of a tool that takes a text by itself."""
+    schema: Any = given.get_input_schema()
+    if isinstance(given, StringTool) or not issubclass(schema, BaseModel):
+        return []
+    return [name for name in schema.model_fields if name not in wants]
 
 
 def tool_message(content: Any, call: ToolCall, *, error: bool) -> ToolMessage:

@@ -12,7 +12,7 @@ from actors.runnables import in_worker
 from actors.typed_dicts import modern
 
 from .errors import ToolDefinitionError, ToolInvocationError
-from .turns import ToolCall
+from .turns import FREE_INPUT, ToolCall
 from .wants import Wants, hints_of, wants_of
 
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -49,7 +49,8 @@ class Tool:
 
     A function that is given as a tool becomes one by itself; made by hand it can have another name
     or description, or end the agent's turn with its result (`return_direct`).  The function may be
-    async; a sync one runs in a worker thread.  Arguments are validated by pydantic.
+    async; a sync one runs in a worker thread.  Arguments are validated by pydantic; the text that a
+    model calls a free-form tool with is given to the only parameter.
 
     Raises ToolDefinitionError for what is no such function, and JsonSchemaUnavailableError where
     pydantic is not installed.
@@ -120,7 +121,7 @@ class Tool:
     def _validated(self, args: Any) -> dict[str, Any]:
         if not isinstance(args, dict):
             raise ToolInvocationError(self.name, args, "the arguments are no JSON object")
-        whole = cast("dict[str, Any]", args)
+        whole = named_input(cast("dict[str, Any]", args), self._names)
         given = {name: whole[name] for name in self._names if name in whole}
         try:
             valid = self.arguments.model_validate(given)
@@ -128,6 +129,13 @@ class Tool:
             raise ToolInvocationError(self.name, args, flaws_of(error)) from error
         names = (name for name in self._names if f"p_{name}" in valid.model_fields_set)
         return {name: getattr(valid, f"p_{name}") for name in names}
+
+
+def named_input(args: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """The arguments, of which the text of a free-form call is that of the only parameter."""
+    if [*args] == [FREE_INPUT] and len(names) == 1:
+        return {names[0]: args[FREE_INPUT]}
+    return args
 
 
 def flaws_of(error: ValueError, hidden: Sequence[str] = ()) -> str:

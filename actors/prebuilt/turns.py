@@ -17,6 +17,8 @@ from .errors import ToolInputError
 
 _ASSISTANT = frozenset({"assistant", "ai", "AIMessageChunk"})
 _TOOL = frozenset({"tool", "ToolMessageChunk"})
+FREE_INPUT = "__arg1"
+"""LangChain's name of the only argument of a call that was made with a text."""
 
 
 class ToolCall(TypedDict):
@@ -68,14 +70,18 @@ def calls_of(message: Any) -> list[ToolCall]:
 
 def _parsed(given: Any) -> ToolCall:
     call = cast("Mapping[str, Any]", given if isinstance(given, Mapping) else {})
-    function: Any = call if call.get("function") is None else call["function"]
+    own = (call.get(kind) for kind in ("function", "custom"))
+    function: Any = next((each for each in own if each is not None), call)
     if not isinstance(function, Mapping) or "name" not in function:
         raise ToolInputError(
             f"{given!r} among the tool_calls of a message calls no tool: it has no 'name'. Give "
             "{'name': …, 'args': {…}, 'id': …}, or a call as OpenAI's models give it"
         )
     known, named = call.get("id"), cast("Mapping[str, Any]", function)
-    args = call.get("args", {}) if function is call else _arguments(named.get("arguments"))
+    if function is call.get("custom"):
+        args: Any = {FREE_INPUT: named.get("input")}
+    else:
+        args = call.get("args", {}) if function is call else _arguments(named.get("arguments"))
     return ToolCall(name=named["name"], args=args, id=known, type="tool_call")
 
 

@@ -272,6 +272,14 @@ def test_a_call_may_have_no_arguments() -> None:
     assert [each["args"] for each in message.tool_calls] == [{}]
 
 
+def test_a_free_form_call_has_its_text_as_its_only_argument() -> None:
+    call = {"id": "c1", "type": "custom", "custom": {"name": "run", "input": "a b"}}
+    [message], _ = convert([{"role": "assistant", "content": "", "tool_calls": [call]}])
+    assert isinstance(message, lc.AIMessage)
+    read = {"name": "run", "args": {"__arg1": "a b"}, "id": "c1", "type": "tool_call"}
+    assert message.tool_calls == [read]
+
+
 @pytest.mark.parametrize("more", [{"usage_metadata": "much"}, {"tool_calls": ["no call"]}])
 def test_what_langchain_refuses_in_a_models_message_is_refused(more: dict[str, Any]) -> None:
     with pytest.raises(MessageError, match="LangChain makes none of it"):

@@ -10,6 +10,7 @@ from actors.plain_chunks import chunk_of, is_plain
 from streaming import MessageChunk, ToolCallChunk
 
 OPENAI = {"id": "c", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
+CUSTOM = {"id": "c", "type": "custom", "custom": {"name": "run", "input": 'say "hi"'}}
 LANGCHAIN = {"id": "c", "name": "add", "args": {"a": 1}}
 USAGE = {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}
 
@@ -32,6 +33,8 @@ def said(**fields: Any) -> dict[str, Any]:
         said(content=None, tool_calls=[OPENAI]),
         said(tool_calls=[OPENAI]),
         {"role": "critic", "content": "hi"},
+        {"type": "human", "content": "hi"},
+        {"type": "ai", "tool_calls": [OPENAI]},
     ],
 )
 def test_a_dict_with_a_role_that_says_something_is_a_message(message: Any) -> None:
@@ -49,6 +52,9 @@ def test_a_dict_with_a_role_that_says_something_is_a_message(message: Any) -> No
         said(content=None, tool_calls=[]),
         {"role": None, "content": "hi"},
         {"role": "remove", "content": "", "id": "1"},
+        {"type": "remove", "content": "", "id": "1"},
+        {"type": "text", "content": "a block, or another value"},
+        {"type": ["ai"], "content": "hi"},
     ],
 )
 def test_nothing_else_is(other: Any) -> None:
@@ -73,6 +79,7 @@ def test_the_text_of_a_content_is_shown(content: Any, text: str) -> None:
     [
         ([OPENAI], (call(),)),
         ([LANGCHAIN], (call(),)),
+        ([CUSTOM], (call(name="run", args=r'{"__arg1": "say \"hi\""}'),)),
         ([OPENAI, {**OPENAI, "id": "d"}], (call(), call(1, id="d"))),
         (OPENAI, (call(),)),
         ([{"id": "c", "function": {"name": "add"}}], (call(args=None),)),
@@ -92,3 +99,19 @@ def test_whatever_else_it_says_is_shown() -> None:
     )
     found = {"role": "tool", "content": "3", "tool_call_id": "c"}
     assert chunk_of(found, "m") == MessageChunk("3", "m", "tool", tool_call_id="c")
+
+
+def test_what_a_response_has_beside_its_text_is_shown() -> None:
+    cited, item = {"type": "file_citation"}, {"type": "web_search_call"}
+    message = said(content="", reasoning_content="Hm", annotations=[cited], output_items=[item])
+    assert chunk_of(message, "m") == MessageChunk(
+        "", "m", reasoning_content="Hm", annotations=(cited,), output_items=(item,)
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "role"),
+    [("human", "user"), ("ai", "assistant"), ("system", "system"), ("tool", "tool")],
+)
+def test_langchains_word_for_a_role_is_understood_where_it_writes_it(kind: str, role: str) -> None:
+    assert chunk_of({"type": kind, "content": "hi"}, "m") == MessageChunk("hi", "m", role)

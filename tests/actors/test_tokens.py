@@ -155,6 +155,7 @@ old = {"role": "user", "content": "hi", "id": "old"}
 nameless = {"role": "user", "content": "I am nobody"}
 new = {"role": "assistant", "content": "yo"}
 call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+typed = {"type": "human", "content": "as LangChain writes it", "id": "typed"}
 calls = {"role": "assistant", "content": None, "tool_calls": [call], "id": "calls"}
 
 @task
@@ -162,15 +163,16 @@ def greet():
     return new
 
 async def node(state):
-    return {"messages": [old, nameless, await greet(), new, calls, {"no": "message"}]}
+    return {"messages": [old, nameless, await greet(), new, typed, calls, {"no": "message"}]}
 
 graph = StateGraph(State).add_node(node).add_edge(START, "node").compile()
 seen = set()
 for _ in range(2):
     chunks = graph.stream({"messages": [old, nameless]}, stream_mode="messages")
-    first, second = [chunk for chunk, _ in chunks]
+    first, third, second = [chunk for chunk, _ in chunks]
     assert (first.content, second.id) == ("yo", "calls"), (first, second)
     assert [each["name"] for each in second.tool_call_chunks] == ["f"]
+    assert (third.id, third.role) == ("typed", "user")
     seen.add(first.id)
 assert len(seen) == 2, "a constant is another message in another run"
 assert new == {"role": "assistant", "content": "yo"}

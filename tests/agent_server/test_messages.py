@@ -33,6 +33,15 @@ class TestPieces:
         told = piece_json(MessageChunk("", "m", refusal="no"))
         assert told["additional_kwargs"] == {"refusal": "no"}
 
+    def test_what_a_model_says_beside_the_text_is_told(self) -> None:
+        more = {"reasoning_content": "Hm", "annotations": ({"a": 1},), "output_items": ({"b": 2},)}
+        told = json.loads(to_json(piece_json(MessageChunk("", "m", **more))))  # type: ignore[arg-type]
+        assert told["additional_kwargs"] == json.loads(json.dumps(more))
+
+    def test_a_tools_message_says_which_call_it_answers(self) -> None:
+        told = piece_json(MessageChunk("3", "m", "tool", "add", tool_call_id="c"))
+        assert (told["type"], told["name"], told["tool_call_id"]) == ("tool", "add", "c")
+
     @pytest.mark.parametrize(
         ("chunk", "piece"),
         [
@@ -65,7 +74,9 @@ class TestWholes:
 
 class TestAdding:
     def test_ours_add_up_in_one_go_to_what_they_add_up_to_one_by_one(self) -> None:
-        chunks = [MessageChunk("a", "m"), MessageChunk("b", "m", usage_metadata={"n": 1})]
+        more = MessageChunk("b", "m", usage_metadata={"n": 1}, reasoning_content="Hm")
+        items = MessageChunk("", "m", annotations=({"a": 1},), output_items=({"b": 2},))
+        chunks = [MessageChunk("a", "m") + more, items]
         assert added(chunks) == chunks[0] + chunks[1]
 
     def test_langchains_add_up(self) -> None:

@@ -59,7 +59,15 @@ class Failure:
     """The model says here that it failed."""
 
 
-Part = str | Call | Gate | Break | Failure
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event of a response, as it is; of a chat completion, fields of a delta."""
+
+    kind: str
+    fields: Mapping[str, Any]
+
+
+Part = str | Call | Gate | Break | Failure | Event
 
 
 @dataclass(slots=True)
@@ -121,7 +129,7 @@ class ModelServer:
         return StreamingResponse(events, media_type="text/event-stream")
 
 
-async def spoken(parts: Iterable[Part]) -> AsyncIterator[str | Call | Failure]:
+async def spoken(parts: Iterable[Part]) -> AsyncIterator[str | Call | Failure | Event]:
     """The parts in their time."""
     for part in parts:
         if isinstance(part, Gate):
@@ -197,6 +205,9 @@ async def completion_chunks(
             return
         if isinstance(part, str):
             yield chunk({"content": part})
+            continue
+        if isinstance(part, Event):
+            yield chunk(part.fields)
             continue
         for delta in call_deltas(part, place):
             yield chunk({"tool_calls": [delta]})
@@ -288,6 +299,9 @@ async def response_events(model: str, parts: Sequence[Part]) -> AsyncIterator[st
             error = {"code": "server_error", "message": "overloaded"}
             yield event("response.failed", response={**begun, "status": "failed", "error": error})
             return
+        if isinstance(part, Event):
+            yield event(part.kind, **part.fields)
+            continue
         if isinstance(part, Call):
             place += 1
             for line in call_events(event, part, place):

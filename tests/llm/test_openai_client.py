@@ -10,7 +10,7 @@ from openai import APIConnectionError, APIError, AsyncOpenAI, OpenAI
 
 from actors import START, StateGraph, stream_message
 from streaming import ModelBrokeOffError
-from tests.llm.server import Break, Call, Failure, Gate, ModelServer
+from tests.llm.server import Break, Call, Event, Failure, Gate, ModelServer
 
 USER = {"role": "user", "content": "hi"}
 USAGE = {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}
@@ -209,3 +209,20 @@ async def test_a_reader_that_leaves_ends_the_connection(
     await stream.aclose()
     assert streams[0].response.is_closed
     gate.open()
+
+
+async def test_what_other_services_say_in_chat_completions_is_kept(
+    server: ModelServer, client: AsyncOpenAI
+) -> None:
+    cited = {"type": "url_citation", "url_citation": {"url": "https://cats", "title": "Cats"}}
+    fields = [
+        {"reasoning_content": "H"},
+        {"reasoning": "m"},
+        {"audio": {"transcript": "Hi", "data": "UklGRg=="}},
+        {"annotations": [cited]},
+    ]
+    server.says("client-more", [Event("delta", each) for each in fields])
+    reply = (await talk(client, completions, "client-more").ainvoke({}))["reply"]
+    assert reply["content"] == "Hi"
+    assert reply["reasoning_content"] == "Hm"
+    assert reply["annotations"] == [cited]

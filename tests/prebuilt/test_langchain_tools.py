@@ -160,3 +160,13 @@ def nothing() -> str:
 def test_a_tool_without_parameters() -> None:
     (answer,) = ToolNode([nothing]).invoke([asks(call("nothing"))])
     assert answer["content"] == "nothing"
+
+
+async def test_the_text_of_a_free_form_call_is_given_to_the_only_parameter() -> None:
+    from langchain_openai import custom_tool
+
+    asked = call("shout", "1", __arg1="hey")
+    assert (await LangChainTool(tool_of(shout)).use(asked, {}, {})).content == "HEY"
+    given: Any = custom_tool(shout)
+    (block,) = (await LangChainTool(given).use(asked, {}, {})).content
+    assert block == {"type": "custom_tool_call_output", "output": "HEY"}

@@ -199,3 +199,9 @@ def test_a_type_that_json_does_not_have_is_refused() -> None:
 
     with pytest.raises(ToolDefinitionError, match="cannot be described"):
         Tool(take)
+
+
+async def test_the_text_of_a_free_form_call_is_given_to_the_only_parameter() -> None:
+    assert await used(Tool(shout), __arg1="hey") == await used(Tool(shout), word="hey")
+    with pytest.raises(ToolInvocationError, match="a: Field required"):
+        await used(Tool(add), __arg1="1")

@@ -41,6 +41,11 @@ def test_a_call_is_read_from_any_form(message: Any) -> None:
     assert is_assistant(message)
 
 
+def test_the_text_of_a_free_form_call_is_its_only_argument() -> None:
+    given = {"id": "1", "type": "custom", "custom": {"name": "run", "input": "a b"}}
+    assert calls_of(asks(given)) == [call("run", "1", __arg1="a b")]
+
+
 @pytest.mark.parametrize("arguments", ["", None, "{}"])
 def test_no_arguments_are_an_empty_dict(arguments: Any) -> None:
     (read,) = calls_of(asks({"id": "1", "function": {"name": "now", "arguments": arguments}}))

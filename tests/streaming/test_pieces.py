@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from streaming import ModelBrokeOffError, UnknownPieceError
-from streaming.pieces import Draft, Piece, piece_of
+from streaming.pieces import Piece, piece_of
 
 
 def completion(usage: Any = None, **delta: Any) -> dict[str, Any]:
@@ -102,38 +102,3 @@ def test_anything_else_is_refused_with_what_to_do(given: Any) -> None:
 def test_a_model_that_says_it_failed_is_an_error(given: Any) -> None:
     with pytest.raises(ModelBrokeOffError, match="broke off with 'overloaded': try later"):
         piece_of(given)
-
-
-def whole(*pieces: Any) -> dict[str, Any]:
-    draft = Draft()
-    for piece in pieces:
-        draft.add(piece_of(piece))
-    return draft.parts()
-
-
-def test_texts_are_put_together() -> None:
-    assert whole("a", completion(content="b"), "c") == {"content": "abc"}
-
-
-def test_calls_are_put_together_in_the_order_of_their_places() -> None:
-    pieces = [
-        [{"index": 1, "id": "two", "function": {"name": "g", "arguments": "{"}}],
-        [{"index": 0, "id": "one", "function": {"name": "f", "arguments": ""}}],
-        [{"index": 1, "function": {"arguments": "}"}}],
-    ]
-    assert whole(*(completion(tool_calls=each) for each in pieces)) == {
-        "content": "",
-        "tool_calls": [
-            {"id": "one", "type": "function", "function": {"name": "f", "arguments": ""}},
-            {"id": "two", "type": "function", "function": {"name": "g", "arguments": "{}"}},
-        ],
-    }
-
-
-def test_a_refusal_and_the_usage_stand_beside_the_text() -> None:
-    used = {"type": "response.completed", "response": {"usage": USAGE}}
-    assert whole(completion(refusal="I "), completion(refusal="won't"), used) == {
-        "content": "",
-        "refusal": "I won't",
-        "usage_metadata": USAGE,
-    }
