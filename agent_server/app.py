@@ -33,6 +33,7 @@ from .routes import (
 )
 from .services import open_services
 from .settings import Settings
+from .tracing import TraceParents
 
 EXPOSED = (
     "content-location",
@@ -121,6 +122,7 @@ def _middleware(
 ) -> list[Middleware]:
     keys = settings.keys()
     return [
+        *([Middleware(TraceParents)] if settings.traces != "off" else []),
         Middleware(Requests, tell=(log_request, metrics.told)),
         Middleware(CORSMiddleware, **_cors(settings, file)),
         Middleware(Answers),

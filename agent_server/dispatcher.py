@@ -39,6 +39,7 @@ from .settings import Settings
 from .settling import Settler
 from .tally import Tally
 from .threads import Threads
+from .tracing import Traces
 from .turns import Turns
 from .webhooks import Webhooks
 
@@ -68,6 +69,7 @@ class Dispatcher:
         system: ActorSystem,
         graphs: Graphs,
         threads: Threads,
+        traces: Traces,
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
@@ -76,10 +78,11 @@ class Dispatcher:
         private = settings.allow_private_webhooks
         self._settings = settings
         self._tables = tables
+        self._traces = traces
         self._clock = clock
         self._webhooks = Webhooks(tables, allow_private=private, sleep=sleep)
         self._register = register = Register(settings.retention, clock)
-        runner = Runner(graphs, system, saver)
+        runner = Runner(graphs, system, saver, traces)
         settler = Settler(
             tables, saver, self._webhooks, retention=settings.retention, clock=clock, sleep=sleep
         )
@@ -108,7 +111,7 @@ class Dispatcher:
         (the strategy rejects), NotFoundError (the thread), InvalidError (the webhook),
         OverloadedError (too many runs, a shutdown, a full disk); nothing is changed then.
         """
-        self._check(run)
+        run = self._checked(run)
         if not run.stateless:
             return await self._intake.take(run, if_not_exists)
         job = Job(LiveRun(replace(run, attempt=1)), row=False, begun=True)
@@ -123,7 +126,7 @@ class Dispatcher:
 
         Raises as `accept` does.
         """
-        self._check(run)
+        run = self._checked(run)
         live = await self._intake.take(run, if_not_exists)
         await self._tables.synced()
         return live
@@ -184,7 +187,8 @@ class Dispatcher:
         )
         await self._webhooks.aclose()
 
-    def _check(self, run: Run) -> None:
+    def _checked(self, run: Run) -> Run:
+        """The run as it is taken."""
         if self._turns.is_halted:
             raise OverloadedError("The server is shutting down; send the run again in a moment")
         if len(self._register) >= self._settings.max_runs:
@@ -193,3 +197,4 @@ class Dispatcher:
                 "run again when some have ended"
             )
         self._webhooks.check(run.order.webhook)
+        return self._traces.noted(run)

@@ -1,10 +1,11 @@
 """What every request passes on its way to a route, from the outside in.
 
-Requests    an id for it, a line in the log, a count
-(CORS)      Starlette's own
-Answers     errors as {"detail"}, paths without their trailing slash
-Keys        one of the server's keys, if it has any
-Limits      how much a body may bring
+TraceParents  the trace that it is part of (`tracing.py`)
+Requests      an id for it, a line in the log, a count
+(CORS)        Starlette's own
+Answers       errors as {"detail"}, paths without their trailing slash
+Keys          one of the server's keys, if it has any
+Limits        how much a body may bring
 """
 
 from __future__ import annotations

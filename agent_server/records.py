@@ -103,6 +103,8 @@ class Order:
     """Of a stateless run: whether its thread goes when it has ended."""
     user: Json | None = None
     """Who asked, where the server authenticates."""
+    trace: Mapping[str, str] | None = None
+    """The trace that the request is part of, as headers name it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from .outcome import (
     with_questions,
 )
 from .records import Json, Run
+from .tracing import NoTrace, RunTrace, Traces
 
 logger = logging.getLogger(__name__)
 
@@ -33,23 +34,31 @@ logger = logging.getLogger(__name__)
 class Runner:
     """Starts runs on the actor system, and sees them through to their end."""
 
-    def __init__(self, graphs: Graphs, system: ActorSystem, saver: SqliteSaver) -> None:
+    def __init__(
+        self, graphs: Graphs, system: ActorSystem, saver: SqliteSaver, traces: Traces
+    ) -> None:
         self._graphs = graphs
         self._system = system
         self._saver = saver
+        self._traces = traces
 
     async def run(self, job: Job) -> Outcome:
         """Run a job to its end; what goes wrong is its outcome."""
         run = job.live.run
-        try:
-            async with self._graphs.open(
-                run.graph_id, factory_config(run), context=run.order.context, user=run.order.user
-            ) as graph:
-                return await self._run_in(graph, job)
-        except Exception as error:  # noqa: BLE001 - the run's edge: whatever it is, the run failed
-            job.state = "settling"
-            logger.warning("run %s did not run: %r", run.run_id, error)
-            return failed(error, await self.rest(run))
+        with self._traces.begin(run) as trace:
+            try:
+                async with self._graphs.open(
+                    run.graph_id,
+                    factory_config(run),
+                    context=run.order.context,
+                    user=run.order.user,
+                ) as graph:
+                    return await self._run_in(graph, job, trace)
+            except Exception as error:  # noqa: BLE001 - the run's edge: whatever it is, it failed
+                job.state = "settling"
+                trace.ended("error", error)
+                logger.warning("run %s did not run: %r", run.run_id, error)
+                return failed(error, await self.rest(run))
 
     async def retire(self, job: Job) -> Outcome:
         """The outcome of a job that was cancelled while the engine did not have it."""
@@ -69,7 +78,7 @@ class Runner:
             logger.warning("thread %s cannot be read: %r", run.thread_id, error)
             return None
 
-    async def _run_in(self, graph: CompiledGraph, job: Job) -> Outcome:
+    async def _run_in(self, graph: CompiledGraph, job: Job, trace: RunTrace | NoTrace) -> Outcome:
         run = job.live.run
         value, checkpoint = engine_input(run.order), run.order.checkpoint
         if run.attempt > 1 and not run.stateless:
@@ -83,8 +92,10 @@ class Runner:
         engine = await self._system.start(
             graph, value, config, control=job.control, **engine_options(run, keys)
         )
+        trace.follow(engine.log)
         job.live.begin(engine, run.attempt)
         await engine.ended()
+        trace.ended(engine.status, engine.error)
         job.state = "settling"
         return await self._outcome(graph, job, engine)
 

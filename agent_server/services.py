@@ -26,6 +26,7 @@ from .sse import Streams
 from .sweeper import Sweeper
 from .tables import server_tables
 from .threads import Lifetime, Threads
+from .tracing import Traces
 from .upkeep import upkept
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ async def open_services(
         assistants = Assistants(tables, served.ids, time.time)
         await assistants.ensure_defaults()
         threads = Threads(tables, saver, time.time, lifetime=_lifetime(file))
+        traces = Traces(settings.traces)
+        stack.push_async_callback(traces.aclose)
         dispatcher = Dispatcher(
             settings,
             tables=tables,
@@ -102,6 +105,7 @@ async def open_services(
             system=system,
             graphs=served,
             threads=threads,
+            traces=traces,
             clock=time.time,
         )
         stack.push_async_callback(dispatcher.drain)

@@ -56,6 +56,9 @@ class Settings(BaseSettings):
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
+    traces: Literal["auto", "on", "off"] = "auto"
+    """Whether runs are OpenTelemetry spans: "auto" if the process has set up a tracer provider,
+    "on" if it must have."""
 
     @classmethod
     def read(cls, **given: Any) -> Self:

@@ -22,6 +22,7 @@ from agent_server.runs import Runs
 from agent_server.settings import Settings
 from agent_server.tables import server_tables
 from agent_server.threads import Threads
+from agent_server.tracing import Traces, tracer_of_process
 from checkpoint import SqliteSaver, SqliteStore, SqliteTables, new_id
 
 
@@ -76,6 +77,7 @@ async def stage(
     *,
     sleep: Any = asyncio.sleep,
     clock: Any = time.time,
+    find_tracer: Any = tracer_of_process,
     **settings: Any,
 ) -> AsyncIterator[Stage]:
     """The parts, open; on leaving they are drained as at a shutdown."""
@@ -88,6 +90,8 @@ async def stage(
         served.add_all(graphs)
         system = await stack.enter_async_context(ActorSystem("server", event_log=saver.events))
         threads = Threads(tables, saver, clock)
+        traces = Traces(find=find_tracer)
+        stack.push_async_callback(traces.aclose)
         dispatcher = Dispatcher(
             chosen,
             tables=tables,
@@ -95,6 +99,7 @@ async def stage(
             system=system,
             graphs=served,
             threads=threads,
+            traces=traces,
             clock=clock,
             sleep=sleep,
         )
