@@ -13,7 +13,7 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from checkpoint import new_id
-from streaming import EventLog, Hub, HubStats, LogOptions, RunLog
+from streaming import EventLog, Faults, Hub, HubStats, LogOptions, RunLog
 
 from .adapters import run_context
 from .config import Config, check_seconds
@@ -42,7 +42,8 @@ class ActorSystem:
 
     `drain_timeout`: seconds that runs get to end when the system closes (None: as long as they
     take).  `event_log`: keeps the events of runs on threads, so that a reader may come back after
-    a restart (a saver's `events`; the graphs' saver when both are in one file).
+    a restart (a saver's `events`; the graphs' saver when both are in one file).  `faults` are for
+    tests: what is to go wrong in its logs (`streaming.testing_faults`).
 
         async with ActorSystem() as system:
             run = await system.start(graph, {"topic": "cats"}, {"configurable": {"thread_id": "1"}})
@@ -58,10 +59,11 @@ class ActorSystem:
         drain_timeout: float | None = 10.0,
         event_log: EventLog | None = None,
         max_finished: int = 256,
+        faults: Faults | None = None,
     ) -> None:
         self.supervisor = Supervisor(name)
         """Owns the tasks; actors of your own may be started under it."""
-        self.hub = Hub(max_finished=max_finished)
+        self.hub = Hub(max_finished=max_finished, faults=faults)
         """The logs of runs, live and lately finished."""
         self._drain_timeout = check_seconds("drain_timeout", drain_timeout)
         self._event_log = event_log

@@ -42,6 +42,7 @@ from .events import EventTable
 from .ids import new_id
 from .memory import MemorySaver
 from .memory_cache import MemoryCache
+from .points import Faults
 from .record import (
     LINKS,
     Batch,
@@ -119,6 +120,7 @@ __all__ = [
     "Entry",
     "EventRow",
     "EventTable",
+    "Faults",
     "GetOp",
     "IndexConfig",
     "Inline",

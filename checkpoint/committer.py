@@ -16,12 +16,14 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from .errors import SaverClosedError
 from .locks import Locks
 from .parked import Answers, Waiting, park
+from .points import Faults
 from .schema import typed_error
 
 Apply: TypeAlias = Callable[[sqlite3.Connection], Any]
@@ -36,6 +38,8 @@ LOG_PAGES = 2000
 class _Unit:
     apply: Apply
     future: Waiting
+    kind: str
+    """What it is about, as commit points are named."""
     alone: bool = False
     """True: outside of any transaction."""
 
@@ -44,16 +48,22 @@ class Committer:
     """Applies units of work in the order they were submitted.
 
     `set_up` runs first on the connection; `committed` is called after each transaction, before the
-    callers hear of it.
+    callers hear of it, and `faults` with the name of each commit point.
     """
 
     def __init__(
-        self, database: str, locks: Locks, set_up: Apply, committed: Callable[[], None]
+        self,
+        database: str,
+        locks: Locks,
+        set_up: Apply,
+        committed: Callable[[], None],
+        faults: Faults | None = None,
     ) -> None:
-        self._database = database
+        self.database = database
         self._locks = locks
         self._set_up = set_up
         self._committed = committed
+        self._faults = faults
         self._units: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
         self._submitting = threading.Lock()
         self._closed = False
@@ -65,25 +75,25 @@ class Committer:
         park(database, self._serve, self._end)
         self._opened.result()
 
-    def submit(self, apply: Apply) -> asyncio.Future[Any]:
+    def submit(self, apply: Apply, kind: str) -> asyncio.Future[Any]:
         """Queue a unit; the future gives its result when it is committed.
 
         Raises SaverClosedError.
         """
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._put(_Unit(apply, future))
+        self._put(_Unit(apply, future, kind))
         return future
 
-    def submit_alone(self, apply: Apply) -> asyncio.Future[Any]:
+    def submit_alone(self, apply: Apply, kind: str) -> asyncio.Future[Any]:
         """Queue what cannot be part of a transaction; nobody else writes meanwhile."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._put(_Unit(apply, future, alone=True))
+        self._put(_Unit(apply, future, kind, alone=True))
         return future
 
-    def run(self, apply: Apply) -> Any:
+    def run(self, apply: Apply, kind: str) -> Any:
         """A unit's result; this thread waits until it is committed.  Raises SaverClosedError."""
         future: Future[Any] = Future()
-        self._put(_Unit(apply, future))
+        self._put(_Unit(apply, future, kind))
         return future.result()
 
     def settle(self) -> None:
@@ -92,7 +102,7 @@ class Committer:
         with self._submitting:
             if self._closed:
                 return
-            self._units.put(_Unit(_nothing, done))
+            self._units.put(_Unit(_nothing, done, "nothing"))
         done.result()
 
     def close(self) -> None:
@@ -107,14 +117,20 @@ class Committer:
         with self._submitting:
             if self._closed:
                 raise SaverClosedError(
-                    f"the saver of {self._database!r} is closed; use it inside its `with` block"
+                    f"the saver of {self.database!r} is closed; use it inside its `with` block"
                 )
             self._units.put(unit)
 
     def _end(self, error: Exception | None) -> None:
-        self._closed = True
+        with self._submitting:
+            self._closed = True
         if error is not None and not self._opened.done():
             self._opened.set_exception(error)
+        answers = Answers()
+        while error is not None and not self._units.empty():
+            if (unit := self._units.get()) is not None:
+                answers.add(unit.future, typed_error(error, self.database))
+        answers.send()
         self._ended.set_result(None)
 
     def _serve(self, connection: sqlite3.Connection) -> None:
@@ -149,6 +165,7 @@ class Committer:
         for unit, result in zip(group, results, strict=True):
             answers.add(unit.future, result)
         answers.send()
+        self._pass(group, "answered")
 
     def _transaction(self, connection: sqlite3.Connection, group: list[_Unit]) -> list[Any]:
         """Results or errors of the units, after they were committed or undone."""
@@ -160,10 +177,12 @@ class Committer:
                 results = [self._apply(connection, unit) for unit in group]
                 connection.execute("COMMIT")
             self._committed()
+            self._pass(group, "committed")
         except Exception as error:  # noqa: BLE001 - the loop's edge: every caller gets it
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            results = [typed_error(error, self._database)] * len(group)
+            with suppress(sqlite3.Error):  # a disk that fails may fail this, too
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+            results = [typed_error(error, self.database)] * len(group)
         # Each changed row makes at most about one page dirty, and so do the tables' roots.
         self._log_pages += connection.total_changes - before + 2
         self.busy = False
@@ -176,8 +195,9 @@ class Committer:
             with self._locks.gate():
                 result = unit.apply(connection)
             self._committed()
+            self._pass([unit], "committed")
         except Exception as error:  # noqa: BLE001 - the loop's edge: the caller gets it
-            result = typed_error(error, self._database)
+            result = typed_error(error, self.database)
         self.busy = False
         return result
 
@@ -186,11 +206,13 @@ class Committer:
         connection.execute("SAVEPOINT unit")
         try:
             result = unit.apply(connection)
+            if self._faults is not None:
+                self._faults(f"{unit.kind} applied")
         except Exception as error:
             if not connection.in_transaction:
                 raise  # a full or failing disk: SQLite has undone the whole group
             connection.execute("ROLLBACK TO unit")
-            result = typed_error(error, self._database)
+            result = typed_error(error, self.database)
         connection.execute("RELEASE unit")
         return result
 
@@ -199,9 +221,20 @@ class Committer:
         self._log_pages = 0
         try:
             with self._locks.gate():
+                self._reach("moving")
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                self._reach("moved")
         except Exception:  # noqa: BLE001 - what is committed stays in the log for the next attempt
             return
+
+    def _pass(self, group: list[_Unit], stage: str) -> None:
+        if self._faults is not None:
+            for unit in group:
+                self._faults(f"{unit.kind} {stage}")
+
+    def _reach(self, point: str) -> None:
+        if self._faults is not None:
+            self._faults(point)
 
 
 def _nothing(connection: sqlite3.Connection) -> None:

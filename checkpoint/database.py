@@ -17,9 +17,11 @@ from typing import Any, Protocol
 
 from .commits import Origins
 from .committer import Committer
+from .errors import InvalidArgumentError
 from .flush import Flusher
 from .locks import MARK, LockFile, NoLocks
 from .ownership import Ownership
+from .points import Faults
 from .read_pool import Read, ReadPool
 from .schema import create_tables, flush_folder, prepare_file, set_up_writer, typed_error
 
@@ -51,19 +53,19 @@ class Database(Protocol):
 class PrivateDatabase:
     """A database in memory, for one saver."""
 
-    def __init__(self) -> None:
+    def __init__(self, faults: Faults | None = None) -> None:
         locks = NoLocks()
-        self.committer = Committer(":memory:", locks, create_tables, _nothing)
-        self.ownership = Ownership(locks, self.committer)
+        self.committer = Committer(":memory:", locks, create_tables, _nothing, faults)
+        self.ownership = Ownership(locks, self.committer, faults)
         self.origins = Origins()
 
     def read(self, read: Read) -> asyncio.Future[Any]:
         """Queue a read behind the writes: there is one connection."""
-        return self.committer.submit(read)
+        return self.committer.submit(read, "read")
 
     def run_read(self, read: Read) -> Any:
         """A read's result, after the writes that are queued."""
-        return self.committer.run(read)
+        return self.committer.run(read, "read")
 
     async def synced(self) -> None:
         """Nothing to wait for: memory has no disk."""
@@ -76,19 +78,20 @@ class PrivateDatabase:
 class FileDatabase:
     """A database file, shared by all savers of this process."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, faults: Faults | None = None) -> None:
         with ExitStack() as opened:
             locks = LockFile(path.with_name(path.name + "-claims"), os.urandom(MARK))
             opened.callback(locks.close)
-            self.committer = Committer(str(path), locks, set_up_writer, self._committed)
+            self.committer = Committer(str(path), locks, set_up_writer, self._committed, faults)
             opened.callback(self.committer.close)
-            self._flusher = Flusher(path.with_name(path.name + "-wal"))
+            self._flusher = Flusher(path.with_name(path.name + "-wal"), faults)
             flush_folder(path)
             opened.pop_all()
         self._locks = locks
         self._reads = ReadPool(str(path))
-        self.ownership = Ownership(locks, self.committer)
+        self.ownership = Ownership(locks, self.committer, faults)
         self.origins = Origins()
+        self.faults = faults
 
     def read(self, read: Read) -> asyncio.Future[Any]:
         """Queue a read; it never waits for a write."""
@@ -120,13 +123,19 @@ class Registry:
         self._lock = threading.Lock()
         self._open: dict[Path, tuple[FileDatabase, int]] = {}
 
-    def take(self, path: Path) -> FileDatabase:
+    def take(self, path: Path, faults: Faults | None = None) -> FileDatabase:
         """Open a file, or use it as it is open.
 
-        Raises NotADatabaseError, NewerSchemaError, CorruptDataError or DatabaseUnwritableError.
+        Raises NotADatabaseError, NewerSchemaError, CorruptDataError, DatabaseUnwritableError, and
+        InvalidArgumentError for faults of a file that is open without them.
         """
         with self._lock:
-            database, users = self._open.get(path) or (_open_file(path), 0)
+            database, users = self._open.get(path) or (_open_file(path, faults), 0)
+            if faults is not None and database.faults is not faults:
+                raise InvalidArgumentError(
+                    f"faults={faults!r} come too late: {str(path)!r} is open in this process "
+                    "without them; give them to the saver that opens the file first"
+                )
             self._open[path] = (database, users + 1)
             return database
 
@@ -141,10 +150,10 @@ class Registry:
                 database.close()
 
 
-def _open_file(path: Path) -> FileDatabase:
+def _open_file(path: Path, faults: Faults | None) -> FileDatabase:
     try:
         prepare_file(path)
-        return FileDatabase(path)
+        return FileDatabase(path, faults)
     except (sqlite3.Error, OSError) as error:
         raise typed_error(error, str(path)) from error
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from .errors import SaverClosedError
 from .parked import Answers
+from .points import Faults
 from .schema import typed_error
 
 _sync = getattr(os, "fdatasync", os.fsync)
@@ -27,8 +28,9 @@ _sync = getattr(os, "fdatasync", os.fsync)
 class Flusher:
     """Flushes one log file, in groups."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, faults: Faults | None = None) -> None:
         self._log = log
+        self._faults = faults
         self._fd = os.open(log, os.O_RDWR | os.O_CLOEXEC)
         self._waiting: queue.SimpleQueue[asyncio.Future[Any] | None] = queue.SimpleQueue()
         self._failure: Exception | None = None
@@ -84,8 +86,14 @@ class Flusher:
         if self._failure is None:
             committed = self.committed
             try:
+                self._reach("syncing")
                 _sync(self._fd)
                 self._flushed = committed
-            except OSError as error:
+                self._reach("synced")
+            except Exception as error:  # noqa: BLE001 - the loop's edge: who waits gets it
                 self._failure = typed_error(error, str(self._log))
         return self._failure
+
+    def _reach(self, point: str) -> None:
+        if self._faults is not None:
+            self._faults(point)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import sqlite3
 
     from .lease import Lease
+    from .points import Faults
 
 T = TypeVar("T")
 
@@ -31,7 +32,7 @@ class DatabaseHandle:
     tables: ClassVar[tuple[str, ...]] = ()
     """Statements that make what this use needs beyond the tables every file has."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], faults: Faults | None = None) -> None:
         try:
             self._path = os.fspath(path)
         except TypeError as error:
@@ -39,6 +40,7 @@ class DatabaseHandle:
                 f"{path!r} is no path: a {self.noun} opens its connections to the file itself; "
                 'give the path of the file, or ":memory:"'
             ) from error
+        self._faults = faults
         self._lease: Lease | None = None
         self._lock = threading.Lock()
         self._closings = 0
@@ -125,7 +127,7 @@ class DatabaseHandle:
     def _open_lease(self) -> Lease:
         from .lease import open_lease  # with SQLite and its threads, only for who uses them
 
-        lease = open_lease(self._path)
+        lease = open_lease(self._path, self.noun, self._faults)
         try:
             lease.run_write(self._prepare)
         except BaseException:

@@ -19,6 +19,7 @@ from .database import Database, PrivateDatabase, Registry
 from .errors import SaverClosedError
 from .events import Row
 from .forget import Forget
+from .points import Faults
 from .read_pool import Read
 from .reads import LastEvent, LoadHistory, LoadOne, ReadEvents, SizeOfEvents
 from .record import Batch, Claim, Loaded
@@ -36,9 +37,10 @@ class Lease:
     Every method raises SaverClosedError once the lease is closed, and in a forked child.
     """
 
-    def __init__(self, database: Database, path: Path | None) -> None:
+    def __init__(self, database: Database, path: Path | None, noun: str = "saver") -> None:
         self._database: Database | None = database
         self._path = path
+        self._noun = noun
         self._inherited = False
         self._claims: set[Claim] = set()
         _leases.add(self)
@@ -69,7 +71,8 @@ class Lease:
             epoch = database.ownership.check(batch)
             CommitBatch(batch, epoch, extras, database.origins).apply(connection)
 
-        await database.committer.submit(apply)
+        kind = "checkpoint" if batch.checkpoints else "writes" if batch.writes else "events"
+        await database.committer.submit(apply, kind)
 
     async def rewind(self, claim: Claim, points: Mapping[str, RewindPoint | None]) -> None:
         """Make scopes again what they were at their points."""
@@ -80,19 +83,19 @@ class Lease:
             epoch = database.ownership.check_held(claim)
             Forget(claim, epoch, points).apply(connection)
 
-        await database.committer.submit(apply)
+        await database.committer.submit(apply, "rewind")
 
     async def change(self, change: Change) -> Removed:
         """Carry out what administration decided; what erasing removed."""
         database = self._open()
         unit = ChangeThreads(change, database.ownership.check_held)
-        return await database.committer.submit(unit.apply)
+        return await database.committer.submit(unit.apply, "administration")
 
     async def copy(self, source_thread_id: str, claim: Claim) -> None:
         """Copy a thread to the one that is claimed."""
         database = self._open()
         unit = CopyThread(source_thread_id, claim, database.ownership.check_held)
-        await database.committer.submit(unit.apply)
+        await database.committer.submit(unit.apply, "administration")
 
     async def synced(self) -> None:
         """Wait until everything committed so far is flushed to the disk."""
@@ -137,11 +140,12 @@ class Lease:
 
     async def vacuum(self, timeout: float) -> Vacuumed:
         """Pack the database."""
-        return await self._open().committer.submit_alone(Vacuum(self._path, timeout).apply)
+        vacuum = Vacuum(self._path, timeout)
+        return await self._open().committer.submit_alone(vacuum.apply, "administration")
 
     async def append_events(self, run_id: str, rows: Sequence[Row]) -> None:
         """Store events that belong to no checkpoint."""
-        await self._open().committer.submit(AppendEvents(run_id, rows).apply)
+        await self._open().committer.submit(AppendEvents(run_id, rows).apply, "events")
 
     async def read_events(self, run_id: str, after: int, limit: int) -> Sequence[Row]:
         """Rows of a run's log."""
@@ -157,11 +161,11 @@ class Lease:
 
     async def forget_events(self, run_ids: Sequence[str]) -> None:
         """Delete the events of runs."""
-        await self._open().committer.submit(ForgetEvents(tuple(run_ids)).apply)
+        await self._open().committer.submit(ForgetEvents(tuple(run_ids)).apply, "forget")
 
     async def write(self, apply: Apply) -> Any:
         """A unit's result, once it is committed."""
-        return await self._open().committer.submit(apply)
+        return await self._open().committer.submit(apply, self._noun)
 
     async def read(self, read: Read) -> Any:
         """What a read gives, in one consistent view."""
@@ -169,7 +173,7 @@ class Lease:
 
     def run_write(self, apply: Apply) -> Any:
         """`write` for a thread that waits."""
-        return self._open().committer.run(apply)
+        return self._open().committer.run(apply, self._noun)
 
     def run_read(self, read: Read) -> Any:
         """`read` for a thread that waits."""
@@ -204,15 +208,16 @@ class Lease:
         return self._database
 
 
-def open_lease(name: str) -> Lease:
-    """Open a file, or a private database for ":memory:"; waits for the disk.
+def open_lease(name: str, noun: str = "saver", faults: Faults | None = None) -> Lease:
+    """Open a file, or a private database for ":memory:", for a saver, a store …; waits for the
+    disk.
 
-    Raises NotADatabaseError, NewerSchemaError, CorruptDataError or DatabaseUnwritableError.
+    Raises as `Registry.take` does.
     """
     if name == ":memory:":
-        return Lease(PrivateDatabase(), None)
+        return Lease(PrivateDatabase(faults), None, noun)
     path = Path(os.path.realpath(name))
-    return Lease(_registry.take(path), path)
+    return Lease(_registry.take(path, faults), path, noun)
 
 
 _registry = Registry()

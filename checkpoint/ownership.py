@@ -19,8 +19,10 @@ from dataclasses import dataclass
 from .claims import ClaimTable, busy
 from .committer import Committer
 from .locks import Locks
+from .points import Faults
 from .record import Batch, Claim
 from .rows import stale
+from .schema import typed_error
 
 _TURN_BITS = 32
 _TURN = (1 << _TURN_BITS) - 1
@@ -44,16 +46,17 @@ class _Known:
 class Ownership:
     """The claims of one database in this process."""
 
-    def __init__(self, locks: Locks, committer: Committer) -> None:
+    def __init__(self, locks: Locks, committer: Committer, faults: Faults | None = None) -> None:
         self._table = ClaimTable()
         self._locks = locks
+        self._faults = faults
         self.committer = committer
         """Takes a thread over in the database."""
         self._known: dict[str, _Known] = {}
         self._place = f"process {os.getpid()} on {socket.gethostname()}"
 
     async def claim(self, thread_id: str, owner: str, timeout: float | None) -> Claim:
-        """Take a thread.  Raises ThreadBusyError, which names the owner."""
+        """Take a thread.  Raises ThreadBusyError, which names the owner, or DatabaseError."""
         began = asyncio.get_running_loop().time()
         turn = await self._table.acquire(thread_id, owner, timeout)
         taking = _Taking(self, thread_id, f"{owner} ({self._place})")
@@ -62,9 +65,12 @@ class Ownership:
             if self.committer.busy:
                 # A write of the turn before may have been let through into the transaction that
                 # is running; whoever loads after this claim must see it.
-                await self.committer.submit(_nothing)
-        except BaseException:
+                await self.committer.submit(_nothing, "nothing")
+            self._reach("claim taken")
+        except BaseException as error:
             self._table.release(thread_id, turn, taking.abandon)
+            if isinstance(error, OSError):  # of the file of locks
+                raise typed_error(error, self.committer.database) from error
             raise
         return Claim(thread_id, owner, known.epoch << _TURN_BITS | turn)
 
@@ -72,11 +78,13 @@ class Ownership:
         """Give a claim back; harmless when repeated."""
         turn = claim.epoch & _TURN
         self._table.release(claim.thread_id, turn, lambda: self._unlock(claim.thread_id))
+        self._reach("claim left")
 
     def release_erased(self, claim: Claim) -> None:
         """Give back the claim of a thread that is no more: one of that name is another thread."""
         turn = claim.epoch & _TURN
         self._table.release(claim.thread_id, turn, lambda: self.forget(claim.thread_id))
+        self._reach("claim left")
 
     def check(self, batch: Batch) -> int:
         """The epoch in the database that the batch needs; StaleClaimError if its turn is over."""
@@ -93,6 +101,10 @@ class Ownership:
         if self._table.turn(claim.thread_id) != claim.epoch & _TURN:
             raise stale(claim)
         return claim.epoch >> _TURN_BITS
+
+    def _reach(self, point: str) -> None:
+        if self._faults is not None:
+            self._faults(point)
 
     def _unlock(self, thread_id: str) -> None:
         if (known := self._known.get(thread_id)) is not None:
@@ -165,7 +177,7 @@ class _Taking:
         """Lock the thread; who has it, if another process does."""
         taken = self._ownership.lock_known(self._thread_id, self._owner)
         if taken is None:
-            taken = await self._ownership.committer.submit(self._apply)
+            taken = await self._ownership.committer.submit(self._apply, "claim")
         return taken
 
     def abandon(self) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import sqlite3
 
     from .contents import Contents
+    from .points import Faults
 
 
 class SqliteSaver(DatabaseHandle, Custodian):
@@ -37,7 +38,8 @@ class SqliteSaver(DatabaseHandle, Custodian):
     Opening raises NotADatabaseError, NewerSchemaError, CorruptDataError, DatabaseUnwritableError,
     and for an encrypted file without its key WrongKeyError or KeyRequiredError;
     using it while it is not open raises SaverClosedError.  `events` is its log of run events.
-    `serde` is LangGraph's word for `serializer`.
+    `serde` is LangGraph's word for `serializer`.  `faults` are for tests: what is to go wrong, and
+    where (`checkpoint.testing_faults`).
     """
 
     tables = SAVER_TABLES
@@ -48,8 +50,9 @@ class SqliteSaver(DatabaseHandle, Custodian):
         *,
         serializer: Serializer | None = None,
         serde: Serializer | None = None,
+        faults: Faults | None = None,
     ) -> None:
-        super().__init__(path)
+        super().__init__(path, faults)
         self._serializer = serializer or serde or MsgpackSerializer()
         self._extras = ExtraEncoder(self._serializer)
         self.events = SqliteEvents(self)

@@ -56,6 +56,7 @@ from .model_call import ModelCall
 from .modes import MODES, SKIP, StreamMode, parse_modes, plain_interrupt, project, with_interrupts
 from .options import LogOptions, LogStats, Resolve
 from .pieces import ToolCallChunk
+from .points import Faults
 from .ports import EventCodec, EventLog, Row
 from .reader import EventReader
 from .spans import Span, TraceWriter
@@ -79,6 +80,7 @@ __all__ = [
     "EventLogConflictError",
     "EventReader",
     "EventsMissingError",
+    "Faults",
     "Fence",
     "Gap",
     "Hub",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from .errors import EventsMissingError, LogBackedUpError, LogFailedError, StagedError
 from .events import Event
 from .outbox import Outbox
+from .points import Faults, Point
 from .ports import EventCodec, EventLog, Row
 from .waiting import Gate
 
@@ -55,8 +56,8 @@ class Committer:
     `make_room` expect the lock to be held.
     """
 
-    __slots__ = ("_changed", "_lock", "_max_rows", "_max_size", "_state", "durable", "outbox",
-                 "progress")  # fmt: skip
+    __slots__ = ("_changed", "_faults", "_lock", "_max_rows", "_max_size", "_state", "durable",
+                 "outbox", "progress")  # fmt: skip
 
     def __init__(
         self,
@@ -67,10 +68,12 @@ class Committer:
         visible: int,
         max_rows: int,
         max_size: int,
+        faults: Faults | None = None,
     ) -> None:
         self.durable = durable
         self._lock = lock
         self._changed = changed
+        self._faults = faults
         self._max_rows = max_rows
         self._max_size = max_size
         self._state = "open"
@@ -145,11 +148,17 @@ class Committer:
             if self.outbox.doubtful:
                 rows = await self._without_committed(rows)
             if rows:
+                await self._reach("append")
                 await self.durable.append(rows)
+                await self._reach("appended")
         except BaseException:  # a cancelled append may have happened: `doubtful` remembers it
             self.give_back(rows)
             raise
         self.confirm(rows)
+
+    async def _reach(self, point: Point) -> None:
+        if self._faults is not None and (held := self._faults(point)) is not None:
+            await held
 
     async def _without_committed(self, rows: tuple[Row, ...]) -> tuple[Row, ...]:
         last = await self.durable.last()

@@ -9,6 +9,7 @@ from typing import Unpack
 from .errors import LogSetupError, RunLogExistsError
 from .log import RunLog
 from .options import LogOptions
+from .points import Faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class Hub:
     """Run logs by run id.  A finished log that others may join is kept until newer ones need its
     room: at most `max_finished` logs, `max_events` events and `max_bytes` encoded bytes.
 
+    `faults`, for tests, goes wrong in all its logs (`streaming.testing_faults`).
+
         hub = Hub()
         log = hub.open(run_id)
         hub.get(run_id).subscribe("values")
@@ -40,6 +43,7 @@ class Hub:
         max_finished: int = 256,
         max_events: int = 262_144,
         max_bytes: int = 1 << 28,
+        faults: Faults | None = None,
     ) -> None:
         if min(max_finished, max_events, max_bytes) < 0:
             raise LogSetupError(
@@ -49,6 +53,7 @@ class Hub:
         self._max_finished = max_finished
         self._max_events = max_events
         self._max_bytes = max_bytes
+        self._faults = faults
         self._lock = threading.RLock()
         self._live: dict[str, RunLog] = {}
         self._finished: dict[str, RunLog] = {}  # oldest first
@@ -66,6 +71,8 @@ class Hub:
                     f"run {run_id!r} has a live log in this hub, and one run has one log; "
                     "use `hub.get`, or close that log first"
                 )
+            if self._faults is not None:
+                options.setdefault("faults", self._faults)
             log = RunLog(run_id, self._retire, **options)
             self._forget_finished(run_id)
             self._live[run_id] = log

@@ -65,6 +65,7 @@ class RunLog(ReadableLog):
             visible=self._visible,
             max_rows=options.get("max_events", 65_536),
             max_size=options.get("max_bytes", 1 << 26),
+            faults=options.get("faults"),
         )
 
     # --- publishing -----------------------------------------------------------------------------
@@ -77,6 +78,8 @@ class RunLog(ReadableLog):
         """
         if not event.time:
             event.time = _time()
+        if self._faults is not None:
+            self._faults("publish")
         if self._committer is not None:
             return self._publish_row(self._committer, event, fence)
         with self._lock:
@@ -86,6 +89,8 @@ class RunLog(ReadableLog):
             if self.keep or self._cursors:
                 self._ring.append(event)
             waiters = self._unpark_all() if self._parked else ()
+        if self._faults is not None:
+            self._faults("published")
         for waiter in waiters:
             finish(waiter)
         return event.id
@@ -123,6 +128,8 @@ class RunLog(ReadableLog):
                 return self._refuse(event, fence)
             committer.make_room(1, len(data))
             self._append_row(committer, event, data)
+        if self._faults is not None:
+            self._faults("published")
         committer.progress.pulse()
         return event.id
 
@@ -266,6 +273,8 @@ class RunLog(ReadableLog):
         with self._lock:
             self._visible = committer.outbox.visible
             waiters = self._unpark_all()
+        if self._faults is not None:
+            self._faults("shown")
         for waiter in waiters:
             finish(waiter)
         self._pulse_room()

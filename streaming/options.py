@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias, TypedDict
 
 from .events import Event
+from .points import Faults
 from .ports import EventCodec, EventLog
 
 Resolve: TypeAlias = Callable[[Event], Awaitable[Event]]
@@ -33,6 +34,8 @@ class LogOptions(TypedDict, total=False):
     resolve: Resolve | None
     """Gives an event whose values are held by its checkpoint only together with them; Withdrawn in
     its place if that checkpoint is gone: readers get a Gap."""
+    faults: Faults | None
+    """For tests: what is to go wrong, and where (`streaming.testing_faults`)."""
 
 
 @dataclass(frozen=True, slots=True)

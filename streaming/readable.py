@@ -32,6 +32,7 @@ class ReadableLog:
         self.high_water = options.get("high_water", 1_024)
         self.low_water = options.get("low_water", 256)
         self.resolve = options.get("resolve")
+        self._faults = options.get("faults")
         self._check_bounds(start, max_events, max_bytes)
         # Reentrant: a subscriber may be collected, and so leave, at any point of our own code.
         self._lock = threading.RLock()
@@ -207,6 +208,8 @@ class ReadableLog:
         owner = self._owner
         if self._closed or self.keep or self._committer is not None or len(self._cursors) > 1:
             owner = None
+        if self._faults is not None:  # each event is to pass its points
+            owner = None
         self._alone = owner if owner is not None and owner.view.where is None else None
 
     def _position(self, after: int | None, mask: int) -> int:
@@ -244,6 +247,8 @@ class ReadableLog:
             if position + 1 < self._ring.first:
                 return BEHIND
             taken = self._ring.between(position, min(upto, position + BATCH))
+        if self._faults is not None:
+            self._faults("delivered")
         if cursor is self._owner:
             self._pulse_room()
         return taken

@@ -69,9 +69,9 @@ class Gate:
 
 async def test_what_waits_while_a_transaction_runs_goes_into_the_next_one(setup: Setup) -> None:
     gate = Gate()
-    first = setup.committer.submit(gate.apply)
+    first = setup.committer.submit(gate.apply, "unit")
     await asyncio.to_thread(gate.reached.wait)
-    others = [setup.committer.submit(add(f"{n}")) for n in range(50)]
+    others = [setup.committer.submit(add(f"{n}"), "unit") for n in range(50)]
     gate.opened.set()
     await first
     assert await asyncio.gather(*others) == [1] * 50
@@ -81,9 +81,9 @@ async def test_what_waits_while_a_transaction_runs_goes_into_the_next_one(setup:
 
 async def test_a_unit_that_fails_is_undone_alone(setup: Setup) -> None:
     gate = Gate()
-    first = setup.committer.submit(gate.apply)
+    first = setup.committer.submit(gate.apply, "unit")
     units = [
-        setup.committer.submit(unit)
+        setup.committer.submit(unit, "unit")
         for unit in (add("a"), add("b", "a"), add("c"), add(["no"]), add("d"))  # type: ignore[arg-type]
     ]
     gate.opened.set()
@@ -95,8 +95,8 @@ async def test_a_unit_that_fails_is_undone_alone(setup: Setup) -> None:
 
 async def test_cancelling_one_caller_takes_nothing_from_the_others(setup: Setup) -> None:
     gate = Gate()
-    first = setup.committer.submit(gate.apply)
-    futures = [setup.committer.submit(add(name)) for name in "abc"]
+    first = setup.committer.submit(gate.apply, "unit")
+    futures = [setup.committer.submit(add(name), "unit") for name in "abc"]
     futures[1].cancel()
     gate.opened.set()
     assert await asyncio.gather(first, futures[0], futures[2]) == [None, 1, 1]
@@ -108,8 +108,8 @@ async def test_errors_of_user_code_reach_the_caller_as_they_are(setup: Setup) ->
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await setup.committer.submit(fail)
-    assert await setup.committer.submit(add("a")) == 1
+        await setup.committer.submit(fail, "unit")
+    assert await setup.committer.submit(add("a"), "unit") == 1
 
 
 async def test_a_group_that_the_disk_refuses_fails_as_one_and_the_next_one_works(
@@ -122,11 +122,11 @@ async def test_a_group_that_the_disk_refuses_fails_as_one_and_the_next_one_works
     def room(connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA max_page_count=100000")
 
-    await setup.committer.submit(no_room)
+    await setup.committer.submit(no_room, "unit")
     with pytest.raises(DatabaseUnwritableError, match="full"):
-        await setup.committer.submit(add("x" * 50_000))
-    await setup.committer.submit(room)
-    assert await setup.committer.submit(add("a")) == 1
+        await setup.committer.submit(add("x" * 50_000), "unit")
+    await setup.committer.submit(room, "unit")
+    assert await setup.committer.submit(add("a"), "unit") == 1
     assert setup.items() == ["a"]
 
 
@@ -135,13 +135,13 @@ def test_a_plain_thread_waits_for_its_unit_and_gets_its_result_or_error(setup: S
         connection.execute("INSERT INTO item VALUES ('a')")
         return "added"
 
-    assert setup.committer.run(add) == "added"
+    assert setup.committer.run(add, "unit") == "added"
     assert setup.items() == ["a"]
     with pytest.raises(DatabaseError, match="UNIQUE"):
-        setup.committer.run(add)
+        setup.committer.run(add, "unit")
     setup.committer.close()
     with pytest.raises(SaverClosedError):
-        setup.committer.run(add)
+        setup.committer.run(add, "unit")
 
 
 async def test_another_process_that_keeps_the_file_locked_gives_a_typed_error(
@@ -150,26 +150,26 @@ async def test_another_process_that_keeps_the_file_locked_gives_a_typed_error(
     def hurry(connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA busy_timeout=1")
 
-    await setup.committer.submit(hurry)
+    await setup.committer.submit(hurry, "unit")
     other = sqlite3.connect(setup.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(DatabaseUnwritableError, match="locked"):
-        await setup.committer.submit(add("a"))
+        await setup.committer.submit(add("a"), "unit")
     other.execute("ROLLBACK")
     other.close()
-    assert await setup.committer.submit(add("b")) == 1
+    assert await setup.committer.submit(add("b"), "unit") == 1
     assert setup.items() == ["b"]
 
 
 async def test_closing_commits_what_is_queued_and_refuses_the_rest(setup: Setup) -> None:
     gate = Gate()
-    futures = [setup.committer.submit(gate.apply), setup.committer.submit(add("a"))]
+    futures = [setup.committer.submit(gate.apply, "unit"), setup.committer.submit(add("a"), "unit")]
     closing = asyncio.create_task(asyncio.to_thread(setup.committer.close))
     gate.opened.set()
     await closing
     await asyncio.gather(*futures)
     with pytest.raises(SaverClosedError):
-        setup.committer.submit(add("b"))
+        setup.committer.submit(add("b"), "unit")
     assert setup.items() == ["a"]
 
 
@@ -187,8 +187,8 @@ async def test_a_long_log_is_moved_into_the_file(tmp_path: Path) -> None:
     setup = Setup(tmp_path / "items.db")
     size = setup.path.stat().st_size
     for n in range(30):
-        await setup.committer.submit(add(*(f"{n} {m} " + "x" * 500 for m in range(100))))
-    await setup.committer.submit(add("last"))  # the log is moved after the answers are sent
+        await setup.committer.submit(add(*(f"{n} {m} " + "x" * 500 for m in range(100))), "unit")
+    await setup.committer.submit(add("last"), "unit")  # the log is moved after the answers are sent
     assert setup.path.stat().st_size > size + 500_000
     setup.committer.close()
 
@@ -201,3 +201,26 @@ def test_typed_errors_name_the_file(tmp_path: Path) -> None:
     typed = typed_error(error, "x.db")
     assert isinstance(typed, NotADatabaseError)
     assert "'x.db'" in str(typed)
+
+
+async def test_nobody_waits_for_ever_when_the_writer_itself_breaks(tmp_path: Path) -> None:
+    """What is queued behind it is answered, what comes later refused."""
+    gate = Gate()
+
+    def breaks(point: str) -> None:
+        if point == "first answered":
+            raise OSError("broken by hand")
+
+    committer = Committer(
+        str(tmp_path / "items.db"), NoLocks(), lambda _: None, lambda: None, breaks
+    )
+    first = committer.submit(gate.apply, "first")
+    await asyncio.to_thread(gate.reached.wait)
+    behind = committer.submit(add("a"), "behind")
+    gate.opened.set()
+    await first
+    with pytest.raises(DatabaseUnwritableError, match="broken by hand"):
+        await behind
+    committer.close()
+    with pytest.raises(SaverClosedError):
+        committer.submit(add("b"), "later")
