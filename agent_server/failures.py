@@ -1,8 +1,9 @@
 """What clients may read of an error: its class, and its message where the class is a known one.
 
-Messages of other classes may tell of paths, queries or keys of the server's owner.  The name alone
-decides, as all that a stored event has of an exception is its `repr`: so a replay says what the
-live stream said.
+Messages of other classes may tell of paths, queries or keys of the server's owner.  How a run
+failed is written down once, so there a class counts that comes of a known one, too.  In the events
+of its tasks the name alone decides, as all that a stored event has of an exception is its `repr`:
+so a replay says what the live stream said.
 """
 
 from __future__ import annotations
@@ -17,24 +18,21 @@ import actors
 HIDDEN: Final = "An internal error occurred"
 """Stands for the message of an error whose class is not a known one."""
 
-_KNOWN: Final = frozenset(
-    {
-        "ValueError",
-        "TypeError",
-        "KeyError",
-        "AttributeError",
-        "RuntimeError",
-        "RecursionError",
-        "TimeoutError",
-        "HTTPException",
-        "UserInterrupt",
-    }
-) | {
+_SHOWN: Final = (
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    RuntimeError,
+    TimeoutError,
+    actors.ActorsError,
+    actors.GraphBubbleUp,
+)
+_KNOWN: Final = frozenset({"HTTPException", "UserInterrupt"}) | {
     name
-    for name in actors.__all__
-    if isinstance(kind := getattr(actors, name), type)
-    and issubclass(kind, Exception)
-    and not hasattr(builtins, name)
+    for module, names in ((builtins, dir(builtins)), (actors, actors.__all__))
+    for name in names
+    if isinstance(kind := getattr(module, name), type) and issubclass(kind, _SHOWN)
 }
 _REPR = re.compile(r"(?:[\w.]*\.)?(\w+)\((.*)\)", re.DOTALL)
 
@@ -42,6 +40,21 @@ _REPR = re.compile(r"(?:[\w.]*\.)?(\w+)\((.*)\)", re.DOTALL)
 def failure_json(name: str, message: str) -> dict[str, str]:
     """{"error": class, "message": text}."""
     return {"error": name, "message": message if name in _KNOWN else HIDDEN}
+
+
+def failure_of(error: BaseException) -> dict[str, str]:
+    """The same of an exception that is at hand."""
+    name, message = type(error).__name__, _text_of(error)
+    if isinstance(error, _SHOWN):
+        return {"error": name, "message": message}
+    return failure_json(name, message)
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - user code; an error must not be lost because of it
+        return ""
 
 
 def error_json(error: BaseException | str) -> dict[str, str]:
@@ -52,7 +65,7 @@ def error_json(error: BaseException | str) -> dict[str, str]:
     if found is None:
         return failure_json("Error", error)
     name, given = found.groups()
-    return failure_json(name, _first_text(given))
+    return failure_json(name, _first_text(given, quoted=name == "KeyError"))
 
 
 def _repr_of(error: BaseException) -> str:
@@ -62,10 +75,12 @@ def _repr_of(error: BaseException) -> str:
         return f"{type(error).__name__}()"
 
 
-def _first_text(given: str) -> str:
-    """The message in the arguments of an exception's repr."""
+def _first_text(given: str, *, quoted: bool) -> str:
+    """The message in the arguments of an exception's repr, as `str` makes it."""
     try:
         value = ast.literal_eval(f"({given},)") if given else ("",)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return given
-    return str(value[0]) if len(value) == 1 else str(value)
+    if len(value) > 1:
+        return str(value)
+    return given if quoted else str(value[0])

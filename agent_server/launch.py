@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypedDict, cast
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, TypedDict, cast, get_origin
 
 from actors import Command, Durability, Send
 from streaming import StreamMode
@@ -65,18 +65,19 @@ def factory_config(run: Run) -> dict[str, Any]:
     return engine_config(run, run.attempt, None)
 
 
-def engine_options(run: Run, context_keys: Iterable[str] = ()) -> EngineOptions:
+def engine_options(run: Run, context_keys: Collection[str] = ()) -> EngineOptions:
     """How the engine runs it.
 
-    Where the request has no context, these keys of one are taken from `configurable`, which is how
-    requests and assistants said the same before there were contexts.
+    The context is what the request and its assistant say as `context` or, which is the same, as
+    `configurable`; of that the graph gets the keys that its context has (none known: all), as
+    assistants and clients say more than one graph needs.  There always is one, so that the fields
+    of a context have their defaults where nobody says anything.
     The thread is free when its turn comes, but for an update of its state: so it waits for ever.
     """
     order = run.order
-    given = _given(order)
-    context = order.context or {key: given[key] for key in context_keys if key in given}
+    said = {**_given(order), **(order.context or {})}
     return EngineOptions(
-        context=dict(context) or None,
+        context={key: said[key] for key in said if key in context_keys or not context_keys},
         durability=order.durability,
         interrupt_before=order.interrupt_before,
         interrupt_after=order.interrupt_after,
@@ -88,8 +89,11 @@ def engine_options(run: Run, context_keys: Iterable[str] = ()) -> EngineOptions:
 
 def context_keys_of(schema: Any) -> frozenset[str]:
     """The fields of a class that a graph's context is made of; none for anything else."""
-    classes = schema.__mro__ if isinstance(schema, type) else ()
-    return frozenset(name for cls in classes for name in inspect.get_annotations(cls))
+    cls = get_origin(schema) or schema
+    classes = cls.__mro__ if isinstance(cls, type) else ()
+    names = {name for each in classes for name in inspect.get_annotations(each)}
+    fields: Mapping[str, Any] = getattr(cls, "model_fields", {})  # of pydantic's models
+    return frozenset(names | {field.alias for field in fields.values() if field.alias})
 
 
 def engine_modes(order: Order) -> tuple[StreamMode, ...]:
@@ -107,8 +111,8 @@ def _configurable(run: Run) -> dict[str, Any]:
     order = run.order
     user = order.user or {}
     return {
-        **(order.context or {}),
         **_given(order),
+        **_without_places(order.context or {}),
         "thread_id": run.thread_id,
         "run_id": run.run_id,
         "graph_id": run.graph_id,
@@ -122,7 +126,10 @@ def _configurable(run: Run) -> dict[str, Any]:
 
 def _given(order: Order) -> Json:
     """The user's own keys of `configurable`."""
-    given = _mapping(order.config.get("configurable"))
+    return _without_places(_mapping(order.config.get("configurable")))
+
+
+def _without_places(given: Json) -> Json:
     return {key: value for key, value in given.items() if key not in _PLACES}
 
 

@@ -180,9 +180,9 @@ def _order(body: RunBody, assistant: Assistant, user: Json | None, *, keep: bool
         input=body.input,
         command=_command(body.command),
         config=config,
-        context={**assistant.context, **(body.context or {})} or None,
+        context={**assistant.context, **_context(body)} or None,
         metadata={
-            "created_by": "system",
+            **assistant.metadata,
             "graph_id": assistant.graph_id,
             "assistant_id": assistant.assistant_id,
             **(body.metadata or {}),
@@ -200,6 +200,14 @@ def _order(body: RunBody, assistant: Assistant, user: Json | None, *, keep: bool
         on_completion="keep" if keep else "delete",
         user=user,
     )
+
+
+def _context(body: RunBody) -> Json:
+    """The request's context, which older clients send as `configurable`."""
+    if body.context:
+        return body.context
+    given = (body.config and body.config.configurable) or {}
+    return {key: value for key, value in given.items() if key not in _CHECKPOINT_KEYS}
 
 
 def _config(body: RunBody, assistant: Assistant) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import actors
 from actors import GraphDrained, Interrupt, StateSnapshot
 
 from .answers import interrupts_of
-from .failures import failure_json
+from .failures import failure_of
 from .records import CancelAction, Json, RunStatus, ThreadStatus
 
 _CANCEL_PATH = "requested via POST /threads/{thread_id}/runs/{run_id}/cancel"
@@ -61,7 +61,7 @@ def rest_of(snapshot: StateSnapshot) -> Rest:
 
 def failed(error: BaseException, rest: Rest | None = None) -> Outcome:
     """It raised, or could not begin."""
-    return failed_as(failure_json(type(error).__name__, message_of(error)), rest)
+    return failed_as(failure_of(error), rest)
 
 
 def failed_as(error: dict[str, str], rest: Rest | None = None) -> Outcome:
@@ -109,10 +109,3 @@ def thread_error(outcome: Outcome, stop: CancelAction | None, *, began: bool) ->
     if outcome.error is not None:
         return outcome.error
     return STOPPED[stop] if stop is not None and began else None
-
-
-def message_of(error: BaseException) -> str:
-    """An error's text; of a KeyError without the quotes that `str` puts round it."""
-    if isinstance(error, KeyError) and len(error.args) == 1:
-        return str(error.args[0])
-    return str(error)

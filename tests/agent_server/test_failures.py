@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from actors import GraphRecursionError
-from agent_server.failures import HIDDEN, error_json, failure_json
+from agent_server.failures import HIDDEN, error_json, failure_json, failure_of
 
 
 class SecretError(Exception):
@@ -31,7 +31,9 @@ def test_messages_of_other_classes_are_not(name: str) -> None:
         (ValueError("boom: x"), {"error": "ValueError", "message": "boom: x"}),
         (ValueError(), {"error": "ValueError", "message": ""}),
         (ValueError("a", 2), {"error": "ValueError", "message": "('a', 2)"}),
-        (KeyError("a\n'b'"), {"error": "KeyError", "message": "a\n'b'"}),
+        (KeyError("topic"), {"error": "KeyError", "message": "'topic'"}),
+        (KeyError("a", "b"), {"error": "KeyError", "message": "('a', 'b')"}),
+        (NotImplementedError("x"), {"error": "NotImplementedError", "message": "x"}),
         (GraphRecursionError("too far"), {"error": "GraphRecursionError", "message": "too far"}),
         (SecretError("x"), {"error": "SecretError", "message": HIDDEN}),
         (BrokenError("x"), {"error": "BrokenError", "message": HIDDEN}),
@@ -43,6 +45,25 @@ def test_an_exception_and_what_is_stored_of_it_are_shown_alike(
     assert error_json(error) == shown
     if not isinstance(error, BrokenError):
         assert error_json(repr(error)) == shown
+
+
+class TooLongError(ValueError):
+    """One of a library's own."""
+
+
+class MuteError(TooLongError):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+def test_how_a_run_failed_is_told_for_classes_that_come_of_known_ones_too() -> None:
+    assert failure_of(TooLongError("by 3")) == {"error": "TooLongError", "message": "by 3"}
+    assert failure_of(SecretError("x")) == {"error": "SecretError", "message": HIDDEN}
+    assert failure_of(KeyError("topic")) == {"error": "KeyError", "message": "'topic'"}
+
+
+def test_an_error_that_cannot_be_put_into_words_is_told_all_the_same() -> None:
+    assert failure_of(MuteError("x")) == {"error": "MuteError", "message": ""}
 
 
 def test_a_stored_text_that_is_no_exception_is_hidden() -> None:

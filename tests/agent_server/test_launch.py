@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, Field
 
 from actors import Command, Send
 from agent_server.launch import (
@@ -112,16 +113,35 @@ class More(Context):
     size: int
 
 
-def test_a_graph_that_wants_a_context_finds_its_keys_in_configurable_where_there_is_none() -> None:
+class Aliased(BaseModel):
+    name: str = Field("", alias="theName")
+
+
+def test_a_graph_finds_the_keys_of_its_context_whichever_name_they_were_sent_under() -> None:
     keys = context_keys_of(Context)
-    old = run(config={"configurable": {"model": "small", "other": "x"}})
-    assert engine_options(old)["context"] is None
+    old = run(config={"configurable": {"model": "small", "checkpoint_id": "c"}})
+    new = run(context={"model": "large", "other": "x"})
     assert engine_options(old, keys)["context"] == {"model": "small"}
-    new = run(context={"model": "large"})
     assert engine_options(new, keys)["context"] == {"model": "large"}
-    assert engine_options(run(), keys)["context"] is None
+    assert engine_options(old)["context"] == {"model": "small"}
+    assert engine_options(new)["context"] == {"model": "large", "other": "x"}
+
+
+def test_a_graph_always_has_a_context_so_that_its_fields_have_their_defaults() -> None:
+    assert engine_options(run(), context_keys_of(Context))["context"] == {}
+    assert engine_options(run())["context"] == {}
+
+
+def test_a_context_wins_over_the_configurable_of_its_assistant_and_names_no_checkpoint() -> None:
+    asked = RunBody(assistant_id="agent", context={"who": "b", "checkpoint_id": "c"})
+    set_up = replace(assistant_of("agent"), config={"configurable": {"who": "a"}})
+    both = run_from(asked, set_up, thread_id="t", now=0.0)
+    configurable = engine_config(both, 1, None)["configurable"]
+    assert configurable["who"] == "b"
+    assert "checkpoint_id" not in configurable
 
 
 def test_the_keys_of_a_context_are_the_fields_of_its_class() -> None:
     assert context_keys_of(More) == {"model", "size"}
+    assert context_keys_of(Aliased) >= {"name", "theName"}
     assert context_keys_of(None) == context_keys_of(dict[str, Any]) == frozenset()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -157,6 +158,25 @@ def test_context_and_configurable_of_one_request_contradict_each_other() -> None
     assert run(context={"a": 1}, config={"configurable": {}}).order.context == {"a": 1}
 
 
+def test_configurable_is_the_context_of_older_clients_and_wins_over_the_assistants() -> None:
+    set_up = replace(assistant_of("agent"), context={"who": "assistant", "size": 3})
+    old = run(assistant=set_up, config={"configurable": {"who": "run", "checkpoint_id": "c"}})
+    assert old.order.context == {"who": "run", "size": 3}
+    assert run(assistant=set_up, context={"who": "run"}).order.context == old.order.context
+    assert run(assistant=set_up).order.context == set_up.context
+
+
+def test_a_run_has_its_assistants_metadata_below_its_own() -> None:
+    set_up = replace(assistant_of("agent"), metadata={"team": "red", "graph_id": "x", "tier": 1})
+    metadata = run(assistant=set_up, metadata={"tier": 2}).order.metadata
+    assert metadata == {
+        "team": "red",
+        "tier": 2,
+        "graph_id": "agent",
+        "assistant_id": set_up.assistant_id,
+    }
+
+
 def test_input_and_command_contradict_each_other() -> None:
     with pytest.raises(BadRequestError, match="both input and command"):
         run(input={"x": 1}, command={"resume": "y"})
@@ -199,7 +219,6 @@ def test_checkpoint_during_is_the_old_name_of_durability() -> None:
 
 def test_metadata_says_which_graph_and_assistant_it_is_of() -> None:
     assert run(metadata={"m": 1}).order.metadata == {
-        "created_by": "system",
         "graph_id": "agent",
         "assistant_id": "assistant of agent",
         "m": 1,

@@ -8,7 +8,6 @@ from agent_server.outcome import (
     Outcome,
     Rest,
     failed,
-    message_of,
     rest_of,
     stopped,
     thread_error,
@@ -68,9 +67,9 @@ def test_questions_stand_beside_the_values() -> None:
     assert with_questions(5, [question]) == 5
 
 
-def test_a_key_errors_message_is_its_key() -> None:
-    assert message_of(KeyError("topic")) == "topic"
-    assert message_of(ValueError("x")) == "x"
+def test_a_run_failed_with_the_text_that_its_error_has() -> None:
+    assert failed(KeyError("topic")).error == {"error": "KeyError", "message": "'topic'"}
+    assert failed(ValueError("x")).error == {"error": "ValueError", "message": "x"}
 
 
 def test_what_was_suspended_goes_on() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import httpx
 import pytest
 
+from actors import START, Runtime, StateGraph
 from agent_server.routes.runs import MAX_BATCH
 from checkpoint import new_id
 from tests.agent_server.harness import graphs
@@ -337,3 +339,39 @@ async def test_a_waiting_client_that_goes_takes_its_run_with_it_if_it_said_so(
             here = answer.headers["content-location"]
         await client.get(f"{here}/join")
         assert (await client.get(here)).json()["status"] == "interrupted"
+
+
+@dataclass
+class Caller:
+    who: str = "nobody"
+
+
+class Seen(TypedDict, total=False):
+    who: str
+
+
+async def look(state: Seen, runtime: Runtime[Caller]) -> Seen:
+    del state
+    return {"who": runtime.context.who}
+
+
+callers = StateGraph(Seen, context_schema=Caller).add_node(look).add_edge(START, "look").compile()
+
+
+async def test_a_graph_gets_its_context_from_request_and_assistant_and_no_more_than_it_has(
+    tmp_path: Path,
+) -> None:
+    async with serving(tmp_path, {"callers": callers}) as server:
+
+        async def who(assistant_id: str = "callers", **more: Any) -> Any:
+            asked = body(assistant_id, {}, **more)
+            return (await server.ask("POST", "/runs/wait", asked)).get("who")
+
+        assert await who() == "nobody"
+        assert await who(context={"who": "me", "other": 1}) == "me"
+        assert await who(config={"configurable": {"who": "me", "other": 1}}) == "me"
+        settings = {"configurable": {"who": "assistant", "other": 1}}
+        made = await server.ask("POST", "/assistants", {"graph_id": "callers", "config": settings})
+        assert await who(made["assistant_id"]) == "assistant"
+        assert await who(made["assistant_id"], config={"configurable": {"who": "me"}}) == "me"
+        assert await who(made["assistant_id"], context={"who": "me"}) == "me"
