@@ -87,7 +87,7 @@ class Intake:
         create = if_not_exists == "create" or run.order.on_completion == "keep"
         entry = _Entry(
             run=replace(job.live.run, status="running" if begun else "pending"),
-            thread=self._threads.fresh(run.thread_id) if create else None,
+            thread=self._threads.fresh(run.thread_id, metadata=_kept(run)) if create else None,
             stopped=[other.run_id for other in in_way],
             action=action,
         )
@@ -115,6 +115,11 @@ class Intake:
             other.stop = None
         self._register.remove(job, keep=False)
         self._turns.advance(job.thread_id)
+
+
+def _kept(run: Run) -> dict[str, object]:
+    """What a thread that a run makes is told by: whose it is, and what else was said of the run."""
+    return {key: value for key, value in run.order.metadata.items() if key != "created_by"}
 
 
 def _seen(task: asyncio.Task[None]) -> None:

@@ -1,4 +1,4 @@
-"""Which request does what to which resource, and what an owner's filter lets through.
+"""Which request does what to which resource.
 
 A rule says for a method and a path: the resource and action that authorization handlers are asked
 about, and in which way a filter that they answer with is applied (`Scope`).
@@ -9,9 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, cast
-
-from .records import Json
+from typing import Literal, TypeAlias
 
 Resource: TypeAlias = Literal["threads", "assistants", "crons", "store"]
 Scope: TypeAlias = Literal[
@@ -23,9 +21,9 @@ Scope: TypeAlias = Literal[
     "search",  # what is looked for must match too
     "threads",  # the threads named in the body must match
     "cancel",  # the thread named in the body must match, and one must be named
-    "start",  # a run on the thread in the path, which must match if it is there
-    "session",  # the same for a session on it, which makes the thread with its first run
-    "stateless",  # a run without a thread, or several
+    "start",  # runs on the thread in the path or the body, which must match if it is there
+    "session",  # a session on the thread in the path, which is made for it
+    "command",  # one command on it: `commands.py` asks what it needs beyond that
     "store",  # handlers rewrite the namespace
 ]
 
@@ -49,7 +47,7 @@ class Aim:
 
 _ID = r"(?P<{}>[^/]+)"
 _THREAD = "/threads/" + _ID.format("thread_id")
-_RUN = _THREAD + "/runs/[^/]+"
+_RUN = _THREAD + "/runs/" + _ID.format("run_id")
 _ASSISTANT = "/assistants/" + _ID.format("assistant_id")
 _CRON = "/runs/crons/" + _ID.format("cron_id")
 
@@ -59,16 +57,19 @@ _TABLE: tuple[tuple[str, str, Resource, str, Scope], ...] = (
     ("POST", "/threads", "threads", "create", "new"),
     (
         "POST",
-        f"{_THREAD}/(history|state/checkpoint|copy|stream/events)",
+        f"{_THREAD}/(history|state/checkpoint|copy)",
         "threads",
         "read",
         "thread",
     ),
     ("POST", f"{_THREAD}/runs/crons", "crons", "create", "thread"),
     ("POST", f"{_THREAD}/(runs|runs/stream|runs/wait)", "threads", "create_run", "start"),
-    ("POST", f"{_THREAD}/commands", "threads", "create_run", "session"),
-    ("WEBSOCKET", f"{_THREAD}/.*", "threads", "create_run", "session"),
+    ("POST", f"{_THREAD}/commands", "threads", "read", "command"),
+    ("POST", f"{_THREAD}/stream/events", "threads", "read", "session"),
+    ("WEBSOCKET", f"{_THREAD}/stream/events", "threads", "read", "session"),
+    ("POST", f"{_RUN}/cancel", "threads", "update", "thread"),
     ("DELETE", _RUN, "threads", "delete", "thread"),
+    ("GET", f"{_RUN}(/.*)?", "threads", "read", "thread"),
     ("POST", f"{_THREAD}/.*", "threads", "update", "thread"),
     ("PATCH", f"{_THREAD}(/.*)?", "threads", "update", "thread"),
     ("DELETE", f"{_THREAD}(/.*)?", "threads", "delete", "thread"),
@@ -86,7 +87,7 @@ _TABLE: tuple[tuple[str, str, Resource, str, Scope], ...] = (
     ("DELETE", _CRON, "crons", "delete", "cron"),
     ("GET", _CRON, "crons", "read", "cron"),
     ("POST", "/runs/cancel", "threads", "update", "cancel"),
-    ("POST", "/(runs|runs/stream|runs/wait|runs/batch)", "threads", "create_run", "stateless"),
+    ("POST", "/(runs|runs/stream|runs/wait|runs/batch)", "threads", "create_run", "start"),
     ("GET", f"/runs/{_ID.format('run_id')}(/.*)?", "threads", "read", "run"),
     ("PUT", "/store/items", "store", "put", "store"),
     ("GET", "/store/items", "store", "get", "store"),
@@ -109,57 +110,3 @@ def aim_of(method: str, path: str) -> Aim | None:
         if known == wanted and (found := pattern.fullmatch(path)):
             return Aim(rule, found.groupdict())
     return None
-
-
-def matches(metadata: Json, wanted: Json) -> bool:
-    """True if metadata has what a filter asks for.
-
-    Filters are those of authorization handlers: {"owner": "me"}, {"owner": {"$eq": "me"}},
-    {"members": {"$contains": "me"}}, {"members": {"$contains": ["me", "you"]}}; all must hold.
-    """
-    return all(_holds(metadata.get(key), condition) for key, condition in wanted.items())
-
-
-def _holds(value: Any, condition: Any) -> bool:
-    operator, operand = _parts(condition)
-    if operator == "$eq":
-        return value is not None and value == operand
-    if not isinstance(value, list):
-        return False
-    return all(each in cast("list[Any]", value) for each in _listed(operand))
-
-
-def _parts(condition: Any) -> tuple[str, Any]:
-    given: dict[str, Any] = cast("Any", condition) if isinstance(condition, dict) else {}
-    if len(given) == 1:
-        ((operator, operand),) = given.items()
-        if operator in ("$eq", "$contains"):
-            return operator, operand
-    return "$eq", cast("Any", condition)
-
-
-def _listed(operand: Any) -> list[Any]:
-    return cast("list[Any]", operand) if isinstance(operand, list) else [operand]
-
-
-def narrowed(asked: Json, wanted: Json) -> dict[str, Any] | None:
-    """Metadata to search for, so that only what the filter lets through is found.
-
-    None: nothing can be found, because the search asks for something else.
-    """
-    both = dict(asked)
-    for key, condition in wanted.items():
-        operator, operand = _parts(condition)
-        if operator == "$contains":
-            more = both.get(key, [])
-            both[key] = [*_listed(more), *_listed(operand)]
-        elif key in both and both[key] != operand:
-            return None
-        else:
-            both[key] = operand
-    return both
-
-
-def stamped(wanted: Json) -> dict[str, Any]:
-    """The least metadata that a filter lets through."""
-    return narrowed({}, wanted) or {}

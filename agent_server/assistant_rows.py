@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 import orjson
 
 from .filters import Condition, both, contains, equals
+from .grants import Grant
 from .jsontext import to_json
 from .paging import Page
 from .records import Assistant, Json
@@ -46,6 +47,8 @@ class AssistantQuery:
     offset: int = 0
     sort_by: AssistantSort = "created_at"
     sort_order: SortOrder = "desc"
+    allowed: Grant | None = None
+    """What assistants must be to be found at all."""
 
     def condition(self) -> Condition:
         """The assistants that are wanted.  Raises InvalidError for a filter that is too large."""
@@ -55,6 +58,7 @@ class AssistantQuery:
                 *([] if self.graph_id is None else [equals("graph", self.graph_id)]),
                 *([] if self.name is None else [named]),
                 contains("metadata", self.metadata),
+                *([] if self.allowed is None else [self.allowed.condition("metadata")]),
             ]
         )
 

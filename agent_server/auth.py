@@ -7,6 +7,7 @@ imported here.  What it raises with a `status_code` is answered as it says.
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -14,11 +15,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from starlette.exceptions import HTTPException
 
-from .errors import ForbiddenError, GraphLoadError, UnauthorizedError
+from .errors import ForbiddenError, GraphLoadError, HandlerError, UnauthorizedError
+from .grants import Grant, grant_of
 from .records import Json
 
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
+
+logger = logging.getLogger(__name__)
 
 Handler = Callable[..., Awaitable[Any]]
 
@@ -90,10 +94,12 @@ class Gatekeeper:
 
     async def decide(
         self, user: User | None, resource: str, action: str, value: dict[str, Any]
-    ) -> Json | None:
-        """The filter that everything of this resource must pass, or None.
+    ) -> Grant | None:
+        """What everything of this resource must be for this user to have it; None: it may be
+        anything.
 
-        The handler may change the value.  Raises ForbiddenError.
+        The handler may change the value.  Raises ForbiddenError, also for an answer that cannot
+        be applied; the log says why.
         """
         handler = self._handler(resource, action)
         if handler is None:
@@ -103,9 +109,14 @@ class Gatekeeper:
         said = await _told(lambda: handler(ctx=context, value=value), 403)
         if said is None or said is True:
             return None
-        if isinstance(said, Mapping):
-            return cast("Json", said)
-        raise ForbiddenError("Forbidden")
+        if said is False:
+            raise ForbiddenError("Forbidden")
+        try:
+            return grant_of(said) if said != {} else None
+        except HandlerError as error:
+            told = "the handler of %s.%s answers with what cannot be followed: %s"
+            logger.error(told, resource, action, error)  # noqa: TRY400 - whose fault is said
+            raise ForbiddenError("Forbidden") from None
 
     def _handler(self, resource: str, action: str) -> Handler | None:
         """The most specific one there is."""

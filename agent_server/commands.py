@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from starlette.exceptions import HTTPException
+
 from checkpoint import new_id
 
 from .bodies import model_of
@@ -13,19 +15,33 @@ from .protocol import checked_channels
 from .records import Json
 
 if TYPE_CHECKING:
+    from .permits import Permit
     from .services import Services
 
 _MODES = ["values", "updates", "messages-tuple", "custom", "tasks", "checkpoints"]
-_CODES = {404: "not_found", 409: "conflict", 503: "overloaded"}
+_CODES = {
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    409: "conflict",
+    503: "overloaded",
+}
 
 
 class Commands:
-    """Carries out commands on one thread; `user` is who sends them."""
+    """Carries out commands on one thread; `user` is who sends them, `permit` what they may do."""
 
-    def __init__(self, services: Services, thread_id: str, user: Json | None) -> None:
+    def __init__(
+        self,
+        services: Services,
+        thread_id: str,
+        user: Json | None = None,
+        permit: Permit | None = None,
+    ) -> None:
         self._services = services
         self._thread_id = thread_id
         self._user = user
+        self._permit = permit
 
     async def answer(self, command: Any, seq: int = 0) -> dict[str, Any]:
         """What a command is answered with; `seq`: number of the last notice sent.
@@ -43,12 +59,16 @@ class Commands:
             result = await self._carried_out(method, cast("dict[str, Any]", params))
         except RequestError as error:
             return refused(number, _CODES.get(error.status, "invalid_argument"), str(error))
+        except HTTPException as error:  # what the auth hook says
+            return refused(number, _CODES.get(error.status_code, "invalid_argument"), error.detail)
         if result is None:
             return refused(number, "unknown_command", f"Unknown protocol command: {method}")
         meta = {"applied_through_seq": seq}
         return {"type": "success", "id": number, "result": result, "meta": meta}
 
     async def _carried_out(self, method: str, params: dict[str, Any]) -> dict[str, Any] | None:
+        if self._permit is not None and method != "run.start":
+            await self._permit.open_thread(self._thread_id)
         match method:
             case "run.start":
                 return {"run_id": await self._start(params)}
@@ -66,7 +86,10 @@ class Commands:
                 return None
 
     async def _start(self, params: dict[str, Any]) -> str:
-        body = model_of({"stream_subgraphs": True, **params, "stream_mode": _MODES}, RunBody)
+        given = {"stream_subgraphs": True, **params, "stream_mode": _MODES}
+        if self._permit is not None:
+            await self._permit.start(given, self._thread_id)
+        body = model_of(given, RunBody)
         services = self._services
         assistant = await services.assistants.resolve(body.assistant_id)
         run = run_from(

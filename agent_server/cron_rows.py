@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias
 import orjson
 
 from .filters import Condition, both, contains, equals
+from .grants import Grant
 from .jsontext import to_json
 from .paging import Page
 from .records import Cron, Json
@@ -65,6 +66,8 @@ class CronQuery:
     offset: int = 0
     sort_by: CronSort = "created_at"
     sort_order: SortOrder = "desc"
+    allowed: Grant | None = None
+    """What crons must be to be found at all."""
 
     def condition(self) -> Condition:
         """The crons that are wanted.  Raises InvalidError for a filter that is too large."""
@@ -74,6 +77,7 @@ class CronQuery:
                 *([] if self.thread_id is None else [equals("thread", self.thread_id)]),
                 *([] if self.enabled is None else [equals("enabled", self.enabled)]),
                 contains("metadata", self.metadata),
+                *([] if self.allowed is None else [self.allowed.condition("metadata")]),
             ]
         )
 

@@ -135,6 +135,10 @@ class Dispatcher:
         """A run that was accepted here, and is open or ended lately."""
         return self._register.live(run_id)
 
+    def known_on(self, thread_id: str) -> Sequence[LiveRun]:
+        """Those of a thread, or the stateless one that has this id instead of one."""
+        return self._register.known_on(thread_id)
+
     def stats(self) -> DispatcherStats:
         """Counts, at this moment."""
         running = sum(job.state in ("running", "settling") for job in self._register)

@@ -10,6 +10,7 @@ ServerError
 │   ├── TooLargeError              413  more than the limits allow
 │   ├── InvalidError               422  a field has a wrong type or value
 │   └── OverloadedError            503  too much at once; come back later
+├── HandlerError                 what an authorization handler answers cannot be applied
 └── SetupError                   the server cannot start
     ├── SettingsError              a setting cannot be
     ├── ConfigFileError            langgraph.json cannot be read
@@ -79,6 +80,10 @@ class OverloadedError(RequestError):
     """Too much at once; come back later."""
 
     status = 503
+
+
+class HandlerError(ServerError):
+    """An authorization handler's answer cannot be applied; mend the handler as the log says."""
 
 
 class SetupError(ServerError):

@@ -54,6 +54,13 @@ def both(conditions: Iterable[Condition]) -> Condition:
     return Condition(sql or "1", tuple(value for each in parts for value in each.values))
 
 
+def either(conditions: Iterable[Condition]) -> Condition:
+    """The condition that one of them holds."""
+    parts = [Condition(each.sql or "1", each.values) for each in conditions]
+    sql = " OR ".join(f"({each.sql})" for each in parts)
+    return Condition(f"({sql})" if sql else "0", tuple(v for each in parts for v in each.values))
+
+
 class _Builder:
     """Writes the SQL from outside to inside, and the parameters in the same order; the SQL is all
     ours, names of rows included."""

@@ -1,7 +1,8 @@
 """Asks the auth hook about every request, and holds routes to what it answers.
 
-A filter that a handler answers with is applied here, before the route is reached: what is looked
-for gets it as metadata, what is named by its id is looked at, and what does not match is not there.
+A filter that a handler answers with is applied before the route is reached: what is named by its
+id is looked at, and what does not match is not there.  Only searches, and what a route does beyond
+what its path names, ask for themselves: `allowed_to`, `permit_of`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from .bodies import read_json
 from .errors import NotFoundError
 from .jsontext import to_json
 from .middleware import path_of
+from .permits import Permit
 from .visit import Visit
 
 if TYPE_CHECKING:
@@ -49,10 +51,9 @@ class Guard:
             await self._app(scope, receive, send)
             return
         body = await _body(Request(scope, receive)) if method in BODIES else None
-        visit = Visit(self._gatekeeper, user, aim, HTTPConnection(scope), body)
-        if (answer := await visit.refusal()) is not None:
-            await answer(scope, receive, send)
-            return
+        permit = scope["permit"] = Permit(self._gatekeeper, user, HTTPConnection(scope))
+        visit = Visit(permit, aim, HTTPConnection(scope), body)
+        await visit.check()
         if body is not None:
             receive = _replayed(to_json(visit.body) if visit.body != b"" else b"", receive)
         await self._app(scope, receive, send)

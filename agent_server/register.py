@@ -51,6 +51,12 @@ class Register:
         self._forget_old()
         return self._known.get(run_id)
 
+    def known_on(self, thread_id: str) -> list[LiveRun]:
+        """All that it knows of a thread, or of the one run that has this id instead of one; looks
+        at every run, so ask for a thread that has no row."""
+        self._forget_old()
+        return [live for live in self._known.values() if live.run.thread_id == thread_id]
+
     def job(self, run_id: str) -> Job | None:
         """An open run."""
         return self._jobs.get(run_id)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from .filters import Condition, both, contains, equals, one_of
+from .grants import Grant
 from .paging import Page
 from .records import Json, Thread, ThreadStatus
 from .thread_rows import COLUMNS, thread_of
@@ -39,6 +40,8 @@ class ThreadQuery:
     offset: int = 0
     sort_by: ThreadSort = "updated_at"
     sort_order: SortOrder = "desc"
+    allowed: Grant | None = None
+    """What threads must be to be found at all."""
     with_values: bool = True
     """False: threads come without their values, which may be large."""
 
@@ -50,6 +53,7 @@ class ThreadQuery:
                 *([] if self.status is None else [equals("status", self.status)]),
                 contains("metadata", self.metadata),
                 contains("vals", self.values),
+                *([] if self.allowed is None else [self.allowed.condition("metadata")]),
             ]
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,8 +17,10 @@ from agent_server.assistant_rows import AssistantQuery, AssistantSort
 from agent_server.assistants import AssistantChange
 from agent_server.bodies import read_model
 from agent_server.errors import InvalidError
+from agent_server.grants import Grant
 from agent_server.ids import is_uuid
 from agent_server.params import flag
+from agent_server.permits import allowed_to, permit_of
 from agent_server.records import Assistant
 from agent_server.removal import remove_thread
 from agent_server.responses import JsonResponse, page_headers
@@ -164,18 +167,30 @@ async def delete(request: Request) -> Response:
     """Delete the assistant; with `delete_threads`, also the threads that it ran on."""
     services, id_ = services_of(request), (await _assistant(request)).assistant_id
     with_threads = flag(request, "delete_threads")
+    allowed = await _deletable(request, id_) if with_threads else None
     await services.assistants.delete(id_)
-    query = ThreadQuery(metadata={"assistant_id": id_}, limit=1000, with_values=False)
+    query = ThreadQuery(
+        metadata={"assistant_id": id_}, allowed=allowed, limit=1000, with_values=False
+    )
     while with_threads and (page := await services.threads.search(query)).items:
         for thread in page.items:
             await remove_thread(services.threads, services.dispatcher, thread.thread_id)
     return Response(status_code=204)
 
 
+async def _deletable(request: Request, assistant_id: str) -> Grant | None:
+    """What threads must be for the caller to delete them with an assistant."""
+    permit = permit_of(request)
+    if permit is None:
+        return None
+    value = {"thread_id": None, "metadata": {"assistant_id": assistant_id}}
+    return await permit.decide("threads", "delete", value)
+
+
 async def search(request: Request) -> Response:
     """A page of assistants."""
     body = await read_model(request, SearchBody)
-    page = await services_of(request).assistants.search(body.query())
+    page = await services_of(request).assistants.search(_query(request, body))
     answers = [picked(assistant_json(each), body.select) for each in page.items]
     return JsonResponse(answers, headers=page_headers(page))
 
@@ -183,7 +198,12 @@ async def search(request: Request) -> Response:
 async def count(request: Request) -> Response:
     """How many assistants there are."""
     body = await read_model(request, CountBody)
-    return JsonResponse(await services_of(request).assistants.count(body.query()))
+    return JsonResponse(await services_of(request).assistants.count(_query(request, body)))
+
+
+def _query(request: Request, body: CountBody) -> AssistantQuery:
+    """What is asked for, of what the caller may find."""
+    return replace(body.query(), allowed=allowed_to(request))
 
 
 async def versions(request: Request) -> Response:

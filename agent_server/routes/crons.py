@@ -19,6 +19,7 @@ from agent_server.errors import InvalidError
 from agent_server.firing import run_of
 from agent_server.ids import default_assistant_id, is_uuid, uuid_of
 from agent_server.orders import RunBody
+from agent_server.permits import allowed_to
 from agent_server.records import Cron, OnCompletion
 from agent_server.responses import JsonResponse, page_headers
 from agent_server.schedules import check_schedule, zone_of
@@ -178,7 +179,7 @@ async def delete(request: Request) -> Response:
 async def search(request: Request) -> Response:
     """A page of crons."""
     body = await read_model(request, SearchBody)
-    page = await services_of(request).crons.search(body.query())
+    page = await services_of(request).crons.search(_query(request, body))
     answers = [picked(cron_json(each), body.select) for each in page.items]
     return JsonResponse(answers, headers=page_headers(page))
 
@@ -186,7 +187,12 @@ async def search(request: Request) -> Response:
 async def count(request: Request) -> Response:
     """How many crons there are."""
     body = await read_model(request, CountBody)
-    return JsonResponse(await services_of(request).crons.count(body.query()))
+    return JsonResponse(await services_of(request).crons.count(_query(request, body)))
+
+
+def _query(request: Request, body: CountBody) -> CronQuery:
+    """What is asked for, of what the caller may find."""
+    return replace(body.query(), allowed=allowed_to(request))
 
 
 def _payload(body: RunBody, without: set[str] | None = None) -> dict[str, Any]:

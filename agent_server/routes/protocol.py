@@ -16,6 +16,7 @@ from agent_server.commands import Commands, refused
 from agent_server.errors import BadRequestError, InvalidError, RequestError
 from agent_server.ids import uuid_of
 from agent_server.jsontext import to_json
+from agent_server.permits import permit_of
 from agent_server.protocol import Filter, checked_channels
 from agent_server.responses import JsonResponse
 from agent_server.services import services_of
@@ -27,7 +28,9 @@ _NO_JSON = "Protocol commands must be valid JSON."
 async def command(request: Request) -> Response:
     """Carry out a command on a thread, which is made when a run starts on it."""
     thread_id = uuid_of("thread", request.path_params["thread_id"])
-    commands = Commands(services_of(request), thread_id, request.scope.get("user"))
+    commands = Commands(
+        services_of(request), thread_id, request.scope.get("user"), permit_of(request)
+    )
     given = await read_json(request)
     try:
         return JsonResponse(await commands.answer(given))
@@ -72,7 +75,9 @@ class Session:
     def __init__(self, socket: WebSocket, thread_id: str) -> None:
         self._socket = socket
         self._services = services_of(socket)
-        self._commands = Commands(self._services, thread_id, socket.scope.get("user"))
+        self._commands = Commands(
+            self._services, thread_id, socket.scope.get("user"), permit_of(socket)
+        )
         self._notices = ThreadNotices(self._services, thread_id, Filter(frozenset()))
         self._sending = asyncio.Lock()
         self._telling: asyncio.Task[None] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -17,6 +18,7 @@ from agent_server.errors import ConflictError
 from agent_server.extracting import Steps, extracted, parse_paths
 from agent_server.ids import uuid_of
 from agent_server.params import listed
+from agent_server.permits import allowed_to
 from agent_server.records import Thread, ThreadStatus
 from agent_server.removal import remove_thread
 from agent_server.responses import JsonResponse, page_headers
@@ -217,7 +219,7 @@ async def search(request: Request) -> Response:
     """A page of threads."""
     body = await read_model(request, SearchBody)
     paths = parse_paths(body.extract or {})
-    page = await services_of(request).threads.search(body.query())
+    page = await services_of(request).threads.search(_query(request, body))
     answers = [body.answer(thread, paths) for thread in page.items]
     return JsonResponse(answers, headers=page_headers(page))
 
@@ -225,7 +227,12 @@ async def search(request: Request) -> Response:
 async def count(request: Request) -> Response:
     """How many threads there are."""
     body = await read_model(request, CountBody)
-    return JsonResponse(await services_of(request).threads.count(body.query()))
+    return JsonResponse(await services_of(request).threads.count(_query(request, body)))
+
+
+def _query(request: Request, body: CountBody) -> ThreadQuery:
+    """What is asked for, of what the caller may find."""
+    return replace(body.query(), allowed=allowed_to(request))
 
 
 async def copy(request: Request) -> Response:

@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 
 from agent_server import ForbiddenError, GraphLoadError, UnauthorizedError
 from agent_server.auth import AuthContext, Gatekeeper, User
+from agent_server.grants import Is
 
 
 def request(**headers: str) -> HTTPConnection:
@@ -145,7 +146,7 @@ async def test_the_most_specific_handler_decides() -> None:
     value: dict[str, Any] = {"metadata": {}}
     assert await gatekeeper.decide(ME, "threads", "create", value) is None
     assert value == {"metadata": {"owner": "me"}}
-    assert await gatekeeper.decide(ME, "threads", "read", {}) == {"owner": "me"}
+    assert await gatekeeper.decide(ME, "threads", "read", {}) == Is("owner", "me")
     assert await gatekeeper.decide(ME, "assistants", "search", {}) is None
     with pytest.raises(ForbiddenError):
         await gatekeeper.decide(ME, "assistants", "create", {})
@@ -169,15 +170,32 @@ async def test_without_a_handler_everything_is_allowed() -> None:
     assert await Gatekeeper(Auth()).authenticate(request(), "/x") is None
 
 
-async def test_an_answer_that_is_none_of_the_known_ones_refuses() -> None:
+@pytest.mark.parametrize(
+    "said", ["yes", 1, [], {"$or": []}, {"owner": None}, {"owner": {"$in": ["me"]}}], ids=repr
+)
+async def test_an_answer_that_cannot_be_followed_refuses_and_the_log_says_why(
+    said: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     hook = Auth()
 
     @hook.on
     async def everything(ctx: Any, value: Any) -> Any:
-        return "yes"
+        return said
 
-    with pytest.raises(ForbiddenError):
+    with pytest.raises(ForbiddenError, match=r"^Forbidden$"):
         await Gatekeeper(hook).decide(None, "threads", "read", {})
+    assert "threads.read" in caplog.text
+    assert "filter" in caplog.text
+
+
+async def test_an_empty_filter_asks_for_nothing() -> None:
+    hook = Auth()
+
+    @hook.on
+    async def everything(ctx: Any, value: Any) -> Any:
+        return {}
+
+    assert await Gatekeeper(hook).decide(ME, "threads", "read", {}) is None
 
 
 def test_an_object_that_does_not_authenticate_is_refused_at_the_start() -> None:
