@@ -12,6 +12,8 @@ from .messages import piece_json
 
 Show: TypeAlias = Callable[[Any], Any]
 """Event -> data of its frame, or SKIP."""
+_KEPT = frozenset({"checkpoint_map", "checkpoint_id", "checkpoint_ns", "thread_id"})
+_PLAIN = (str, int, float, bool)
 
 
 def shown(kind: type[Event], mode: StreamMode) -> Show:
@@ -20,6 +22,8 @@ def shown(kind: type[Event], mode: StreamMode) -> Show:
         return _piece
     if kind is TaskFailed:
         return _failed_debug if mode == "debug" else _failed
+    if kind is StepCommitted and mode == "checkpoints":
+        return _checkpoint
     if kind is StepCommitted and mode == "debug":
         return _checkpoint_debug
     return lambda event: project(event, mode)
@@ -37,12 +41,35 @@ def _failed_debug(event: TaskFailed) -> Any:
     return {**project(event, "debug"), "payload": _failed(event)}
 
 
+def _checkpoint(event: StepCommitted) -> Any:
+    """Its configs hold what a stored event has of them, so that a replay says the same."""
+    data = project(event, "checkpoints")
+    return data if data is SKIP else _with_plain_configs(data)
+
+
+def _with_plain_configs(payload: Mapping[str, Any]) -> dict[str, Any]:
+    configs = {name: _plain(payload[name]) for name in ("config", "parent_config")}
+    return {**payload, **configs}
+
+
+def _plain(config: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if config is None:
+        return None
+    named = config["configurable"].items()
+    kept = {key: value for key, value in named if key in _KEPT or _is_plain(key, value)}
+    return {**config, "configurable": kept}
+
+
+def _is_plain(key: str, value: Any) -> bool:
+    return isinstance(value, _PLAIN) and not key.startswith("__")
+
+
 def _checkpoint_debug(event: StepCommitted) -> Any:
     """The places of checkpoints stand in it as clients give them back, beside the configs."""
     data = project(event, "debug")
     if data is SKIP:
         return SKIP
-    payload = data["payload"]
+    payload = _with_plain_configs(data["payload"])
     places = {
         "tasks": [_task(task) for task in payload["tasks"]],
         "checkpoint": _place(payload["config"]),
