@@ -18,6 +18,7 @@ from .layout import Layout
 from .report import Facts, Watch
 from .request import Request
 from .setting import Setting
+from .step_meter import StepMeter
 from .tracing import GraphTrace, run_span
 
 
@@ -40,6 +41,8 @@ class Plan:
     """See Setting.inline."""
     caller: TaskContext | None = None
     """The task that started this run, if one did."""
+    meter: StepMeter | None = None
+    """Tells how long its super-steps take."""
 
     @property
     def thread_id(self) -> str | None:

@@ -114,8 +114,7 @@ class Run:
         A run that waits for answers gives its values so far, with the interrupts as a list under
         "__interrupt__".  `output_keys`, if the run was started with them, narrow the values.
 
-        Raises RunCancelledError if it was cancelled.  A reader that is cancelled while it waits
-        leaves the run alone.
+        Raises RunCancelledError if it was cancelled.  A cancelled reader leaves the run alone.
         """
         await self._ended.wait()
         self.check()
@@ -266,6 +265,7 @@ class Run:
             restored=restored,
             recorder=recorder,
             caller=self._plan.caller,
+            meter=self._plan.meter,
         )
         self.log.publish(opening(self.log, self.thread_id, earlier.attempts))
         try:

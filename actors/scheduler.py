@@ -47,6 +47,7 @@ from .progress import ProgressWriter
 from .recorder import Recorder
 from .report import Facts
 from .setting import Setting
+from .step_meter import StepMeter
 from .step_timer import StepTimer
 from .superstep import Machine
 from .supervisor import Supervisor
@@ -74,6 +75,7 @@ class Scheduler:
         "_lockstep",
         "_loop",
         "_mailbox",
+        "_meter",
         "_over",
         "_recorder",
         "_results",
@@ -103,6 +105,7 @@ class Scheduler:
         restored: Restored | None = None,
         recorder: Recorder | None = None,
         caller: TaskContext | None = None,
+        meter: StepMeter | None = None,
     ) -> None:
         self.layout = layout
         self.facts = facts
@@ -125,6 +128,7 @@ class Scheduler:
         self._timer: StepTimer | None = None
         if layout.step_timeout is not None:
             self._timer = StepTimer(self._loop, layout.step_timeout, self._mailbox.put_nowait)
+        self._meter = meter
         self.calls = Calls(self)
         """What its tasks have called."""
         self.threads = Threads()
@@ -339,6 +343,8 @@ class Scheduler:
             return
         if self._timer is not None:
             self._timer.begin(self.machine.step)
+        if self._meter is not None:
+            self._meter.begin(self.machine.step)
         self._desk.add(tasks, self)
 
     async def _unknown(self, tasks: Sequence[Task], results: ResultCache) -> Sequence[Task]:
@@ -360,6 +366,8 @@ class Scheduler:
 
     async def _end(self) -> None:
         """Stop what still runs, fenced first, and store what was put off."""
+        if self._meter is not None:
+            self._meter.end()
         self._mailbox.close()
         self._desk.clear()
         self.calls.refuse()

@@ -31,6 +31,7 @@ from .request import (
     watch_of_run,
 )
 from .run import Run
+from .step_meter import OnStep, StepMeter
 from .supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -42,8 +43,10 @@ class ActorSystem:
 
     `drain_timeout`: seconds that runs get to end when the system closes (None: as long as they
     take).  `event_log`: keeps the events of runs on threads, so that a reader may come back after
-    a restart (a saver's `events`; the graphs' saver when both are in one file).  `faults` are for
-    tests: what is to go wrong in its logs (`streaming.testing_faults`).
+    a restart (a saver's `events`; the graphs' saver when both are in one file).  `on_step`: called
+    with the seconds of each super-step of a run, its commit among them; those of graphs in tasks
+    are a part of the step that they are in.  `faults` are for tests: what is to go wrong in its
+    logs (`streaming.testing_faults`).
 
         async with ActorSystem() as system:
             run = await system.start(graph, {"topic": "cats"}, {"configurable": {"thread_id": "1"}})
@@ -59,6 +62,7 @@ class ActorSystem:
         drain_timeout: float | None = 10.0,
         event_log: EventLog | None = None,
         max_finished: int = 256,
+        on_step: OnStep | None = None,
         faults: Faults | None = None,
     ) -> None:
         self.supervisor = Supervisor(name)
@@ -68,6 +72,7 @@ class ActorSystem:
         self._drain_timeout = check_seconds("drain_timeout", drain_timeout)
         self._event_log = event_log
         self._max_finished = max_finished
+        self._on_step = on_step
         self._runs: dict[str, Run] = {}
         self._finished: deque[str] = deque()
         self._closing = False
@@ -133,6 +138,7 @@ class ActorSystem:
             child_watch=watch,
             context=run_context(current),
             caller=current(),
+            meter=None if self._on_step is None else StepMeter(self._on_step),
         )
         try:
             run = self._runs[run_id] = Run(plan, self.supervisor, log, on_end=self._retire)

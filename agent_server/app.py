@@ -86,7 +86,8 @@ def _app(
 ) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None]:
-        async with open_services(settings, graphs, file, index) as services:
+        on_step = metrics.step_seconds.observe
+        async with open_services(settings, graphs, file, index, on_step) as services:
             app.state.services = services
             yield
 

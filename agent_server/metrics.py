@@ -6,19 +6,42 @@ Counting is a few additions per request; `prometheus_client` is loaded when some
 from __future__ import annotations
 
 import bisect
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .records import ENDED
+
 if TYPE_CHECKING:
     from prometheus_client import Metric
     from starlette.types import Scope
 
+    from streaming import HubStats
+
     from .services import Services
     from .tally import Tally
 
-SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+SECONDS = (
+    0.0001,
+    0.00025,
+    0.0005,
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    30.0,
+)
 """Upper bounds of the histograms' buckets."""
 PREFIX = "understudy"
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
@@ -57,6 +80,9 @@ class Metrics:
     request_seconds: Histogram = field(default_factory=Histogram)
     """From the first byte of a request to the last of its answer; streams are not in it."""
 
+    step_seconds: Histogram = field(default_factory=Histogram)
+    """Of each super-step of a run, its commit among them."""
+
     def told(self, scope: Scope, status: int, seconds: float) -> None:
         """Count a request that was answered."""
         route = getattr(scope.get("route"), "path", "")
@@ -77,23 +103,25 @@ class Reading:
     """How runs ended, and how long they waited and ran."""
     streams: int
     """Open streams."""
-    events: int
-    """Events that runs have published into logs that are still kept."""
-    logs: int
+    hub: HubStats
+    """The logs of runs that are in memory."""
+    commits: int
+    commits_per_second: float
 
 
 def read(counted: Metrics, services: Services) -> Reading:
     """The numbers, now."""
     runs = services.dispatcher.stats()
-    hub = services.system.stats()
+    commits = services.tables.commits
     return Reading(
         counted=counted,
         pending=runs.pending,
         running=runs.running,
         tally=runs.tally,
         streams=services.streams.count,
-        events=hub.published,
-        logs=hub.live + hub.finished,
+        hub=services.system.stats(),
+        commits=commits.total,
+        commits_per_second=commits.per_second(time.monotonic()),
     )
 
 
@@ -138,12 +166,25 @@ class _Collector:
 
     def collect(self) -> Iterator[Metric]:
         """Every number, under its name."""
+        from prometheus_client.core import CounterMetricFamily
+
         yield from self._requests()
         yield from self._runs()
+        reading, hub = self._reading, self._reading.hub
         yield from _gauges(
-            ("streams", "Open streams", self._reading.streams),
-            ("run_logs", "Runs whose events are in memory", self._reading.logs),
-            ("events", "Events of the runs in memory", self._reading.events),
+            ("streams", "Open streams", reading.streams),
+            ("subscribers", "Readers of runs' events", hub.subscribers),
+            ("run_logs", "Runs whose events are in memory", hub.live + hub.finished),
+            ("ring_events", "Events in memory", hub.events),
+            ("ring_bytes", "Bytes of the events in memory", hub.bytes),
+            (
+                "commits_per_second",
+                "Transactions committed to the database, over ten seconds",
+                reading.commits_per_second,
+            ),
+        )
+        yield CounterMetricFamily(
+            f"{PREFIX}_commits", "Transactions committed to the database", reading.commits
         )
 
     def _requests(self) -> Iterator[Metric]:
@@ -175,12 +216,13 @@ class _Collector:
         now.add_metric(["running"], reading.running)
         yield now
         ended = CounterMetricFamily(f"{PREFIX}_runs_ended", "Runs that ended", labels=["status"])
-        for status, count in reading.tally.ended.items():
-            ended.add_metric([status], count)
+        for status in sorted(ENDED):
+            ended.add_metric([status], reading.tally.ended[status])
         yield ended
         for name, text, seconds in (
             ("run_queue_seconds", "From asking for a run to its turn", reading.tally.queue_seconds),
             ("run_seconds", "From a run's turn to its end", reading.tally.run_seconds),
+            ("step_seconds", "A super-step, with its commit", reading.counted.step_seconds),
         ):
             family = HistogramMetricFamily(f"{PREFIX}_{name}", text)
             family.add_metric([], seconds.buckets(), seconds.total)

@@ -80,10 +80,12 @@ async def open_services(
     graphs: Mapping[str, Any],
     file: ConfigFile,
     index: IndexConfig | None = None,
+    on_step: Callable[[float], object] | None = None,
 ) -> AsyncGenerator[Services]:
     """Everything, from the first table to the last run; put away in the other order.
 
-    `index`: what the store is searched by.  Raises DatabaseInUseError, GraphLoadError.
+    `index`: what the store is searched by; `on_step`: called with the seconds of each super-step.
+    Raises DatabaseInUseError, GraphLoadError.
     """
     async with AsyncExitStack() as stack:
         stack.enter_context(hold(settings.database))
@@ -92,7 +94,9 @@ async def open_services(
         tables = await stack.enter_async_context(server_tables(settings.database))
         served = Graphs(saver, store)
         served.add_all(graphs)
-        system = await stack.enter_async_context(ActorSystem("server", event_log=saver.events))
+        system = await stack.enter_async_context(
+            ActorSystem("server", event_log=saver.events, on_step=on_step)
+        )
         assistants = Assistants(tables, served.ids, time.time)
         await assistants.ensure_defaults()
         threads = Threads(tables, saver, time.time, lifetime=_lifetime(file))

@@ -11,6 +11,7 @@ import asyncio
 import os
 import sqlite3
 import threading
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +23,7 @@ from .flush import Flusher
 from .locks import MARK, LockFile, NoLocks
 from .ownership import Ownership
 from .points import Faults
+from .rate import Rate
 from .read_pool import Read, ReadPool
 from .schema import create_tables, flush_folder, prepare_file, set_up_writer, typed_error
 
@@ -32,6 +34,7 @@ class Database(Protocol):
     committer: Committer
     ownership: Ownership
     origins: Origins
+    commits: Rate
 
     def read(self, read: Read) -> asyncio.Future[Any]:
         """Queue a read; the future gives its result."""
@@ -55,7 +58,8 @@ class PrivateDatabase:
 
     def __init__(self, faults: Faults | None = None) -> None:
         locks = NoLocks()
-        self.committer = Committer(":memory:", locks, create_tables, _nothing, faults)
+        self.commits = Rate()
+        self.committer = Committer(":memory:", locks, create_tables, self._committed, faults)
         self.ownership = Ownership(locks, self.committer, faults)
         self.origins = Origins()
 
@@ -74,11 +78,15 @@ class PrivateDatabase:
         """Finish what is queued, then forget everything."""
         self.committer.close()
 
+    def _committed(self) -> None:
+        self.commits.note(time.monotonic())
+
 
 class FileDatabase:
     """A database file, shared by all savers of this process."""
 
     def __init__(self, path: Path, faults: Faults | None = None) -> None:
+        self.commits = Rate()
         with ExitStack() as opened:
             locks = LockFile(path.with_name(path.name + "-claims"), os.urandom(MARK))
             opened.callback(locks.close)
@@ -114,6 +122,7 @@ class FileDatabase:
 
     def _committed(self) -> None:
         self._flusher.committed += 1
+        self.commits.note(time.monotonic())
 
 
 class Registry:
@@ -156,7 +165,3 @@ def _open_file(path: Path, faults: Faults | None) -> FileDatabase:
         return FileDatabase(path, faults)
     except (sqlite3.Error, OSError) as error:
         raise typed_error(error, str(path)) from error
-
-
-def _nothing() -> None:
-    """Nobody counts the commits of a private database."""

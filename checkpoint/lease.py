@@ -20,6 +20,7 @@ from .errors import SaverClosedError
 from .events import Row
 from .forget import Forget
 from .points import Faults
+from .rate import Rate
 from .read_pool import Read
 from .reads import LastEvent, LoadHistory, LoadOne, ReadEvents, SizeOfEvents
 from .record import Batch, Claim, Loaded
@@ -100,6 +101,10 @@ class Lease:
     async def synced(self) -> None:
         """Wait until everything committed so far is flushed to the disk."""
         await self._open().synced()
+
+    def commits(self) -> Rate:
+        """The transactions that this process has committed to the database."""
+        return self._open().commits
 
     async def load(
         self, serializer: Serializer, thread_id: str, ns: str, checkpoint_id: str | None

@@ -11,6 +11,8 @@ from .handle import DatabaseHandle
 if TYPE_CHECKING:
     import sqlite3
 
+    from .rate import Rate
+
 T = TypeVar("T")
 
 
@@ -49,6 +51,12 @@ class SqliteTables(DatabaseHandle):
     async def read(self, unit: Callable[[sqlite3.Connection], T]) -> T:
         """What the unit returns, from one moment's view of the file; it never waits for writers."""
         return await self.lease.read(unit)
+
+    @property
+    def commits(self) -> Rate:
+        """How often this process commits to the file, and how often it has: `commits.total`,
+        `commits.per_second(time.monotonic())`."""
+        return self.lease.commits()
 
     async def synced(self) -> None:
         """Return when everything committed before is flushed to the disk."""

@@ -24,6 +24,10 @@ class HubStats:
     dropped: int
     refused: int
     subscribers: int
+    events: int
+    """Events in the logs' rings."""
+    bytes: int
+    """Bytes of those that were given with their sizes."""
 
 
 class Hub:
@@ -95,7 +99,8 @@ class Hub:
         with self._lock:
             live, finished = list(self._live.values()), list(self._finished.values())
             evicted = self._evicted
-        counts = [log.stats() for log in (*live, *finished)]
+        logs = (*live, *finished)
+        counts, held = [log.stats() for log in logs], [log.held for log in logs]
         return HubStats(
             live=len(live),
             finished=len(finished),
@@ -104,6 +109,8 @@ class Hub:
             dropped=sum(c.dropped for c in counts),
             refused=sum(c.refused for c in counts),
             subscribers=sum(c.subscribers for c in counts),
+            events=sum(events for events, _ in held),
+            bytes=sum(size for _, size in held),
         )
 
     def _retire(self, log: RunLog) -> None:

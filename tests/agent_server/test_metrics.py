@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from agent_server.app import create_app
 from agent_server.metrics import SECONDS, Histogram, Metrics, Reading, as_json, as_text
 from agent_server.tally import Tally
+from streaming import HubStats
 from tests.agent_server.harness.graphs import agent
 from tests.agent_server.harness.local import local_client
 
@@ -55,6 +56,12 @@ def test_how_long_a_stream_was_open_is_no_time_to_answer() -> None:
     assert counted("POST", "/runs/stream", 200, 60).request_seconds.total == 0
 
 
+def busy() -> Metrics:
+    metrics = counted("GET", "/ok", 200, 0.01)
+    metrics.step_seconds.observe(0.0003)
+    return metrics
+
+
 def tally() -> Tally:
     made = Tally()
     made.ended["success"] = 5
@@ -64,13 +71,24 @@ def tally() -> Tally:
 
 
 READING = Reading(
-    counted=counted("GET", "/ok", 200, 0.01),
+    counted=busy(),
     pending=2,
     running=3,
     tally=tally(),
     streams=4,
-    events=100,
-    logs=6,
+    hub=HubStats(
+        live=2,
+        finished=4,
+        evicted=0,
+        published=100,
+        dropped=0,
+        refused=0,
+        subscribers=7,
+        events=90,
+        bytes=12_345,
+    ),
+    commits=1234,
+    commits_per_second=0.5,
 )
 
 
@@ -81,12 +99,19 @@ def test_prometheus_reads_every_number() -> None:
     assert found["understudy_runs", "pending"] == 2
     assert found["understudy_runs", "running"] == 3
     assert found["understudy_runs_ended_total", "success"] == 5
+    assert found["understudy_runs_ended_total", "timeout"] == 0
     assert found["understudy_run_queue_seconds_bucket", "0.005"] == 1
     assert found["understudy_run_seconds_bucket", "0.25"] == 0
     assert found["understudy_run_seconds_bucket", "0.5"] == 1
     assert found["understudy_streams", ""] == 4
-    assert found["understudy_events", ""] == 100
+    assert found["understudy_subscribers", ""] == 7
     assert found["understudy_run_logs", ""] == 6
+    assert found["understudy_ring_events", ""] == 90
+    assert found["understudy_ring_bytes", ""] == 12_345
+    assert found["understudy_commits_total", ""] == 1234
+    assert found["understudy_commits_per_second", ""] == 0.5
+    assert found["understudy_step_seconds_bucket", "0.00025"] == 0
+    assert found["understudy_step_seconds_bucket", "0.0005"] == 1
     assert "process_resident_memory_bytes" in {name for name, _ in found}
 
 
@@ -106,11 +131,16 @@ async def test_a_server_counts_its_runs_and_requests(tmp_path: Path) -> None:
     async with app.router.lifespan_context(app), local_client(app) as client:
         asked = {"assistant_id": "agent", "input": {"topic": "x"}}
         await client.post("/runs/wait", json=asked)
+        thread = (await client.post("/threads", json={})).json()
+        await client.post(f"/threads/{thread['thread_id']}/runs/wait", json=asked)
         await client.get("/threads/no-id")
         found = samples((await client.get("/metrics")).content)
         told = (await client.get("/metrics", params={"format": "json"})).json()
-    assert found["understudy_runs_ended_total", "success"] == 1
-    assert found["understudy_run_queue_seconds_count", ""] == 1
+    assert found["understudy_runs_ended_total", "success"] == 2
+    assert found["understudy_run_queue_seconds_count", ""] == 2
+    assert found["understudy_step_seconds_count", ""] == 4  # two runs of two nodes
+    assert found["understudy_step_seconds_sum", ""] > 0
+    assert found["understudy_commits_total", ""] >= 5  # assistants, thread, run, its steps, its end
     assert found["understudy_http_requests_total", "POST,/runs/wait,200"] == 1
     assert found["understudy_http_requests_total", "GET,/threads/{thread_id},422"] == 1
     assert told["queue"] == {"n_pending": 0, "n_running": 0}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,20 @@ async def test_a_unit_that_raises_is_undone_alone(tmp_path: Path) -> None:
         with pytest.raises(DatabaseError, match="UNIQUE"):
             await notes.write(_add("one"))
         assert await notes.read(_texts) == ["one"]
+
+
+async def test_the_commits_of_all_who_use_the_file_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "app.db"
+    async with SqliteTables(path, NOTES) as notes, SqliteTables(path, NOTES) as others:
+        before = notes.commits.total
+        await notes.write(_add("one"))
+        await others.write(_add("two"))
+        assert notes.commits.total - before == 2
+        assert notes.commits.per_second(time.monotonic() + 1) > 0
+    async with SqliteTables(":memory:", NOTES) as private:
+        before = private.commits.total
+        await private.write(_add("one"))
+        assert private.commits.total == before + 1
 
 
 async def test_tables_that_are_not_open_say_so(tmp_path: Path) -> None:

@@ -114,6 +114,7 @@ def test_stats_count_over_all_logs() -> None:
     stats = hub.stats()
     assert (stats.live, stats.finished, stats.published) == (1, 1, 8)
     assert (stats.dropped, stats.refused, stats.subscribers) == (3, 0, 1)
+    assert (stats.events, stats.bytes) == (5, sum(each.held[1] for each in (log, hub.get("a"))))
     reader.close()
 
 
