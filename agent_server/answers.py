@@ -26,10 +26,10 @@ def _moment(seconds: float | None) -> str | None:
 
 
 def picked(answer: Answer, select: Iterable[str] | None) -> Answer:
-    """Only the fields that were asked for; None: all."""
-    if select is None:
+    """Only the fields that were asked for; none: all."""
+    wanted = set(select or ())
+    if not wanted:
         return answer
-    wanted = set(select)
     return {name: value for name, value in answer.items() if name in wanted}
 
 
@@ -76,6 +76,20 @@ def thread_json(thread: Thread, *, ttl: bool = False) -> Answer:
             "expires_at": moment(thread.ttl.expires_at),
         }
     return answer
+
+
+RUN_FIELDS = (
+    "run_id",
+    "thread_id",
+    "assistant_id",
+    "metadata",
+    "status",
+    "kwargs",
+    "multitask_strategy",
+    "created_at",
+    "updated_at",
+    "langsmith_session_name",
+)
 
 
 def run_json(run: Run) -> Answer:

@@ -13,6 +13,15 @@ from .errors import InvalidError
 
 _FIELDS = (5, 6)
 """minute hour day month weekday, and perhaps second."""
+_NAMED = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
 _LONGEST = 500
 _RANDOM = re.compile(r"(?<![A-Za-z])[HhRr](?![A-Za-z])")
 """croniter's words for "some time": they would mean another one with each look."""
@@ -31,12 +40,18 @@ def zone_of(name: str) -> ZoneInfo:
 
 def check_schedule(schedule: str) -> None:
     """Raises InvalidError for what is no schedule."""
-    fields = schedule.split() if len(schedule) <= _LONGEST else ()
-    if len(fields) not in _FIELDS or _RANDOM.search(schedule) or not croniter.is_valid(schedule):
+    meant = _spelled_out(schedule)
+    fields = meant.split() if len(meant) <= _LONGEST else ()
+    if len(fields) not in _FIELDS or _RANDOM.search(meant) or not croniter.is_valid(meant):
         raise InvalidError(
             f"Invalid cron schedule: {schedule[:_LONGEST]!r}. Give minute, hour, day of the month, "
             "month and day of the week, like '*/5 * * * *' for every five minutes"
         )
+
+
+def _spelled_out(schedule: str) -> str:
+    """The fields that a name stands for; any other schedule as it is."""
+    return _NAMED.get(schedule.strip().lower(), schedule)
 
 
 def next_after(schedule: str, timezone: str, moment: float) -> float | None:
@@ -48,8 +63,9 @@ def next_after(schedule: str, timezone: str, moment: float) -> float | None:
     """
     zone = zone_of(timezone)
     check_schedule(schedule)
-    hourly = schedule.split()[1].startswith("*")
-    times = croniter(schedule, datetime.fromtimestamp(moment, UTC).astimezone(zone))
+    meant = _spelled_out(schedule)
+    hourly = meant.split()[1].startswith("*")
+    times = croniter(meant, datetime.fromtimestamp(moment, UTC).astimezone(zone))
     while True:
         try:
             found = times.get_next(datetime).timestamp()

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from agent_server.answers import picked, run_json
+from agent_server.answers import RUN_FIELDS, picked, run_json
 from agent_server.bodies import model_of, read_json, read_model
 from agent_server.endings import Endings
 from agent_server.errors import InvalidError, NotFoundError
@@ -152,14 +152,23 @@ async def list_all(request: Request) -> Response:
     """A thread's runs, the newest first."""
     services = services_of(request)
     thread = await services.threads.get(request.path_params["thread_id"])
+    select = _select(request)
     found = await services.runs.list(
         thread.thread_id,
         limit=whole(request, "limit", 10, 1, 1_000),
         offset=whole(request, "offset", 0, 0, 1 << 31),
         status=_status(request.query_params.get("status")),
     )
-    select = listed(request, "select") or None
     return JsonResponse([picked(run_json(run), select) for run in found])
+
+
+def _select(request: Request) -> Sequence[str]:
+    asked = listed(request, "select")
+    if unknown := [name for name in asked if name not in RUN_FIELDS]:
+        raise InvalidError(
+            f"select: {unknown[0]!r} is no field of a run; give some of {', '.join(RUN_FIELDS)}"
+        )
+    return asked
 
 
 def _status(given: str | None) -> RunStatus | None:

@@ -130,6 +130,8 @@ async def update(request: Request) -> Response:
         "checkpoint_ns": known.get("checkpoint_ns", ""),
         "checkpoint_id": known["checkpoint_id"],
     }
+    if known.get("checkpoint_map"):
+        checkpoint["checkpoint_map"] = known["checkpoint_map"]
     return JsonResponse(
         {
             "checkpoint": checkpoint,

@@ -139,7 +139,7 @@ class SearchBody(CountBody):
             offset=self.offset,
             sort_by=self.sort_by or "updated_at",
             sort_order=self.sort_order or "desc",
-            with_values=self.select is None
+            with_values=not self.select
             or "values" in self.select
             or any(path.startswith("values") for path in paths),
         )

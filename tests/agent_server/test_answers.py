@@ -261,4 +261,4 @@ async def test_only_the_fields_that_are_asked_for_are_shown(waiting: CompiledGra
     assert state_json(snapshot, ["values", "values.none"]) == {"values": {"topic": "x!"}}
     assert state_json(snapshot, []) == state_json(snapshot)
     assert picked({"a": 1, "b": 2}, ["b", "c"]) == {"b": 2}
-    assert picked({"a": 1}, None) == {"a": 1}
+    assert picked({"a": 1}, None) == picked({"a": 1}, []) == {"a": 1}

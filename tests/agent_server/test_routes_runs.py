@@ -198,7 +198,8 @@ async def test_runs_are_listed_newest_first_in_pages_and_by_status(server: Servi
 
 
 @pytest.mark.parametrize(
-    "query", ["limit=0", "limit=x", "limit=99999", "offset=-1", "status=done", "limit=٣"]
+    "query",
+    ["limit=0", "limit=x", "limit=99999", "offset=-1", "status=done", "limit=٣", "select=secret"],
 )
 async def test_a_bad_query_is_refused(server: Serving, query: str) -> None:
     thread = await thread_of(server)

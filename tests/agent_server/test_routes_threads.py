@@ -175,9 +175,11 @@ async def test_a_search_takes_all_its_conditions(server: Serving) -> None:
         ({"sort_by": "thread_id"}, [two, one]),
         ({"limit": None} | {"limit": 1000}, [two, one]),
         ({"metadata": None, "values": None, "select": None, "zzz": 1}, [two, one]),
+        ({"select": []}, [two, one]),
     ):
         found = await server.ask("POST", "/threads/search", body)
         assert [each["thread_id"] for each in found] == expected
+        assert all("values" in each for each in found)
 
 
 async def test_a_search_takes_out_single_values(server: Serving) -> None:
@@ -415,6 +417,14 @@ async def test_the_state_of_a_graph_inside_is_looked_at_by_its_namespace(server:
     assert "bar" in inner["values"]
     listed = await server.ask("POST", f"/threads/{id_}/history", body)
     assert listed[0]["checkpoint"] == inner["checkpoint"]
+    update = {"values": {"bar": "z"}, "checkpoint": inner["checkpoint"]}
+    made = await server.ask("POST", f"/threads/{id_}/state", update)
+    assert list(made["checkpoint"]["checkpoint_map"]) == ["", ns]
+    changed = await server.ask(
+        "POST", f"/threads/{id_}/state/checkpoint", {"checkpoint": made["checkpoint"]}
+    )
+    assert changed["checkpoint"] == made["checkpoint"]
+    assert changed["values"]["bar"] == "z"
     for wrong in ("nope:1", "node_2", "|", "a|b"):
         body = {"checkpoint": {"checkpoint_ns": wrong}}
         answer = await server.http.post(f"/threads/{id_}/state/checkpoint", json=body)

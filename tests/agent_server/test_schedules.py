@@ -51,6 +51,23 @@ def test_a_sixth_field_is_seconds() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        ("@hourly", "2027-01-06T13:00:00+01:00"),
+        ("@daily", "2027-01-07T00:00:00+01:00"),
+        ("@midnight", "2027-01-07T00:00:00+01:00"),
+        ("@weekly", "2027-01-10T00:00:00+01:00"),
+        (" @Monthly ", "2027-02-01T00:00:00+01:00"),
+        ("@yearly", "2028-01-01T00:00:00+01:00"),
+        ("@annually", "2028-01-01T00:00:00+01:00"),
+    ],
+)
+def test_usual_schedules_have_names(name: str, first: str) -> None:
+    check_schedule(name)
+    assert times(name, BERLIN, "2027-01-06T12:30:00+01:00", 1) == [first]
+
+
 def test_a_time_that_the_clocks_leave_out_fires_when_they_are_set() -> None:
     assert times("30 2 * * *", BERLIN, "2027-03-27T00:00:00+01:00", 3) == [
         "2027-03-27T02:30:00+01:00",
@@ -83,7 +100,7 @@ def test_a_day_that_never_comes_never_fires() -> None:
 @pytest.mark.parametrize(
     "schedule",
     [
-        *("", "xx", "* * * *", "* * * * * * *", "61 * * * *", "0 0 * * MON#9", "@hourly"),
+        *("", "xx", "* * * *", "* * * * * * *", "61 * * * *", "0 0 * * MON#9", "@reboot"),
         *("R * * * *", "H * * * *", "* * * * *; ls", ",".join("0" * 600) + " * * * *"),
     ],
 )
