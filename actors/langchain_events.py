@@ -259,7 +259,7 @@ def _own_id(context: TaskContext) -> UUID:
     """The run that the task's code is a part of, for LangChain."""
     trace = context.trace
     if trace is not None:
-        return as_uuid(trace.inside.id)
+        return as_uuid(trace.around_tools.id)
     return UUID(context.scheduler.machine.trail.identify(context.task))
 
 

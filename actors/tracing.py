@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal
 
 from checkpoint import new_id
@@ -131,11 +132,11 @@ class TaskTrace(TraceWriter):
         "_context",
         "_input",
         "_path",
+        "_tags",
+        "around_tools",
         "handler",
         "inherited",
-        "inside",
         "node",
-        "tags",
         "told",
         "watched",
     )
@@ -167,12 +168,26 @@ class TaskTrace(TraceWriter):
         """Tells callbacks of the node."""
         self._path: Told | None = None
         """Tells them of the conditional edge that is asked."""
-        self.inside = self.node
-        """What the code that runs now is a part of."""
-        self.tags: tuple[str, ...] = (FIRST,)
-        """Of what that code calls."""
+        self.around_tools = self.node
+        """What the code that runs now is a part of, unless that is a plain tool."""
+        self._tags: tuple[str, ...] = (FIRST,)
         self.handler: Any = None
         """What turns a library's callbacks into spans of this task, once that was asked for."""
+
+    @property
+    def inside(self) -> Span:
+        """What the code that runs now is a part of."""
+        return self._tool() or self.around_tools
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Of what that code calls."""
+        return self._tags if self._tool() is None else ()
+
+    def _tool(self) -> Span | None:
+        """The plain tool whose code runs now; a task may run several at a time."""
+        trace, span = _tool.get()
+        return span if trace is self else None
 
     def show(self, span: Span, phase: Any, data: Any) -> None:
         """Publish what happens to a span of the task, if anyone asked for that."""
@@ -202,13 +217,26 @@ class TaskTrace(TraceWriter):
 
     def model(self, name: str, tags: Iterable[str], known: Mapping[str, Any]) -> Span:
         """A model that the task's code calls, and that no library traces."""
+        return self._part("chat_model", name, tags, known)
+
+    @contextlib.contextmanager
+    def tool(self, name: str, tags: Iterable[str]) -> Generator[Span]:
+        """A tool that no library traces; what the code in the `with` calls is a part of it."""
+        span = self._part("tool", name, tags, {})
+        reset = _tool.set((self, span))
+        try:
+            yield span
+        finally:
+            _tool.reset(reset)
+
+    def _part(self, kind: str, name: str, tags: Iterable[str], known: Mapping[str, Any]) -> Span:
         context, adapter = self._context, loaded_langchain()
         around = None if adapter is None else adapter.around(context)  # a tool, say
         every = (*context.scheduler.config.tags, *self.inherited, *tags)
         return Span(
             name,
             new_id(),
-            "chat_model",
+            kind,
             parents=self.inside.path if around is None else around,
             tags=tuple(dict.fromkeys((*self.tags, *every) if around is None else every)),
             metadata={
@@ -223,14 +251,14 @@ class TaskTrace(TraceWriter):
         task = self._context.task
         steps = len(task.node.targets) + (2 if is_start(task) else 3)  # the node, its writes, edges
         tag = f"seq:step:{steps + place}"
-        self.inside = self.node
+        self.around_tools = self.node
         if is_runnable(branch.path):
-            self.tags = (tag,)
+            self._tags = (tag,)
             return None
         tags = (tag, *self._context.scheduler.config.tags, *self.inherited)
         metadata = self.node.metadata
         span = Span(branch.name, new_id(), parents=self.node.path, tags=tags, metadata=metadata)
-        self.inside, self.tags = span, ()
+        self.around_tools, self._tags = span, ()
         self.show(span, "start", {"input": state})
         if self.told is not None:
             self._path = self.told.inner(span)
@@ -243,6 +271,12 @@ class TaskTrace(TraceWriter):
             self.show(span, "end", {"output": chosen, "input": state})
             if self._path is not None:
                 await self._path.ended(chosen)
+
+
+_tool: ContextVar[tuple[TaskTrace | None, Span | None]] = ContextVar(
+    "understudy_tool", default=(None, None)
+)
+"""The plain tool whose code this is, and the task it runs in."""
 
 
 def _around(context: TaskContext, graph: GraphTrace) -> tuple[Span, Told | None]:

@@ -209,7 +209,9 @@ class MessageStream:
         if scope is not None and not (self._tags and TAG_NOSTREAM in self._tags):
             self._writer = scope.tokens
         if self._writer is not None:
-            self._metadata = with_tags(self._writer.metadata, (*self._writer.tags, *self._tags))
+            known = self._own.known or self._call.known
+            metadata = {**self._writer.metadata, **known}
+            self._metadata = with_tags(metadata, (*self._writer.tags, *self._tags))
         return self
 
     def __exit__(self, kind: type[BaseException] | None = None, *_: object) -> None:
@@ -237,9 +239,9 @@ def stream_message(
     """Show a message in the modes `messages` and `events` while a model of any kind makes it.
 
     `tags` stand in the metadata of its pieces, for readers to choose by; the tag "nostream" shows
-    nothing in `messages`.  `model` names the model, and `prompt` is what it was asked, a list of
-    messages, for readers of `events`.  Outside of a run, or when nobody asked for these modes, it
-    only puts the text together.
+    nothing in `messages`.  `model` names the model (`ls_model_name` in the metadata), and `prompt`
+    is what it was asked, a list of messages, for readers of `events`.  Outside of a run, or when
+    nobody asked for these modes, it only puts the text together.
     Raises MessageOptionError (a TypeError) for options of other types.
 
         async with stream_message(tags=["joke"]) as message:

@@ -54,6 +54,11 @@ class ModelCall:
         """What the model said."""
 
     @property
+    def known(self) -> Mapping[str, str]:
+        """What is known of the model, by LangChain's names; nothing, if it has no name."""
+        return {} if self._name is None else _known(self._name)
+
+    @property
     def goes_on(self) -> bool:
         """True in the task that runs, before the end."""
         return self._scope is not None and self._scope is current_task.get(None)
@@ -71,8 +76,8 @@ class ModelCall:
                 self._name or UNNAMED_MODEL, self._tags, _known(self._name)
             )
             self._show("start", self._input)
-            if self._whole:
-                self._reset = _current.set(self)
+        if self._whole and self._scope is not None:
+            self._reset = _current.set(self)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -87,7 +92,7 @@ class ModelCall:
             self.spans.show(self._span, phase, data)
 
 
-def _known(name: str | None) -> Mapping[str, Any]:
+def _known(name: str | None) -> Mapping[str, str]:
     named = {} if name is None else {"ls_model_name": name}
     return {"ls_model_type": "chat", **named}
 

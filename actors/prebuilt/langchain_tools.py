@@ -66,6 +66,7 @@ class LangChainTool:
         self.given = given
         self.name = given.name
         self.return_direct = given.return_direct
+        self.tells_events = True
         self.wants: Wants = _wants(given)
         self._names = _names(given, self.wants)
         self._async = (

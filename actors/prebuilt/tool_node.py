@@ -22,6 +22,7 @@ from .parallel import results_of
 from .replies import is_reply, reply, unknown_tool
 from .request import AsyncWrapper, ToolCallRequest, Wrapper, check_wrappers
 from .results import Form, combined, outputs_of
+from .tool_spans import shown
 from .tools import Tool, Usable, listed
 from .turns import ToolCall, calls_of, field_of, last_turn, messages_of
 from .wants import filled_in
@@ -195,9 +196,15 @@ class ToolNode:
         if usable is None:
             return [unknown_tool(call, self.usable, plain=turn.plain)]
         values = filled_in(usable.wants, usable.name, request.runtime, self._key)
-        try:
+
+        async def use() -> list[Any]:
             result = await usable.use(call, values, turn.config)
             return outputs_of(result, call, turn.form, self._key, plain=turn.plain)
+
+        try:
+            if usable.tells_events:
+                return await use()
+            return await shown(call, turn.config.get("tags", ()), use)
         except GraphBubbleUp:
             raise
         except Exception as error:  # noqa: BLE001 - it is the user's policy which errors are answered

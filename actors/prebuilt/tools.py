@@ -24,6 +24,8 @@ class Usable(Protocol):
     name: str
     return_direct: bool
     """Its result ends the agent's turn."""
+    tells_events: bool
+    """It says itself that it begins and ends."""
     wants: Wants
     """Parameters that no model fills in."""
 
@@ -75,6 +77,7 @@ class Tool:
         self.name = name or name_of(function)
         self.description = inspect.getdoc(function) or "" if description is None else description
         self.return_direct = return_direct
+        self.tells_events = False
         parameters = inspect.signature(function).parameters
         hints = hints_of(function)
         self.wants: Wants = wants_of(

@@ -71,6 +71,34 @@ def a_model_that_is_streamed(k):
     return one(k, node)
 
 
+async def awaits_a_model(state):
+    return {"log": [(await model().ainvoke("hi")).content]}
+
+
+@traced({"topic": "t"}, stream_mode="messages")
+def a_model_whose_tokens_the_graph_streams(k):
+    return one(k, awaits_a_model)
+
+
+@traced({"topic": "t"}, stream_mode=["messages", "values", "custom"], order="per span")
+def a_model_whose_tokens_are_one_of_several_modes(k):
+    """In LangGraph custom data come after what happens right after them."""
+
+    async def node(state):
+        k.get_stream_writer()("before")
+        said = await awaits_a_model(state)
+        k.get_stream_writer()("after")
+        return said
+
+    return one(k, node)
+
+
+@traced({"topic": "t"}, stream_mode="messages", order="per span")
+def a_model_in_a_thread_whose_tokens_the_graph_streams(k):
+    """In LangGraph it depends on the threads when the graph streams them."""
+    return one(k, lambda state: {"log": [model().invoke("hi").content]})
+
+
 @traced({"topic": "t"})
 def a_model_that_is_given_the_config(k):
     def node(state, config):

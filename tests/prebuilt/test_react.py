@@ -438,3 +438,6 @@ async def test_a_function_as_model_is_shown_as_one_model(streams: bool) -> None:
     assert question["content"] == "hello"
     assert shown[-1]["data"]["output"]["content"] == "hi"
     assert shown[-1]["metadata"]["langgraph_node"] == "agent"
+    if streams:
+        pieces: Any = [about async for _, about in agent.astream(asked, stream_mode="messages")]
+        assert {about["ls_model_name"] for about in pieces} == {"clever"}

@@ -77,6 +77,16 @@ async def test_tags_of_the_message_stand_beside_those_of_the_run() -> None:
     assert metadata["tags"] == ["run", "joke"]
 
 
+async def test_the_models_name_stands_in_the_metadata_of_its_pieces() -> None:
+    log = RunLog("run")
+    current_task.set(Scope(tokens_of(log)))
+    with stream_message(model="poet-1") as message:
+        message.write("a")
+
+    [(_, metadata)] = await take(log.subscribe("messages"), 1)
+    assert metadata == {**TASK, "ls_model_name": "poet-1", "ls_model_type": "chat"}
+
+
 @pytest.mark.parametrize("scope", [None, Scope(None)])
 async def test_outside_of_a_run_or_unasked_it_only_puts_the_text_together(
     scope: Scope | None,
