@@ -8,6 +8,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 ARGS   ?=
 QUICK  ?=
+KILLS  ?= 300
 
 BIN := $(VENV)/bin
 PACKAGES := actors agent_server checkpoint streaming
@@ -18,7 +19,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test acceptance lint types bench bench-server docs clean
+.PHONY: help demo test faults faults-long acceptance lint types bench bench-server docs clean
 
 help: ## these words
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 8
@@ -28,6 +29,12 @@ demo: $(VENV)/.core ## a chat that is killed and goes on where it stopped
 
 test: $(VENV)/.test ## the whole test suite
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+
+faults: $(VENV)/.test ## kills, failing disks, damaged files: all of them, and KILLS=300 at random
+	FAULT_KILLS=$(KILLS) $(BIN)/python -m pytest tests/faults -n auto --dist load $(ARGS)
+
+faults-long: ## the same with 10,000 kills at random
+	$(MAKE) faults KILLS=10000
 
 acceptance: $(VENV)/.acceptance $(CLIENTS:%=%/node_modules/.package-lock.json) ## the JavaScript clients against a real server
 	$(BIN)/python -m pytest acceptance $(ARGS)

@@ -1,8 +1,9 @@
 """What the processes do that crash tests kill, and the server that forks them.
 
 A job is a dict: its role, the database, and what the role needs (`die_at`: after how many lines
-the child kills itself).  A child tells what it gets as
-lines of JSON, each written at once, so that the test knows what a subscriber had received.
+the child kills itself; `fault`: at which commit point, and at which passing of it).  With `count`
+it tells in the end how often it passed each point.  A child tells what it gets as lines of JSON,
+each written at once, so that the test knows what a subscriber had received.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ from typing import Any
 
 import checkpoint.lease  # noqa: F401 - so that children need not
 from actors import ActorSystem, CompiledGraph, EmptyInputError
-from checkpoint import SqliteSaver
+from checkpoint import SqliteSaver, SqliteStore
 from checkpoint.story import Story
+from checkpoint.testing_faults import FaultPlan as DatabaseFaults
 from streaming import Chunk, Gap
+from streaming.testing_faults import FaultPlan as StreamFaults
 from tests.faults.asking import build_asking, input_of, plain
 from tests.faults.flows import TOPIC, flow_of
 from tests.faults.paying import Shop, build_shop
@@ -39,7 +42,7 @@ Tell = Callable[[Any], None]
 
 async def stream(job: dict[str, Any], tell: Tell) -> None:
     """Run by `astream`, in step with the reader."""
-    async with SqliteSaver(job["path"]) as saver:
+    async with saver_of(job) as saver:
         graph = graph_of(job, saver)
         chunks = graph.astream(
             job["input"], on(job), stream_mode=MODES, subgraphs=True, durability=job["durability"]
@@ -52,7 +55,7 @@ async def stream(job: dict[str, Any], tell: Tell) -> None:
 async def ask(job: dict[str, Any], tell: Tell) -> None:
     """Run the graph that asks, or answer it, in step with the reader."""
     effects = Effects(Path(job["effects"]), job["attempt"])
-    async with SqliteSaver(job["path"]) as saver:
+    async with saver_of(job) as saver:
         graph = build_asking(effects, saver, die_in=job.get("die_in", ""))
         chunks = graph.astream(
             input_of(job), on(job), stream_mode=MODES, subgraphs=True, durability=job["durability"]
@@ -64,7 +67,7 @@ async def ask(job: dict[str, Any], tell: Tell) -> None:
 
 async def run(job: dict[str, Any], tell: Tell) -> None:
     """Run in an actor system, which does not wait for its reader."""
-    async with SqliteSaver(job["path"]) as saver, ActorSystem() as system:
+    async with saver_of(job) as saver, system_of(job) as system:
         started = await system.start(
             graph_of(job, saver), job["input"], on(job), durability=job["durability"]
         )
@@ -77,8 +80,8 @@ async def run(job: dict[str, Any], tell: Tell) -> None:
 async def logged(job: dict[str, Any], tell: Tell) -> None:
     """Run in an actor system that keeps the run's events; tell chunks with their ids."""
     async with (
-        SqliteSaver(job["path"]) as saver,
-        ActorSystem(event_log=saver.events) as system,
+        saver_of(job) as saver,
+        system_of(job, saver) as system,
     ):
         config: Any = {**on(job), "run_id": job["run_id"]}
         started = await system.start(
@@ -92,8 +95,8 @@ async def logged(job: dict[str, Any], tell: Tell) -> None:
 async def read(job: dict[str, Any], tell: Tell) -> None:
     """Read a run's log as it was left; tell its rows' ids, then its chunks."""
     async with (
-        SqliteSaver(job["path"]) as saver,
-        ActorSystem(event_log=saver.events) as system,
+        saver_of(job) as saver,
+        system_of(job, saver) as system,
     ):
         rows = await saver.events.read(job["run_id"], 0, 1_000_000)
         tell([number for number, _ in rows])
@@ -111,7 +114,7 @@ def _told(chunk: Chunk | Gap) -> list[Any]:
 
 async def update(job: dict[str, Any], tell: Tell) -> None:
     """Update the state of a thread again and again, telling the number of each that returned."""
-    async with SqliteSaver(job["path"]) as saver:
+    async with saver_of(job) as saver:
         graph = graph_of(job, saver)
         for number in itertools.count(1):
             entry = {"log": [message(f"update {number}")], "total": number}
@@ -121,7 +124,7 @@ async def update(job: dict[str, Any], tell: Tell) -> None:
 
 async def calls(job: dict[str, Any], tell: Tell) -> None:
     """Run an entrypoint that calls tasks."""
-    async with SqliteSaver(job["path"]) as saver:
+    async with saver_of(job) as saver:
         flow = flow_of(Effects(Path(job["effects"]), job["attempt"]), saver)
         async for chunk in flow.astream(TOPIC, on(job), durability=job["durability"]):
             tell(chunk)
@@ -130,7 +133,7 @@ async def calls(job: dict[str, Any], tell: Tell) -> None:
 
 async def takeover(job: dict[str, Any], tell: Tell) -> None:
     """Wait for a thread that another process holds, then go on with it."""
-    async with SqliteSaver(job["path"]) as saver:
+    async with saver_of(job) as saver:
         graph = graph_of(job, saver)
         tell("waiting")
         try:
@@ -143,9 +146,17 @@ async def pay(job: dict[str, Any], tell: Tell) -> None:
     """Have effects, each once."""
     effects = Effects(Path(job["effects"]), job["attempt"])
     shop = Shop(effects, job["on_unknown"], job.get("die_at", ""))
-    async with SqliteSaver(job["path"]) as saver:
+    async with saver_of(job) as saver:
         graph = build_shop(shop, saver)
         tell(await graph.ainvoke({"log": []}, on(job), durability=job["durability"]))
+
+
+async def store(job: dict[str, Any], tell: Tell) -> None:
+    """Put items into a store one after another, telling the number of each that is there."""
+    async with saver_of(job), SqliteStore(job["path"]) as items:
+        for number in range(1, job["items"] + 1):
+            await items.aput(("items",), str(number), {"number": number})
+            tell(number)
 
 
 async def opening(job: dict[str, Any], tell: Tell) -> None:
@@ -224,8 +235,29 @@ ROLES = {
         opening,
         administering,
         pay,
+        store,
     )
 }
+
+
+def saver_of(job: dict[str, Any]) -> SqliteSaver:
+    """A saver of the job's database, where things go wrong as the job says."""
+    return SqliteSaver(job["path"], faults=job.get("in database"))
+
+
+def system_of(job: dict[str, Any], saver: SqliteSaver | None = None) -> ActorSystem:
+    """An actor system, which keeps events if it is given a saver, with the job's faults."""
+    return ActorSystem(event_log=saver and saver.events, faults=job.get("in stream"))
+
+
+def plan(job: dict[str, Any]) -> None:
+    """Plan the job's fault: [where, point, nth]."""
+    if "fault" not in job and "count" not in job:
+        return
+    job["in database"], job["in stream"] = DatabaseFaults(), StreamFaults()
+    if "fault" in job:
+        where, point, nth = job["fault"]
+        job[where].kill(point, nth)
 
 
 def graph_of(job: dict[str, Any], saver: SqliteSaver) -> CompiledGraph:
@@ -277,7 +309,10 @@ def work(job: dict[str, Any], fd: int) -> None:
 
     code = 1
     try:
+        plan(job)
         asyncio.run(ROLES[job["role"]](job, tell))
+        if "count" in job:
+            tell({where: dict(job[where].passed) for where in ("in database", "in stream")})
         code = 0
     except BaseException:
         traceback.print_exc()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from tests.faults.forks import ForkServer
+from tests.faults.scale import WHOLE
 from tests.faults.witness import Reference
 
 
@@ -19,3 +22,16 @@ def server() -> Iterator[ForkServer]:
 @pytest.fixture(scope="session")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
     return Reference.of(tmp_path_factory.mktemp("reference"))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """What was broken, all in all; each case is one that an assertion looked at afterwards."""
+    if not WHOLE:
+        return
+    reports = [r for kind in ("passed", "failed") for r in terminalreporter.stats.get(kind, ())]
+    figures = Counter[str]()
+    for report in reports:
+        figures.update(dict(report.user_properties) if report.when == "call" else {})
+    terminalreporter.section("faults")
+    for name, count in sorted(figures.items()):
+        terminalreporter.line(f"{count:>9,} {name}")

@@ -98,7 +98,7 @@ class Crashes:
                 assert graph.invoke(rest, config) == reference.final
                 assert points_of(graph, config) == reference.points
         if elsewhere:
-            job = {key: value for key, value in job.items() if key != "die_at"}
+            job = {key: value for key, value in job.items() if key not in ("die_at", "fault")}
             child = self._server.start(door, input=rest, attempt=2, **job)
             assert child.end() == 0
             with SqliteSaver(job["path"]) as saver:

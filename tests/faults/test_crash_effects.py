@@ -7,32 +7,24 @@ import itertools
 import random
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
-from actors import CompiledGraph, EmptyInputError, OutcomeUnknown
+from actors import OutcomeUnknown
 from checkpoint import SqliteSaver
 from tests.faults.forks import KILLED, ForkServer
-from tests.faults.paying import ALL, KEYS, MOMENTS, Shop, build_shop, had
+from tests.faults.paying import ALL, KEYS, MOMENTS, Shop, build_shop, go_on, had
+from tests.faults.scale import batches, kills
 from tests.faults.work import Effects
 
-CONFIG: Any = {"configurable": {"thread_id": "thread"}}
 FINAL = {f"paid {key}" for key in ALL}
 ALONE = [key for key in KEYS if not key.startswith("sent")]
 """Those that have no sibling in flight."""
 CRASHES = list(itertools.product(KEYS, MOMENTS))
 CRASHES_ALONE = list(itertools.product(ALONE, MOMENTS))
-KILLS = 40
-
-
-def go_on(graph: CompiledGraph) -> Any:
-    """The thread's state at the end, from wherever it is."""
-    try:
-        return graph.invoke(None, CONFIG)
-    except EmptyInputError:
-        return graph.invoke({"log": []}, CONFIG)
 
 
 def crash(server: ForkServer, folder: Path, on_unknown: str, die_at: str) -> None:
@@ -98,14 +90,19 @@ def test_who_asks_for_it_is_told_of_an_outcome_that_nobody_knows(
     assert (effect in calls) == (moment != "begun")
 
 
+@pytest.mark.parametrize("batch", batches(0.1))
 @pytest.mark.parametrize("on_unknown", ["retry", "raise"])
 def test_kills_at_random_moments_never_cost_more_than_the_effects_in_flight(
-    server: ForkServer, tmp_path: Path, on_unknown: Literal["retry", "raise"]
+    server: ForkServer,
+    tmp_path: Path,
+    on_unknown: Literal["retry", "raise"],
+    batch: int,
+    record_property: Callable[[str, object], None],
 ) -> None:
-    dice = random.Random(on_unknown)
+    dice = random.Random(f"{on_unknown} {batch}")
     again = Counter[str]()
-    seconds = 0.0
-    for number in range(KILLS):
+    seconds, killed = 0.0, 0
+    for number in range(kills() + 1):
         folder = tmp_path / str(number)
         folder.mkdir()
         job: dict[str, Any] = {
@@ -122,7 +119,7 @@ def test_kills_at_random_moments_never_cost_more_than_the_effects_in_flight(
             assert child.end() == 0
             seconds = time.monotonic() - began
         elif child.listen(seconds=dice.uniform(0, seconds)):
-            assert child.kill() in {0, KILLED}
+            killed += child.kill() == KILLED
         else:
             child.end()
         effects = Effects(folder / "effects", 2)
@@ -137,4 +134,5 @@ def test_kills_at_random_moments_never_cost_more_than_the_effects_in_flight(
         assert not twice or on_unknown == "retry"
         assert all(times <= 2 for times in calls_of(folder).values())
         again.update(twice)
-    assert sum(again.values()) < KILLS
+    record_property("kills", killed)
+    assert sum(again.values()) <= kills()

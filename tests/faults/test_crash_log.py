@@ -9,12 +9,11 @@ import pytest
 
 from tests.faults.crashes import Crashes
 from tests.faults.forks import KILLED, ForkServer
+from tests.faults.logs import answer_of, check_log
 from tests.faults.witness import Reference
 from tests.faults.work import INPUT
 
 KILLS = 18
-PER_EVENT = 8
-"""Chunk ids per event id."""
 
 
 @pytest.mark.parametrize("durability", ["async", "sync", "exit"])
@@ -36,28 +35,12 @@ def test_a_reader_in_a_new_process_gets_what_was_seen_and_what_was_missed(
         kills += child.kill() == KILLED
         received = child.lines
 
-        ids, *chunks = answer_of(server, job)
-        assert ids == list(range(1, len(ids) + 1))
-        numbers = [chunk[0] for chunk in chunks]
-        assert numbers == sorted(set(numbers))
-        assert received == chunks[: len(received)]
-        last = received[-1][0] if received else 0
-        assert last // PER_EVENT <= len(ids)
-
-        _, *rest = answer_of(server, job, after=last)
-        assert rest == chunks[len(received) :]
+        rest = check_log(server, job, received)
         seen += len(received)
         missed += len(rest)
     print(f"\n{durability}: {kills} kills, {seen} chunks seen, {missed} kept that nobody had seen")
     assert kills > KILLS / 4
     assert seen > KILLS
-
-
-def answer_of(server: ForkServer, job: dict[str, Any], **more: Any) -> list[Any]:
-    """What a new process reads."""
-    reader = server.start("read", **job, **more)
-    assert reader.end() == 0
-    return reader.lines
 
 
 def test_a_run_taken_up_again_goes_on_in_its_log_without_a_gap(

@@ -1,0 +1,35 @@
+"""How much is broken: a sample under `make test`, all of it under `make faults`.
+
+`FAULT_KILLS` is how many kills at random moments there are to be, over all tests that kill so.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+KILLS = int(os.environ.get("FAULT_KILLS", "0"))
+WHOLE = KILLS > 0
+BATCH = 20
+"""Kills of one test, which has a minute."""
+SAMPLE = 8
+"""Kills of one test where a sample is enough."""
+
+
+def batches(share: float) -> list[int]:
+    """Numbers of tests, of `BATCH` kills each, that make this share of the kills asked for; one
+    smaller one for a sample."""
+    return list(range(max(1, round(KILLS * share / BATCH))))
+
+
+def kills() -> int:
+    """Kills of one such test."""
+    return BATCH if WHOLE else SAMPLE
+
+
+def some(items: Sequence[T], every: int) -> list[T]:
+    """All items; for a sample each so-manieth, and the last one."""
+    return list(items) if WHOLE else sorted({*items[::every], items[-1]}, key=items.index)
