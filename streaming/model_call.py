@@ -101,6 +101,6 @@ _current: ContextVar[ModelCall | None] = ContextVar("understudy_model_call", def
 
 
 def whole_call() -> ModelCall | None:
-    """The call whose words are what this code streams, if it is a part of one."""
+    """The call whose words are what this code streams, if it is a part of one in a task."""
     call = _current.get()
     return call if call is not None and call.goes_on else None
