@@ -11,6 +11,8 @@ from streaming import StreamMode
 
 from .records import Json, Order, Run
 
+UNNAMED = "Graph"
+"""The name of a graph that was compiled without one."""
 _PASSED = ("tags", "recursion_limit", "max_concurrency", "run_name")
 """Keys of a request's config that the engine gets as they are."""
 _PLACES = frozenset({"checkpoint_id", "checkpoint_ns", "checkpoint_map"})

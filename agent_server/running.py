@@ -13,7 +13,14 @@ from streaming import RunFailed, RunFinished
 from .failures import failure_json
 from .graphs import Graphs
 from .lanes import Job
-from .launch import context_keys_of, engine_config, engine_input, engine_options, factory_config
+from .launch import (
+    UNNAMED,
+    context_keys_of,
+    engine_config,
+    engine_input,
+    engine_options,
+    factory_config,
+)
 from .outcome import (
     SUSPENDED,
     Outcome,
@@ -88,6 +95,8 @@ class Runner:
             if await self._has_begun(run):
                 value, checkpoint = None, None
         config = engine_config(run, run.attempt, checkpoint)
+        if graph.name == UNNAMED:  # then clients know it as what it is served as
+            config.setdefault("run_name", run.graph_id)
         keys = context_keys_of(graph.spec.sources.context)
         engine = await self._system.start(
             graph, value, config, control=job.control, **engine_options(run, keys)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from streaming import SKIP, Event, StepCommitted, StreamMode, TaskFailed, Token, project
+from actors import TAG_HIDDEN
+from streaming import SKIP, Event, StepCommitted, StreamMode, TaskFailed, Token, Traced, project
 
 from .failures import error_json
 from .messages import piece_json
@@ -22,6 +23,8 @@ def shown(kind: type[Event], mode: StreamMode) -> Show:
         return _piece
     if kind is TaskFailed:
         return _failed_debug if mode == "debug" else _failed
+    if kind is Traced:
+        return _traced
     if kind is StepCommitted and mode == "checkpoints":
         return _checkpoint
     if kind is StepCommitted and mode == "debug":
@@ -31,6 +34,10 @@ def shown(kind: type[Event], mode: StreamMode) -> Show:
 
 def _piece(event: Token) -> Any:
     return (piece_json(event.chunk), event.metadata)
+
+
+def _traced(event: Traced) -> Any:
+    return SKIP if TAG_HIDDEN in event.tags else project(event, "events")
 
 
 def _failed(event: TaskFailed) -> Any:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
+from actors import START, StateGraph
 from tests.agent_server.harness import graphs
 from tests.agent_server.lib_streams import frames_in
-from tests.agent_server.serving import serving
+from tests.agent_server.serving import Serving, serving
 
 SERVED = {"sub": graphs.sub}
 ALL = ["values", "updates", "tasks", "checkpoints", "debug", "custom"]
@@ -35,3 +36,40 @@ async def test_a_replay_by_another_process_says_what_the_live_stream_said(tmp_pa
 def _configurable(stream: bytes) -> dict[str, Any]:
     shown = next(frame for frame in frames_in(stream) if frame.name == "checkpoints")
     return shown.data["config"]["configurable"]
+
+
+class State(TypedDict, total=False):
+    n: int
+
+
+def choose(state: State) -> str:
+    del state
+    return "one"
+
+
+def one(state: State) -> State:
+    return {"n": state["n"] + 1}
+
+
+choosing = StateGraph(State).add_node(one).add_conditional_edges(START, choose, ["one"])
+
+
+async def names_and_kinds(server: Serving, graph_id: str, **more: Any) -> list[tuple[str, str]]:
+    asked = {"assistant_id": graph_id, "input": {"n": 1}, "stream_mode": "events", **more}
+    answer = await server.http.post("/runs/stream", json=asked)
+    shown = [frame.data for frame in frames_in(answer.content) if frame.name == "events"]
+    return [(data["name"], data["event"].removeprefix("on_chain_")) for data in shown]
+
+
+async def test_events_name_a_graph_as_it_is_served_and_leave_out_what_is_hidden(
+    tmp_path: Path,
+) -> None:
+    graphs = {"mine": choosing.compile(), "named": choosing.compile(name="Chooser")}
+    async with serving(tmp_path, graphs) as server:
+        inside = [("one", "start"), ("one", "stream"), ("one", "end")]
+        whole = await names_and_kinds(server, "mine")
+        assert whole == [("mine", "start"), *inside, ("mine", "end")]
+        named = await names_and_kinds(server, "named")
+        assert named[0] == ("Chooser", "start")
+        asked = await names_and_kinds(server, "mine", config={"run_name": "tonight"})
+        assert asked[0] == ("tonight", "start")
