@@ -9,6 +9,7 @@ from .draw import Graph
 from .draw_parts import Node
 from .draw_trace import edges_of
 from .layout import Layout
+from .params import is_runnable, runnable_of
 from .spec import NodeSpec
 from .values import END, START
 
@@ -32,9 +33,10 @@ def drawing_of(layout: Layout, inner: Mapping[str, Graph]) -> Graph:
 
 
 def _code(node: NodeSpec) -> Any:
-    """What was added as the node: the object whose `__call__` is called, if it is one."""
-    called = getattr(node.call, "__name__", None) == "__call__"
-    return getattr(node.call, "__self__", node.call) if called else node.call
+    """What was added as the node: an object, if it is one that is called or invoked."""
+    call = node.call
+    by_object = is_runnable(call) or getattr(call, "__name__", None) == "__call__"
+    return runnable_of(call) or (getattr(call, "__self__", call) if by_object else call)
 
 
 def _metadata(node: NodeSpec, layout: Layout) -> dict[str, Any]:

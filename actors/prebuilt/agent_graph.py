@@ -79,6 +79,8 @@ def builder_of(shape: Shape, agent: Agent, node: ToolNode, builder: StateGraph) 
     schema = builder.parts.state.source
     reads = schema if shape.before is None else with_model_input(schema)
     builder.add_node(AGENT, agent.call_model, input_schema=reads)
+    if node.usable:
+        builder.add_node(TOOLS, cast("Callable[..., Any]", node))
     if shape.before is not None:
         builder.add_node(BEFORE, shape.before).add_edge(BEFORE, AGENT)
     if shape.after is not None:
@@ -89,7 +91,6 @@ def builder_of(shape: Shape, agent: Agent, node: ToolNode, builder: StateGraph) 
     if not node.usable:
         end = AGENT if shape.after is None else AFTER
         return builder.add_edge(end, FORM) if shape.structured else builder
-    builder.add_node(TOOLS, cast("Callable[..., Any]", node))
     if shape.after is not None:
         ends = [shape.first, TOOLS, shape.last]
         builder.add_conditional_edges(AFTER, shape.post_model_hook_router, ends)

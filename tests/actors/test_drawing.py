@@ -42,15 +42,18 @@ def test_a_node_s_data_is_the_code_that_it_runs() -> None:
     assert (nodes["a"].data, nodes["sub"].data, nodes[END].data) == (idle, inner, None)
 
 
-def test_tools_of_a_node_are_shown_in_its_metadata() -> None:
-    class Tools:
-        def __init__(self) -> None:
-            self.tools_by_name = {"search": None, "add": None}
+@pytest.mark.parametrize("method", ["__call__", "invoke", "ainvoke"])
+def test_tools_of_a_node_are_shown_in_its_metadata(method: str) -> None:
+    def run(self: Any, state: State, config: Any = None) -> None:
+        """Run no tools."""
 
-        def __call__(self, state: State) -> None: ...
-
-    graph = StateGraph(State).add_node("tools", Tools()).add_edge(START, "tools").compile()
-    assert graph.get_graph().nodes["tools"].metadata == {"__tools": ["search", "add"]}
+    names = {"search": None, "add": None}
+    tools = type("Tools", (), {method: run, "tools_by_name": names})()
+    graph = StateGraph(State).add_node("tools", tools).add_edge(START, "tools").compile()
+    node = graph.get_graph().nodes["tools"]
+    assert node.data is tools
+    assert node.metadata == {"__tools": ["search", "add"]}
+    assert node.to_json()["data"]["id"][-1] == "Tools"
 
 
 def test_a_chain_longer_than_any_loop_is_followed_is_drawn_to_its_end() -> None:

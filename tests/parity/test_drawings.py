@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import pytest
 
+from . import agents
+from .agent_lib import Story, kit_of
 from .drawings import ALL, Drawing
 from .lib import Engine
 
@@ -79,3 +82,16 @@ def test_a_subgraph_is_the_graph_that_was_added(ours: Engine) -> None:
     (nest,) = (drawing for drawing in ALL if drawing.name.startswith("graphs four deep"))
     graph = nest.build(ours)
     assert dict(graph.get_subgraphs())["nest"] is graph.spec.nodes["nest"].call
+
+
+AGENTS = [story for story in vars(agents).values() if isinstance(story, Story)]
+
+
+@pytest.mark.parametrize("story", AGENTS, ids=lambda story: story.name)
+def test_agents_and_their_tools_are_drawn_alike(story: Story, ours: Engine, theirs: Engine) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # theirs
+        their = story.build(kit_of(theirs, ours=False), None).get_graph()
+    our = story.build(kit_of(ours, ours=True), None).get_graph()
+    assert our.draw_mermaid() == their.draw_mermaid()
+    assert as_json(our) == as_json(their)
