@@ -47,6 +47,7 @@ def test_tools_of_a_node_are_shown_in_its_metadata(method: str) -> None:
     def run(self: Any, state: State, config: Any = None) -> None:
         """Run no tools."""
 
+    run.__name__ = method
     names = {"search": None, "add": None}
     tools = type("Tools", (), {method: run, "tools_by_name": names})()
     graph = StateGraph(State).add_node("tools", tools).add_edge(START, "tools").compile()
