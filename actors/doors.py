@@ -60,7 +60,7 @@ class _Pool:
             if len(self._idle) < MAX_IDLE:
                 self._idle.append(runner)
                 return
-        _apart(runner.close)
+        apart(runner.close)
 
     def close(self) -> None:
         """Close what is idle, at the end of the process."""
@@ -131,10 +131,10 @@ def _give_back(runner: asyncio.Runner) -> None:
 
 def _drive(runner: asyncio.Runner, coro: Coroutine[Any, Any, T]) -> T:
     context = contextvars.copy_context()
-    return _apart(lambda: _run(runner, coro, context))
+    return apart(lambda: _run(runner, coro, context))
 
 
-def _apart(work: Callable[[], T]) -> T:
+def apart(work: Callable[[], T]) -> T:
     """Do what drives a loop: here, or, if one runs in this thread already, in a helper thread."""
     if not in_loop():
         return work()

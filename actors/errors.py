@@ -44,6 +44,12 @@ ActorsError
 │   ├── ToolInputError (ValueError)     there is no call of a tool
 │   ├── ToolInvocationError             a model gave arguments that a tool does not take
 │   └── ToolResultError (ValueError, TypeError)  what a tool returned answers no call
+├── of simulations, in `actors.testing.errors`
+│   ├── BrokenPromiseError (AssertionError)  the engine did what it promises not to do
+│   ├── SimulationError (RuntimeError)  a simulation was asked for what it cannot do
+│   │   └── StuckError                  nothing in it can go on any more
+│   ├── UnsafeResumeError (AssertionError)  a graph is not safe to run again after a crash
+│   └── (ProcessKilled (BaseException): the end of a simulated process, no error)
 ├── DrawingError (ValueError)           the graph cannot be drawn so
 ├── DrawingUnavailableError (ImportError)  nothing is installed that draws so
 ├── JsonSchemaError (ValueError)        a schema has no JSON schema

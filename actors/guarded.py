@@ -13,6 +13,7 @@ import contextvars
 
 from streaming import current_task
 
+from . import sources
 from .commands import Task
 from .context import TaskContext
 from .errors import NodeCancelledError, NodeTimeoutError
@@ -46,7 +47,7 @@ class GuardedNode(NodeActor):
             return None
         delay = None
         try:
-            delay = retry_delay(self._node.retry, error, context.attempt, _dice)
+            delay = retry_delay(self._node.retry, error, context.attempt, sources.dice)
         finally:  # `retry_on` is user code: it may raise
             if delay is None and context.fenced:  # the task itself was not given up: it reports
                 self._again(task, context)
@@ -94,12 +95,6 @@ class GuardedNode(NodeActor):
             idle_timeout=None if policy.idle_timeout is None else policy.idle_seconds,
             run_timeout=None if policy.run_timeout is None else policy.run_seconds,
         )
-
-
-def _dice() -> float:
-    from random import random  # takes 2 ms to import, and few nodes fail
-
-    return random()  # noqa: S311 - spreads attempts, keeps no secret
 
 
 def _finite(seconds: float) -> float | None:

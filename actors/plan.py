@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextvars import Context
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from checkpoint import Saver, new_id
 from streaming import RunLog, ShownMessages
 
+from . import sources
 from .adapters import listening
 from .answers import answers_of
 from .context import TaskContext
@@ -56,7 +56,7 @@ class Plan:
         if config.tags:
             metadata["tags"] = list(config.tags)
         return Facts(
-            now=time.time,
+            now=sources.now,
             new_id=new_id,
             recursion_limit=config.recursion_limit,
             persist=self.saver is not None,

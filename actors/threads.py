@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -51,12 +53,23 @@ class Threads:
         return limiter
 
 
+class Threadless(ABC):
+    """A loop that has no worker threads: it runs sync code itself."""
+
+    @abstractmethod
+    async def run_sync(self, job: Callable[[], Any]) -> Any:
+        """What `job` gives; other tasks may have their turns before it."""
+
+
 async def in_thread(limiter: CapacityLimiter, call: Any, *args: Any, **kwargs: Any) -> Any:
     """Run sync code in a worker thread, in the caller's context.
 
     Cancelled, it lets go of the thread, which Python cannot stop; the task is fenced by then.
     """
+    job = partial(call, *args, **kwargs)
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, Threadless):
+        return await loop.run_sync(job)
     from anyio import to_thread
 
-    job = partial(call, *args, **kwargs)
     return await to_thread.run_sync(job, limiter=limiter, abandon_on_cancel=True)

@@ -7,7 +7,6 @@ claim on the thread, the checkpoint to start from, the branches to ask, one comm
 from __future__ import annotations
 
 import contextvars
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, cast
@@ -15,6 +14,7 @@ from typing import Any, cast
 from checkpoint import CheckpointMetadata, Claim, Decoder, Loaded, new_id
 from streaming import RunLog, current_task
 
+from . import sources
 from .commands import PULL, Restored, Task
 from .config import checkpoint_extra
 from .context import TaskContext, check_reentry, current
@@ -177,7 +177,7 @@ class _Update:
         """Not driven: it lends branches the surroundings they have in a run."""
         scope, request = self._scope, self._request
         facts = Facts(
-            now=time.time,
+            now=sources.now,
             new_id=new_id,
             recursion_limit=request.config.recursion_limit,
             persist=True,

@@ -20,6 +20,8 @@ from typing import Any
 
 from .decoder import Decoder
 from .errors import CheckpointConflictError, InvalidIdError, SerializationError, StaleClaimError
+from .ids import IdSource as IdSource  # noqa: PLC0414 - simulations use it
+from .ids import ids_from as ids_from  # noqa: PLC0414 - the same
 from .ids import new_id
 from .record import BlobRow, Entry, EventRow, Inline, TaskWrites, Whole
 from .story import LONG, SaverWithEvents, Story, refused, values_of

@@ -12,10 +12,10 @@ published, and `stage` hands out rows for a transaction of the caller's own, `re
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, Unpack
 
+from . import sources
 from .committer import Committer, DurableRun
 from .errors import LogClosedError, LogSetupError, StagedError
 from .events import Event, Namespace, Withdrawn
@@ -25,8 +25,6 @@ from .options import LogOptions
 from .readable import ReadableLog
 from .staged import Staged
 from .waiting import finish
-
-_time = time.time
 
 
 class RunLog(ReadableLog):
@@ -77,7 +75,7 @@ class RunLog(ReadableLog):
         up, and what the codec raises; nothing was appended then.
         """
         if not event.time:
-            event.time = _time()
+            event.time = sources.now()
         if self._faults is not None:
             self._faults("publish")
         if self._committer is not None:
@@ -183,7 +181,7 @@ class RunLog(ReadableLog):
         The transaction must commit after appends asked for earlier: await `settled` first if the
         saver and the event log do not queue for the same writer.  Raises as `publish` does.
         """
-        now = _time()
+        now = sources.now()
         for event in events:
             event.time = event.time or now
         committer = self._committer

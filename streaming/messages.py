@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import isawaitable
-from os import urandom
 from reprlib import repr as shortened
 from typing import Any, Self
 
+from . import sources
 from .draft import Draft
 from .errors import MessageClosedError, MessageOptionError, StreamingError, UnknownPieceError
 from .model_call import ModelCall, whole_call
@@ -260,7 +260,7 @@ def stream_message(
         )
     tags = tuple(tags)
     call = ModelCall(model, prompt=prompt, tags=tags)
-    return MessageStream(role, id or urandom(16).hex(), name, tags, call)
+    return MessageStream(role, id or sources.random_bytes(16).hex(), name, tags, call)
 
 
 _FOLLOW = (

@@ -23,6 +23,8 @@ from .errors import EventLogConflictError
 from .events import CheckpointSaved, Custom, Event, StepCommitted, TaskFailed
 from .log import RunLog
 from .ports import EventLog, Row
+from .sources import Sources as Sources  # noqa: PLC0414 - simulations use it
+from .sources import sources_from as sources_from  # noqa: PLC0414 - the same
 from .subscriber import Subscriber
 
 

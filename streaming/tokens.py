@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from os import urandom
 from typing import Any
 
+from . import sources
 from .events import Namespace, Token
 from .fence import Fence
 from .log import RunLog
@@ -42,7 +42,7 @@ class ShownMessages:
         """What a message that has no id is called here: the same each time that it comes."""
         known = self._named.get(id(message))
         if known is None:
-            known = self._named[id(message)] = message, urandom(16).hex()
+            known = self._named[id(message)] = message, sources.random_bytes(16).hex()
         return known[1]
 
 

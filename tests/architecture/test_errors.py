@@ -17,7 +17,9 @@ UNTYPED = frozenset(
 )
 """Built-in errors that say nothing of whose fault it is; a typed child is raised instead."""
 
-OTHER_ROOTS: Mapping[str, str] = {}
+OTHER_ROOTS: Mapping[str, str] = {
+    "ProcessKilled": "no error: no `except Exception` may stop the death of a simulated process"
+}
 """Error class outside its package's tree -> the reason."""
 
 

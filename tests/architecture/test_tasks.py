@@ -36,6 +36,10 @@ OWNERS: Mapping[str, tuple[frozenset[str], str]] = {
         "sync code runs in worker threads, within a limit",
     ),
     "actors/supervisor.py": (frozenset({"create_task"}), "the one place where tasks are made"),
+    "actors/testing/loop.py": (
+        frozenset({"create_task", "run_in_executor", "run_until_complete"}),
+        "it is a loop: it makes the main task, and has no threads but a door to none",
+    ),
     "agent_server/thread_rows.py": (
         frozenset({"Thread"}),
         "a record: a thread of runs, not of code",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import itertools
 import os
 import subprocess
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checkpoint.errors import InvalidIdError
-from checkpoint.ids import IdSource, id_from_bytes, id_to_bytes, new_id, uuid7
+from checkpoint.ids import IdSource, id_from_bytes, id_to_bytes, ids_from, new_id, uuid7
 
 MS = 1_000_000
 
@@ -177,3 +178,15 @@ def test_new_ids_of_the_process_increase_and_follow_their_parent() -> None:
     assert first < second
     ahead = uuid7(4_000_000_000_000 * MS, os.urandom(10))
     assert new_id(ahead) > ahead
+
+
+def test_ids_come_from_another_source_inside_a_block_and_in_contexts_copied_there() -> None:
+    elsewhere = contextvars.copy_context()
+    with ids_from(source(5 * MS)):
+        first = new_id()
+        assert first.startswith("00000000-0005-7")
+        assert contextvars.copy_context().run(new_id) > first
+        with ids_from(source(9 * MS)):
+            assert new_id().startswith("00000000-0009-7")
+        assert elsewhere.run(new_id) > "01"
+    assert new_id() > "01"

@@ -1,0 +1,29 @@
+"""Simulations: a graph on a virtual clock, with crashes, where one seed decides everything.
+
+`import actors` does not load this.
+"""
+
+from .effects import Effects
+from .errors import (
+    BrokenPromiseError,
+    ProcessKilled,
+    SimulationError,
+    StuckError,
+    UnsafeResumeError,
+)
+from .loop import SimulatedLoop
+from .proof import Finding, ResumeProof
+from .resuming import prove_resume
+
+__all__ = [
+    "BrokenPromiseError",
+    "Effects",
+    "Finding",
+    "ProcessKilled",
+    "ResumeProof",
+    "SimulatedLoop",
+    "SimulationError",
+    "StuckError",
+    "UnsafeResumeError",
+    "prove_resume",
+]
