@@ -18,7 +18,7 @@ from checkpoint import IndexConfig
 from .auth import Gatekeeper
 from .guard import Guard
 from .metrics import Metrics
-from .middleware import Answers, Keys, Limits, Requests, answer_http, log_request
+from .middleware import Answers, Keys, Limits, Origins, Requests, answer_http, log_request
 from .project import ConfigFile, Cors, Project
 from .routes import (
     assistants,
@@ -121,12 +121,13 @@ def _routes() -> list[BaseRoute]:
 def _middleware(
     settings: Settings, file: ConfigFile, auth: Any, metrics: Metrics
 ) -> list[Middleware]:
-    keys = settings.keys()
+    keys, cors = settings.keys(), _cors(settings, file)
     return [
         *([Middleware(TraceParents)] if settings.traces != "off" else []),
         Middleware(Requests, tell=(log_request, metrics.told)),
-        Middleware(CORSMiddleware, **_cors(settings, file)),
+        Middleware(CORSMiddleware, **cors),
         Middleware(Answers),
+        Middleware(Origins, allowed=cors["allow_origins"], pattern=cors["allow_origin_regex"]),
         *([Middleware(Keys, keys=keys)] if keys else []),
         Middleware(Limits, max_body=settings.max_body, max_nesting=settings.max_nesting),
         *([Middleware(Guard, gatekeeper=Gatekeeper(auth))] if auth is not None else []),

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from starlette.exceptions import HTTPException
 
-from checkpoint import new_id
-
 from .bodies import model_of
 from .errors import BadRequestError, NotFoundError, RequestError
 from .orders import RunBody, run_from
-from .protocol import checked_channels
 from .records import Json
+from .subscriptions import Subscriptions
 
 if TYPE_CHECKING:
     from .permits import Permit
@@ -37,11 +35,14 @@ class Commands:
         thread_id: str,
         user: Json | None = None,
         permit: Permit | None = None,
+        subscriptions: Subscriptions | None = None,
     ) -> None:
         self._services = services
         self._thread_id = thread_id
         self._user = user
         self._permit = permit
+        # Where there is no session nobody is told.
+        self._subscriptions = Subscriptions() if subscriptions is None else subscriptions
 
     async def answer(self, command: Any, seq: int = 0) -> dict[str, Any]:
         """What a command is answered with; `seq`: number of the last notice sent.
@@ -76,9 +77,9 @@ class Commands:
                 await self._respond(params)
                 return {}
             case "subscription.subscribe":
-                checked_channels(params.get("channels"))
-                return {"subscription_id": new_id(), "replayed_events": 0}
+                return {"subscription_id": self._subscriptions.add(params), "replayed_events": 0}
             case "subscription.unsubscribe":
+                self._subscriptions.drop(params.get("subscription_id"))
                 return {}
             case "agent.getTree":
                 return {"tree": await self._tree()}

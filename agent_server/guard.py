@@ -37,10 +37,10 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        path = path_of(scope)
-        if scope["type"] not in ("http", "websocket") or path == "/ok":
+        if scope["type"] not in ("http", "websocket") or path_of(scope) == "/ok":
             await self._app(scope, receive, send)
             return
+        path = path_of(scope)
         user = await self._gatekeeper.authenticate(HTTPConnection(scope), path)
         scope["user"] = None if user is None else user.as_dict()
         method: str = scope.get("method", "WEBSOCKET")

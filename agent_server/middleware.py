@@ -14,7 +14,7 @@ import hmac
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -25,7 +25,7 @@ from starlette.responses import Response
 
 from checkpoint import DatabaseError
 
-from .errors import RequestError, TooLargeError, UnauthorizedError
+from .errors import ForbiddenError, RequestError, TooLargeError, UnauthorizedError
 from .responses import JsonResponse
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 OPEN_PATHS = frozenset({"/", "/ok", "/info"})
 """What may be asked without a key: whether the server is there."""
 
+MAX_REASON = 123
+"""Bytes of the reason that a WebSocket may be closed with."""
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 
 
@@ -120,11 +122,24 @@ class Answers:
             await answer(scope, receive, send)
 
     async def _greeted(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A connection that is refused before it begins is closed, which clients see as 403."""
+        """A connection that is refused is closed with 4000 and the status of the answer that a
+        request would get: clients in browsers are shown no other sign of why."""
+        accepted = False
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal accepted
+            accepted = accepted or message["type"] == "websocket.accept"
+            await send(message)
+
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, send_and_note)
         except (HTTPException, RequestError) as error:
-            await send({"type": "websocket.close", "code": 1008, "reason": str(error)[:120]})
+            status = error.status if isinstance(error, RequestError) else error.status_code
+            reason = error.detail if isinstance(error, HTTPException) else str(error)
+            if not accepted:
+                await send({"type": "websocket.accept"})
+            short = reason.encode()[:MAX_REASON].decode(errors="ignore")
+            await send({"type": "websocket.close", "code": 4000 + status, "reason": short})
 
 
 def _without_slash(scope: Scope) -> Response:
@@ -165,6 +180,30 @@ def log_request(scope: Scope, status: int, seconds: float) -> None:
         status,
         extra={"request_id": scope["request_id"], "ms": round(seconds * 1000, 2)},
     )
+
+
+class Origins:
+    """Lets pages of other origins open WebSockets only where they may send requests: browsers ask
+    nobody before they do."""
+
+    def __init__(self, app: ASGIApp, allowed: Collection[str], pattern: str | None) -> None:
+        self._app = app
+        self._allowed = frozenset(allowed)
+        self._pattern = None if pattern is None else re.compile(pattern)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] == "websocket" and not self._is_welcome(Headers(scope=scope)):
+            raise ForbiddenError("Pages of this origin may not ask here")
+        await self._app(scope, receive, send)
+
+    def _is_welcome(self, headers: Headers) -> bool:
+        origin = headers.get("origin")
+        if origin is None or "*" in self._allowed or origin in self._allowed:
+            return True
+        if origin.partition("://")[2] == headers.get("host"):
+            return True
+        return self._pattern is not None and self._pattern.fullmatch(origin) is not None
 
 
 class Keys:

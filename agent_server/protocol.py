@@ -4,6 +4,7 @@
     values, updates, custom, tasks, checkpoints     as the stream modes show them
     messages          message-start, content-block-start, -delta, -finish, message-finish
     input.requested   an interrupt that waits for an answer; channel `input`
+    gap               events that are lost: `lost`, how many, if that is known; on all channels
 
 Pure: events of runs go in, in order, what is to be sent comes out.
 """
@@ -31,15 +32,10 @@ from streaming import (
     project,
 )
 
-from .errors import BadRequestError
 from .failures import failure_json
 from .messages import added, is_piece, whole_json
 from .shown import shown
 
-CHANNELS: Final = (
-    *("values", "updates", "messages", "tools", "custom"),
-    *("lifecycle", "input", "tasks", "checkpoints"),
-)
 _SHOWN: Final[tuple[StreamMode, ...]] = ("values", "updates", "custom", "checkpoints", "tasks")
 _ENDS: Final = {"success": "completed", "interrupted": "interrupted", "cancelled": "interrupted"}
 
@@ -68,47 +64,8 @@ class Notice:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """What a reader wants of a thread's notices."""
-
-    channels: frozenset[str]
-    namespaces: Sequence[Namespace] = ((),)
-    depth: int | None = None
-    since: int = 0
-    """Number of the last notice seen."""
-
-    def wants(self, notice: Notice) -> bool:
-        """True if the reader is to see it."""
-        return self._on_channel(notice) and any(
-            notice.ns[: len(prefix)] == prefix
-            and (self.depth is None or len(notice.ns) - len(prefix) <= self.depth)
-            for prefix in self.namespaces
-        )
-
-    def _on_channel(self, notice: Notice) -> bool:
-        if notice.channel in self.channels:
-            return True
-        name = _field(notice.data, "name")
-        return notice.channel == "custom" and f"custom:{name}" in self.channels
-
-
-def checked_channels(given: Any) -> frozenset[str]:
-    """The channels that a request names.  Raises BadRequestError."""
-    if not isinstance(given, list) or not given:
-        raise BadRequestError("channels is required and must be a non-empty array")
-    named = cast("list[Any]", given)
-    wrong = [
-        str(name)
-        for name in named
-        if not isinstance(name, str) or (name not in CHANNELS and not name.startswith("custom:"))
-    ]
-    if wrong:
-        raise BadRequestError(
-            f"channels contains unsupported entries: {', '.join(wrong)}. "
-            f"Allowed: {', '.join(CHANNELS)}, or any `custom:<name>`."
-        )
-    return frozenset(named)
+EVERYWHERE: Final = "*"
+"""The channel of what all readers are told, whatever they asked for."""
 
 
 @dataclass(slots=True)
@@ -128,6 +85,7 @@ class Narrator:
         self._said: dict[Namespace, dict[str, _Speech]] = {}
         self._event = Event()
         self._count = 0
+        self._gaps = 0
 
     def tell(self, event: Event) -> Iterator[Notice]:
         """What an event is told as."""
@@ -153,6 +111,13 @@ class Narrator:
                 yield self._life("failed", error=told)
             case _:
                 pass
+
+    def tell_gap(self, time: float, lost: int | None) -> Notice:
+        """So many events (None: nobody knows how many) cannot be told."""
+        self._gaps += 1
+        name = f"{self._run_id}:gap.{self._event.id}.{self._gaps}"
+        data = {"lost": lost, "run_id": self._run_id}
+        return Notice(EVERYWHERE, "gap", (), time, data, name)
 
     def _notice(self, channel: str, data: Any, *, method: str = "", ns: Namespace = ()) -> Notice:
         self._count += 1

@@ -12,8 +12,8 @@ answer for the end of the run.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from starlette.responses import Response
@@ -58,7 +58,7 @@ class Streams:
         self.heartbeat = heartbeat
         """Seconds between two signs of life."""
         self.count = 0
-        """Open streams."""
+        """Open streams, and sessions."""
         self._most = most
 
     def check(self) -> None:
@@ -68,6 +68,16 @@ class Streams:
                 f"{self.count} streams are open, as many as this server serves at once; come back "
                 "later"
             )
+
+    @contextmanager
+    def held(self) -> Generator[None]:
+        """Room for one that is no response of ours.  Raises OverloadedError."""
+        self.check()
+        self.count += 1
+        try:
+            yield
+        finally:
+            self.count -= 1
 
     def answer(
         self,
@@ -102,7 +112,7 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one client."""
         del scope
-        self._streams.count += 1
+        self._streams.count += 1  # as many as asked at once were let in together
         try:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             stayed = await self._send_all(receive, send)

@@ -1,19 +1,30 @@
 """A thread's notices, from its first run on, numbered; for the protocol of `threads.stream`.
 
-The numbers count all notices of the thread, whatever a reader filters out, so that a number tells
-every reader the same place.
+A number is the notice's time in microseconds, or one more than the one before: so it tells every
+reader the same place, whatever it filters out and whatever is forgotten meanwhile.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
-from streaming import Event, EventReader, Gap, RunFailed, RunFinished, RunLog, StepCommitted
+from streaming import (
+    Event,
+    EventReader,
+    Gap,
+    RunFailed,
+    RunFinished,
+    RunLog,
+    StepCommitted,
+    StreamingError,
+)
 
+from .feeds import Missed
 from .jsontext import to_json
 from .live import LiveRun
-from .protocol import Filter, Narrator
+from .protocol import Narrator, Notice
 from .readers import FEWEST, MOST, PastRun
 from .records import Run
 from .stories import Story
@@ -25,17 +36,22 @@ if TYPE_CHECKING:
 class ThreadNotices:
     """An async iterator of numbered notices; ends when the server stops.
 
-    `filter` may be changed at any time.
+    `wants` says of each notice and its number whether this reader is told.
     """
 
-    def __init__(self, services: Services, thread_id: str, filter: Filter) -> None:  # noqa: A002
-        self.filter = filter
-        self.seq = 0
-        """Number of the last notice, shown or not."""
+    def __init__(
+        self, services: Services, thread_id: str, wants: Callable[[Notice, int], bool]
+    ) -> None:
+        self.told = 0
+        """Number of the last notice that the reader was given, or did not want."""
+        self.ended = False
+        """True once the server has stopped, False when the reader closed it."""
+        self._wants = wants
+        self._seq = 0
         self._story = Story(services, thread_id, since=0)
         self._begun = False
         self._source: LiveRun | PastRun | None = None
-        self._narrator: Narrator | None = None
+        self._narrator = Narrator("", "")
         self._log: RunLog | None = None
         self._events: EventReader | None = None
         self._ready: deque[dict[str, Any]] = deque()
@@ -50,9 +66,12 @@ class ThreadNotices:
             await self._story.begin()
         while not self._closed:
             if self._ready:
-                return self._ready.popleft()
-            if self._events is not None:
-                await self._read(self._events)
+                notice = self._ready.popleft()
+                self.told = notice["seq"]
+                return notice
+            self.told = self._seq
+            if self._events is not None and self._source is not None:
+                await self._read(self._events, self._source)
             elif not await self._next_run():
                 break
         raise StopAsyncIteration
@@ -60,48 +79,69 @@ class ThreadNotices:
     async def _next_run(self) -> bool:
         """Go on to the thread's next run; False when the server stops."""
         thing = await self._story.next()
+        if isinstance(thing, Missed):
+            self._tell_gap(thing.count)
         if isinstance(thing, LiveRun | PastRun):
             self._source = thing
             self._narrator = Narrator(thing.run.run_id, thing.run.graph_id)
             self._log = await thing.begun()
             if self._log is None:
-                await self._tell_failure(await thing.settled())
+                await self._tell_end(await thing.settled())
             elif not self._closed:
                 self._events = self._log.read()
                 self._events.limit = FEWEST
+        self.ended = thing is None and not self._closed
         return thing is not None
 
-    async def _tell_failure(self, run: Run) -> None:
+    async def _tell_end(self, run: Run) -> None:
         """Of a run that could not begin, or whose events are forgotten, there is only its end."""
+        if run.attempt:
+            self._tell_gap(None, run.updated_at)
         if run.error is not None:
-            await self._tell(RunFailed(error=run.error["error"], message=run.error["message"]))
+            error = RunFailed(**run.error, time=run.updated_at)
+            await self._tell(error)
+        elif run.ended:
+            status = "success" if run.status == "success" else "cancelled"
+            await self._tell(RunFinished(status=status, time=run.updated_at))
 
-    async def _read(self, events: EventReader) -> None:
-        batch = await events.batch()
+    async def _read(self, events: EventReader, source: LiveRun | PastRun) -> None:
+        try:
+            batch = await events.batch()
+        except StreamingError:  # the log broke, or its rows are gone
+            self._events = None
+            await self._tell_end(await source.settled())
+            return
         events.limit = min(MOST, 2 * events.limit)
         if isinstance(batch, Gap):
+            self._tell_gap(batch.lost)
             return
         if not batch:
             self._events = None
-            await self._settled()
+            await source.settled()
         for event in batch:
             if isinstance(event, RunFinished | RunFailed):
-                await self._settled()  # who hears of the end finds it in the thread's row
+                await source.settled()  # who hears of the end finds it in the thread's row
             await self._tell(event)
-
-    async def _settled(self) -> None:
-        if self._source is not None:
-            await self._source.settled()
 
     async def _tell(self, event: Event) -> None:
         resolve = None if self._log is None else self._log.resolve
         bare_step = isinstance(event, StepCommitted) and event.values is None and not event.bare
         if bare_step and resolve is not None:
             event = await resolve(event)
-        for notice in () if self._narrator is None else self._narrator.tell(event):
-            self.seq += 1
-            if self.seq > self.filter.since and self.filter.wants(notice):
-                self._ready.append(notice.numbered(self.seq))
+        if isinstance(event, Gap):  # its checkpoint is gone
+            self._tell_gap(event.lost)
+            return
+        for notice in self._narrator.tell(event):
+            self._add(notice)
+
+    def _tell_gap(self, lost: int | None, time: float = 0.0) -> None:
+        self._add(self._narrator.tell_gap(time, lost))
+
+    def _add(self, notice: Notice) -> None:
+        """Number a notice, and keep it for a reader that wants it."""
+        self._seq = max(self._seq + 1, int(notice.time * 1_000_000))
+        if self._wants(notice, self._seq):
+            self._ready.append(notice.numbered(self._seq))
 
     def close(self) -> None:
         """Nobody reads any more; who waits for the next notice sees the end."""

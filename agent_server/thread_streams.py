@@ -131,6 +131,8 @@ class ThreadReader:
         if piece is not None:
             return piece.replace(_ID, b"%s%d-" % (_ID, moment))  # data has no bare line breaks
         self._source = self._run = None
+        if not reader.whole:  # the server stops, and the run's reader has said so
+            self._closed, self.whole = True, False
         if not source.run.ended or self._closed:
             return b""
         log = source.log

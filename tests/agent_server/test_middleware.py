@@ -16,11 +16,12 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
 
-from agent_server import ConflictError, NotFoundError
+from agent_server import ConflictError, ForbiddenError, NotFoundError
 from agent_server.middleware import (
     Answers,
     Keys,
     Limits,
+    Origins,
     Requests,
     answer_http,
     answer_to,
@@ -279,4 +280,62 @@ async def test_a_connection_that_is_refused_is_closed_and_told_why(error: Except
         return {"type": "websocket.connect"}
 
     await Answers(refuses)({"type": "websocket", "path": "/x"}, receive, send)
-    assert sent == [{"type": "websocket.close", "code": 1008, "reason": str(error)}]
+    status = 409 if isinstance(error, ConflictError) else 401
+    closed = {"type": "websocket.close", "code": 4000 + status, "reason": "no"}
+    assert sent == [{"type": "websocket.accept"}, closed]
+
+
+async def test_the_reason_of_a_refused_connection_is_as_long_as_may_be() -> None:
+    async def refuses(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+        raise ConflictError("é" * 200)
+
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"}
+
+    await Answers(refuses)({"type": "websocket", "path": "/x"}, receive, send)
+    closed = {"type": "websocket.close", "code": 4409, "reason": "é" * 61}
+    assert sent == [{"type": "websocket.accept"}, closed]
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "welcome"),
+    [
+        (None, "here", True),
+        ("https://chat.example", "here", True),
+        ("https://dev7.example", "here", True),
+        ("http://here:2024", "here:2024", True),
+        ("https://evil.example", "here", False),
+        ("https://chat.example.evil.example", "here", False),
+        ("null", "here", False),
+    ],
+)
+async def test_pages_of_other_origins_open_websockets_only_where_they_may_ask(
+    origin: str | None, host: str, welcome: bool
+) -> None:
+    served: list[str] = []
+
+    async def app(scope: Any, _receive: Any, _send: Any) -> None:
+        served.append(scope["type"])
+
+    async def unused(*_: Any) -> Any:
+        return None
+
+    headers = [(b"host", host.encode())]
+    headers += [] if origin is None else [(b"origin", origin.encode())]
+    guard = Origins(app, ["https://chat.example"], r"https://dev\d\.example")
+    scope = {"type": "websocket", "path": "/x", "headers": headers}
+    if welcome:
+        await guard(scope, unused, unused)
+    else:
+        with pytest.raises(ForbiddenError, match="origin"):
+            await guard(scope, unused, unused)
+    assert served == ["websocket"] * welcome
+    await guard({**scope, "type": "http"}, unused, unused)
+    await Origins(app, ["*"], None)(scope, unused, unused)
+    assert len(served) == 2 + welcome

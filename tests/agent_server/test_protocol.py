@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from agent_server.errors import BadRequestError
-from agent_server.protocol import Filter, Narrator, Notice, checked_channels
+from agent_server.protocol import Narrator, Notice
+from agent_server.subscriptions import Filter, checked_channels
 from streaming import Custom, Event, MessageChunk, RunFailed, StepCommitted, Token
 from tests.agent_server.harness import chats, graphs
 from tests.agent_server.lib_streams import engine, events_of, started

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from langgraph_sdk import get_client
-from websockets.asyncio.client import ClientConnection, connect
 
 from agent_server.app import create_app
 from agent_server.settings import Settings
@@ -174,35 +173,3 @@ class TestTheRealClient:
             assert asked["value"] == {"question": "ok?", "text": "a!"}
             await stream.run.respond("yes")
             assert await stream.output == {"text": "a! done", "approved": "yes"}
-
-
-async def exchange(socket: ClientConnection, number: int, method: str, **params: Any) -> Any:
-    """The answer to a command; notices that come before it are left out."""
-    await socket.send(json.dumps({"id": number, "method": method, "params": params}))
-    while True:
-        answer = json.loads(await socket.recv())
-        if answer["type"] != "event":
-            return answer
-
-
-class TestByWebSocket:
-    async def test_commands_are_answered_and_notices_come(self, port: int) -> None:
-        url = f"ws://127.0.0.1:{port}/threads/{new_id()}/stream/events"
-        async with connect(url) as socket:
-            first = await exchange(socket, 1, "subscription.subscribe", channels=CHANNELS)
-            assert first["result"]["replayed_events"] == 0
-            started = await exchange(socket, 2, "run.start", **START)
-            assert started["type"] == "success"
-            notices = [json.loads(await socket.recv()) for _ in range(5)]
-            assert methods(notices)[-1] == "completed"
-            tree = await exchange(socket, 3, "agent.getTree")
-            assert tree["result"]["tree"]["graph_name"] == "agent"
-            assert tree["meta"]["applied_through_seq"] >= 5
-
-    async def test_what_is_no_command_is_refused_and_the_session_goes_on(self, port: int) -> None:
-        url = f"ws://127.0.0.1:{port}/threads/{new_id()}/stream/events"
-        async with connect(url) as socket:
-            await socket.send("not json")
-            told = json.loads(await socket.recv())
-            assert told["message"] == "Protocol commands must be valid JSON."
-            assert (await exchange(socket, 1, "bogus"))["error"] == "unknown_command"

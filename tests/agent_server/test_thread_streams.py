@@ -10,11 +10,14 @@ import pytest
 
 from agent_server.app import create_app
 from agent_server.errors import InvalidError
+from agent_server.orders import RunBody, run_from
+from agent_server.readers import STOPPING
 from agent_server.settings import Settings
-from agent_server.thread_streams import ThreadPlace, thread_place
+from agent_server.thread_streams import ThreadPlace, ThreadReader, thread_place
 from tests.agent_server.harness import graphs
 from tests.agent_server.harness.gate import Gate
 from tests.agent_server.lib_streams import Wire, listening
+from tests.agent_server.stage import assistant_of
 
 GRAPHS = {"agent": graphs.agent, "fail": graphs.fail, "slow": graphs.slow}
 AGENT = {"assistant_id": "agent", "input": {"topic": "x"}, "stream_mode": "updates"}
@@ -109,6 +112,27 @@ class TestFollowing:
         following = await follow(wire, thread, "?stream_modes=state_update")
         await wire.json("POST", f"/threads/{thread}/state", {"values": {"topic": "new"}})
         assert await following.read(1) == ["state_update"]
+
+
+async def test_a_stop_of_the_server_is_told_once(tmp_path: Path) -> None:
+    settings = Settings(database=tmp_path / "server.db", drain=0)
+    app = create_app(GRAPHS, settings=settings)
+    async with app.router.lifespan_context(app), Gate() as gate:
+        services = app.state.services
+        thread = (await services.threads.create(None)).thread_id
+        body = RunBody(assistant_id="slow", input={"gate": gate.address, "log": []})
+        order = run_from(body, assistant_of("slow"), thread_id=thread, now=services.clock())
+        await services.dispatcher.accept(order)
+        await gate.arrival()
+        reader = await ThreadReader(services, thread, ["run_modes"], ThreadPlace(0, 0)).begin()
+        first = await anext(reader)
+        draining = asyncio.ensure_future(services.drain())
+        async with asyncio.timeout(10):
+            pieces = [first, *[piece async for piece in reader]]
+            await draining
+        assert pieces.count(STOPPING) == 1
+        assert pieces[-1] == STOPPING
+        assert not reader.whole
 
 
 class TestBadInput:
