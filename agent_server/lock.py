@@ -58,6 +58,10 @@ def _beside(database: Path) -> Path:
             "folder if nothing is to stay"
         )
     real = database.resolve()
+    if real.is_dir():
+        raise SettingsError(
+            f"database={str(database)!r} is a folder; give a file, in it or beside it"
+        )
     return real.with_name(real.name + _SUFFIX)
 
 

@@ -5,9 +5,10 @@ What says nothing to this server (docker lines, python versions, pip settings, â
 
 from __future__ import annotations
 
+import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -217,8 +218,35 @@ def _parsed(config: Path) -> ConfigFile:
         return ConfigFile.model_validate(said)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        raise ConfigFileError(f"{config}: {place}: {first['msg']}; mend it there") from None
+        missing = first["loc"][-1:] if first["type"] == "missing" else ()
+        place = ".".join([*_places(said, first["loc"]), *map(str, missing)]) or "the whole file"
+        raise ConfigFileError(
+            f"{config}: {place}: {_in_json(first['msg'])}; mend it there"
+        ) from None
+
+
+def _places(said: Any, loc: Sequence[int | str]) -> Iterator[str]:
+    """The parts of a place that are in the file, not the names of types that were tried there."""
+    for part in loc:
+        try:
+            said = said[part]
+        except (KeyError, IndexError, TypeError):
+            return
+        yield str(part)
+
+
+def _in_json(message: str) -> str:
+    """pydantic's words as those of who writes JSON."""
+    for python, json_word in _JSON_WORDS.items():
+        message = message.replace(python, json_word)
+    return message
+
+
+_JSON_WORDS = {
+    "a valid dictionary or instance of ConfigFile": "an object",
+    "a valid tuple": "a list",
+    "a valid dictionary": "an object",
+}
 
 
 def _place(entry: str | GraphEntry) -> str:
@@ -234,9 +262,18 @@ def _folders(dependencies: Sequence[str], base: Path) -> list[Path]:
 def _environment(env: str | Mapping[str, str], base: Path, config: Path) -> Mapping[str, str]:
     if not isinstance(env, str):
         return env
-    path = base / env
-    if not path.is_file():
-        raise ConfigFileError(f"{config}: env: {env} is not there; write it, or take the line out")
     from dotenv import dotenv_values  # pydantic-settings brings it
 
-    return {name: value for name, value in dotenv_values(path).items() if value is not None}
+    text = io.StringIO(_env_text(base / env, f"{config}: env: {env}"))
+    return {name: value for name, value in dotenv_values(stream=text).items() if value is not None}
+
+
+def _env_text(path: Path, place: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigFileError(f"{place} is not there; write it, or take the line out") from None
+    except OSError as error:
+        raise ConfigFileError(f"{place} cannot be read: {error.strerror}; mend that") from None
+    except UnicodeDecodeError:
+        raise ConfigFileError(f"{place} is not UTF-8; save it as UTF-8") from None

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -34,7 +35,8 @@ _TOO_LARGE = (
     b"content-length: 46\r\nconnection: close\r\n\r\n"
     b'{"detail":"The request headers are too large"}'
 )
-_STOPS = (signal.SIGINT, signal.SIGTERM)
+STOPS = (signal.SIGINT, signal.SIGTERM)
+"""Signals that ask it to stop."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -52,11 +54,16 @@ def listen(host: str, port: int) -> socket.socket:
         raise SettingsError(f"host={host!r} is no address here; give another --host") from None
     except OSError as error:
         listener.close()
-        raise PortInUseError(
-            f"cannot listen on {host}:{port}: {error.strerror}; stop what does, or give another "
-            "--port"
-        ) from None
+        raise _refusal(host, port, error) from None
     return listener
+
+
+def _refusal(host: str, port: int, error: OSError) -> SettingsError | PortInUseError:
+    why = f"cannot listen on {host}:{port}: {error.strerror}"
+    if error.errno == errno.EADDRINUSE:
+        return PortInUseError(f"{why}; stop what does, or give another --port")
+    mend = "a --port above 1023" if error.errno == errno.EACCES else "another --host or --port"
+    return SettingsError(f"{why}; give {mend}")
 
 
 def url_of(listener: socket.socket) -> str:
@@ -126,6 +133,7 @@ async def serve(
     ready: Callable[[], None],
     drain: Callable[[], Awaitable[None]],
     deadline: float,
+    stops: Sequence[signal.Signals] = STOPS,
 ) -> None:
     """Serve until a signal asks to stop; the app's lifespan is around it.
 
@@ -142,27 +150,29 @@ async def serve(
         timeout_graceful_shutdown=max(1, round(deadline / 2)),
     )
     server = _Server(config, drain)
-    with _signals(server, deadline):
+    with _signals(server, deadline, stops):
         ready()
         await server.serve(sockets=[listener])
 
 
 @contextlib.contextmanager
-def _signals(server: uvicorn.Server, deadline: float) -> Generator[None]:
+def _signals(
+    server: uvicorn.Server, deadline: float, stops: Sequence[signal.Signals]
+) -> Generator[None]:
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
-        for number in _STOPS:
+        for number in stops:
             loop.remove_signal_handler(number)  # the next one ends the process
         end_anyway(deadline + LAST_RESORT)
         server.should_exit = True
 
-    for number in _STOPS:
+    for number in stops:
         loop.add_signal_handler(number, stop)
     try:
         yield
     finally:
-        for number in _STOPS:
+        for number in stops:
             loop.remove_signal_handler(number)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -11,12 +14,13 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from .errors import SettingsError
 
 MIB = 1 << 20
+_PREFIX = "UNDERSTUDY_"
 
 
 class Settings(BaseSettings):
     """How a server runs; frozen.  Sizes are bytes, times seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="UNDERSTUDY_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid")
 
     host: str = "127.0.0.1"
     port: int = Field(default=2024, ge=0, le=65_535)
@@ -64,16 +68,19 @@ class Settings(BaseSettings):
     def read(cls, **given: Any) -> Self:
         """The settings, from what is given (None: not given) and the environment.
 
-        Raises SettingsError, which names the first setting that cannot be.
+        Raises SettingsError, which names the first setting that cannot be, or a variable that is
+        none but looks like one: a key that is not asked for would leave the door open.
         """
+        _check_names(cls.model_fields)
         try:
             return cls(**{name: value for name, value in given.items() if value is not None})
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             name = str(first["loc"][0]) if first["loc"] else "settings"
+            option = f"--{name.replace('_', '-')} or " if name in given else ""
             raise SettingsError(
-                f"{name}={first['input']!r} cannot be: {first['msg']}; give another --"
-                f"{name.replace('_', '-')} or UNDERSTUDY_{name.upper()}"
+                f"{name}={first['input']!r} cannot be: {first['msg']}; give another "
+                f"{option}{_PREFIX}{name.upper()}"
             ) from None
 
     @field_validator("api_keys", "allow_origins", mode="before")
@@ -99,3 +106,15 @@ class Settings(BaseSettings):
                 f"api_keys_file={str(self.api_keys_file)!r} has no key in it; write one per line"
             )
         return (*self.api_keys, *found)
+
+
+def _check_names(known: Iterable[str]) -> None:
+    names = [f"{_PREFIX}{name.upper()}" for name in known]
+    for given in os.environ:
+        if given.upper().startswith(_PREFIX) and given.upper() not in names:
+            meant = get_close_matches(given.upper(), names, 1, 0.85)
+            if meant:
+                raise SettingsError(
+                    f"{given} in the environment is no setting; did you mean {meant[0]}?  Write "
+                    "that, or take it out"
+                )

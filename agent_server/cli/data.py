@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
@@ -67,8 +67,7 @@ def _look(database: Path, work: Callable[[Opened], Awaitable[T]]) -> T:
         async with _opened(database) as parts:
             return await work(parts)
 
-    with _told():
-        return asyncio.run(doing())
+    return asyncio.run(doing())
 
 
 def _clean(database: Path, work: Callable[[Opened], Awaitable[T]]) -> T:
@@ -77,17 +76,6 @@ def _clean(database: Path, work: Callable[[Opened], Awaitable[T]]) -> T:
 
     with hold(database):
         return _look(database, work)
-
-
-@contextmanager
-def _told() -> Generator[None]:
-    """What the file is to blame for is told in one line too."""
-    from checkpoint import CheckpointError
-
-    try:
-        yield
-    except CheckpointError as error:
-        raise SettingsError(" ".join(str(error).split())) from error
 
 
 # --- threads ---------------------------------------------------------------------------------

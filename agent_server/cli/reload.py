@@ -72,7 +72,11 @@ class Reloader:
 
     def _start(self) -> None:
         self._broken = False
+        # Ctrl-C goes to both, and the child is to end when it is told to: not in the middle of an
+        # import, with a traceback.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         self._child = subprocess.Popen(self._command, pass_fds=[self._descriptor])  # noqa: S603
+        signal.signal(signal.SIGINT, before)
 
     def _restart(self, names: Sequence[str]) -> None:
         typer.echo(f"{', '.join(dict.fromkeys(names))} changed; beginning anew")

@@ -49,7 +49,10 @@ def run(
 
     put_on_path(Path.cwd())
     modes = [mode for each in stream or ["values"] for mode in each.split(",") if mode]
-    work = Work(load(graph), _input(given, resume), modes, subgraphs, _config(thread, configurable))
+    name = graph.rpartition(":")[2]
+    work = Work(
+        name, load(graph), _input(given, resume), modes, subgraphs, _config(thread, configurable)
+    )
     try:
         asyncio.run(_print(work, database if thread else None))
     except Exception as error:
@@ -64,6 +67,7 @@ def run(
 class Work:
     """What to run, and how."""
 
+    name: str
     graph: Any
     given: Any
     modes: Sequence[str]
@@ -91,8 +95,8 @@ async def _opened(work: Work, database: Path | None) -> AsyncGenerator[CompiledG
     async with AsyncExitStack() as stack:
         saver, store = await _storage(database, stack)
         graphs = Graphs(saver, store)
-        graphs.add("graph", work.graph)
-        yield await stack.enter_async_context(graphs.open("graph", work.config))
+        graphs.add(work.name, work.graph)
+        yield await stack.enter_async_context(graphs.open(work.name, work.config))
 
 
 async def _storage(database: Path | None, stack: AsyncExitStack) -> tuple[Saver, Store]:

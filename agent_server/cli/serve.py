@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -44,7 +46,7 @@ def serve(
 ) -> None:
     """Serve graphs until SIGTERM or Ctrl-C; further settings come from UNDERSTUDY_… variables."""
     from agent_server import logs
-    from agent_server.serving import listen
+    from agent_server.serving import STOPS, listen
     from agent_server.settings import Settings
 
     project = project_of(graphs, config)
@@ -56,10 +58,14 @@ def serve(
     else:
         listener = socket.socket(fileno=socket_number)
     with listener:
-        asyncio.run(_serve(project, settings, listener))
+        # Ctrl-C reaches `understudy dev` and its child, which is told to stop by the former.
+        stops = STOPS if socket_number is None else (signal.SIGTERM,)
+        asyncio.run(_serve(project, settings, listener, stops))
 
 
-async def _serve(project: Project, settings: Settings, listener: socket.socket) -> None:
+async def _serve(
+    project: Project, settings: Settings, listener: socket.socket, stops: Sequence[signal.Signals]
+) -> None:
     from agent_server.app import app_for
     from agent_server.serving import serve as serve_app
     from agent_server.serving import url_of
@@ -76,6 +82,7 @@ async def _serve(project: Project, settings: Settings, listener: socket.socket) 
             ready=lambda: _greet(project, settings, url_of(listener)),
             drain=drain,
             deadline=settings.drain,
+            stops=stops,
         )
 
 
@@ -117,6 +124,10 @@ def _watched(graphs: list[str] | None, config: Path | None) -> list[Path]:
     from agent_server.errors import ConfigFileError
 
     base = (config or Path(CONFIG_NAME)).parent.resolve()
+    if not base.is_dir():
+        raise ConfigFileError(
+            f"{config} cannot be there: {base} is no folder; give another --config"
+        )
     try:
         project = project_of(graphs, config)
     except ConfigFileError:

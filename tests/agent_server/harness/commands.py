@@ -82,4 +82,5 @@ async def _started(
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=stderr,
+        start_new_session=True,  # a group of its own, which Ctrl-C would reach as a whole
     )
