@@ -8,7 +8,7 @@ there when a reader asks for it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, cast
 
@@ -16,6 +16,7 @@ import streaming
 from checkpoint import Decoder, Saver, SerializationError, Serializer
 from streaming import (
     CheckpointSaved,
+    Custom,
     Event,
     EventLog,
     LogOptions,
@@ -31,7 +32,7 @@ from .config import storable_metadata
 from .layout import Layout
 from .restore import restored_from
 from .spec import WHOLE_STATE
-from .storable import place_of, storable
+from .storable import parts_of, place_of, storable
 from .views import error_text, namespace_text
 
 _KINDS: tuple[type[Event], ...] = (
@@ -96,24 +97,29 @@ class SerializedEvents:
             kept = storable_metadata(event.metadata, self._serializer)
             values[_FIELDS[kind].index("metadata")] = kept
         if isinstance(event, Traced):  # libraries put clients, locks and functions into them
-            values = [self._told(value) for value in values]
+            values = [self._in_parts(value, error_text) for value in values]
+        if isinstance(event, Custom):  # as JSON, the parts of an object look as it does
+            values = [self._in_parts(value, lambda part: part) for value in values]
         try:
             return self._serializer.dumps([_NUMBERS[kind], values])
         except SerializationError as error:
             error.args = (f"{place_of(event)}: {error}",)
             raise
 
-    def _told(self, value: Any) -> Any:
-        """A value with what cannot be stored of it told in its place."""
+    def _in_parts(self, value: Any, opaque: Callable[[Any], Any]) -> Any:
+        """A value with the parts of what cannot be stored in its place, down to what has none."""
         try:
             self._serializer.dumps(value)
         except SerializationError:
+            parts = parts_of(value)
+            if parts is not value:
+                return self._in_parts(parts, opaque)
             if isinstance(value, Mapping):
-                parts = cast("Mapping[Any, Any]", value).items()
-                return {str(name): self._told(part) for name, part in parts}
+                items = cast("Mapping[Any, Any]", value).items()
+                return {str(name): self._in_parts(part, opaque) for name, part in items}
             if isinstance(value, list | tuple):
-                return [self._told(part) for part in cast("Sequence[Any]", value)]
-            return error_text(value)
+                return [self._in_parts(part, opaque) for part in cast("Sequence[Any]", value)]
+            return opaque(value)
         return value
 
     def _is_saved(self, event: StepCommitted) -> bool:

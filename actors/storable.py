@@ -2,13 +2,17 @@
 
 Readers of a live run see everything.  A log that outlives the run leaves out what no checkpoint
 keeps either: state keys behind channels that are never stored, and what a config carries beside
-plain values (clients, callbacks, the engine's own objects).
+plain values (clients, callbacks, the engine's own objects).  Of what nodes write to the stream it
+keeps the parts where it cannot keep the object.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from collections.abc import Set as AbstractSet
+from dataclasses import fields, is_dataclass, replace
+from enum import Enum
 from typing import Any, cast
 
 from streaming import (
@@ -23,6 +27,7 @@ from streaming import (
 )
 
 from .config import plain_configurable
+from .hints import is_pydantic
 from .instances import updates_of
 from .spec import ROOT
 
@@ -72,6 +77,25 @@ def _update_without(update: Any, keys: Collection[str]) -> Any:
         parts = [without(part, keys) for part in cast("list[Any]", update)]
         return [part for part in parts if part] or None
     return without(update, keys) or None
+
+
+def parts_of(value: Any) -> Any:
+    """What an object consists of, in plainer values; the object itself if nobody can tell."""
+    given: Any = value
+    if isinstance(value, type):
+        return value
+    if isinstance(value, Enum):
+        return value.value
+    if is_pydantic(type(value)):
+        return given.model_dump()
+    if is_dataclass(value):
+        return {field.name: getattr(given, field.name) for field in fields(value)}
+    if hasattr(given, "_asdict"):
+        return given._asdict()
+    if isinstance(value, AbstractSet | deque):
+        return list(cast("Collection[Any]", value))
+    plain = next((kind for kind in (int, float, str) if isinstance(value, kind)), type(given))
+    return value if plain is type(given) else plain(given)
 
 
 _OF_TASKS = (TaskStarted, TaskFinished, TaskFailed, TaskInterrupted)

@@ -5,25 +5,33 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from base64 import b64encode
+from collections import deque
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from datetime import timedelta
+from decimal import Decimal
 from enum import Enum
 from typing import Any, cast
 
 import orjson
 
+from actors import Send
+
 _OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_PASSTHROUGH_DATACLASS
 _DEEPEST = 250
 """Levels shown of a value that is too deep for orjson; below stands "…"."""
+_MOST_DIGITS = 300
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def to_json(value: Any) -> bytes:
     """One line of compact JSON, UTF-8.
 
-    Models, dataclasses, messages, interrupts and named tuples are objects, sets and tuples arrays,
-    exceptions {"error", "message"}; what nothing is known of is its `repr`.  NaN is null, numbers
-    beyond 64 bits stay numbers, lone surrogates become U+FFFD.
+    Models, dataclasses, messages, interrupts and named tuples are objects; sets, tuples and deques
+    arrays; decimals and durations (in seconds) numbers; bytes are base64, exceptions {"error",
+    "message"}; what nothing is known of is its `repr`.  NaN is null, numbers beyond 64 bits stay
+    numbers, lone surrogates become U+FFFD.
     """
     try:
         return orjson.dumps(value, plain, _OPTIONS)
@@ -39,6 +47,8 @@ def plain(value: Any) -> Any:
         return repr(given)
     if hasattr(given, "model_dump"):
         return given.model_dump()
+    if isinstance(value, Send):
+        return {"node": value.node, "args": value.arg}
     if dataclasses.is_dataclass(value):
         return {each.name: getattr(given, each.name) for each in dataclasses.fields(value)}
     if isinstance(value, BaseException):
@@ -47,16 +57,31 @@ def plain(value: Any) -> Any:
         return given._asdict()
     if isinstance(value, Mapping):
         return dict(cast("Mapping[Any, Any]", given))
-    if isinstance(value, AbstractSet | tuple):
-        return list(cast("AbstractSet[Any]", given))
-    return _told(given)
+    return _listed_or_told(given)
+
+
+def _listed_or_told(value: Any) -> Any:
+    if isinstance(value, AbstractSet | tuple | deque):
+        return list(cast("AbstractSet[Any]", value))
+    return _told(value)
+
+
+def _is_whole(value: Decimal) -> bool:
+    """True for a whole number that is not too long to be written out."""
+    return value.is_finite() and value.adjusted() < _MOST_DIGITS and value % 1 == 0
 
 
 def _told(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
-    if isinstance(value, bytes | bytearray):
-        return value.decode("utf-8", "replace")
+    if isinstance(value, bytes | bytearray | memoryview):
+        return b64encode(value).decode()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Decimal):
+        return int(value) if _is_whole(value) else float(value)
+    if isinstance(value, re.Pattern):
+        return cast("re.Pattern[Any]", value).pattern
     for name in ("isoformat", "tolist"):
         method = getattr(value, name, None)
         if callable(method) and not isinstance(value, type):

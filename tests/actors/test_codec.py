@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum, IntEnum
+from typing import Any, NamedTuple
 
 import pytest
+from pydantic import BaseModel
 
 import streaming
 from actors import CompiledGraph, Interrupt
@@ -104,7 +108,59 @@ def test_the_keys_a_step_wrote_come_back() -> None:
     assert set(back.changed or ()) == {"n", "log"}
 
 
+class Shade(Enum):
+    DARK = "dark"
+
+
+class Level(IntEnum):
+    HIGH = 3
+
+
+class Text(str):
+    __slots__ = ()
+
+
+class Point(NamedTuple):
+    x: int
+    y: Any
+
+
+@dataclass
+class Box:
+    inside: Any
+
+
+class Model(BaseModel):
+    when: date
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        (Shade.DARK, "dark"),
+        (Level.HIGH, 3),
+        (Text("a"), "a"),
+        (Point(1, Box(Shade.DARK)), {"x": 1, "y": {"inside": "dark"}}),
+        (Model(when=date(2026, 1, 2)), {"when": date(2026, 1, 2)}),
+        (
+            {"boxes": [Box({Shade.DARK})], 5: Box(None)},
+            {"boxes": [{"inside": ["dark"]}], "5": {"inside": None}},
+        ),
+    ],
+)
+def test_of_what_a_node_says_the_parts_are_kept_where_the_object_cannot_be(
+    said: Any, kept: Any
+) -> None:
+    target = codec()
+    back = target.decode(target.encode(Custom(data=said)))
+    assert isinstance(back, Custom)
+    assert back.data == kept
+    assert type(back.data) is type(kept)
+
+
 def test_what_cannot_be_stored_is_refused() -> None:
+    with pytest.raises(SerializationError):
+        codec().encode(Custom(data={"box": Box(object())}))
     with pytest.raises(SerializationError):
         codec().encode(Custom(data=object()))
 

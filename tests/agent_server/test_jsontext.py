@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import deque
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from enum import Enum
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
@@ -15,7 +18,7 @@ import pytest
 from langchain_core.messages import AIMessage
 from pydantic import BaseModel
 
-from actors import Interrupt
+from actors import Interrupt, Send
 from agent_server.jsontext import to_json
 
 
@@ -46,7 +49,14 @@ class Box:
         (Point(1, 2), '{"x":1,"y":2}'),
         ([Model(size=1), Box(2)], '[{"size":1},{"size":2}]'),
         (ValueError("no"), '{"error":"ValueError","message":"no"}'),
-        (b"\xff", '"\ufffd"'),
+        (b"\xff", '"/w=="'),
+        ([bytearray(b"abc"), memoryview(b"abc")], '["YWJj","YWJj"]'),
+        (deque([1, (2,)]), "[1,[2]]"),
+        (timedelta(minutes=1, milliseconds=500), "60.5"),
+        ([Decimal("1.50"), Decimal(3), Decimal("NaN")], "[1.5,3,null]"),
+        ([Decimal(2**70), Decimal("1E+999999")], "[1180591620717411303424,null]"),
+        (Send("node", {"a": 1}), '{"node":"node","args":{"a":1}}'),
+        (re.compile("a+"), '"a+"'),
         (Shade.DARK, '"dark"'),
         (np.array([1.5, 2]), "[1.5,2.0]"),
         (np.float64(1.5), "1.5"),

@@ -2,21 +2,54 @@
 
 from __future__ import annotations
 
+from collections import deque
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum
 from pathlib import Path
 from typing import Any, TypedDict
 
-from actors import START, StateGraph
+import pytest
+from pydantic import BaseModel
+
+from actors import START, StateGraph, StreamWriter
 from tests.agent_server.harness import graphs
 from tests.agent_server.lib_streams import frames_in
 from tests.agent_server.serving import Serving, serving
 
-SERVED = {"sub": graphs.sub}
+
+class Shade(Enum):
+    DARK = "dark"
+
+
+class Size(BaseModel):
+    days: date
+
+
+@dataclass
+class Box:
+    shade: Shade
+    size: Size
+
+
+def say(state: dict[str, Any], writer: StreamWriter) -> dict[str, Any]:
+    del state
+    writer(Box(Shade.DARK, Size(days=date(2026, 1, 2))))
+    writer([Shade.DARK, {Shade.DARK}, deque([b"x"])])
+    return {}
+
+
+saying = StateGraph(dict).add_node(say).add_edge(START, "say").compile()
+SERVED = {"sub": graphs.sub, "saying": saying}
 ALL = ["values", "updates", "tasks", "checkpoints", "debug", "custom"]
 
 
-async def test_a_replay_by_another_process_says_what_the_live_stream_said(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("graph_id", "said"), [("sub", 0), ("saying", 2)])
+async def test_a_replay_by_another_process_says_what_the_live_stream_said(
+    graph_id: str, said: int, tmp_path: Path
+) -> None:
     asked = {
-        "assistant_id": "sub",
+        "assistant_id": graph_id,
         "input": {"foo": "a"},
         "stream_mode": ALL,
         "stream_subgraphs": True,
@@ -31,6 +64,8 @@ async def test_a_replay_by_another_process_says_what_the_live_stream_said(tmp_pa
     assert len(frames_in(live.content)) > len(ALL)
     assert again.content == live.content
     assert _configurable(live.content)["plain"] == 1
+    names = [frame.name for frame in frames_in(live.content)]
+    assert (names.count("custom"), names.count("error")) == (said, 0)
 
 
 def _configurable(stream: bytes) -> dict[str, Any]:
