@@ -41,13 +41,16 @@ from .errors import (
     InvalidUpdateError,
     JsonSchemaError,
     JsonSchemaUnavailableError,
+    KeyRetypedError,
     LangChainVersionError,
     MailboxClosedError,
     MailboxFullError,
     MessageError,
     MessageTypeError,
+    MigrationError,
     ModeNotAskedError,
     NodeCancelledError,
+    NodeGoneError,
     NodeTimeoutError,
     NoTaskError,
     OptionError,
@@ -74,6 +77,7 @@ from .mailbox import Mailbox, MailboxStats
 from .managed import IsLastStep, ManagedValue, RemainingSteps, StepInfo
 from .merging import AddMessages, add_messages
 from .messages import MessagesState, push_message
+from .migrations import Migration, migrate
 from .plain_messages import REMOVE_ALL_MESSAGES, RemoveMessage
 from .policies import CachePolicy, NodeError, RetryPolicy, TimeoutPolicy
 from .pregel import ChannelWriteEntry, NodeBuilder, Pregel
@@ -145,6 +149,7 @@ __all__ = [
     "IsLastStep",
     "JsonSchemaError",
     "JsonSchemaUnavailableError",
+    "KeyRetypedError",
     "LangChainVersionError",
     "LastValue",
     "Mailbox",
@@ -155,12 +160,15 @@ __all__ = [
     "MessageError",
     "MessageTypeError",
     "MessagesState",
+    "Migration",
+    "MigrationError",
     "ModeNotAskedError",
     "NamedBarrierValue",
     "NoTaskError",
     "NodeBuilder",
     "NodeCancelledError",
     "NodeError",
+    "NodeGoneError",
     "NodeTimeoutError",
     "OptionError",
     "OutcomeUnknown",
@@ -213,6 +221,7 @@ __all__ = [
     "get_store",
     "get_stream_writer",
     "interrupt",
+    "migrate",
     "push_message",
     "stream_message",
     "task",

@@ -13,10 +13,11 @@ from typing import Any
 
 from .channels import Channel
 from .commands import PULL, PUSH, Restored, Task
+from .departed import BRANCH, gone_node, gone_trigger, leads_to
 from .layout import Layout
 from .managed import filled_in
 from .policies import TimeoutOption, limits_of
-from .spec import INPUT, INPUT_ONLY, TASKS, WHOLE_STATE, BranchSpec, NodeSpec, Writes
+from .spec import INPUT, INPUT_ONLY, SCHEMA, TASKS, WHOLE_STATE, BranchSpec, NodeSpec, Writes
 from .values import Send
 
 
@@ -29,9 +30,11 @@ class ChannelSet:
         "_expiring",
         "_last",
         "_layout",
+        "_left",
         "_limited",
         "_spec",
         "_values",
+        "astray",
         "given",
         "stop",
         "updated",
@@ -49,13 +52,18 @@ class ChannelSet:
         """Of state that holds for one step only: as the last step that wrote any left it."""
         self._limited: dict[tuple[str, TimeoutOption], NodeSpec] = {}
         """Nodes with the timeouts that Sends gave them."""
+        self._left = False
+        """Nodes that are gone are waited for no more: control was given to others."""
+        self.astray = False
+        """Some task that was planned stands for a node that is gone."""
         self.version = 0
         self.stop = 0
         """The super-step at whose end the recursion limit is reached."""
         self.updated: set[str] = set()
         """Channels that the last step changed."""
-        self.given: set[str] = set()
+        self.given: set[str] = {SCHEMA}
         """Channels changed since by writes of no task; the next checkpoint has them too."""
+        self._channels[SCHEMA] = layout.schema
         for key in layout.spec.state_keys:
             self._channels[key] = layout.spec.channels[key].fresh()
         if restored is not None:
@@ -64,10 +72,14 @@ class ChannelSet:
 
     def _restore(self, restored: Restored) -> None:
         for name, value in restored.values.items():
-            if name in self._layout.spec.channels:  # what the graph has lost stays stored, unseen
+            if name in self._layout.spec.channels or name.startswith(BRANCH):
                 channel = self.channel(name)
                 channel.restore(value)
                 self._mark(name, channel)
+        if restored.schema is not None:
+            self._channels[SCHEMA] = self._layout.schema.fresh()
+            self._channels[SCHEMA].restore(restored.schema)
+        self.given = set(restored.outdated)
         self.version = restored.version
         self.updated = {n for n, v in restored.versions.items() if v == restored.version}
 
@@ -77,7 +89,9 @@ class ChannelSet:
         """The run's own copy of a channel."""
         channel = self._channels.get(name)
         if channel is None:
-            channel = self._channels[name] = self._layout.spec.channels[name].fresh()
+            known = self._layout.spec.channels.get(name)
+            channel = gone_trigger(name) if known is None else known.fresh()
+            self._channels[name] = channel
         return channel
 
     def select(self, keys: Sequence[str]) -> dict[str, Any]:
@@ -187,6 +201,7 @@ class ChannelSet:
         An error of a reducer gets a note that names the channel and the nodes that wrote to it.
         """
         self.version += 1
+        self._left = False
         expiring, self._expiring = self._expiring, set()
         changed = self._take(written, by)
         for name in expiring:
@@ -200,6 +215,7 @@ class ChannelSet:
     def give(self, writes: Writes) -> None:
         """Take writes of no task before a step: what they trigger runs beside what is planned."""
         written = grouped(writes)
+        self._left = self._left or any(n == TASKS or n.startswith(BRANCH) for n in written)
         if TASKS in written and self.channel(TASKS).is_available():
             written[TASKS] = [*self.channel(TASKS).get(), *written[TASKS]]
         changed = self._take(written, ())
@@ -245,6 +261,7 @@ class ChannelSet:
         first: list[Task] = []
         tasks: list[Task] = []
         names: set[str] = set()
+        gone: list[str] = []
         spec = self._spec
         triggers = spec.triggers
         for channel_name in self.updated:
@@ -255,22 +272,36 @@ class ChannelSet:
                 tasks = self._sent()
             elif channel_name == INPUT and self._channels[INPUT].is_available():
                 first.append(Task(spec.start, (PULL, INPUT), (INPUT,)))
+            elif channel_name not in spec.channels and channel_name.startswith(BRANCH):
+                gone.append(channel_name)
         for name in sorted(names) if len(names) > 1 else names:
             node = spec.nodes[name]
             tasks.append(Task(node, (PULL, name), node.triggers))
+        if gone and not self._left:
+            tasks += self._gone(gone)
         return first + tasks if first else tasks
 
     def _sent(self) -> list[Task]:
-        nodes = self._layout.spec.nodes
         return [
-            Task(
-                nodes[send.node] if send.timeout is None else self._limited_node(send),
-                (PUSH, index, False),
-                (PUSH,),
-                send.arg,
-            )
+            Task(node, (PUSH, index, False), (PUSH,), send.arg)
             for index, send in enumerate(self._channels[TASKS].get())
+            if (node := self._node_of(send)) is not None
         ]
+
+    def _node_of(self, send: Send) -> NodeSpec | None:
+        """The node that a Send means; None if it is gone and waited for no more."""
+        node = self._spec.nodes.get(send.node)
+        if node is None:
+            self.astray = not self._left
+            return None if self._left else gone_node(send.node)
+        return node if send.timeout is None else self._limited_node(send)
+
+    def _gone(self, triggers: Iterable[str]) -> list[Task]:
+        """The tasks that stand for nodes that are gone."""
+        waited = [name for name in triggers if self.channel(name).is_available()]
+        nodes = [gone_node(leads_to(name)) for name in sorted(waited)]
+        self.astray = self.astray or bool(nodes)
+        return [Task(node, (PULL, node.name), node.triggers) for node in nodes]
 
     def _limited_node(self, send: Send) -> NodeSpec:
         key = (send.node, send.timeout)

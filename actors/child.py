@@ -131,7 +131,8 @@ class Child:
         restored = None
         if base is not None and recorder is not None:
             decoder = Decoder(recorder.saver.serializer)
-            restored = restored_from(base, decoder, replayed=replayed)
+            restored = restored_from(base, decoder, self._layout, replayed=replayed)
+            recorder.go_on_from(restored, self._layout)
             self._free_answers(facts, restored)
         setting = replace(
             parent.setting,

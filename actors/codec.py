@@ -27,10 +27,9 @@ from streaming import (
     Withdrawn,
 )
 
-from .channelset import ChannelSet
 from .config import storable_metadata
 from .layout import Layout
-from .restore import restored_from
+from .restore import shown_by_events
 from .spec import WHOLE_STATE
 from .storable import parts_of, place_of, storable
 from .views import error_text, namespace_text
@@ -162,9 +161,8 @@ class SavedValues:
         loaded = await self._saver.load(self._thread_id, ns, checkpoint_id)
         if loaded is None:
             return Withdrawn(id=event.id, ns=event.ns, step=event.step, time=event.time)
-        restored = restored_from(loaded, Decoder(self._saver.serializer))
-        bare = layout.spec.state_keys in WHOLE_STATE
-        return replace(event, values=ChannelSet(layout, restored).state(), bare=bare)
+        values = shown_by_events(loaded, Decoder(self._saver.serializer), layout)
+        return replace(event, values=values, bare=layout.spec.state_keys in WHOLE_STATE)
 
 
 async def durable_options(

@@ -131,6 +131,10 @@ class Restored:
     """See `Snapshot.wrote`."""
     newest_id: str = ""
     """Newest checkpoint of the scope, whose branch it may be: new ids are greater than that."""
+    schema: Mapping[str, Any] | None = None
+    """What the thread is to say of its state keys; None: what it says is what the graph has."""
+    outdated: frozenset[str] = frozenset()
+    """Channels that hold something else than what is stored of them."""
 
 
 # --- events in -------------------------------------------------------------------------

@@ -25,6 +25,9 @@ ActorsError
 ├── EmptyChannelError                   a channel that holds no value was read
 ├── GraphRecursionError (RecursionError)  the steps ran out
 ├── ThreadStateError                    what the thread holds and the graph do not fit
+│   ├── KeyRetypedError                 a key's stored value is not of the type it has now
+│   ├── MigrationError                  a function that was to make the new value of it failed
+│   └── NodeGoneError                   it waits in a node that the graph does not have
 ├── RunCancelledError                   the result of a cancelled run was asked for
 ├── RunUnknownError (LookupError)       no run has this id
 ├── RunEndedError                       the run is over, so it cannot be undone
@@ -225,6 +228,41 @@ class GraphRecursionError(ActorsError, RecursionError):
 
 class ThreadStateError(ActorsError):
     """A thread's checkpoint and the graph do not fit together; the message says where."""
+
+
+class KeyRetypedError(ThreadStateError):
+    """A thread holds a value that does not fit what its key is now; give `compile` a migration."""
+
+    def __init__(self, message: str, *, thread_id: str = "", key: str = "") -> None:
+        super().__init__(message)
+        self.thread_id = thread_id
+        self.key = key
+
+
+class MigrationError(ThreadStateError):
+    """A migration raised, or gave what its key does not take; mend the function, and run again."""
+
+    def __init__(
+        self, message: str, *, thread_id: str = "", key: str = "", function: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.thread_id = thread_id
+        self.key = key
+        self.function = function
+        """The migration's name."""
+
+
+class NodeGoneError(ThreadStateError):
+    """A thread waits in nodes that its graph does not have; send it elsewhere with
+    Command(goto=...), write for another node with update_state, or restore the nodes."""
+
+    def __init__(
+        self, message: str, *, thread_id: str | None = None, nodes: Sequence[str] = ()
+    ) -> None:
+        super().__init__(message)
+        self.thread_id = thread_id
+        self.nodes = tuple(nodes)
+        """The nodes that are gone."""
 
 
 class RunCancelledError(ActorsError):

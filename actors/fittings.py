@@ -9,6 +9,7 @@ from checkpoint import Cache, Saver, Store
 
 from .errors import GraphBuildError, StoreTypeError
 from .layout import NO_PAUSES, Pauses
+from .migrations import Migration
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -23,6 +24,7 @@ class Fittings:
     store: Store | None = None
     step_timeout: float | None = None
     """Not of `compile`, but set later: seconds that a super-step may take."""
+    migrations: tuple[Migration[Any, Any], ...] = ()
 
 
 def cached_by(cache: Any) -> Cache | None:

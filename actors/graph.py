@@ -17,6 +17,7 @@ from .errors import GraphBuildError
 from .fittings import Fittings, cached_by, stored_by
 from .hints import is_schema_class
 from .layout import Pauses
+from .migrations import Migration, migrations_of
 from .params import HANDLER_KINDS, KINDS, Callee, callee_of
 from .parts import BranchPart, NodePart, NodePolicies, Parts
 from .policies import (
@@ -248,6 +249,7 @@ class StateGraph:
         interrupt_after: Literal["*"] | Sequence[str] | None = None,
         debug: bool = False,
         name: str | None = None,
+        migrations: Sequence[Migration[Any, Any]] | None = None,
     ) -> CompiledGraph:
         """A graph that can run; what is added to the builder afterwards does not change it.
 
@@ -262,15 +264,25 @@ class StateGraph:
             interrupt_after: Nodes after which runs pause, likewise.
             debug: True: every call prints `updates` and `values`.
             name: Shown in events, and the node's name if the graph is added as one.
+            migrations: What `@migrate` made of functions that bring the state of older threads up
+                to date, in the order they were added.
 
         Raises:
-            GraphBuildError: See `validate`; or `cache` is no cache.
+            GraphBuildError: See `validate`; or `cache` is no cache, or `migrations` holds what
+                cannot be one.
             CheckpointerTypeError, StoreTypeError: `checkpointer` or `store` is none of the above.
         """
         self.validate([*_names(interrupt_before), *_names(interrupt_after)])
         spec = spec_of(self.parts, name or UNNAMED)
         pauses = Pauses(nodes_of(spec, interrupt_before), nodes_of(spec, interrupt_after))
-        fittings = Fittings(checkpointer, pauses, cached_by(cache), debug, stored_by(store))
+        fittings = Fittings(
+            checkpointer,
+            pauses,
+            cached_by(cache),
+            debug,
+            stored_by(store),
+            migrations=migrations_of(migrations, spec.state_keys),
+        )
         return CompiledGraph(spec, fittings)
 
     def _callee(self, code: Any, role: str, kinds: AbstractSet[str] = KINDS) -> Callee:

@@ -50,6 +50,7 @@ class Inspectable:
             step_timeout=fittings.step_timeout,
             store=fittings.store,
             kept=self.checkpointer is True,
+            migrations=fittings.migrations,
         )
         for cls in spec.types:
             register_type(cls)

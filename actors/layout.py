@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from checkpoint import Cache, Store
 
-from .channels import LastValueAfterFinish, NamedBarrierValue, NamedBarrierValueAfterFinish
-from .spec import GraphSpec
+from .channels import (
+    Channel,
+    LastValue,
+    LastValueAfterFinish,
+    NamedBarrierValue,
+    NamedBarrierValueAfterFinish,
+)
+from .fitting import channel_text
+from .migrations import Migration
+from .spec import SCHEMA, GraphSpec
 from .views import shared_namespace
 
 _CONSUMED = (NamedBarrierValue, NamedBarrierValueAfterFinish, LastValueAfterFinish)
@@ -61,6 +70,15 @@ class Layout:
     """Called by another graph, it goes on with the state that it had come to."""
     store: Store | None = None
     """What its nodes find as `store`, unless the graph that calls it has one."""
+    migrations: tuple[Migration[Any, Any], ...] = ()
+    """What brings the state of older threads up to date."""
+    schema: Channel = field(default_factory=lambda: LastValue(dict))
+    """Holds what threads are to say of the state keys (see `evolution.py`); never written to."""
+
+    @property
+    def types(self) -> Mapping[str, str]:
+        """State key -> what it is."""
+        return self.schema.get()["types"]
 
     def at(self, ns: Sequence[str]) -> Layout | None:
         """The layout of the subgraph at a namespace; None if no node is known to lead there."""
@@ -95,6 +113,7 @@ class Layout:
         step_timeout: float | None = None,
         kept: bool = False,
         store: Store | None = None,
+        migrations: tuple[Migration[Any, Any], ...] = (),
     ) -> Layout:
         """The layout of a spec."""
         channels = spec.channels.items()
@@ -115,4 +134,17 @@ class Layout:
             step_timeout=step_timeout,
             kept=kept,
             store=store,
+            migrations=migrations,
+            schema=_schema(spec, migrations),
         )
+
+
+def _schema(spec: GraphSpec, migrations: tuple[Migration[Any, Any], ...]) -> Channel:
+    schema: dict[str, Any] = {
+        "types": {key: channel_text(spec.channels[key]) for key in spec.state_keys}
+    }
+    if migrations:
+        schema["migrated"] = sorted(each.note for each in migrations)
+    channel = LastValue[Any](dict).named(SCHEMA)
+    channel.restore(schema)
+    return channel

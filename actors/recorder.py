@@ -31,8 +31,10 @@ from checkpoint import (
 )
 
 from .channels import MISSING
-from .commands import NULL_TASK, Snapshot, Task
+from .commands import NULL_TASK, Restored, Snapshot, Task
 from .kept import kept_of
+from .layout import Layout
+from .spec import MIGRATED
 from .values import Durability
 from .views import error_text
 
@@ -48,6 +50,7 @@ class Recorder:
         "_last",
         "_notes",
         "_ns",
+        "_unevolved",
         "_unsaved",
         "_unstored",
         "_writes",
@@ -93,6 +96,8 @@ class Recorder:
         """What the last checkpoint taken, or loaded, changed."""
         self._unsaved: dict[str, tuple[int, Any]] = {}
         """Channels changed since the last stored checkpoint: version and value (exit)."""
+        self._unevolved: tuple[str, tuple[str, ...]] | None = None
+        """A checkpoint of an older graph, and the migrations of what is kept beside it."""
         self._last: Snapshot | None = None
         """The newest checkpoint that is not stored yet."""
         self._writes: list[tuple[Task, str]] = []
@@ -101,6 +106,12 @@ class Recorder:
         self._batch = _Parts()
         self.fenced = False
         """True: the run was given up while a worker thread still drives this; nothing is stored."""
+
+    def go_on_from(self, restored: Restored, layout: Layout) -> None:
+        """Note what the checkpoint is that the run goes on from."""
+        if restored.outdated and layout.migrations:
+            past = tuple(each.note for each in layout.migrations)
+            self._unevolved = (restored.checkpoint_id, past)
 
     # --- asked by the scheduler ----------------------------------------------------------
 
@@ -261,7 +272,10 @@ class Recorder:
 
     def _encode_writes(self) -> None:
         for task, checkpoint_id in self._writes:
-            encoded = self._encoder.encode_writes(kept_of(task, self._unstored))
+            writes = kept_of(task, self._unstored)
+            if self._unevolved is not None and self._unevolved[0] == checkpoint_id:
+                writes = [*writes, (MIGRATED, list(self._unevolved[1]))]
+            encoded = self._encoder.encode_writes(writes)
             self._batch.blobs += encoded.rows
             self._batch.writes.append(TaskWrites(self._ns, checkpoint_id, task.id, encoded.writes))
         self._writes.clear()

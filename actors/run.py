@@ -244,7 +244,7 @@ class Run:
         return await saver.claim(thread_id, f"run {self.run_id}", timeout=timeout)
 
     async def _drive(self, saver: Saver | None, claim: Claim | None) -> RunStatus:
-        start = await self._depart(saver)
+        start, layout = await self._depart(saver), self._plan.layout
         loaded = start.loaded
         runs_before = self._runs_before(loaded)
         earlier = await earlier_attempts(self.log, runs_before)
@@ -253,12 +253,13 @@ class Run:
             recorder = self._recorder(saver, claim, loaded)
             await recorder.mark(loaded)
             if loaded is not None:
-                decoder = Decoder(saver.serializer)
-                restored = restored_from(loaded, decoder, replayed=start.replayed)
+                read = Decoder(saver.serializer)
+                restored = restored_from(loaded, read, layout, replayed=start.replayed)
+                recorder.go_on_from(restored, layout)
                 if runs_before and not start.replayed:
                     await note_run(recorder, loaded, runs_before, self.run_id)
         scheduler = Scheduler(
-            self._plan.layout,
+            layout,
             self._plan.facts(self.run_id),
             self._setting(start, earlier),
             self._supervisor.child(f"run {self.run_id}"),
@@ -327,15 +328,14 @@ class Run:
         return setting
 
     def _recorder(self, saver: Saver, claim: Claim, loaded: Loaded | None) -> Recorder:
-        request = self._plan.request
-        extra = checkpoint_extra(request.config, saver.serializer)
+        extra = checkpoint_extra(self._plan.request.config, saver.serializer)
         metadata = CheckpointMetadata(source="loop", step=0, run_id=self.run_id, extra=extra)
         return Recorder(
             saver,
             claim,
             "",
             loaded,
-            durability=request.durability,
+            durability=self._plan.request.durability,
             metadata=metadata,
             unstored=self._plan.layout.unstored,
         )

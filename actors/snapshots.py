@@ -14,6 +14,7 @@ from checkpoint import Decoder, Loaded
 
 from .channelset import ChannelSet
 from .commands import NULL_TASK, Task
+from .departed import gone_error
 from .errors import ConfigError
 from .kept_graphs import kept_state, shown_parents
 from .report import is_start
@@ -21,7 +22,7 @@ from .restore import restored_from
 from .scope import Scope, planned
 from .spec import BARE_KEYS, INPUT, KEPT
 from .values import StateSnapshot, TaskSnapshot
-from .views import config_view, iso_utc, namespace_text, result_of, shared_namespace
+from .views import config_view, error_text, iso_utc, namespace_text, result_of, shared_namespace
 
 PAGE = 100
 
@@ -113,8 +114,9 @@ class _Snapshot:
     def __init__(self, scope: Scope, loaded: Loaded, decoder: Decoder) -> None:
         self._scope = scope
         self._record = loaded.record
+        self._nodes = list(scope.layout.spec.nodes)
         self._parents = shown_parents(loaded.record.metadata, scope.stored_ns)
-        self._restored = restored_from(loaded, decoder)
+        self._restored = restored_from(loaded, decoder, scope.layout)
         self._channels = ChannelSet(scope.layout, self._restored)
         self._given = self._restored.pending.get(NULL_TASK)
         if self._given is not None:
@@ -177,11 +179,14 @@ class _Snapshot:
             data = self._channels.channel(INPUT).get()
             taken = self._scope.layout.spec.input_keys
             writes = [(key, value) for key, value in data.items() if key in taken]
+        error = task.error
+        if error is None and (gone := gone_error([task], self._scope.thread_id, self._nodes)):
+            error = error_text(gone)
         return TaskSnapshot(
             id=task.id,
             name=task.node.name,
             path=task.path,
-            error=task.error,
+            error=error,
             interrupts=task.interrupts,
             state=self._child(task),
             result=None if writes is None else _bare(result_of(writes, state)),

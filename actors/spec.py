@@ -26,6 +26,10 @@ INPUT = "__start__"
 TASKS = "__pregel_tasks"
 KEPT = LINKS
 """Holds, for graphs called here that keep their state, the checkpoint they came to, by ns."""
+SCHEMA = "__schema__"
+"""Holds what the state keys are, for graphs that have others; no node reads it (`evolution.py`)."""
+MIGRATED = "__migrated__"
+"""Name under which is kept, beside a task's writes, which migrations they need no more."""
 ROOT = "__root__"
 """The one state key of a graph whose whole state is a single value."""
 ROOT_ONLY = (ROOT,)
@@ -116,6 +120,8 @@ class NodeSpec:
     """Where its results are cached."""
     managed: Managed = field(default_factory=dict[str, type[ManagedValue[Any]]])
     """Keys of its input schema that are filled in."""
+    gone: bool = False
+    """Stands for a node that the graph does not have, and a thread waits in."""
     dropped: frozenset[str] = frozenset()
     """Managed keys of the whole graph: what it writes to them is dropped."""
     error_handler: str | None = None

@@ -23,11 +23,12 @@ from .errors import GraphBuildError
 from .hints import field_hints, is_schema_class, look_through, types_in
 from .instances import Coerce, coercer, input_reader
 from .managed import Managed, ManagedValue
-from .spec import RETURN, ROOT
+from .spec import MIGRATED, RETURN, ROOT, SCHEMA
 from .values import END, START
 
 RESERVED_KEYS = frozenset(
-    {START, END, ROOT, RETURN, ERROR, FAILURE, INTERRUPT, RESUME, BELOW, "__metadata__"}
+    {START, END, ROOT, RETURN, SCHEMA, MIGRATED, ERROR, FAILURE, INTERRUPT, RESUME, BELOW}
+    | {"__metadata__"}
 )
 RESERVED_PREFIXES = ("__pregel_", "branch:", "join:")
 

@@ -1,8 +1,7 @@
 """The super-step machine: all rules of a run, as a pure object.
 
-Events go in (Begin, TaskFinished, TaskFailed, TaskInterrupted, StepTimedOut, Cancelled), commands
-come out (SaveWrites, SaveCheckpoint, Emit, RunTasks, Finish; all in `commands.py`).  Nothing here
-waits, reads a clock or makes an id by itself; clock and ids come in through `Facts`.
+Events go in, commands come out (both in `commands.py`).  Nothing here waits, reads a clock or makes
+an id by itself; clock and ids come in through `Facts`.
 
 The rules:
 
@@ -10,23 +9,21 @@ The rules:
    writes are applied together when the last one has finished, in the order of their paths (node
    tasks by name, then Sends by index), never in the order they finished.
 2. Applying a step's writes updates channels.  A node whose trigger channel was updated gets a
-   task in the next step; each Send in the tasks channel gets one too.  Only updated channels are
-   looked at, so a step costs what it changed, not what the graph holds.
+   task in the next step, each Send in the tasks channel too.  Only updated channels are looked at.
 3. When no task is left, deferred nodes that were triggered open; when there are none, the run is
    finished.
 4. The input is a step of its own: checkpoint -1 holds it (but for keys that are never stored),
    step 0 applies it.  A new input on a thread that had tasks left drops those tasks.  Steps count
    on over the runs of a thread.
-5. Going on without an input plans again from the checkpoint.  Tasks whose writes were kept do not
-   run again; their updates are reported as cached.
+5. Going on without an input plans again.  Tasks whose writes were kept are reported as cached.
 6. A task that fails ends the run.  The writes of siblings that finished are kept, the error too.
    If its node has an error handler, that runs in the same step with the same input instead; a
    handler that fails ends the run.  Going on then runs the handler again, not the node.
 7. A task that is interrupted waits; its siblings run to the end and their writes are kept, then the
    run ends as interrupted.  Going on runs it again with the answers given so far.  Before or after
    a node where the graph is to pause, the run ends too, its step saved; going on passes there.
-8. A Command as input adds its writes to what is planned; no task made them, so they are kept under
-   an id of their own until the next checkpoint has them.
+8. A Command as input adds its writes to what is planned, kept under an id of their own until the
+   next checkpoint has them.  No step is made of tasks whose nodes are gone from the graph.
 9. A run that was asked to stop ends where the next step would begin, its last one saved; so does a
    graph that a task calls, whose siblings run to the end.  A step that takes too long ends the run.
 10. Tasks that a task calls belong to its step; their rules stand in `called.py`.
@@ -239,8 +236,10 @@ class Machine:
         self._adopt(tasks)
         for task in tasks:
             self._recall(task, restored.pending)
+        if self.channels.astray and (stuck := self.trail.stuck(tasks, self._layout)):
+            raise stuck
         if self._facts.answers is not None and not self._facts.ns:
-            self._facts.answers.address({i.id for task in self._tasks for i in task.interrupts})
+            self._facts.answers.address({i.id for task in tasks for i in task.interrupts})
         commands += self._report.restored(self._step, self.trail.saved, tasks)
         return commands + self.trail.answer(self._tasks) + self._start(self._tasks, passing=True)
 
@@ -271,6 +270,8 @@ class Machine:
         """
         if not tasks:
             return [self._finish()]
+        if self.channels.astray and (stuck := self.trail.stuck(tasks, self._layout)):
+            return [self._finish(stuck)]
         before = self._facts.pauses.before
         if before and not passing and any(task.node.name in before for task in tasks):
             return self._pause()

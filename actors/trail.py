@@ -21,6 +21,9 @@ from .commands import (
     Source,
     Task,
 )
+from .departed import gone_error
+from .errors import NodeGoneError
+from .layout import Layout
 from .report import Facts, is_start, task_id
 
 
@@ -76,6 +79,10 @@ class Trail:
         )
         return [SaveCheckpoint(self.saved)]
 
+    def stuck(self, tasks: Sequence[Task], layout: Layout) -> NodeGoneError | None:
+        """Why no step can be made of these tasks, if some are of nodes that are gone."""
+        return gone_error(tasks, self._facts.thread_id, list(layout.spec.nodes))
+
     def step_aside(self) -> None:
         """Let the next checkpoint stand beside the last one, not after it."""
         self.checkpoint_id = self.saved.parent_id if self.saved else None
@@ -119,7 +126,8 @@ class Trail:
 
 
 def _nodes(ran: Sequence[Task]) -> tuple[str, ...]:
-    names = {task.node.name for task in ran if len(task.path) == 2}  # no Send, no error handler
+    # No Send, no error handler, no node that is gone.
+    names = {task.node.name for task in ran if len(task.path) == 2 and not task.node.gone}
     return tuple(sorted(names)) if len(names) > 1 else tuple(names)
 
 

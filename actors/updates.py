@@ -71,7 +71,8 @@ class _Update:
 
     def __init__(self, scope: Scope, request: Request, claim: Claim, loaded: Loaded | None) -> None:
         decoder = Decoder(scope.saver.serializer)
-        restored = None if loaded is None else restored_from(loaded, decoder)
+        layout = scope.layout
+        restored = None if loaded is None else restored_from(loaded, decoder, layout)
         self._scope = scope
         self._request = request
         self._metadata = CheckpointMetadata(
@@ -89,6 +90,8 @@ class _Update:
             metadata=self._metadata,
             unstored=scope.layout.unstored,
         )
+        if restored is not None:
+            self._recorder.go_on_from(restored, layout)
         self._scheduler = self._surroundings(restored)
         machine = self._scheduler.machine
         self._revision = Revision(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from .encoder import rows_of
-from .errors import CorruptDataError
+from .errors import CorruptDataError, DeserializationError
 from .record import (
     BlobRow,
     Checkpoint,
@@ -33,14 +33,17 @@ class Decoder:
         self._serializer = serializer
         self._decoded: dict[tuple[int, int], list[Any]] = {}
 
-    def values(self, loaded: Loaded) -> dict[str, Any]:
-        """The value of every channel that holds one.
+    def values(self, loaded: Loaded, only: Callable[[str], bool] | None = None) -> dict[str, Any]:
+        """The value of every channel that holds one, or of those whose names `only` approves.
 
         Raises DeserializationError for bytes that cannot be decoded, CorruptDataError when stored
         rows are missing.
         """
-        entries = loaded.record.entries
-        return {name: self._entry(loaded, entry) for name, entry in entries.items()}
+        values: dict[str, Any] = {}
+        for name, entry in loaded.record.entries.items():
+            if only is None or only(name):
+                values[name] = self._value(loaded, name, entry)
+        return values
 
     def writes(self, loaded: Loaded) -> tuple[PendingWrite, ...]:
         """The pending writes of the step after the checkpoint, by task, in the order written."""
@@ -65,6 +68,13 @@ class Decoder:
             wrote=record.wrote,
         )
         return CheckpointTuple(checkpoint, record.metadata, self.writes(loaded))
+
+    def _value(self, loaded: Loaded, name: str, entry: Entry) -> Any:
+        try:
+            return self._entry(loaded, entry)
+        except DeserializationError as error:
+            error.add_note(f"While reading {name!r} of thread {loaded.record.thread_id!r}")
+            raise
 
     def _entry(self, loaded: Loaded, entry: Entry) -> Any:
         match entry:

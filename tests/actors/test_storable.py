@@ -128,7 +128,8 @@ async def test_the_input_is_stored_without_what_is_never_stored() -> None:
     assert seen == [client, client]
     first = (await saver.history("t"))[-1]
     assert first.record.metadata.step == -1
-    assert Decoder(saver.serializer).values(first) == {"__start__": {"log": ["in"]}}
+    values = Decoder(saver.serializer).values(first, lambda name: name != "__schema__")
+    assert values == {"__start__": {"log": ["in"]}}
 
 
 async def test_a_resumed_input_lacks_what_was_not_stored() -> None:
