@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import os
 
-from checkpoint import SqliteTables
+from checkpoint import Part, SqliteTables
 
-TABLES = (
+_TABLES = (
     """
     CREATE TABLE IF NOT EXISTS server_assistant (id TEXT PRIMARY KEY, version INTEGER NOT NULL,
         created REAL NOT NULL, updated REAL NOT NULL) WITHOUT ROWID
@@ -68,7 +68,11 @@ TABLES = (
     "CREATE INDEX IF NOT EXISTS server_cron_next ON server_cron (next) WHERE next IS NOT NULL",
 )
 
+SERVER = Part("server", 1, _TABLES, sign="server_run")
+"""Raise the version with every change of these tables that older files have to be told of, and add
+the upgrade from the version before."""
+
 
 def server_tables(path: str | os.PathLike[str]) -> SqliteTables:
     """The server's tables in a database file; open it before use."""
-    return SqliteTables(path, TABLES)
+    return SqliteTables(path, SERVER)

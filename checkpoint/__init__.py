@@ -27,6 +27,7 @@ from .errors import (
     NotADatabaseError,
     RemoteError,
     SaverClosedError,
+    SchemaUpgradeError,
     SerializationError,
     StaleClaimError,
     ThreadBusyError,
@@ -89,6 +90,7 @@ from .store_ops import (
 )
 from .store_sqlite import SqliteStore
 from .tables import SqliteTables
+from .upgrades import Part
 from .zones import load_zones
 
 __all__ = [
@@ -147,6 +149,7 @@ __all__ = [
     "NotGiven",
     "Op",
     "Opaque",
+    "Part",
     "PendingWrite",
     "PutOp",
     "RemoteError",
@@ -155,6 +158,7 @@ __all__ = [
     "RewindPoint",
     "Saver",
     "SaverClosedError",
+    "SchemaUpgradeError",
     "ScopeEncoder",
     "SearchItem",
     "SearchOp",

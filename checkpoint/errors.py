@@ -27,6 +27,7 @@ CheckpointError
 └── DatabaseError                      the file
     ├── NotADatabaseError
     ├── NewerSchemaError
+    ├── SchemaUpgradeError             tables of an older version cannot become those of today
     ├── DatabaseUnwritableError        read-only folder, disk full, I/O error
     ├── DatabaseBusyError              others use it, and it is needed alone
     └── CorruptDataError               a checksum does not match
@@ -155,6 +156,10 @@ class NotADatabaseError(DatabaseError):
 
 class NewerSchemaError(DatabaseError):
     """The database was written by a newer version; it was left untouched; upgrade understudy."""
+
+
+class SchemaUpgradeError(DatabaseError):
+    """Tables of an older version cannot become those of today; they were left as they were."""
 
 
 class DatabaseUnwritableError(DatabaseError):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from .lease import Lease
     from .points import Faults
+    from .upgrades import Part
 
 T = TypeVar("T")
 
@@ -29,8 +30,8 @@ class DatabaseHandle:
     """
 
     noun: ClassVar[str] = "saver"
-    tables: ClassVar[tuple[str, ...]] = ()
-    """Statements that make what this use needs beyond the tables every file has."""
+    part: Part | None = None
+    """What this use needs beyond the tables every file has."""
 
     def __init__(self, path: str | os.PathLike[str], faults: Faults | None = None) -> None:
         try:
@@ -106,8 +107,8 @@ class DatabaseHandle:
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         """What this use does when it has opened the database; part of a transaction."""
-        for table in self.tables:
-            connection.execute(table)
+        if self.part is not None:
+            self.part.prepare(connection, repr(self._path))
 
     def _keep(self, lease: Lease, closings: int) -> None:
         """Use a lease, unless somebody else was faster, or closed this meanwhile."""

@@ -24,13 +24,15 @@ from .errors import (
     CorruptDataError,
     DatabaseError,
     DatabaseUnwritableError,
-    NewerSchemaError,
     NotADatabaseError,
 )
+from .upgrades import FileSchema, check_not_newer, climb
 
 APPLICATION_ID = 0x55445359
 """Stamped into the file's header ("UDSY")."""
-VERSION = 1
+SCHEMA = FileSchema(1)
+"""Raise the version with every change of these tables that older files have to be told of, and add
+the upgrade from the version before."""
 
 TABLES = (
     """
@@ -66,25 +68,53 @@ BUSY_SECONDS = 30.0
 """How long a statement waits for another process's lock."""
 
 
-def prepare_file(path: Path) -> None:
-    """Check the file, and make or stamp it if it is new.
+def prepare_file(
+    path: Path, schema: FileSchema = SCHEMA, *, patience: float = BUSY_SECONDS
+) -> None:
+    """Check the file; make and stamp it if it is new, upgrade it if it is older.
 
-    Raises NotADatabaseError, NewerSchemaError or DatabaseUnwritableError before anything is
-    written.
+    `patience`: seconds to wait for others to leave a file that is to be upgraded.
+
+    Raises NotADatabaseError, NewerSchemaError, SchemaUpgradeError or DatabaseUnwritableError; the
+    file is as it was then.
     """
     _check_place(path)
-    if _is_ours(path):
-        return
+    version = _version_of(path)
+    if version is None:
+        _make(path)
+    else:
+        check_not_newer(version, schema.version, repr(str(path)))
+        if version < schema.version:
+            try:
+                _upgrade(path, schema, patience)
+            except sqlite3.Error as error:
+                raise typed_error(error, str(path)) from error
+
+
+def _make(path: Path) -> None:
     with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
         # Made with a rollback journal and full syncs, so that the stamp is in the file itself
         # before anything else is; the folder is flushed so that the file's name survives too.
         connection.execute(f"PRAGMA page_size={PAGE_SIZE}")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("BEGIN IMMEDIATE")
-        if not _stamp(connection, path):  # no other process was faster
+        if _stamp(connection, path) is None:  # no other process was faster
             create_tables(connection)
         connection.execute("COMMIT")
     flush_folder(path)
+
+
+def _upgrade(path: Path, schema: FileSchema, patience: float) -> None:
+    """Take the file to today's version, in one transaction and alone: programs of the older version
+    would write on as they know it."""
+    with closing(sqlite3.connect(path, timeout=patience, isolation_level=None)) as connection:
+        connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("BEGIN EXCLUSIVE")
+        version = _stamp(connection, path) or 0
+        climb(connection, version, schema.version, schema.upgrades, repr(str(path)))
+        connection.execute(f"PRAGMA user_version={schema.version}")
+        connection.execute("COMMIT")
 
 
 def create_tables(connection: sqlite3.Connection) -> None:
@@ -92,7 +122,7 @@ def create_tables(connection: sqlite3.Connection) -> None:
     for table in TABLES:
         connection.execute(table)
     connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version={VERSION}")
+    connection.execute(f"PRAGMA user_version={SCHEMA.version}")
 
 
 def flush_folder(path: Path) -> None:
@@ -120,10 +150,11 @@ def _check_place(path: Path) -> None:
             )
 
 
-def _is_ours(path: Path) -> bool:
-    """True if the file has our schema; False if it is to be made; raises for anything else."""
+def _version_of(path: Path) -> int | None:
+    """The version that the file is stamped with; None if it is to be made; raises for a file that
+    is not ours."""
     if not path.exists() or path.stat().st_size == 0:
-        return False
+        return None
     try:
         return _look(path, "ro")
     except sqlite3.OperationalError as error:
@@ -134,29 +165,24 @@ def _is_ours(path: Path) -> bool:
     return _look(path, "rw")
 
 
-def _look(path: Path, mode: str) -> bool:
+def _look(path: Path, mode: str) -> int | None:
     """What `_stamp` finds over a connection of that mode."""
     address = f"{path.as_uri()}?mode={mode}"
     with closing(sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS)) as connection:
         return _stamp(connection, path)
 
 
-def _stamp(connection: sqlite3.Connection, path: Path) -> bool:
-    """True if the database is stamped as ours; raises when it is a newer one or not ours."""
+def _stamp(connection: sqlite3.Connection, path: Path) -> int | None:
+    """The version of a database that is ours, None for an empty one; raises when it is neither."""
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if application == APPLICATION_ID and version > VERSION:
-        raise NewerSchemaError(
-            f"{str(path)!r} has schema version {version}, this program knows {VERSION}; it was "
-            "left untouched; upgrade understudy"
-        )
     if application != APPLICATION_ID and (application or tables):
         raise NotADatabaseError(
             f"{str(path)!r} is an SQLite database of another program (application id "
             f"{application:#x}, {tables} tables); it was left untouched; give another path"
         )
-    return application == APPLICATION_ID
+    return version if application == APPLICATION_ID else None
 
 
 def set_up_writer(connection: sqlite3.Connection) -> None:

@@ -16,7 +16,7 @@ from .record import Batch, Claim, Loaded
 from .reports import Removed, ThreadInfo, Vacuumed, Verification
 from .rewind import RewindPoint
 from .rows import id_bytes
-from .saver_schema import SAVER_TABLES
+from .saver_schema import SAVER
 from .sealing import check_mark
 from .serde import MsgpackSerializer, Serializer
 
@@ -42,7 +42,7 @@ class SqliteSaver(DatabaseHandle, Custodian):
     where (`checkpoint.testing_faults`).
     """
 
-    tables = SAVER_TABLES
+    part = SAVER
 
     def __init__(
         self,

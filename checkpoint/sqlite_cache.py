@@ -12,6 +12,7 @@ from .cache import CacheKey, cache_entries, cache_keys, cache_namespace
 from .errors import SaverClosedError
 from .handle import DatabaseHandle
 from .serde import MsgpackSerializer, Serializer
+from .upgrades import Part
 
 _TABLES = (
     """
@@ -38,7 +39,7 @@ class SqliteCache(DatabaseHandle):
     """
 
     noun: ClassVar[str] = "cache"
-    tables: ClassVar[tuple[str, ...]] = _TABLES
+    part = Part("cache", 1, _TABLES, sign="cache")
 
     def __init__(
         self,

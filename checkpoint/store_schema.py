@@ -7,7 +7,9 @@ store_item       `id` tells which was first in its namespace; `value` is JSON in
 store_vector     packed vectors (`vectors.py`) of an item, numbered
 """
 
-STORE_TABLES = (
+from .upgrades import Part
+
+_TABLES = (
     """
     CREATE TABLE IF NOT EXISTS store_namespace (id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE)
     """,
@@ -25,3 +27,5 @@ STORE_TABLES = (
         crc INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (item, number)) WITHOUT ROWID
     """,
 )
+
+STORE = Part("store", 1, _TABLES, sign="store_item")

@@ -12,7 +12,7 @@ from .handle import DatabaseHandle
 from .store_base import PlannedStore
 from .store_config import IndexConfig, TTLConfig
 from .store_ops import Result
-from .store_schema import STORE_TABLES
+from .store_schema import STORE
 
 if TYPE_CHECKING:
     from .embedding import Embedded
@@ -37,7 +37,7 @@ class SqliteStore(DatabaseHandle, PlannedStore):
     """
 
     noun: ClassVar[str] = "store"
-    tables: ClassVar[tuple[str, ...]] = STORE_TABLES
+    part = STORE
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from .handle import DatabaseHandle
+from .upgrades import Part
 
 if TYPE_CHECKING:
     import sqlite3
@@ -19,8 +20,9 @@ T = TypeVar("T")
 class SqliteTables(DatabaseHandle):
     """A use of the file that a SqliteSaver writes, for rows that belong with its threads.
 
-    `statements` make the tables when the file is opened (CREATE TABLE IF NOT EXISTS …).  What is
-    written goes through the file's one writer, in the same group commits as checkpoints::
+    `statements` make the tables when the file is opened (CREATE TABLE IF NOT EXISTS …); give a
+    `Part` instead for tables that have a version and can be upgraded.  What is written goes through
+    the file's one writer, in the same group commits as checkpoints::
 
         async with SqliteTables("app.db", ["CREATE TABLE IF NOT EXISTS note (text)"]) as notes:
             await notes.write(lambda db: db.execute("INSERT INTO note VALUES (?)", ("hello",)))
@@ -32,11 +34,16 @@ class SqliteTables(DatabaseHandle):
 
     noun: ClassVar[str] = "tables"
 
-    def __init__(self, path: str | os.PathLike[str], statements: Sequence[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], statements: Sequence[str] | Part) -> None:
         super().__init__(path)
-        self._statements = tuple(statements)
+        self._statements: tuple[str, ...] = ()
+        if isinstance(statements, Part):
+            self.part = statements
+        else:
+            self._statements = tuple(statements)
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
+        super()._prepare(connection)
         for statement in self._statements:
             connection.execute(statement)
 
