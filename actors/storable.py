@@ -31,6 +31,8 @@ from .hints import is_pydantic
 from .instances import updates_of
 from .spec import ROOT
 
+_PLAIN: tuple[type[Any], ...] = (int, float, str)
+
 
 def storable(event: Event) -> Event:
     """The event without what is never stored; the event itself if it holds nothing of that kind."""
@@ -94,8 +96,10 @@ def parts_of(value: Any) -> Any:
         return given._asdict()
     if isinstance(value, AbstractSet | deque):
         return list(cast("Collection[Any]", value))
-    plain = next((kind for kind in (int, float, str) if isinstance(value, kind)), type(given))
-    return value if plain is type(given) else plain(given)
+    for kind in _PLAIN:
+        if isinstance(value, kind) and type(given) is not kind:
+            return kind(given)
+    return value
 
 
 _OF_TASKS = (TaskStarted, TaskFinished, TaskFailed, TaskInterrupted)

@@ -75,7 +75,7 @@ def _told(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, bytes | bytearray | memoryview):
-        return b64encode(value).decode()
+        return b64encode(cast("bytes", value)).decode()
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, Decimal):

@@ -83,7 +83,7 @@ def choose(state: State) -> str:
 
 
 def one(state: State) -> State:
-    return {"n": state["n"] + 1}
+    return {"n": state.get("n", 0) + 1}
 
 
 choosing = StateGraph(State).add_node(one).add_conditional_edges(START, choose, ["one"])
