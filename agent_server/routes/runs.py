@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Any, Literal, cast, get_args
 
@@ -11,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from agent_server.accepting import NO_THREAD
 from agent_server.answers import RUN_FIELDS, picked, run_json
 from agent_server.bodies import model_of, read_json, read_model
 from agent_server.endings import Endings
@@ -22,6 +24,7 @@ from agent_server.params import flag, listed, whole
 from agent_server.records import CancelAction, Run, RunStatus
 from agent_server.responses import JsonResponse, place
 from agent_server.services import Services, services_of
+from agent_server.thread_search import ThreadQuery
 from agent_server.waiting import EndOfRun
 
 MAX_BATCH = 1_000
@@ -49,7 +52,8 @@ class BatchBody(RunBody):
 async def create(request: Request) -> Response:
     """Start a run in the background: it is stored, then answered."""
     body = await read_model(request, RunBody)
-    run = await _background(request, body, _thread_of(request))
+    run = await _run(request, body, _thread_of(request))
+    await _begin(request, body, run)
     return JsonResponse(run_json(run), headers={"content-location": place(request, _path(run))})
 
 
@@ -60,11 +64,22 @@ async def create_batch(request: Request) -> Response:
         raise InvalidError(f"The request body is no list of at most {MAX_BATCH} runs; send one")
     bodies = [model_of(each, BatchBody) for each in cast("list[Any]", given)]
     threads = [body.thread_id and uuid_of("thread", body.thread_id) for body in bodies]
-    started = [
-        await _background(request, body, thread_id)
-        for body, thread_id in zip(bodies, threads, strict=True)
-    ]
-    return JsonResponse([run_json(run) for run in started])
+    runs = [await _run(request, body, id_) for body, id_ in zip(bodies, threads, strict=True)]
+    await _check_threads(
+        services_of(request),
+        {id_ for body, id_ in zip(bodies, threads, strict=True) if body.if_not_exists != "create"},
+    )
+    for body, run in zip(bodies, runs, strict=True):
+        await _begin(request, body, run)
+    return JsonResponse([run_json(run) for run in runs])
+
+
+async def _check_threads(services: Services, wanted: AbstractSet[str | None]) -> None:
+    """Raises NotFoundError if there is no thread for one of the runs: then none begins."""
+    ids = [id_ for id_ in wanted if id_ is not None]
+    query = ThreadQuery(ids=ids, limit=MAX_BATCH, with_values=False)
+    if ids and len((await services.threads.search(query)).items) < len(ids):
+        raise NotFoundError(NO_THREAD)
 
 
 async def wait(request: Request) -> Response:
@@ -76,12 +91,10 @@ async def wait(request: Request) -> Response:
     return _ending(request, live, cancel=run.order.on_disconnect == "cancel")
 
 
-async def _background(request: Request, body: RunBody, thread_id: str | None) -> Run:
-    """The run as it was asked for: pending, though it may run already."""
-    run = await _run(request, body, thread_id)
+async def _begin(request: Request, body: RunBody, run: Run) -> None:
+    """In the background.  The run stays as it was asked for: pending, though it may run already."""
     dispatcher = services_of(request).dispatcher
     await dispatcher.accept_background(run, if_not_exists=body.if_not_exists or "reject")
-    return run
 
 
 async def _run(request: Request, body: RunBody, thread_id: str | None) -> Run:

@@ -146,10 +146,22 @@ async def test_a_batch_starts_several_runs(server: Serving) -> None:
 
 
 async def test_one_bad_run_of_a_batch_lets_none_begin(server: Serving) -> None:
+    thread = await thread_of(server)
+    good = body() | {"thread_id": thread}
+    for bad, status in (
+        (body("nope"), 422),
+        (body() | {"assistant_id": new_id()}, 404),
+        (body() | {"thread_id": new_id()}, 404),
+        (body(command={"resume": 1}), 400),
+    ):
+        await server.refused("POST", "/runs/batch", [good, bad], status)
     await server.refused("POST", "/runs/batch", [body(), {"input": {}}], 422)
     await server.refused("POST", "/runs/batch", {"assistant_id": "agent"}, 422)
     await server.refused("POST", "/runs/batch", [body()] * (MAX_BATCH + 1), 422)
     assert server.services.dispatcher.stats().running == 0
+    assert await server.ask("GET", f"/threads/{thread}/runs") == []
+    absent = {"thread_id": new_id(), "if_not_exists": "create"}
+    assert len(await server.ask("POST", "/runs/batch", [good, good, body() | absent])) == 3
 
 
 async def test_the_multitask_strategy_holds(server: Serving, doors: Doors) -> None:
