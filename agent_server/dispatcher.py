@@ -57,7 +57,8 @@ class DispatcherStats:
 class Dispatcher:
     """Takes runs and sees them through; see the module.
 
-    `sleep` waits between tries to write to a full disk, and to send a webhook.
+    `sleep` waits between tries to write to a full disk, and to send a webhook.  Without `webhooks`
+    runs that have one run all the same, and nobody is told.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Dispatcher:
         traces: Traces,
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        webhooks: bool = True,
     ) -> None:
         self.feeds = Feeds()
         """For those who follow whole threads."""
@@ -80,6 +82,7 @@ class Dispatcher:
         self._tables = tables
         self._traces = traces
         self._clock = clock
+        self._has_webhooks = webhooks
         self._webhooks = Webhooks(tables, allow_private=private, sleep=sleep)
         self._register = register = Register(settings.retention, clock)
         runner = Runner(graphs, system, saver, traces)
@@ -200,5 +203,8 @@ class Dispatcher:
                 f"{len(self._register)} runs wait or run here, which is as many as may; send the "
                 "run again when some have ended"
             )
+        if not self._has_webhooks:
+            return replace(run, order=replace(run.order, webhook=None))
         self._webhooks.check(run.order.webhook)
+        return run
         return self._traces.noted(run)

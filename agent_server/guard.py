@@ -7,6 +7,7 @@ what its path names, ask for themselves: `allowed_to`, `permit_of`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import HTTPConnection, Request
@@ -29,15 +30,34 @@ BODIES = frozenset({"DELETE", "PATCH", "POST", "PUT"})
 
 
 class Guard:
-    """Lets in whom the hook knows, to what it lets them have."""
+    """Lets in whom the hook knows, to what it lets them have.
 
-    def __init__(self, app: ASGIApp, gatekeeper: Gatekeeper) -> None:
+    Requests that are for another app (`is_others`) are let in; if it `asks`, only from whom the
+    hook knows, and with the user in their scope.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        gatekeeper: Gatekeeper,
+        is_others: Callable[[Scope], bool] = lambda _: False,
+        *,
+        asks: bool = False,
+    ) -> None:
         self._app = app
         self._gatekeeper = gatekeeper
+        self._is_others = is_others
+        self._asks = asks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] not in ("http", "websocket") or path_of(scope) == "/ok":
+            await self._app(scope, receive, send)
+            return
+        if self._is_others(scope):
+            if self._asks:
+                asked = HTTPConnection(scope), path_of(scope)
+                scope["user"] = await self._gatekeeper.authenticate(*asked)
             await self._app(scope, receive, send)
             return
         path = path_of(scope)

@@ -49,6 +49,28 @@ def path_of(scope: Scope) -> str:
     return path[len(root) :] if root and path.startswith(root) else path
 
 
+class Prefix:
+    """Serves everything below a prefix, as if it were mounted there; above it there is nothing."""
+
+    def __init__(self, app: ASGIApp, prefix: str) -> None:
+        self._app = app
+        self._prefix = prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        if not f"{path_of(scope)}/".startswith(f"{self._prefix}/"):
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1008, "reason": "Not Found"})
+            else:
+                await JsonResponse({"detail": "Not Found"}, 404)(scope, receive, send)
+            return
+        root = scope.get("root_path", "") + self._prefix
+        await self._app({**scope, "root_path": root}, receive, send)
+
+
 class Requests:
     """Gives every request an id (the client's own, if it is one), and tells when it is answered."""
 
@@ -89,8 +111,11 @@ def _request_id(given: str | None) -> str:
 class Answers:
     """Answers errors as {"detail": text}: no traceback, no path."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(
+        self, app: ASGIApp, keeps_slash: Callable[[Scope], bool] = lambda _: False
+    ) -> None:
         self._app = app
+        self._keeps_slash = keeps_slash
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -108,7 +133,7 @@ class Answers:
             await send(message)
 
         path = path_of(scope)
-        if len(path) > 1 and path.endswith("/"):
+        if len(path) > 1 and path.endswith("/") and not self._keeps_slash(scope):
             await _without_slash(scope)(scope, receive, send)
             return
         try:

@@ -1,12 +1,14 @@
 """langgraph.json as it is: the graphs, and what they need around them.
 
-What says nothing to this server (docker lines, python versions, pip settings, …) is read over.
+What says nothing to a server (docker lines, python versions, pip settings, …) is read over; what
+this one does not do, or does not know, is named in a warning.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +22,9 @@ from checkpoint import IndexConfig
 
 from .errors import ConfigFileError, GraphLoadError
 from .loading import load, put_on_path
+from .unheeded import unheeded
+
+logger = logging.getLogger(__name__)
 
 CONFIG_NAME = "langgraph.json"
 
@@ -45,6 +50,16 @@ class Http(_Section):
 
     cors: Cors | None = None
     app: str | None = None
+    """The user's own app, "file.py:name"."""
+    disable_assistants: bool = False
+    disable_threads: bool = False
+    disable_runs: bool = False
+    disable_store: bool = False
+    disable_meta: bool = False
+    disable_webhooks: bool = False
+    enable_custom_route_auth: bool = False
+    middleware_order: Literal["auth_first", "middleware_first"] | None = None
+    mount_prefix: str | None = Field(default=None, pattern=r"^(/[^/?#\s]+)+$")
 
 
 class ThreadTtl(_Section):
@@ -141,6 +156,11 @@ class Project:
         said = self.file.auth
         return None if said is None else load(said.path, self.base)
 
+    def load_app(self) -> Any:
+        """The user's own app, or None.  Raises GraphLoadError."""
+        said = self.file.http.app
+        return None if said is None else load(said, self.base)
+
     def load_index(self) -> IndexConfig | None:
         """What the store is searched by, with its function.  Raises GraphLoadError."""
         said = self.file.store.index
@@ -214,6 +234,8 @@ def _parsed(config: Path) -> ConfigFile:
         ) from None
     except UnicodeDecodeError:
         raise ConfigFileError(f"{config} is not UTF-8; save it as UTF-8") from None
+    for told in unheeded(said):
+        logger.warning("%s: %s", config, told)
     try:
         return ConfigFile.model_validate(said)
     except ValidationError as error:

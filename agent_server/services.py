@@ -19,11 +19,11 @@ from .errors import OverloadedError
 from .firing import starter
 from .graphs import Graphs
 from .lock import hold
-from .project import ConfigFile
+from .project import ConfigFile, StoreTtl, ThreadTtl
 from .runs import Runs
 from .settings import Settings
 from .sse import Streams
-from .sweeper import Sweeper
+from .sweeper import Sweeper, store_sweeper, thread_sweeper
 from .tables import server_tables
 from .threads import Lifetime, Threads
 from .tracing import Traces
@@ -111,22 +111,22 @@ async def open_services(
             threads=threads,
             traces=traces,
             clock=time.time,
+            webhooks=not file.http.disable_webhooks,
         )
         stack.push_async_callback(dispatcher.drain)
         crons = Crons(tables, time.time, starter(assistants, dispatcher, time.time))
         await crons.resume()
         await dispatcher.recover()
-        sweeper = Sweeper(threads, store, interval=settings.sweep)
-        await stack.enter_async_context(upkept(system.supervisor, crons, sweeper))
+        sweepers = sweepers_of(settings, file, threads, store)
+        await stack.enter_async_context(upkept(system.supervisor, crons, *sweepers))
+        most = settings.max_readers
         yield Services(
             settings=settings,
             tables=tables,
             saver=saver,
             store=store,
             system=system,
-            streams=Streams(
-                system.supervisor, heartbeat=settings.heartbeat, most=settings.max_readers
-            ),
+            streams=Streams(system.supervisor, heartbeat=settings.heartbeat, most=most),
             graphs=served,
             assistants=assistants,
             threads=threads,
@@ -135,6 +135,21 @@ async def open_services(
             crons=crons,
             closing=asyncio.Event(),
         )
+
+
+def sweepers_of(
+    settings: Settings, file: ConfigFile, threads: Threads, store: SqliteStore
+) -> tuple[Sweeper, Sweeper]:
+    """Of threads and of items, each as often as its section says."""
+
+    def interval(said: ThreadTtl | StoreTtl | None) -> float:
+        minutes = None if said is None else said.sweep_interval_minutes
+        return settings.sweep if minutes is None else 60 * minutes
+
+    return (
+        thread_sweeper(threads, interval=interval(file.checkpointer.ttl)),
+        store_sweeper(store, interval=interval(file.store.ttl)),
+    )
 
 
 def _store(settings: Settings, file: ConfigFile, index: IndexConfig | None) -> SqliteStore:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Awaitable, Callable
 
 from checkpoint import SqliteStore
 
@@ -13,16 +14,18 @@ from .threads import Threads
 logger = logging.getLogger(__name__)
 
 AT_ONCE = 100
-"""Threads between two looks at whether the server closes."""
+"""Things between two looks at whether the server closes."""
 
 
 class Sweeper:
-    """Sweeps every `interval` seconds while `run` runs."""
+    """Takes away what is over, every `interval` seconds while `run` runs.
 
-    def __init__(self, threads: Threads, store: SqliteStore, *, interval: float) -> None:
-        self._threads = threads
-        self._store = store
-        self._interval = interval
+    `portion` takes away some, and gives how many: `AT_ONCE` if there may be more.
+    """
+
+    def __init__(self, portion: Callable[[], Awaitable[int]], *, interval: float) -> None:
+        self._portion = portion
+        self.interval = interval
         self._closing = asyncio.Event()
 
     async def run(self) -> None:
@@ -33,16 +36,26 @@ class Sweeper:
             except Exception:
                 logger.exception("the sweep was given up; the next one will find the same")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._closing.wait(), self._interval)
+                await asyncio.wait_for(self._closing.wait(), self.interval)
 
     async def sweep(self) -> int:
-        """Take away what is over; gives how many threads and items that were."""
-        swept = portion = await self._threads.expire(AT_ONCE)
+        """Take away what is over; gives how many things that were."""
+        swept = portion = await self._portion()
         while portion == AT_ONCE and not self._closing.is_set():
-            portion = await self._threads.expire(AT_ONCE)
+            portion = await self._portion()
             swept += portion
-        return swept + await self._store.asweep_ttl()
+        return swept
 
     def close(self) -> None:
         """Let `run` end."""
         self._closing.set()
+
+
+def thread_sweeper(threads: Threads, *, interval: float) -> Sweeper:
+    """Takes away threads, or what they keep no longer."""
+    return Sweeper(lambda: threads.expire(AT_ONCE), interval=interval)
+
+
+def store_sweeper(store: SqliteStore, *, interval: float) -> Sweeper:
+    """Takes away items of the store."""
+    return Sweeper(store.asweep_ttl, interval=interval)

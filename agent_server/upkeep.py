@@ -13,15 +13,16 @@ from .sweeper import Sweeper
 
 
 @asynccontextmanager
-async def upkept(supervisor: Supervisor, crons: Crons, sweeper: Sweeper) -> AsyncGenerator[None]:
-    """Both, inside the block.  At its end what was begun is brought to its end first."""
+async def upkept(supervisor: Supervisor, crons: Crons, *sweepers: Sweeper) -> AsyncGenerator[None]:
+    """All of it, inside the block.  At its end what was begun is brought to its end first."""
     tasks = [
         supervisor.spawn(crons.run(), name="crons"),
-        supervisor.spawn(sweeper.run(), name="sweeper"),
+        *(supervisor.spawn(each.run(), name="sweeper") for each in sweepers),
     ]
     try:
         yield
     finally:
         crons.close()
-        sweeper.close()
+        for each in sweepers:
+            each.close()
         await asyncio.wait(tasks)

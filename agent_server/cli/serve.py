@@ -79,7 +79,9 @@ async def _serve(
         await serve_app(
             app,
             listener,
-            ready=lambda: _greet(project, settings, url_of(listener)),
+            ready=lambda: _greet(
+                project, settings, url_of(listener) + (project.file.http.mount_prefix or "")
+            ),
             drain=drain,
             deadline=settings.drain,
             stops=stops,

@@ -25,6 +25,11 @@ async def ok(request: Request) -> Response:
     return JsonResponse({"ok": True, "services": {}})
 
 
+async def bare_ok(_request: Request) -> Response:
+    """Whether the server is there, and no more."""
+    return JsonResponse({"ok": True})
+
+
 async def info(_request: Request) -> Response:
     """What the server is, and what it can do."""
     flags = {
@@ -85,3 +90,5 @@ ROUTES: Sequence[BaseRoute] = (
     Route("/openapi.json", show_openapi, methods=["GET"]),
     Route("/docs", show_docs, methods=["GET"]),
 )
+BARE: BaseRoute = Route("/ok", bare_ok, methods=["GET"])
+"""What is left of these where they are switched off."""

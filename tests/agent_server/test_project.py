@@ -166,3 +166,17 @@ def test_an_embedding_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     with pytest.raises(GraphLoadError, match=r"'no-provider:no-model' cannot be made: .*embed\.py"):
         project.load_index()
     assert Project({}, tmp_path).load_index() is None
+
+
+def test_keys_that_nothing_comes_of_are_named_in_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    read_project(config(tmp_path, python_version="3.12", colour="red", http={"ap": "./a.py:b"}))
+    told = [record.getMessage() for record in caplog.records]
+    assert [each.split(": ")[1].split()[0] for each in told] == ["colour", "http.ap"]
+
+
+@pytest.mark.parametrize("prefix", ["api", "/api/", "/", "/a b", "/a?b"])
+def test_a_prefix_that_is_no_path_is_refused(tmp_path: Path, prefix: str) -> None:
+    with pytest.raises(ConfigFileError, match=r"http\.mount_prefix"):
+        read_project(config(tmp_path, http={"mount_prefix": prefix}))

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agent_server.errors import NotFoundError
-from agent_server.sweeper import AT_ONCE, Sweeper
+from agent_server.project import ConfigFile
+from agent_server.services import sweepers_of
+from agent_server.settings import Settings
+from agent_server.sweeper import AT_ONCE, Sweeper, store_sweeper, thread_sweeper
 from agent_server.thread_rows import mark_thread
 from agent_server.thread_search import ThreadQuery
 from agent_server.threads import Lifetime, Threads
@@ -18,8 +22,8 @@ from tests.agent_server.harness.graphs import agent
 
 
 @pytest.fixture
-def sweeper(database: Database, threads: Threads) -> Sweeper:
-    return Sweeper(threads, database.store, interval=60)
+def sweeper(threads: Threads) -> Sweeper:
+    return thread_sweeper(threads, interval=60)
 
 
 async def left(threads: Threads) -> set[str]:
@@ -86,11 +90,11 @@ async def test_however_many_there_are_they_all_go(
     assert await left(threads) == set()
 
 
-async def test_items_of_the_store_go_too(tmp_path: Path, threads: Threads) -> None:
+async def test_items_of_the_store_go_too(tmp_path: Path) -> None:
     clock = Clock()
     async with SqliteStore(tmp_path / "store.db", clock=clock) as store:
         await store.aput(("a",), "k", {"v": 1}, ttl=1)
-        sweeper = Sweeper(threads, store, interval=60)
+        sweeper = store_sweeper(store, interval=60)
 
         assert await sweeper.sweep() == 0
         clock.now += 61
@@ -109,3 +113,22 @@ async def test_it_runs_until_it_is_closed(threads: Threads, sweeper: Sweeper, cl
     await running
 
     assert await left(threads) == set()
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ({}, (60, 60)),
+        ({"checkpointer": {"ttl": {"sweep_interval_minutes": 10}}}, (600, 60)),
+        ({"checkpoint": {"ttl": {"sweep_interval_minutes": 0.5}}}, (30, 60)),
+        ({"store": {"ttl": {"sweep_interval_minutes": 5}}}, (60, 300)),
+        ({"store": {"ttl": {"default_ttl": 5}}}, (60, 60)),
+    ],
+    ids=repr,
+)
+def test_langgraph_json_says_how_often_each_is_swept(
+    threads: Threads, database: Database, said: dict[str, Any], seconds: tuple[float, float]
+) -> None:
+    settings, file = Settings(sweep=60), ConfigFile.model_validate(said)
+    sweepers = sweepers_of(settings, file, threads, database.store)
+    assert tuple(each.interval for each in sweepers) == seconds

@@ -8,7 +8,7 @@ from pathlib import Path
 from actors import Supervisor
 from agent_server.crons import Crons
 from agent_server.records import Cron
-from agent_server.sweeper import Sweeper
+from agent_server.sweeper import store_sweeper, thread_sweeper
 from agent_server.threads import Lifetime, Threads
 from agent_server.upkeep import upkept
 from checkpoint import new_id
@@ -30,8 +30,9 @@ async def test_what_is_due_happens_and_what_was_begun_ends_first(tmp_path: Path)
         crons = Crons(database.tables, clock, start)
         await crons.add(Cron(new_id(), new_id(), None, "* * * * *", {}, 1.0, 1.0, None))
         clock.now += 61
-        sweeper = Sweeper(threads, database.store, interval=60)
-        async with upkept(supervisor, crons, sweeper):
+        sweeper = thread_sweeper(threads, interval=60)
+        items = store_sweeper(database.store, interval=60)
+        async with upkept(supervisor, crons, sweeper, items):
             await begun.wait()
             asyncio.get_running_loop().call_soon(going_on.set)
 
