@@ -172,15 +172,18 @@ class Crons:
 
     async def _fired(self, firing: Firing) -> None:
         """Start its run; one that the server has no room for now is started at the next look."""
+        facts = {"run_id": firing.run_id, "thread_id": firing.cron.thread_id}
         try:
             await self._start(firing.cron, firing.run_id)
         except OverloadedError as error:
-            logger.warning("cron %s waits: %s", firing.cron.cron_id, error)
+            logger.warning("cron %s waits: %s", firing.cron.cron_id, error, extra=facts)
             return
         except RequestError as error:
-            logger.warning("cron %s did not start a run: %s", firing.cron.cron_id, error)
+            logger.warning(
+                "cron %s did not start a run: %s", firing.cron.cron_id, error, extra=facts
+            )
         except Exception:  # of one cron; the others go on
-            logger.exception("cron %s could not start a run", firing.cron.cron_id)
+            logger.exception("cron %s could not start a run", firing.cron.cron_id, extra=facts)
         await self._tables.write(lambda db: end_firing(db, firing.run_id))
 
 

@@ -30,6 +30,7 @@ from .feeds import Feeds
 from .graphs import Graphs
 from .lanes import Job
 from .live import LiveRun
+from .logs import note
 from .records import CancelAction, Run
 from .recovering import Recoverer
 from .register import Register
@@ -203,8 +204,9 @@ class Dispatcher:
                 f"{len(self._register)} runs wait or run here, which is as many as may; send the "
                 "run again when some have ended"
             )
-        if not self._has_webhooks:
-            return replace(run, order=replace(run.order, webhook=None))
-        self._webhooks.check(run.order.webhook)
-        return run
+        if self._has_webhooks:
+            self._webhooks.check(run.order.webhook)
+        else:
+            run = replace(run, order=replace(run.order, webhook=None))
+        note(run)
         return self._traces.noted(run)

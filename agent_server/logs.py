@@ -1,22 +1,68 @@
-"""Lines of the log: when, how bad, what, and then which run, thread and request as key=value."""
+"""Lines of the log: when, how bad, what, and then which run, thread and request as key=value.
+
+What a line is about comes from its logger (`extra`), or else from where it is written: in a run,
+which says so once (`about`), or in a request.  So lines of a graph's own code have ids, too.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Mapping
+from contextvars import ContextVar, Token
 from datetime import UTC, datetime
-from typing import Literal, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from .jsontext import to_json
+
+if TYPE_CHECKING:
+    from .records import Run
 
 FIELDS = ("run_id", "thread_id", "graph_id", "assistant_id", "attempt", "request_id", "ms")
 """What loggers give as `extra` and a line shows."""
 
 
+_around: ContextVar[dict[str, object] | None] = ContextVar("around", default=None)
+"""What is told of everything that is logged here."""
+
+
+def about(facts: dict[str, object] | None) -> Token[dict[str, object] | None]:
+    """Say what lines are about that are written in this task, and in those that it starts."""
+    return _around.set(facts)
+
+
+def done(token: Token[dict[str, object] | None]) -> None:
+    """Lines are about what they were about before."""
+    _around.reset(token)
+
+
+def run_facts(run: Run) -> dict[str, object]:
+    """What a line about a run says of it."""
+    return {
+        "run_id": run.run_id,
+        "thread_id": run.thread_id,
+        "graph_id": run.graph_id,
+        "assistant_id": run.assistant_id,
+        "attempt": run.attempt or None,
+    }
+
+
+def note(run: Run) -> None:
+    """The request that is served here asks for this run; of several none is named."""
+    facts = _around.get()
+    if facts is not None and "request_id" in facts:
+        asked = run_facts(run) if facts.get("run_id") in (None, run.run_id) else _SEVERAL
+        facts.update(asked)
+
+
+_SEVERAL: Mapping[str, object] = dict.fromkeys(("run_id", "thread_id", "graph_id"), "several")
+
+
 def facts_of(record: logging.LogRecord) -> dict[str, object]:
-    """The fields that the record has."""
-    told = vars(record)
-    return {name: told[name] for name in FIELDS if told.get(name) is not None}
+    """The fields that the record has, or what is around it."""
+    told, around = vars(record), _around.get() or {}
+    found = {name: told.get(name, around.get(name)) for name in FIELDS}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _moment(record: logging.LogRecord) -> str:

@@ -14,8 +14,8 @@ import hmac
 import logging
 import re
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -26,6 +26,7 @@ from starlette.responses import Response
 from checkpoint import DatabaseError
 
 from .errors import ForbiddenError, RequestError, TooLargeError, UnauthorizedError
+from .logs import about, done
 from .responses import JsonResponse
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class Requests:
         request_id = _request_id(Headers(scope=scope).get("x-request-id"))
         scope["request_id"] = request_id
         scope["user"] = None
+        token = about({"request_id": request_id})
         began = time.perf_counter()
         status = 499  # the client went before there was an answer
 
@@ -102,6 +104,7 @@ class Requests:
             seconds = time.perf_counter() - began
             for tell in self._tell:
                 tell(scope, status, seconds)
+            done(token)
 
 
 def _request_id(given: str | None) -> str:
@@ -198,12 +201,17 @@ async def answer_http(_request: Request, error: Exception) -> Response:
 
 def log_request(scope: Scope, status: int, seconds: float) -> None:
     """Write the line of the log that a request leaves."""
+    ids: Mapping[str, Any] = scope.get("path_params") or {}
     logger.info(
         "%s %s %d",
         scope["method"],
         path_of(scope),
         status,
-        extra={"request_id": scope["request_id"], "ms": round(seconds * 1000, 2)},
+        extra={
+            **{name: ids[name] for name in ("run_id", "thread_id") if name in ids},
+            "request_id": scope["request_id"],
+            "ms": round(seconds * 1000, 2),
+        },
     )
 
 

@@ -21,6 +21,7 @@ from .launch import (
     engine_options,
     factory_config,
 )
+from .logs import run_facts
 from .outcome import (
     SUSPENDED,
     Outcome,
@@ -64,7 +65,7 @@ class Runner:
             except Exception as error:  # noqa: BLE001 - the run's edge: whatever it is, it failed
                 job.state = "settling"
                 trace.ended("error", error)
-                logger.warning("run %s did not run: %r", run.run_id, error)
+                logger.warning("run %s did not run: %r", run.run_id, error, extra=run_facts(run))
                 return failed(error, await self.rest(run))
 
     async def retire(self, job: Job) -> Outcome:
@@ -82,7 +83,9 @@ class Runner:
             async with self._graphs.open(run.graph_id, access="threads.read") as graph:
                 return await _rest_in(graph, run)
         except Exception as error:  # noqa: BLE001 - the thread stays as it was shown last
-            logger.warning("thread %s cannot be read: %r", run.thread_id, error)
+            logger.warning(
+                "thread %s cannot be read: %r", run.thread_id, error, extra=run_facts(run)
+            )
             return None
 
     async def _run_in(self, graph: CompiledGraph, job: Job, trace: RunTrace | NoTrace) -> Outcome:

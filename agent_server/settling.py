@@ -11,6 +11,7 @@ from checkpoint import CheckpointError, SqliteSaver, SqliteTables
 from .answers import moment, run_json
 from .jsontext import to_json
 from .lanes import Job
+from .logs import run_facts
 from .outcome import Outcome, Rest, failed, failed_as, thread_error, thread_status
 from .records import Json, Run, ThreadStatus
 from .run_rows import (
@@ -79,7 +80,12 @@ class Settler:
                 live.settle("error", shown.values, shown.error)
                 await self._write_later(job, outcome, payload, error)
             except Exception as error:  # noqa: BLE001 - users' values, which cannot be shown
-                logger.warning("what run %s left cannot be stored: %r", job.run_id, error)
+                logger.warning(
+                    "what run %s left cannot be stored: %r",
+                    job.run_id,
+                    error,
+                    extra=run_facts(live.run),
+                )
                 outcome = failed(error)
                 await self._write(job, outcome, None)
         if not live.is_settled:
@@ -111,7 +117,12 @@ class Settler:
     ) -> None:
         tries = 0
         while True:
-            logger.error("how run %s ended is not written yet: %s", job.run_id, error)
+            logger.error(
+                "how run %s ended is not written yet: %s",
+                job.run_id,
+                error,
+                extra=run_facts(job.live.run),
+            )
             await self._sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
             tries += 1
             try:

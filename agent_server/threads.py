@@ -253,7 +253,12 @@ class Threads:
         try:
             await self._saver.adelete_thread(thread_id)
         except ThreadBusyError as error:
-            logger.warning("checkpoints of the deleted thread %s are left: %s", thread_id, error)
+            logger.warning(
+                "checkpoints of the deleted thread %s are left: %s",
+                thread_id,
+                error,
+                extra={"thread_id": thread_id},
+            )
 
 
 def _known(thread_id: str, found: Thread | None) -> Thread:

@@ -13,6 +13,7 @@ from checkpoint import CheckpointError, SqliteTables
 
 from .feeds import Feeds, RunBegins
 from .lanes import Job
+from .logs import about, run_facts
 from .outcome import Outcome, failed
 from .register import Register
 from .run_rows import begin_run
@@ -112,6 +113,7 @@ class Turns:
     async def _live(self, job: Job) -> None:
         try:
             await self._begin(job)
+            about(run_facts(job.live.run))
         except CheckpointError as error:
             outcome = failed(error)
         else:
@@ -132,7 +134,9 @@ class Turns:
         self._spawn(job, self.end_unrun(job))
 
     def _leave(self, job: Job) -> None:
-        self.tally.over(job, self._clock())
+        now = self._clock()
+        self.tally.over(job, now)
+        _log_end(job, now)
         self._register.remove(job, keep=job.stop != "rollback" and job.live.run.ended)
         self.advance(job.thread_id)
 
@@ -144,7 +148,18 @@ class Turns:
             return
         error = task.exception()
         if error is not None:
-            logger.error("run %s was lost: %r", job.run_id, error, exc_info=error)
+            facts = run_facts(job.live.run)
+            logger.error("run %s was lost: %r", job.run_id, error, exc_info=error, extra=facts)
             shown = failed(error)
             job.live.settle("error", shown.values, shown.error)
             self._leave(job)
+
+
+def _log_end(job: Job, now: float) -> None:
+    """The line that a run leaves."""
+    run = job.live.run
+    status = run.status if run.ended else "suspended"
+    why = f": {run.error['error']}" if run.error else ""
+    began = now if job.began_at is None else job.began_at
+    facts = {**run_facts(run), "ms": round((now - began) * 1000, 2)}
+    logger.info("run ended as %s%s", status, why, extra=facts)

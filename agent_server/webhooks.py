@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import json
 import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -82,7 +83,9 @@ class Webhooks:
 
     def _spawn(self, run_id: str, url: str, payload: bytes) -> None:
         if self._sending >= MOST or self._supervisor.closed:
-            logger.warning("the webhook of run %s waits for the next start", run_id)
+            logger.warning(
+                "the webhook of run %s waits for the next start", run_id, extra=_facts(payload)
+            )
             return
         self._sending += 1
         self._supervisor.spawn(self._deliver(run_id, url, payload), name=f"webhook {run_id}")
@@ -99,10 +102,17 @@ class Webhooks:
                     await self._sleep(pause)
                     failure = await self._try(client, url, payload)
             if failure is not None:
-                logger.warning("the webhook of run %s was not taken: %s", run_id, failure.why)
+                logger.warning(
+                    "the webhook of run %s was not taken: %s",
+                    run_id,
+                    failure.why,
+                    extra=_facts(payload),
+                )
             await self._tables.write(lambda db: drop_webhook(db, run_id))
         except CheckpointError as error:
-            logger.warning("the webhook of run %s may be sent again: %s", run_id, error)
+            logger.warning(
+                "the webhook of run %s may be sent again: %s", run_id, error, extra=_facts(payload)
+            )
         finally:
             self._sending -= 1
 
@@ -166,3 +176,9 @@ def _is_private(host: str) -> bool:
         return False  # a name: looked up when it is used
     mapped = getattr(address, "ipv4_mapped", None) or address
     return not mapped.is_global or mapped.is_multicast
+
+
+def _facts(payload: bytes) -> dict[str, object]:
+    """What a line about a webhook says of its run."""
+    told = json.loads(payload)
+    return {name: told.get(name) for name in ("run_id", "thread_id", "assistant_id")}

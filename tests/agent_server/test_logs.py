@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import logging
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, TypedDict
 
 import pytest
 
-from agent_server import logs
+from actors import START, StateGraph
+from agent_server import create_app, logs
+from tests.agent_server.harness.graphs import fail
+from tests.agent_server.harness.local import local_client
+from tests.agent_server.stage import stage
+
+
+class Empty(TypedDict, total=False):
+    pass
 
 
 @pytest.fixture(autouse=True)
@@ -63,3 +73,83 @@ def test_machines_get_one_object_per_line() -> None:
 
 def test_levels_below_the_chosen_one_are_not_written() -> None:
     assert written("text", "quiet", level="warning") == ""
+
+
+# --- where a line is written -------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def lines(form: Any = "json") -> Iterator[list[Any]]:
+    """What is written inside of the block, as it stands there at its end."""
+    stream, found = io.StringIO(), list[Any]()
+    logs.configure("info", form, stream)
+    yield found
+    written = stream.getvalue().splitlines()
+    found += [json.loads(line) for line in written] if form == "json" else written
+
+
+def ids(line: dict[str, Any]) -> tuple[Any, Any]:
+    return line.get("run_id"), line.get("thread_id")
+
+
+async def says(state: Empty) -> Empty:
+    logging.getLogger("users.own").warning("in a coroutine")
+    return {}
+
+
+def says_in_a_thread(state: Empty) -> Empty:
+    logging.getLogger("users.own").warning("in a thread")
+    return {}
+
+
+TALKING = StateGraph(Empty).add_sequence([says, says_in_a_thread]).add_edge(START, "says").compile()
+
+
+async def test_what_the_code_of_a_graph_logs_names_its_run_and_thread(tmp_path: Path) -> None:
+    with lines() as found:
+        async with stage(tmp_path / "db", {"talking": TALKING}) as at:
+            first, second = await at.thread(), await at.thread()
+            runs = [await at.start("talking", {}, thread) for thread in (first, second, first)]
+            for live in runs:
+                await live.settled()
+    for message in ("in a coroutine", "in a thread", "run ended as success"):
+        told = sorted(ids(line) for line in found if line["message"] == message)
+        assert told == sorted((live.run.run_id, live.run.thread_id) for live in runs)
+
+
+async def test_a_line_of_a_run_has_both_ids_in_both_forms(tmp_path: Path) -> None:
+    for form in ("json", "text"):
+        with lines(form) as found:
+            async with stage(tmp_path / form, {"fail": fail, "gone": factory}) as at:
+                live = await at.end("fail", {"topic": "x"}, await at.thread())
+                unmade = await at.end("gone", {}, await at.thread())
+        # The end of each, and of the second why it never ran and why its thread is not shown.
+        for run, line in zip((live.run, *[unmade.run] * 3), found, strict=True):
+            if form == "json":
+                assert ids(line) == (run.run_id, run.thread_id)
+            else:
+                assert f" run_id={run.run_id} thread_id={run.thread_id} " in line
+        assert "run ended as error: ValueError" in str(found[0])
+
+
+def factory() -> Any:
+    raise LookupError("no model")
+
+
+async def test_a_request_that_asks_for_a_run_names_it(tmp_path: Path) -> None:
+    app = create_app({"talking": TALKING}, database=tmp_path / "db")
+    body = {"assistant_id": "talking", "input": {}}
+    with lines() as found:
+        async with app.router.lifespan_context(app), local_client(app) as client:
+            thread = (await client.post("/threads", json={})).json()["thread_id"]
+            run = (await client.post(f"/threads/{thread}/runs", json=body)).json()["run_id"]
+            await client.get(f"/threads/{thread}/runs/{run}/join")
+            await client.post("/runs/batch", json=[body, body])
+            await client.get("/ok")
+    requests = {line["message"].split()[1]: line for line in found if "request_id" in line}
+    assert ids(requests[f"/threads/{thread}/runs"]) == (run, thread)
+    assert ids(requests[f"/threads/{thread}/runs/{run}/join"]) == (run, thread)
+    assert ids(requests["/runs/batch"]) == ("several", "several")
+    assert ids(requests["/ok"]) == (None, None)
+    of_run = [line for line in found if line.get("run_id") == run and "request_id" not in line]
+    assert {line["message"] for line in of_run} >= {"in a coroutine", "run ended as success"}
