@@ -100,11 +100,32 @@ def run_json(run: Run) -> Answer:
         "assistant_id": run.assistant_id,
         "metadata": run.order.metadata,
         "status": run.status,
-        "kwargs": order_json(run.order, temporary=run.stateless),
+        "kwargs": {
+            **order_json(run.order, temporary=run.stateless),
+            "config": _config_of(run),
+        },
         "multitask_strategy": run.multitask_strategy,
         "created_at": moment(run.created_at),
         "updated_at": moment(run.updated_at),
         "langsmith_session_name": None,
+    }
+
+
+def _config_of(run: Run) -> Answer:
+    """A run's config with its ids and metadata, as its nodes find it."""
+    order = run.order
+    ids = {
+        "run_id": run.run_id,
+        "thread_id": run.thread_id,
+        "graph_id": run.graph_id,
+        "assistant_id": run.assistant_id,
+        "user_id": (order.user or {}).get("identity", ""),
+    }
+    given: Mapping[str, Any] = order.config
+    return {
+        **given,
+        "configurable": {**(given.get("configurable") or {}), **ids},
+        "metadata": {**(given.get("metadata") or {}), **order.metadata},
     }
 
 

@@ -145,11 +145,31 @@ def test_a_run_shows_what_it_was_asked_as_its_kwargs() -> None:
         "updated_at": TEXT,
         "langsmith_session_name": None,
     }
-    assert shown["kwargs"] == order_json(order, temporary=True)
+    assert list(shown["kwargs"]) == list(order_json(order, temporary=True))
     assert shown["kwargs"]["resumable"] is True
     assert shown["kwargs"]["stream_mode"] == ["updates"]
     assert shown["kwargs"]["context"] == {}
     assert order_json(Order(durability="exit"))["checkpoint_during"] is False
+
+
+def test_a_runs_config_shows_its_ids_as_its_nodes_find_them() -> None:
+    config = {"configurable": {"a": 1, "thread_id": "x"}, "metadata": {"m": 0, "n": 2}, "tags": []}
+    order = Order(config=config, metadata={"m": 1}, user={"identity": "me"})
+    run = Run("r", "t", "a", "g", order, "pending", NOW, NOW)
+    assert run_json(run)["kwargs"]["config"] == {
+        "configurable": {
+            "a": 1,
+            "run_id": "r",
+            "thread_id": "t",
+            "graph_id": "g",
+            "assistant_id": "a",
+            "user_id": "me",
+        },
+        "metadata": {"m": 1, "n": 2},
+        "tags": [],
+    }
+    bare = run_json(Run("r", "t", "a", "g", Order(), "pending", NOW, NOW))
+    assert bare["kwargs"]["config"]["configurable"]["user_id"] == ""
 
 
 def test_a_cron_shows_when_it_fires_next() -> None:
