@@ -70,11 +70,12 @@ class Guard:
                 raise NotFoundError("Not Found")
             await self._app(scope, receive, send)
             return
-        body = await _body(Request(scope, receive)) if method in BODIES else None
+        brings = method in BODIES
+        body = await _body(Request(scope, receive)) if brings else None
         permit = scope["permit"] = Permit(self._gatekeeper, user, HTTPConnection(scope))
         visit = Visit(permit, aim, HTTPConnection(scope), body)
         await visit.check()
-        if body is not None:
+        if brings:
             receive = _replayed(to_json(visit.body) if visit.body != b"" else b"", receive)
         await self._app(scope, receive, send)
 

@@ -9,14 +9,21 @@ from typing import Any
 
 import httpx
 import pytest
+from langgraph_sdk import Auth
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from agent_server import DatabaseInUseError, GraphLoadError, Settings
 from agent_server.app import app_for, create_app
 from agent_server.project import ConfigFile, Project
+from checkpoint import new_id
 from tests.agent_server.harness.graphs import agent
 from tests.agent_server.harness.local import local_client
+from tests.agent_server.lib_streams import listening
 
 ORIGIN = "https://app.example"
 
@@ -172,3 +179,92 @@ async def test_what_was_kept_is_there_for_the_next_server(tmp_path: Path) -> Non
         thread = (await client.post("/threads", json={"metadata": {"k": 1}})).json()
     async with running(app_in(tmp_path)) as client:
         assert (await client.get(f"/threads/{thread['thread_id']}")).json() == thread
+
+
+class Noting:
+    """Middleware of who mounts the server."""
+
+    def __init__(self, app: ASGIApp, seen: list[str]) -> None:
+        self._app = app
+        self._seen = seen
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._seen.append(scope["type"])
+        await self._app(scope, receive, send)
+
+
+async def test_a_guarded_app_that_is_mounted_holds_to_its_hook(tmp_path: Path) -> None:
+    hook = Auth()
+
+    @hook.authenticate
+    async def authenticate(authorization: str, path: str) -> str:
+        assert path.startswith("/threads")
+        return authorization
+
+    @hook.on
+    async def own(ctx: Any, value: Any) -> dict[str, str]:
+        return {"owner": ctx.user.identity}
+
+    settings = Settings(database=tmp_path / "server.db")
+    agents, seen = create_app({"agent": agent}, settings=settings, auth=hook), list[str]()
+    outer = Starlette(
+        routes=[Mount("/a/b", routes=[Mount("/agents", agents)])],
+        middleware=[Middleware(Noting, seen=seen)],
+        lifespan=lambda _: agents.router.lifespan_context(agents),
+    )
+    async with listening(outer) as port, httpx.AsyncClient() as client:
+        here = f"http://127.0.0.1:{port}/a/b/agents"
+        asked = {"assistant_id": "agent", "input": {"topic": "x"}, "if_not_exists": "create"}
+        thread = f"/threads/{new_id()}"
+        me, you = {"authorization": "me"}, {"authorization": "you"}
+        answer = await client.post(f"{here}{thread}/runs/stream", json=asked, headers=me)
+        location = answer.headers["location"]
+        assert location.startswith(f"/a/b/agents{thread}/runs/")
+        again = f"http://127.0.0.1:{port}{location}"
+        assert (await client.get(again, headers=me)).status_code == 200
+        assert (await client.get(again, headers=you)).status_code == 404
+        session = f"ws://127.0.0.1:{port}/a/b/agents{thread}/stream/events"
+        async with connect(session, additional_headers=me) as socket:
+            await socket.send("x")
+            assert "valid JSON" in str(await socket.recv())
+        async with connect(session, additional_headers=you) as socket:
+            with pytest.raises(ConnectionClosed) as caught:
+                await socket.recv()
+            assert caught.value.rcvd is not None
+            assert caught.value.rcvd.code == 4404
+    assert set(seen) == {"lifespan", "http", "websocket"}
+
+
+async def test_credentials_are_for_the_origins_that_are_named(tmp_path: Path) -> None:
+    cors = {"allow_origins": [ORIGIN], "allow_credentials": True, "allow_methods": ["GET"]}
+    file = ConfigFile.model_validate({"http": {"cors": cors}})
+    app = app_for(Project({}, tmp_path, file), Settings(database=tmp_path / "server.db"))
+    async with running(app) as client:
+        named = await client.get("/ok", headers={"origin": ORIGIN})
+        asks = {"access-control-request-method": "GET"}
+        before = await client.options("/threads", headers={"origin": ORIGIN, **asks})
+        other = await client.options("/threads", headers={"origin": "https://evil", **asks})
+        deletes = {"origin": ORIGIN, "access-control-request-method": "DELETE"}
+        method = await client.options("/threads", headers=deletes)
+    assert named.headers["access-control-allow-credentials"] == "true"
+    assert named.headers["access-control-allow-origin"] == ORIGIN
+    assert "location" in named.headers["access-control-expose-headers"]
+    assert before.status_code == 200
+    assert before.headers["access-control-allow-origin"] == ORIGIN
+    assert (other.status_code, method.status_code) == (400, 400)
+    assert "access-control-allow-origin" not in other.headers
+
+
+async def test_every_key_of_the_environment_and_the_file_opens_and_nothing_like_one_does(
+    tmp_path: Path,
+) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text("# keys\n\nfrom file\nschlüssel\n", encoding="utf-8")
+    settings = {"api_keys": ("one", "two"), "api_keys_file": keys}
+    async with running(app_in(tmp_path, **settings)) as client:
+        for key in ("one", "two", "from file", "schlüssel"):
+            headers = [(b"x-api-key", key.encode())]
+            assert (await client.post("/threads", json={}, headers=headers)).status_code == 200
+        for key in ("", "on", "one ,two", "one,two", "# keys", "ONE", "o" * 5_000):
+            headers = [(b"x-api-key", key.encode())]
+            assert (await client.post("/threads", json={}, headers=headers)).status_code == 401
