@@ -244,3 +244,25 @@ async def test_the_store_has_a_namespace_for_each(me: Caller, you: Caller) -> No
     assert (await you.ask("POST", "/store/namespaces", {}))["namespaces"] == []
     await you.ask("DELETE", "/store/items", {"namespace": ["notes"], "key": "k"})
     assert (await me.ask("GET", asked))["value"] == {"text": "mine"}
+
+
+async def test_frames_tell_the_same_after_a_restart_and_nothing_of_who_asked(
+    tmp_path: Path,
+) -> None:
+    hook = Auth()
+
+    @hook.authenticate
+    async def authenticate() -> dict[str, Any]:
+        return {"identity": "me", "permissions": ["p"], "token": "secret"}
+
+    async with guarded(tmp_path, hook) as http:
+        thread = (await http.post("/threads", json={})).json()["thread_id"]
+        modes = ["checkpoints", "debug", "tasks", "values"]
+        asked = {"assistant_id": "who", "input": {"topic": "x"}, "stream_mode": modes}
+        live = await http.post(f"/threads/{thread}/runs/stream", json=asked)
+    place = live.headers["location"]
+    async with guarded(tmp_path, hook) as http:
+        replayed = await http.get(place, headers={"last-event-id": "-1"})
+    assert replayed.text == live.text
+    assert "asked by me" in live.text
+    assert "secret" not in live.text
