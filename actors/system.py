@@ -43,10 +43,12 @@ class ActorSystem:
 
     `drain_timeout`: seconds that runs get to end when the system closes (None: as long as they
     take).  `event_log`: keeps the events of runs on threads, so that a reader may come back after
-    a restart (a saver's `events`; the graphs' saver when both are in one file).  `on_step`: called
-    with the seconds of each super-step of a run, its commit among them; those of graphs in tasks
-    are a part of the step that they are in.  `faults` are for tests: what is to go wrong in its
-    logs (`streaming.testing_faults`).
+    a restart (a saver's `events`; the graphs' saver when both are in one file).  `max_finished`:
+    ended runs whose logs stay at hand.  `ring_bytes`: what the events of one run may take in
+    memory, about; a reader that is slower reads on from the event log, or gets a Gap.  `on_step`:
+    called with the seconds of each super-step of a run, its commit among them; those of graphs in
+    tasks are a part of the step that they are in.  `faults` are for tests: what is to go wrong in
+    its logs (`streaming.testing_faults`).
 
         async with ActorSystem() as system:
             run = await system.start(graph, {"topic": "cats"}, {"configurable": {"thread_id": "1"}})
@@ -62,6 +64,7 @@ class ActorSystem:
         drain_timeout: float | None = 10.0,
         event_log: EventLog | None = None,
         max_finished: int = 256,
+        ring_bytes: int = 1 << 26,
         on_step: OnStep | None = None,
         faults: Faults | None = None,
     ) -> None:
@@ -72,6 +75,7 @@ class ActorSystem:
         self._drain_timeout = check_seconds("drain_timeout", drain_timeout)
         self._event_log = event_log
         self._max_finished = max_finished
+        self._ring_bytes = _check_positive("ring_bytes", ring_bytes)
         self._on_step = on_step
         self._runs: dict[str, Run] = {}
         self._finished: deque[str] = deque()
@@ -177,10 +181,10 @@ class ActorSystem:
     async def _log_options(self, graph: CompiledGraph, request: Request, run_id: str) -> LogOptions:
         saver = graph.saver_for(request)
         if self._event_log is None or saver is None:
-            return {"keep": True}
+            return {"keep": True, "max_bytes": self._ring_bytes}
         from .codec import durable_options  # for systems that keep the events of runs
 
-        return await durable_options(
+        options = await durable_options(
             self._event_log,
             saver,
             run_id,
@@ -188,6 +192,7 @@ class ActorSystem:
             thread_id=request.config.thread_id or "",
             with_values=request.durability == "exit",
         )
+        return {**options, "max_bytes": self._ring_bytes}
 
     def _check_open(self) -> None:
         if self._closing:
@@ -231,6 +236,12 @@ class ActorSystem:
             if gone in self._runs and self._runs[gone].log.closed:
                 del self._runs[gone]
                 self.hub.drop(gone)
+
+
+def _check_positive(name: str, value: int) -> int:
+    if value < 1:
+        raise ConfigError(f"{name}={value!r} cannot be; give a number of 1 or more")
+    return value
 
 
 def _check_compiled(graph: Any) -> None:

@@ -23,6 +23,7 @@ from .fence import Fence
 from .modes import SKIP, StreamMode
 from .options import LogOptions
 from .readable import ReadableLog
+from .sizes import event_bytes
 from .staged import Staged
 from .waiting import finish
 
@@ -84,7 +85,9 @@ class RunLog(ReadableLog):
             if self._closed or (fence is not None and fence.raised):
                 return self._refuse(event, fence)
             event.id = self._last = self._visible = self._last + 1
-            if self.keep or self._cursors:
+            if self.keep:
+                self._ring.append_sized(event, event_bytes(event))
+            elif self._cursors:
                 self._ring.append(event)
             waiters = self._unpark_all() if self._parked else ()
         if self._faults is not None:

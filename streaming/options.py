@@ -24,7 +24,8 @@ class LogOptions(TypedDict, total=False):
     max_events: int
     """Bound of the ring, and of the rows that wait for the durable log."""
     max_bytes: int
-    """The same in bytes of encoded events; counts when there is a durable log."""
+    """The same in bytes: of encoded events where there is a durable log, else about what events
+    take in memory (`sizes.py` tells what is counted).  Without either only `max_events` counts."""
     high_water: int
     """Events the owner may lag before a writer in a worker thread has to wait."""
     low_water: int

@@ -92,8 +92,14 @@ class ReadableLog:
 
     @property
     def held(self) -> tuple[int, int]:
-        """(events, bytes of encoded events) in the ring."""
+        """(events, bytes) in the ring; see `LogOptions.max_bytes` for what bytes are."""
         return self._ring.end - self._ring.first, self._ring.size
+
+    def held_events(self) -> Sequence[Event]:
+        """The visible events in the ring, the oldest first."""
+        with self._lock:
+            before = self._ring.first - 1
+            return self._ring.between(before, max(before, min(self._visible, self._ring.end - 1)))
 
     @property
     def watched(self) -> bool:

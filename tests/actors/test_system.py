@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 
 from actors import (
+    START,
     ActorSystem,
     ConfigError,
     RunUnknownError,
+    StateGraph,
     SystemClosedError,
     get_stream_writer,
 )
 from checkpoint import MemorySaver
-from streaming import LogFailedError, RunLogExistsError
+from streaming import Gap, LogFailedError, RunLogExistsError, StreamWriter
 from tests.actors.engine import DEADLINE, Gated, chain, on, saying, says
 from tests.actors.kernel import let_all_run
 
@@ -333,3 +335,24 @@ async def test_cancelling_a_run_with_an_event_log_closes_its_log() -> None:
         await run.cancel()
         assert [c.data for c in await all_of(run.stream())] == [{"a": {"log": ["a"]}}]
         assert await saver.events.last(run.run_id) == run.log.last
+
+
+async def test_what_a_runs_events_take_in_memory_is_bounded() -> None:
+    async def talk(state: dict[str, Any], writer: StreamWriter) -> dict[str, Any]:
+        for _ in range(50):
+            writer("x" * 10_000)
+        return {}
+
+    builder = StateGraph(dict).add_node(talk).add_edge(START, "talk")
+    async with ActorSystem(ring_bytes=100_000) as system:
+        run = await system.start(builder.compile(), {}, stateless=True)
+        await run.ended()
+        events, size = run.log.held
+        assert (events < 15, size <= 100_000) == (True, True)
+        first = await anext(aiter(run.stream("custom")))
+        assert isinstance(first, Gap)
+
+
+def test_a_bound_that_cannot_be_is_refused() -> None:
+    with pytest.raises(ConfigError, match="ring_bytes=0"):
+        ActorSystem(ring_bytes=0)

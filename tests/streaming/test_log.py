@@ -10,6 +10,7 @@ import pytest
 from streaming import (
     Custom,
     Fence,
+    Gap,
     LogClosedError,
     LogSetupError,
     RunLog,
@@ -199,3 +200,33 @@ async def test_a_reader_whose_loop_is_gone_does_not_disturb_the_publisher() -> N
     waiting.get_coro().close()  # type: ignore[union-attr]
     waiting._log_destroy_pending = False  # type: ignore[attr-defined]
     assert await take(reader, 2) == [1, 2]
+
+
+# --- the bound in bytes --------------------------------------------------------------------------
+
+
+async def test_without_a_durable_log_about_what_events_take_is_bounded() -> None:
+    log = RunLog("run", max_bytes=100_000)
+    reader = log.subscribe("custom")
+    for number in range(100):
+        log.publish(Custom(data=f"{number}" + "x" * 10_000))
+        assert log.held[1] <= 100_000
+    log.close()
+    chunks = [chunk async for chunk in reader]
+    assert isinstance(chunks[0], Gap)
+    assert chunks[0].lost == 100 - log.held[0]
+    assert [chunk.data[:2] for chunk in chunks[1:]] == [str(n) for n in range(91, 100)]
+    assert [event.id for event in log.held_events()] == list(range(92, 101))
+
+
+def test_a_log_that_nobody_may_join_counts_events_only() -> None:
+    log = RunLog("run", keep=False, max_bytes=100_000)
+    reader = log.subscribe("custom")
+    for _ in range(100):
+        log.publish(Custom(data="x" * 10_000))
+    assert log.held == (100, 0)
+    reader.close()
+
+
+def test_an_empty_log_holds_no_events() -> None:
+    assert list(RunLog("run", start=7).held_events()) == []
