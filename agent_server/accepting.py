@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +21,8 @@ from .strategies import make_way
 from .thread_rows import add_thread, mark_thread, thread_exists
 from .threads import Threads
 from .turns import Turns
+
+logger = logging.getLogger(__name__)
 
 IfNotExists: TypeAlias = Literal["create", "reject"]
 NO_THREAD = "Thread or assistant not found."
@@ -103,7 +106,11 @@ class Intake:
         except BaseException as error:
             self._refuse(job, in_way)
             if isinstance(error, DatabaseError):
-                raise OverloadedError(f"The run could not be stored: {error}") from error
+                logger.error("run %s could not be stored: %s", job.run_id, error)  # noqa: TRY400
+                raise OverloadedError(
+                    "The run could not be stored, as the server's database cannot be written now, "
+                    "and nothing was changed; send it again later"
+                ) from error
             raise
         for other in in_way:
             self._turns.stop(other)

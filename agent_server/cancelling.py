@@ -70,8 +70,8 @@ class Canceller:
 
     async def _any_known(self, thread_id: str | None, run_ids: Sequence[str]) -> bool:
         for run_id in run_ids:
-            live = self._register.live(run_id)
-            if live is not None and thread_id in (None, live.run.thread_id):
+            known = self._register.live(run_id) or self._register.ended(run_id)
+            if known is not None and thread_id in (None, known.run.thread_id):
                 return True
         return await self._tables.read(
             lambda db: any(find_run(db, thread_id, run_id) is not None for run_id in run_ids)

@@ -39,4 +39,3 @@ class Deleter:
             raise NotFoundError("Run not found")
         await self._tables.write(lambda db: delete_runs(db, [run_id]))
         await self._saver.events.forget([run_id])
-        self._register.forget(run_id)

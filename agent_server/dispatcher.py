@@ -25,6 +25,7 @@ from .accepting import IfNotExists, Intake
 from .cancelling import Canceller, OpenStatus
 from .deleting import Deleter
 from .draining import drain
+from .ended import EndedRuns, PastRun
 from .errors import OverloadedError
 from .feeds import Feeds
 from .graphs import Graphs
@@ -85,7 +86,14 @@ class Dispatcher:
         self._clock = clock
         self._has_webhooks = webhooks
         self._webhooks = Webhooks(tables, allow_private=private, sleep=sleep)
-        self._register = register = Register(settings.retention, clock)
+        self.ended = EndedRuns(
+            saver.serializer,
+            retention=settings.retention,
+            max_bytes=settings.ended_bytes,
+            clock=clock,
+        )
+        """Runs without a thread that ended lately."""
+        self._register = register = Register(self.ended)
         runner = Runner(graphs, system, saver, traces)
         settler = Settler(
             tables, saver, self._webhooks, retention=settings.retention, clock=clock, sleep=sleep
@@ -136,11 +144,11 @@ class Dispatcher:
         return live
 
     def live(self, run_id: str) -> LiveRun | None:
-        """A run that was accepted here, and is open or ended lately."""
+        """A run that was accepted here, and is open."""
         return self._register.live(run_id)
 
-    def known_on(self, thread_id: str) -> Sequence[LiveRun]:
-        """Those of a thread, or the stateless one that has this id instead of one."""
+    def known_on(self, thread_id: str) -> Sequence[LiveRun | PastRun]:
+        """Open runs of a thread, or the stateless one that has this id instead of one."""
         return self._register.known_on(thread_id)
 
     def stats(self) -> DispatcherStats:
@@ -166,10 +174,6 @@ class Dispatcher:
     async def delete(self, thread_id: str, run_id: str) -> None:
         """Forget a run of a thread; an open one is cancelled first.  Raises NotFoundError."""
         await self._deleter.delete(thread_id, run_id)
-
-    def forget(self, thread_id: str) -> None:
-        """A thread was deleted: its ended runs are not known any more."""
-        self._register.forget_thread(thread_id)
 
     async def recover(self) -> None:
         """Take up what an earlier process left: at the server's start, before requests come."""

@@ -9,7 +9,8 @@ ServerError
 │   ├── ConflictError              409  the thing is in the way
 │   ├── TooLargeError              413  more than the limits allow
 │   ├── InvalidError               422  a field has a wrong type or value
-│   └── OverloadedError            503  too much at once; come back later
+│   ├── OverloadedError            503  too much at once; come back later
+│   └── UnshowableError            500  a value of a graph's cannot be JSON
 ├── HandlerError                 what an authorization handler answers cannot be applied
 └── SetupError                   the server cannot start
     ├── SettingsError              a setting cannot be
@@ -80,6 +81,10 @@ class OverloadedError(RequestError):
     """Too much at once; come back later."""
 
     status = 503
+
+
+class UnshowableError(RequestError):
+    """A value that a graph made cannot be shown as JSON; mend the class that the message names."""
 
 
 class HandlerError(ServerError):

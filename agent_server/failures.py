@@ -14,9 +14,24 @@ import re
 from typing import Final
 
 import actors
+import checkpoint
 
 HIDDEN: Final = "An internal error occurred"
 """Stands for the message of an error whose class is not a known one."""
+UNUSABLE: Final = (
+    "the server's database could not be used; what was committed before is kept, so run the thread "
+    "again when that is mended"
+)
+"""Stands for the message of its errors, which name the file."""
+_OF_DATABASE: Final = frozenset(
+    {"LogFailedError"}
+    | {
+        name
+        for name in checkpoint.__all__
+        if isinstance(kind := getattr(checkpoint, name), type)
+        and issubclass(kind, checkpoint.DatabaseError)
+    }
+)
 
 _SHOWN: Final = (
     ValueError,
@@ -28,7 +43,7 @@ _SHOWN: Final = (
     actors.ActorsError,
     actors.GraphBubbleUp,
 )
-_KNOWN: Final = frozenset({"HTTPException", "UserInterrupt"}) | {
+_KNOWN: Final = frozenset({"HTTPException", "UnshowableError", "UserInterrupt"}) | {
     name
     for module, names in ((builtins, dir(builtins)), (actors, actors.__all__))
     for name in names
@@ -39,6 +54,8 @@ _REPR = re.compile(r"(?:[\w.]*\.)?(\w+)\((.*)\)", re.DOTALL)
 
 def failure_json(name: str, message: str) -> dict[str, str]:
     """{"error": class, "message": text}."""
+    if name in _OF_DATABASE:
+        return {"error": name, "message": UNUSABLE}
     return {"error": name, "message": message if name in _KNOWN else HIDDEN}
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from actors import RunUnknownError
 
+from .ended import PastRun
 from .errors import RequestError
 from .live import LiveRun
-from .readers import PastRun
 from .records import Run
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ _MOST_RUNS = 1_000
 
 async def find_run(services: Services, thread_id: str | None, run_id: str) -> LiveRun | PastRun:
     """A run at hand, or one of before with its events, if they are kept.  Raises NotFoundError."""
-    live = services.dispatcher.live(run_id)
-    if live is not None and thread_id in (None, live.run.thread_id):
-        return live
+    known = services.dispatcher.live(run_id) or services.dispatcher.ended.get(run_id)
+    if known is not None and thread_id in (None, known.run.thread_id):
+        return known
     run = await services.runs.get(thread_id, run_id)
     return PastRun(run, await _past_log(services, run))
 

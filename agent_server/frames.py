@@ -44,8 +44,7 @@ from streaming import (
     chunk_id,
 )
 
-from .failures import error_json
-from .jsontext import to_json
+from .jsontext import json_or_error
 from .partials import Partials, metadata_json, partial_name
 from .records import WireMode
 from .shown import Show, shown
@@ -203,14 +202,7 @@ def named(name: str, ns: Namespace) -> str:
 def encode(name: str, data: Any, number: int | None = None) -> bytes:
     """One server-sent event, with its id if it has one."""
     end = b"\r\n\r\n" if number is None else b"\r\nid: %d\r\n\r\n" % number
-    return _head(name) + _json(data) + end
-
-
-def _json(data: Any) -> bytes:
-    try:
-        return to_json(data)
-    except Exception as error:  # noqa: BLE001 - user code: one bad value must not end all streams
-        return to_json(error_json(error))
+    return _head(name) + json_or_error(data) + end
 
 
 def encode_gap(gap: Gap) -> bytes:

@@ -7,7 +7,7 @@ import json
 import re
 from base64 import b64encode
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import timedelta
 from decimal import Decimal
@@ -17,6 +17,9 @@ from typing import Any, cast
 import orjson
 
 from actors import Send
+
+from .errors import UnshowableError
+from .failures import error_json, failure_of
 
 _OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_PASSTHROUGH_DATACLASS
 _DEEPEST = 250
@@ -31,13 +34,22 @@ def to_json(value: Any) -> bytes:
     Models, dataclasses, messages, interrupts and named tuples are objects; sets, tuples and deques
     arrays; decimals and durations (in seconds) numbers; bytes are base64, exceptions {"error",
     "message"}; what nothing is known of is its `repr`.  NaN is null, numbers beyond 64 bits stay
-    numbers, lone surrogates become U+FFFD.
+    numbers, lone surrogates become U+FFFD.  Raises UnshowableError for a value whose own code
+    raises when it is asked what it is.
     """
     try:
         return orjson.dumps(value, plain, _OPTIONS)
     except TypeError:  # surrogates, huge integers, more levels than orjson goes down
         text = json.dumps(_mended(value, 0), ensure_ascii=False, separators=(",", ":"))
         return text.encode("utf-8", "replace")
+
+
+def json_or_error(value: Any) -> bytes:
+    """The same, where one bad value must not end a whole stream: its error stands in its place."""
+    try:
+        return to_json(value)
+    except UnshowableError as error:
+        return to_json(error_json(error))
 
 
 def plain(value: Any) -> Any:
@@ -106,10 +118,24 @@ def _mended(value: Any, depth: int) -> Any:
         case list():
             return [_mended(part, depth + 1) for part in cast("list[Any]", value)]
         case _:
-            return _mended(plain(value), depth + 1)
+            return _mended(_asked(value), depth + 1)
+
+
+def _asked(value: Any, ask: Callable[[Any], Any] = plain) -> Any:
+    """What users' code says that the value is.  Raises UnshowableError."""
+    try:
+        return ask(value)
+    except Exception as error:
+        kind, told = cast("type[Any]", type(value)), failure_of(error)
+        raise UnshowableError(
+            f"a {kind.__module__}.{kind.__qualname__} cannot be shown as JSON: asked what it is, "
+            f"it raised {told['error']}: {told['message']}; mend its model_dump, __str__ or "
+            "__repr__, or keep it out of the state"
+        ) from error
 
 
 def _key(name: Any) -> str:
     if name is None or isinstance(name, bool):
         return json.dumps(name)
-    return _SURROGATE.sub("\ufffd", str(plain(name) if isinstance(name, Enum) else name))
+    told = str(_asked(name, plain if isinstance(name, Enum) else str))
+    return _SURROGATE.sub("\ufffd", told)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import Any
 
 import actors
 from streaming import RunLog
@@ -25,8 +24,8 @@ class LiveRun:
         """The engine's run, from its beginning to its end; of another attempt after a restart."""
         self.log: RunLog | None = None
         """Its events, once it has begun; they stay when the engine's run has gone."""
-        self.values: Any = None
-        """What `wait` and `join` answer, once it is settled: the final values, with
+        self.answer = b""
+        """What `wait` and `join` answer, once it is settled, as JSON: the final values, with
         "__interrupt__" where it waits for answers, or {"__error__": …}."""
         self._begun = asyncio.Event()
         self._settled = asyncio.Event()
@@ -61,10 +60,10 @@ class LiveRun:
         self.run = replace(self.run, status="running", attempt=attempt)
         self._begun.set()
 
-    def settle(self, status: RunStatus, values: Any, error: dict[str, str] | None = None) -> None:
+    def settle(self, status: RunStatus, answer: bytes, error: dict[str, str] | None = None) -> None:
         """It has ended, and whoever reads its row learns the same."""
         self.run = replace(self.run, status=status, error=error)
-        self.values = values
+        self.answer = answer
         self.engine = None  # ended runs are kept for hours: what they ran on is most of them
         self._begun.set()
         self._settled.set()

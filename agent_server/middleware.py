@@ -186,7 +186,7 @@ def answer_to(error: Exception, request_id: str) -> Response:
     if isinstance(error, HTTPException):
         return JsonResponse({"detail": error.detail}, error.status_code, headers=error.headers)
     if isinstance(error, DatabaseError):
-        logger.error("the database refused request %s", request_id, exc_info=error)
+        logger.error("the database refused request %s: %s", request_id, error)
         return JsonResponse({"detail": "The database cannot be used now; come back later"}, 503)
     logger.error("request %s failed", request_id, exc_info=error)
     return JsonResponse({"detail": "Internal Server Error"}, 500)

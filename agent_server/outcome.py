@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import actors
-from actors import GraphDrained, Interrupt, StateSnapshot
+from actors import CompiledGraph, GraphDrained, Interrupt, StateSnapshot
 
 from .answers import interrupts_of
 from .failures import failure_of
@@ -19,6 +19,8 @@ STOPPED: Mapping[CancelAction, dict[str, str]] = {
     "rollback": {"error": "UserRollback", "message": f"rollback {_CANCEL_PATH}"},
 }
 """What a thread says of the run that was cancelled last."""
+_TIMEOUTS = frozenset({"TimeoutError", "StepTimeoutError", "NodeTimeoutError", "AskTimeoutError"})
+"""Errors of a run that took too long: its super-step, its node, or what a node waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Outcome:
     status: RunStatus
     """ "pending": it goes on with the next process."""
     values: Any
-    """What `wait` and `join` answer."""
+    """What `wait` and `join` answer, as JSON will show it."""
     error: dict[str, str] | None = None
     rest: Rest | None = None
     """None: it has no thread, or nobody can tell."""
@@ -65,8 +67,9 @@ def failed(error: BaseException, rest: Rest | None = None) -> Outcome:
 
 
 def failed_as(error: dict[str, str], rest: Rest | None = None) -> Outcome:
-    """It failed with this."""
-    return Outcome("error", {"__error__": error}, error, rest)
+    """It failed with this; the class alone tells a timeout, as it is all that a log knows of it."""
+    status = "timeout" if error["error"] in _TIMEOUTS else "error"
+    return Outcome(status, {"__error__": error}, error, rest)
 
 
 def stopped(rest: Rest | None) -> Outcome:
@@ -84,6 +87,16 @@ def ended(run: actors.Run, result: Any, rest: Rest | None) -> Outcome:
     if error is not None:
         return failed(error, rest)
     return Outcome("success", result, None, rest)
+
+
+def left_by(graph: CompiledGraph, snapshot: StateSnapshot) -> Any:
+    """The final values of a run that left this state: the graph's output, with what it asks."""
+    values: Any = snapshot.values
+    keys = graph.spec.output_keys
+    if isinstance(values, dict) and keys != graph.spec.state_keys:
+        state = cast("dict[str, Any]", values)
+        values = {key: state[key] for key in keys if key in state}
+    return with_questions(values, snapshot.interrupts)
 
 
 def with_questions(values: Any, interrupts: Sequence[Interrupt]) -> Any:

@@ -154,16 +154,16 @@ class Permit:
         if not is_uuid(run_id):
             return None
         services, id_ = self._services, uuid_of("run", run_id)
-        live = services.dispatcher.live(id_)
-        return await services.runs.find(None, id_) if live is None else live.run
+        known = services.dispatcher.live(id_) or services.dispatcher.ended.get(id_)
+        return await services.runs.find(None, id_) if known is None else known.run
 
     async def _stateless_on(self, thread_id: Any) -> Run | None:
         """The run without a thread that has this id instead of one."""
         if not isinstance(thread_id, str) or not is_uuid(thread_id):
             return None
         services, id_ = self._services, uuid_of("thread", thread_id)
-        for live in services.dispatcher.known_on(id_):
-            return live.run
+        for known in services.dispatcher.known_on(id_):
+            return known.run
         rows = await services.runs.list(id_, limit=1)
         return rows[0] if rows else None
 

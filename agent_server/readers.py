@@ -16,10 +16,11 @@ from weakref import WeakKeyDictionary
 
 from streaming import Event, EventReader, Gap, RunLog, StepCommitted, StreamingError
 
+from .ended import PastRun
 from .failures import failure_json
 from .frames import FrameCache, Frames, encode, encode_gap, metadata_of
 from .live import LiveRun
-from .records import Run, WireMode
+from .records import WireMode
 
 PIECE = 1 << 18
 """Bytes after which a piece is sent; a single event may be longer."""
@@ -30,23 +31,6 @@ STOPPING = b": the server is stopping; the run goes on with its next start\r\n"
 connection is cut."""
 
 _caches: WeakKeyDictionary[RunLog, FrameCache] = WeakKeyDictionary()
-
-
-@dataclass(frozen=True, slots=True)
-class PastRun:
-    """A run that has ended, and is not at hand any more."""
-
-    run: Run
-    log: RunLog | None
-    """Its events, if they are still kept."""
-
-    async def begun(self) -> RunLog | None:
-        """Its events."""
-        return self.log
-
-    async def settled(self) -> Run:
-        """The run: nothing more comes."""
-        return self.run
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from checkpoint import SqliteTables
 
 from .lanes import Job
 from .live import LiveRun
-from .outcome import failed_as
 from .records import CancelAction, Run
 from .recovery import gave_up, recovery
 from .register import Register
@@ -56,8 +55,8 @@ class Recoverer:
         for run in plan.undone:
             await self._turns.end_unrun(self._taken_up(run, stop="rollback"))
         for run in plan.given_up:
-            rest = await self._runner.rest(run)
-            await self._turns.end(self._taken_up(run), failed_as(gave_up(self._max_attempts), rest))
+            outcome = await self._runner.give_up(run, gave_up(self._max_attempts), now)
+            await self._turns.end(self._taken_up(run), outcome)
         for run in await self._tables.read(resting_threads):
             await self._settler.rest(run, await self._runner.rest(run))
         self._go_on(plan.going_on)

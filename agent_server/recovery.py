@@ -25,8 +25,13 @@ class Recovery:
 def recovery(left: Sequence[OpenRun], max_attempts: int) -> Recovery:
     """Decide for each run that was left."""
     crashed = [each for each in left if each.status == "running"]
-    hopeless = {each.run.run_id for each in crashed if each.crashes + 1 >= max_attempts}
     undone = {each.run.run_id for each in left if each.status == "rollback"}
+    # One that waits was counted by a process that died before it had given the run up.
+    hopeless = {
+        each.run.run_id
+        for each in left
+        if each.crashes + (each.status == "running") >= max_attempts
+    } - undone
     return Recovery(
         crashed=tuple(each.run.run_id for each in crashed),
         undone=tuple(each.run for each in left if each.run.run_id in undone),

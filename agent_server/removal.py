@@ -26,7 +26,6 @@ async def remove_thread(threads: Threads, dispatcher: Dispatcher, thread_id: str
                 await dispatcher.cancel(thread_id, runs, "rollback", wait=True)
         with contextlib.suppress(ConflictError):
             await threads.delete(thread_id)
-            dispatcher.forget(thread_id)
             return
     raise ConflictError(
         f"Thread {thread_id} gets new runs as fast as they are cancelled; stop who starts them"

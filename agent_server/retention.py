@@ -1,5 +1,5 @@
-"""The events of ended runs are forgotten: some time after the end, and the oldest first when all of
-them together are too large."""
+"""The events and answers of ended runs are forgotten: some time after the end, and the oldest first
+when all of them together are too large."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from checkpoint import CheckpointError, EventTable, SqliteTables
 
+from .left_rows import drop_answers
+
 logger = logging.getLogger(__name__)
 
 _AT_ONCE = 50
 """Runs whose events go in one transaction: others write in between."""
 _OLD = "SELECT id FROM server_run WHERE events_until <= ? ORDER BY events_until LIMIT ?"
-_UNKNOWN = "SELECT id FROM server_run WHERE events_until IS NOT NULL AND events_size IS NULL"
+_UNKNOWN = (
+    "SELECT id, coalesce(length(answer), 0) FROM server_run LEFT JOIN server_answer USING (id) "
+    "WHERE events_until IS NOT NULL AND events_size IS NULL"
+)
 _KNOW = "UPDATE server_run SET events_size = ? WHERE id = ?"
 _SIZES = (
     "SELECT id, events_size FROM server_run WHERE events_until IS NOT NULL "
@@ -26,8 +31,8 @@ _FORGET = "UPDATE server_run SET events_until = NULL, events_size = NULL WHERE i
 class Retention:
     """Says how long the events of ended runs can be read again.
 
-    What is measured is the encoded events; a run's are measured once, at the first sweep after its
-    end.
+    What is measured is the encoded events and the answer; a run's are measured once, at the first
+    sweep after its end.
     """
 
     def __init__(
@@ -70,8 +75,8 @@ class Retention:
         )
 
     async def _measure(self) -> None:
-        unknown = await self._tables.read(lambda db: [row[0] for row in db.execute(_UNKNOWN)])
-        sizes = [(await self._events.size(run_id), run_id) for run_id in unknown]
+        unknown = await self._tables.read(lambda db: db.execute(_UNKNOWN).fetchall())
+        sizes = [(answer + await self._events.size(run_id), run_id) for run_id, answer in unknown]
         if sizes:
             await self._tables.write(lambda db: db.executemany(_KNOW, sizes) and None)
 
@@ -88,4 +93,9 @@ class Retention:
         """First the events: if the process dies in between, they are looked for again."""
         await self._events.forget(run_ids)
         rows = [(run_id,) for run_id in run_ids]
-        await self._tables.write(lambda db: db.executemany(_FORGET, rows) and None)
+
+        def unit(db: sqlite3.Connection) -> None:
+            drop_answers(db, run_ids)
+            db.executemany(_FORGET, rows)
+
+        await self._tables.write(unit)

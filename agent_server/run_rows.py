@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias
 import orjson
 
 from .jsontext import to_json
+from .left_rows import drop_answers
 from .records import CancelAction, Json, Order, Run, RunStatus, ThreadStatus
 
 RowStatus: TypeAlias = RunStatus | Literal["rollback"]
@@ -75,26 +76,7 @@ class OpenRun:
 
 def add_run(db: sqlite3.Connection, run: Run) -> None:
     """Store a new run."""
-    order = {each.name: getattr(run.order, each.name) for each in fields(Order)}
-    db.execute(
-        _ADD,
-        (
-            run.run_id,
-            run.thread_id,
-            run.assistant_id,
-            run.graph_id,
-            _text(order),
-            run.status,
-            run.created_at,
-            run.updated_at,
-            run.multitask_strategy,
-            run.stateless,
-            run.due_at,
-            run.attempt,
-            None if run.error is None else _text(run.error),
-            _text(run.order.metadata),
-        ),
-    )
+    db.execute(_ADD, (*row_of(run), _text(run.order.metadata)))
 
 
 def find_run(db: sqlite3.Connection, thread_id: str | None, run_id: str) -> Run | None:
@@ -176,29 +158,31 @@ def keep_events(db: sqlite3.Connection, run_id: str, until: float) -> None:
     db.execute("UPDATE server_run SET events_until = ? WHERE id = ?", (until, run_id))
 
 
-def keep_webhook(db: sqlite3.Connection, run_id: str, payload: bytes) -> None:
-    """What is to be sent when the run has ended."""
-    db.execute("UPDATE server_run SET webhook = ? WHERE id = ?", (payload.decode(), run_id))
-
-
-def kept_webhooks(db: sqlite3.Connection) -> list[tuple[str, str, bytes]]:
-    """(run id, URL, what is to be sent) of those that were not sent yet."""
-    found = db.execute("SELECT id, kwargs, webhook FROM server_run WHERE webhook IS NOT NULL")
-    return [
-        (run_id, url, payload.encode())
-        for run_id, kwargs, payload in found
-        if (url := _order_of(kwargs).webhook) is not None
-    ]
-
-
-def drop_webhook(db: sqlite3.Connection, run_id: str) -> None:
-    """It was sent, or never will be."""
-    db.execute("UPDATE server_run SET webhook = NULL WHERE id = ?", (run_id,))
-
-
 def delete_runs(db: sqlite3.Connection, run_ids: Iterable[str]) -> None:
     """Forget runs; their events and checkpoints are the saver's."""
-    db.executemany("DELETE FROM server_run WHERE id = ?", [(run_id,) for run_id in run_ids])
+    gone = list(run_ids)
+    drop_answers(db, gone)
+    db.executemany("DELETE FROM server_run WHERE id = ?", [(run_id,) for run_id in gone])
+
+
+def row_of(run: Run) -> tuple[Any, ...]:
+    """The columns of a run."""
+    order = {each.name: getattr(run.order, each.name) for each in fields(Order)}
+    return (
+        run.run_id,
+        run.thread_id,
+        run.assistant_id,
+        run.graph_id,
+        _text(order),
+        run.status,
+        run.created_at,
+        run.updated_at,
+        run.multitask_strategy,
+        run.stateless,
+        run.due_at,
+        run.attempt,
+        None if run.error is None else _text(run.error),
+    )
 
 
 def run_of(row: Sequence[Any]) -> Run:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import actors
 from actors import ActorSystem, CompiledGraph, RunEndedError
 from checkpoint import SqliteSaver
-from streaming import RunFailed, RunFinished
+from streaming import Event, Paused, RunFailed, RunFinished
 
 from .failures import failure_json
 from .graphs import Graphs
@@ -29,6 +30,7 @@ from .outcome import (
     ended,
     failed,
     failed_as,
+    left_by,
     rest_of,
     stopped,
     with_questions,
@@ -37,6 +39,9 @@ from .records import Json, Run
 from .tracing import NoTrace, RunTrace, Traces
 
 logger = logging.getLogger(__name__)
+
+_LAST = 256
+"""Events at the end of a log that tell how the run ended."""
 
 
 class Runner:
@@ -74,6 +79,36 @@ class Runner:
         if job.stop == "rollback" and run.attempt:
             await self._undo(run)
         return stopped(await self.rest(run))
+
+    async def give_up(self, run: Run, error: dict[str, str], now: float) -> Outcome:
+        """The outcome of a run that is not tried again, which its log says, too; the one that it
+        had before the process died, if it came so far."""
+        if run.stateless:
+            return failed_as(error)
+        try:
+            async with self._graphs.open(run.graph_id, access="threads.read") as graph:
+                over = await self._over(graph, run)
+                if over is not None:
+                    return over
+                await self._log_failure(graph, run, error, now)
+                return failed_as(error, await _rest_in(graph, run))
+        except Exception as problem:  # noqa: BLE001 - the row says it, if nothing else can
+            logger.warning("thread %s cannot be read: %r", run.thread_id, problem)
+            return failed_as(error)
+
+    async def _log_failure(
+        self, graph: CompiledGraph, run: Run, error: dict[str, str], now: float
+    ) -> None:
+        events = self._saver.events
+        last = await events.last(run.run_id)
+        if last == 0:
+            return  # nothing of it was ever told
+        log = await self._system.find_log(graph, run.run_id, _thread_config(run))
+        if log.durable is None:
+            return
+        event = RunFailed(id=last + 1, time=now, error=error["error"], message=error["message"])
+        await events.append(run.run_id, [(event.id, log.durable.codec.encode(event))])
+        self._system.hub.drop(run.run_id)  # that log ends before the new event
 
     async def rest(self, run: Run) -> Rest | None:
         """How the run's thread stands; None if it has none, or nobody can tell."""
@@ -142,13 +177,22 @@ class Runner:
         log = await self._system.find_log(graph, run.run_id, _thread_config(run))
         if log.durable is None:
             return None
-        event = (await log.durable.read(last - 1, last, 1))[-1]
+        events = await log.durable.read(max(0, last - _LAST), last, _LAST)
+        event = events[-1]
         if isinstance(event, RunFailed):
             return failed_as(failure_json(event.error, event.message), await _rest_in(graph, run))
-        if isinstance(event, RunFinished) and event.status == "success":
-            rest = await _rest_in(graph, run)
-            return Outcome("success", rest.values, None, rest)
-        return None
+        if not isinstance(event, RunFinished) or not _is_whole(event, events):
+            return None
+        snapshot = await graph.aget_state(_thread_config(run))
+        return Outcome("success", left_by(graph, snapshot), None, rest_of(snapshot))
+
+
+def _is_whole(end: RunFinished, before: Sequence[Event]) -> bool:
+    """False if the run goes on: it was cancelled by nobody, or stopped between two steps."""
+    if end.status != "interrupted":
+        return end.status == "success"
+    step = [event for event in before if event.step == before[-2:][0].step]
+    return any(isinstance(event, Paused) for event in step)
 
 
 def stop_engine(job: Job) -> None:

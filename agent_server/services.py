@@ -95,7 +95,13 @@ async def open_services(
         served = Graphs(saver, store)
         served.add_all(graphs)
         system = await stack.enter_async_context(
-            ActorSystem("server", event_log=saver.events, on_step=on_step)
+            ActorSystem(
+                "server",
+                event_log=saver.events,
+                max_finished=0,
+                ring_bytes=settings.ring_bytes,
+                on_step=on_step,
+            )
         )
         assistants = Assistants(tables, served.ids, time.time)
         await assistants.ensure_defaults()

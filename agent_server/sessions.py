@@ -17,11 +17,10 @@ from starlette.websockets import WebSocketDisconnect
 from .bodies import from_json
 from .commands import Commands, refused
 from .errors import InvalidError, RequestError
-from .jsontext import to_json
 from .permits import permit_of
 from .services import services_of
 from .subscriptions import Subscriptions
-from .thread_notices import ThreadNotices
+from .thread_notices import ThreadNotices, notice_json
 
 if TYPE_CHECKING:
     from starlette.websockets import WebSocket
@@ -120,9 +119,9 @@ class Session:
         if notices.ended:
             await self._socket.close(1001)
 
-    async def _send(self, message: object) -> None:
+    async def _send(self, message: dict[str, Any]) -> None:
         async with self._sending:
-            await self._socket.send_text(to_json(message).decode())
+            await self._socket.send_text(notice_json(message).decode())
 
 
 def _seen(task: asyncio.Task[None]) -> None:

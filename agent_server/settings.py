@@ -51,6 +51,11 @@ class Settings(BaseSettings):
     """How long the events of an ended run can be read again."""
     retention_bytes: int = Field(default=1024 * MIB, ge=0)
     """Of all ended runs' stored events together; the oldest go first."""
+    ended_bytes: int = Field(default=32 * MIB, ge=0)
+    """Of ended runs without a thread, which are in memory only; the oldest go first."""
+    ring_bytes: int = Field(default=64 * MIB, ge=1 << 16)
+    """Of the events of one run that are held in memory, about; of a run without a thread there are
+    no others, and a reader that is slower gets a gap."""
     drain: float = Field(default=10.0, ge=0)
     """At a shutdown, how long running steps get to reach a checkpoint."""
     max_attempts: int = Field(default=3, gt=0)

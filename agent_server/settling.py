@@ -5,14 +5,19 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from itertools import chain, repeat
 
 from checkpoint import CheckpointError, SqliteSaver, SqliteTables
 
 from .answers import moment, run_json
+from .errors import UnshowableError
 from .jsontext import to_json
 from .lanes import Job
+from .left_rows import keep_answer, keep_webhook
+from .live import LiveRun
 from .logs import run_facts
-from .outcome import Outcome, Rest, failed, failed_as, thread_error, thread_status
+from .outcome import Outcome, Rest, failed, failed_as, stopped, thread_error, thread_status
 from .records import Json, Run, ThreadStatus
 from .run_rows import (
     delete_runs,
@@ -20,7 +25,6 @@ from .run_rows import (
     fail_thread,
     has_open_runs,
     keep_events,
-    keep_webhook,
 )
 from .thread_rows import settle_thread
 from .webhooks import Webhooks
@@ -31,11 +35,24 @@ _PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds between tries to write how a run ended, the last one again and again."""
 
 
+_UNWRITTEN = "how run %s ended is not written yet: %s"
+_UNSHOWABLE = "what run %s left cannot be stored: %s"
+_UNKEPT = "the webhook of run %s is in memory only: %s"
 _SHUT_DOWN = {
     "error": "RuntimeError",
     "message": "the server shut down before this run had ended, and nothing of it is stored; send "
     "it again",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """An outcome, and how it is told."""
+
+    outcome: Outcome
+    answer: bytes
+    payload: bytes | None
+    """What its webhook is sent, if it has one."""
 
 
 class Settler:
@@ -71,88 +88,84 @@ class Settler:
                 return
             outcome = failed_as(_SHUT_DOWN)
         job.state = "settling"
-        payload = self._payload(live.run, outcome)
+        ending = self._ending(live.run, outcome)
         if job.row:
+            ending = await self._store(job, ending)
+        elif ending.payload is not None:
+            await self._keep_webhook(job, ending)
+        _tell(live, ending)
+        if ending.payload is not None:
+            self._webhooks.send(live.run, ending.payload)
+
+    async def _store(self, job: Job, ending: _Ending) -> _Ending:
+        """Write it, however long that takes; gives what was written."""
+        run = job.live.run
+        for pause in chain(_PAUSES, repeat(_PAUSES[-1])):
             try:
-                await self._write(job, outcome, payload)
+                await self._write(job, ending)
+                break
+            except UnshowableError as error:  # in what it left on its thread
+                ending = self._ending(run, failed(error))
+                logger.warning(_UNSHOWABLE, run.run_id, error, extra=run_facts(run))
             except CheckpointError as error:
-                shown = failed(error)
-                live.settle("error", shown.values, shown.error)
-                await self._write_later(job, outcome, payload, error)
-            except Exception as error:  # noqa: BLE001 - users' values, which cannot be shown
-                logger.warning(
-                    "what run %s left cannot be stored: %r",
-                    job.run_id,
-                    error,
-                    extra=run_facts(live.run),
-                )
-                outcome = failed(error)
-                await self._write(job, outcome, None)
-        if not live.is_settled:
-            live.settle(outcome.status, outcome.values, outcome.error)
-        if payload is not None:
-            self._webhooks.send(live.run, payload)
+                logger.warning(_UNWRITTEN, run.run_id, error, extra=run_facts(run))
+                _tell(job.live, self._ending(run, failed(error)))
+                await self._sleep(pause)
+        return ending
+
+    async def _keep_webhook(self, job: Job, ending: _Ending) -> None:
+        """Of a run without a row; it is sent in any case, if not after a restart."""
+        try:
+            await self._tables.write(self._unit(job, ending))
+        except CheckpointError as error:
+            run = job.live.run
+            logger.warning(_UNKEPT, run.run_id, error, extra=run_facts(run))
 
     async def rest(self, run: Run, rest: Rest | None) -> None:
         """Show how a thread stands whose last run was stopped by a process that then died."""
         now = self._clock()
-        outcome = Outcome(run.status, None, None, rest)
+        outcome = replace(stopped(rest), status=run.status)
         error = thread_error(outcome, "interrupt", began=run.attempt > 0)
+        answer = self._ending(run, outcome).answer
 
         def unit(db: sqlite3.Connection) -> None:
             keep_events(db, run.run_id, now + self._retention)
+            keep_answer(db, run.run_id, answer)
             _show_thread(db, run.thread_id, thread_status(outcome), error, rest, now)
 
         await self._tables.write(unit)
 
-    async def _write(self, job: Job, outcome: Outcome, payload: bytes | None) -> None:
-        unit = self._unit(job, outcome, payload)
-        await self._tables.write(unit)
+    async def _write(self, job: Job, ending: _Ending) -> None:
+        await self._tables.write(self._unit(job, ending))
         if job.stop == "rollback" and not job.live.run.stateless:
             await self._saver.events.forget([job.run_id])
         await self._tables.synced()
 
-    async def _write_later(
-        self, job: Job, outcome: Outcome, payload: bytes | None, error: Exception
-    ) -> None:
-        tries = 0
-        while True:
-            logger.error(
-                "how run %s ended is not written yet: %s",
-                job.run_id,
-                error,
-                extra=run_facts(job.live.run),
-            )
-            await self._sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
-            tries += 1
-            try:
-                return await self._write(job, outcome, payload)
-            except CheckpointError as again:
-                error = again
-
-    def _unit(
-        self, job: Job, outcome: Outcome, payload: bytes | None
-    ) -> Callable[[sqlite3.Connection], None]:
-        run, now, gone = job.live.run, self._clock(), job.stop == "rollback"
+    def _unit(self, job: Job, ending: _Ending) -> Callable[[sqlite3.Connection], None]:
+        run, outcome, now = job.live.run, ending.outcome, self._clock()
 
         def unit(db: sqlite3.Connection) -> None:
-            if run.stateless or gone:
+            if run.stateless or job.stop == "rollback":
                 delete_runs(db, [run.run_id])
             else:
-                end_run(
-                    db,
-                    run.run_id,
-                    status=outcome.status,
-                    error=outcome.error,
-                    now=now,
-                    events_until=now + self._retention,
-                )
-                if payload is not None:
-                    keep_webhook(db, run.run_id, payload)
+                until = now + self._retention
+                status, error = outcome.status, outcome.error
+                end_run(db, run.run_id, status=status, error=error, now=now, events_until=until)
+                keep_answer(db, run.run_id, ending.answer)
+            if ending.payload is not None and run.order.webhook is not None:
+                keep_webhook(db, run.run_id, run.order.webhook, ending.payload)
             if not run.stateless:
                 _settle_thread(db, job, outcome, now)
 
         return unit
+
+    def _ending(self, run: Run, outcome: Outcome) -> _Ending:
+        """The outcome as it is told; a failure, if it cannot be shown."""
+        try:
+            return _Ending(outcome, to_json(outcome.values), self._payload(run, outcome))
+        except UnshowableError as error:
+            failure = failed(error)
+            return _Ending(failure, to_json(failure.values), self._payload(run, failure))
 
     def _payload(self, run: Run, outcome: Outcome) -> bytes | None:
         """What the webhook of a run is sent, if it has one."""
@@ -162,6 +175,12 @@ class Settler:
         told = {**run_json(run), "status": outcome.status, "updated_at": now}
         told |= {"run_started_at": moment(run.updated_at), "run_ended_at": now}
         return to_json({**told, "values": outcome.values, "error": outcome.error})
+
+
+def _tell(live: LiveRun, ending: _Ending) -> None:
+    """Unless it was told already that the end could not be written."""
+    if not live.is_settled:
+        live.settle(ending.outcome.status, ending.answer, ending.outcome.error)
 
 
 def _settle_thread(db: sqlite3.Connection, job: Job, outcome: Outcome, now: float) -> None:

@@ -6,11 +6,11 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeAlias
 
+from .ended import PastRun
 from .errors import NotFoundError
 from .feeds import Missed, RunBegins, StateWritten
 from .finding import began, find_run, runs_so_far
 from .live import LiveRun
-from .readers import PastRun
 
 if TYPE_CHECKING:
     from .services import Services

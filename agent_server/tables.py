@@ -5,6 +5,8 @@
     server_thread             one row per thread, with a copy of its newest values to search in
     server_run                the queue, and the history of runs on threads; stateless runs have a
                               row only when nobody waits for their answer
+    server_answer             what `wait` was told of an ended run, as long as its events are kept
+    server_webhook            what is still to be sent to the webhooks of ended runs
     server_cron               runs that start again and again
 
 JSON stands as text, so that SQLite's JSON functions can search in it; times are seconds.
@@ -13,8 +15,14 @@ JSON stands as text, so that SQLite's JSON functions can search in it; times are
 from __future__ import annotations
 
 import os
+import sqlite3
 
 from checkpoint import Part, SqliteTables
+
+_WEBHOOK = """
+    CREATE TABLE IF NOT EXISTS server_webhook (id TEXT PRIMARY KEY, url TEXT NOT NULL,
+        payload BLOB NOT NULL) WITHOUT ROWID
+    """
 
 _TABLES = (
     """
@@ -43,7 +51,7 @@ _TABLES = (
         assistant TEXT NOT NULL, graph TEXT NOT NULL, created REAL NOT NULL, updated REAL NOT NULL,
         status TEXT NOT NULL, strategy TEXT NOT NULL, stateless INTEGER NOT NULL, due REAL NOT NULL,
         attempt INTEGER NOT NULL, crashes INTEGER NOT NULL DEFAULT 0, metadata TEXT NOT NULL,
-        kwargs TEXT NOT NULL, error TEXT, events_until REAL, events_size INTEGER, webhook TEXT)
+        kwargs TEXT NOT NULL, error TEXT, events_until REAL, events_size INTEGER)
     """,
     "CREATE INDEX IF NOT EXISTS server_run_thread ON server_run (thread, created)",
     """
@@ -56,8 +64,10 @@ _TABLES = (
         WHERE events_until IS NOT NULL
     """,
     """
-    CREATE INDEX IF NOT EXISTS server_run_webhook ON server_run (id) WHERE webhook IS NOT NULL
+    CREATE TABLE IF NOT EXISTS server_answer (id TEXT PRIMARY KEY, answer BLOB NOT NULL)
+        WITHOUT ROWID
     """,
+    _WEBHOOK,
     """
     CREATE TABLE IF NOT EXISTS server_cron (id TEXT PRIMARY KEY, assistant TEXT NOT NULL,
         thread TEXT, schedule TEXT NOT NULL, timezone TEXT NOT NULL, payload TEXT NOT NULL,
@@ -68,7 +78,21 @@ _TABLES = (
     "CREATE INDEX IF NOT EXISTS server_cron_next ON server_cron (next) WHERE next IS NOT NULL",
 )
 
-SERVER = Part("server", 1, _TABLES, sign="server_run")
+
+def _move_webhooks(db: sqlite3.Connection) -> None:
+    """What was still to be sent stood in the rows of runs."""
+    db.execute(_WEBHOOK)
+    if "webhook" in {row[1] for row in db.execute("PRAGMA table_info(server_run)")}:
+        db.execute(
+            "INSERT INTO server_webhook SELECT id, json_extract(kwargs, '$.webhook'), "
+            "CAST(webhook AS BLOB) FROM server_run WHERE webhook IS NOT NULL "
+            "AND json_extract(kwargs, '$.webhook') IS NOT NULL"
+        )
+        db.execute("DROP INDEX IF EXISTS server_run_webhook")
+        db.execute("UPDATE server_run SET webhook = NULL WHERE webhook IS NOT NULL")
+
+
+SERVER = Part("server", 2, _TABLES, {1: _move_webhooks}, sign="server_run")
 """Raise the version with every change of these tables that older files have to be told of, and add
 the upgrade from the version before."""
 

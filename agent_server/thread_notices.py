@@ -21,11 +21,14 @@ from streaming import (
     StreamingError,
 )
 
+from .ended import PastRun
+from .errors import UnshowableError
+from .failures import error_json
 from .feeds import Missed
 from .jsontext import to_json
 from .live import LiveRun
 from .protocol import Narrator, Notice
-from .readers import FEWEST, MOST, PastRun
+from .readers import FEWEST, MOST
 from .records import Run
 from .stories import Story
 
@@ -151,6 +154,15 @@ class ThreadNotices:
             self._events.close()
 
 
+def notice_json(notice: dict[str, Any]) -> bytes:
+    """A numbered notice as JSON; if its data cannot be shown, with that error in their place."""
+    try:
+        return to_json(notice)
+    except UnshowableError as error:
+        told = {**notice.get("params", {}), "data": error_json(error)}
+        return to_json({**notice, "params": told})
+
+
 class NoticePieces:
     """Notices as server-sent events."""
 
@@ -170,7 +182,7 @@ class NoticePieces:
             raise
         return b"event: %s\r\ndata: %s\r\nid: %d\r\n\r\n" % (
             notice["method"].encode(),
-            to_json(notice),
+            notice_json(notice),
             notice["seq"],
         )
 

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import orjson
 
 from .jsontext import to_json
+from .left_rows import drop_answers_on
 from .records import Json, Thread, ThreadStatus, Ttl
 
 Expired: TypeAlias = tuple[str, Ttl]
@@ -161,6 +162,7 @@ def spare_thread(db: sqlite3.Connection, thread_id: str, now: float) -> None:
 
 def erase_thread(db: sqlite3.Connection, thread_id: str) -> None:
     """Forget a thread, its runs and its crons; its checkpoints are the saver's."""
+    drop_answers_on(db, thread_id)
     db.execute("DELETE FROM server_run WHERE thread = ?", (thread_id,))
     db.execute("DELETE FROM server_cron WHERE thread = ?", (thread_id,))
     db.execute("DELETE FROM server_thread WHERE id = ?", (thread_id,))

@@ -11,13 +11,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, Self, TypeAlias, get_args
 
+from .ended import PastRun
 from .errors import InvalidError
 from .feeds import Missed, StateWritten
 from .finding import began
 from .frames import encode
-from .jsontext import to_json
+from .jsontext import json_or_error
 from .live import LiveRun
-from .readers import STOPPING, Look, PastRun, RunReader
+from .readers import STOPPING, Look, RunReader
 from .stories import Chapter, Story
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ class ThreadReader:
     def _event(self, name: str, data: object, moment: int, number: int) -> bytes:
         return b"event: %s\r\ndata: %s%s%d-%d\r\n\r\n" % (
             name.encode(),
-            to_json(data),
+            json_or_error(data),
             _ID,
             moment,
             number,

@@ -12,6 +12,7 @@ from actors import Supervisor
 from checkpoint import CheckpointError, SqliteTables
 
 from .feeds import Feeds, RunBegins
+from .jsontext import to_json
 from .lanes import Job
 from .logs import about, run_facts
 from .outcome import Outcome, failed
@@ -151,7 +152,7 @@ class Turns:
             facts = run_facts(job.live.run)
             logger.error("run %s was lost: %r", job.run_id, error, exc_info=error, extra=facts)
             shown = failed(error)
-            job.live.settle("error", shown.values, shown.error)
+            job.live.settle("error", to_json(shown.values), shown.error)
             self._leave(job)
 
 

@@ -10,7 +10,6 @@ from starlette.types import Message, Receive, Scope, Send
 
 from actors import Supervisor
 
-from .jsontext import to_json
 from .live import LiveRun
 
 HEARTBEAT = b"\n"
@@ -49,7 +48,7 @@ class EndOfRun(Response):
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         if self._live.is_settled or await self._wait(receive, send):
             if self._live.run.ended:
-                await send(_body(to_json(self._live.values), more=False))
+                await send(_body(self._live.answer, more=False))
         elif self._on_disconnect is not None:
             await self._on_disconnect()
 

@@ -1,8 +1,8 @@
 """Webhooks: the end of a run is told to an address that its request named.
 
-A webhook is sent at least once: what is to be sent stands in the run's row until it was taken, or
-until the last try.  Runs without a row have it in memory only.  The address is looked up once, and
-what was looked up is what is connected to, so that a name cannot point elsewhere a moment later.
+A webhook is sent at least once: what is to be sent stands in the database until it was taken, or
+until the last try.  The address is looked up once, and what was looked up is what is connected to,
+so that a name cannot point elsewhere a moment later.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from actors import Supervisor
 from checkpoint import CheckpointError, SqliteTables
 
 from .errors import InvalidError
+from .left_rows import drop_webhook, kept_webhooks
 from .records import Run
-from .run_rows import drop_webhook, kept_webhooks
 
 if TYPE_CHECKING:
     import httpx
@@ -32,7 +32,7 @@ PAUSES = (1.0, 5.0, 25.0, 125.0)
 TIMEOUT = 10.0
 """Seconds that one try may take."""
 MOST = 1_000
-"""Webhooks that are being sent at once; those of stored runs beyond that wait for a restart."""
+"""Webhooks that are being sent at once; those beyond that wait for a restart."""
 _AGAIN = frozenset({408, 425, 429})
 
 
@@ -78,7 +78,7 @@ class Webhooks:
             self._spawn(run_id, url, payload)
 
     async def aclose(self) -> None:
-        """Stop sending; what stands in rows is sent after the next start."""
+        """Stop sending; what was not taken is sent after the next start."""
         await self._supervisor.stop()
 
     def _spawn(self, run_id: str, url: str, payload: bytes) -> None:

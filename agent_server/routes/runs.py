@@ -114,9 +114,13 @@ async def join(request: Request) -> Response:
     live = services.dispatcher.live(run_id)
     if live is not None and live.run.thread_id == thread_id:
         return _ending(request, live, cancel=cancel)
-    run = await _stored(services, thread_id, run_id)
-    values = await Endings(services.graphs, services.threads).of(run)
-    return JsonResponse(values, headers=_headers(request, run))
+    past = services.dispatcher.ended.get(run_id)
+    if past is not None and past.run.thread_id == thread_id:
+        run, answer = past.run, past.answer
+    else:
+        run = await _stored(services, thread_id, run_id)
+        answer = await Endings(services.tables, services.graphs, services.threads).of(run)
+    return Response(answer, headers=_headers(request, run), media_type="application/json")
 
 
 def _ending(request: Request, live: LiveRun, *, cancel: bool = False) -> Response:
@@ -153,11 +157,11 @@ async def get(request: Request) -> Response:
     services, (thread_id, run_id) = services_of(request), _ids(request)
     run = await services.runs.find(thread_id, run_id)
     if run is None:
-        live = services.dispatcher.live(run_id)
-        if live is None or live.run.thread_id != thread_id or not live.run.stateless:
+        known = services.dispatcher.live(run_id) or services.dispatcher.ended.get(run_id)
+        if known is None or known.run.thread_id != thread_id or not known.run.stateless:
             await services.threads.get(thread_id)
             raise NotFoundError("Run not found")
-        run = live.run
+        run = known.run
     return JsonResponse(run_json(run))
 
 

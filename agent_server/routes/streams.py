@@ -10,13 +10,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from agent_server.bodies import read_model
+from agent_server.ended import PastRun
 from agent_server.errors import NotFoundError
 from agent_server.finding import find_run
 from agent_server.ids import uuid_of
 from agent_server.live import LiveRun
 from agent_server.orders import RunBody, run_from
 from agent_server.queries import WIRE_MODES, chosen, flag, last_event_id
-from agent_server.readers import Look, PastRun, RunReader
+from agent_server.readers import Look, RunReader
 from agent_server.records import Run
 from agent_server.responses import place
 from agent_server.services import Services, services_of

@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
+import orjson
+
 from actors import START, ActorSystem, StateGraph
 from agent_server.dispatcher import Dispatcher
+from agent_server.ended import PastRun
 from agent_server.graphs import Graphs
 from agent_server.live import LiveRun
 from agent_server.orders import RunBody, run_from
@@ -88,7 +91,11 @@ async def stage(
         tables = await stack.enter_async_context(server_tables(path))
         served = Graphs(saver, store)
         served.add_all(graphs)
-        system = await stack.enter_async_context(ActorSystem("server", event_log=saver.events))
+        system = await stack.enter_async_context(
+            ActorSystem(
+                "server", event_log=saver.events, max_finished=0, ring_bytes=chosen.ring_bytes
+            )
+        )
         threads = Threads(tables, saver, clock)
         traces = Traces(find=find_tracer)
         stack.push_async_callback(traces.aclose)
@@ -181,6 +188,11 @@ async def crashed(at: Stage, path: Path) -> Path:
 
     await at.tables.write(unit)
     return left
+
+
+def said(run: LiveRun | PastRun) -> Any:
+    """What who waits for a settled run is told."""
+    return orjson.loads(run.answer)
 
 
 def unknown() -> str:

@@ -14,7 +14,7 @@ from agent_server.errors import NotFoundError
 from agent_server.live import LiveRun
 from agent_server.outcome import STOPPED
 from tests.agent_server.harness import graphs
-from tests.agent_server.stage import Doors, Stage, stage, unknown
+from tests.agent_server.stage import Doors, Stage, said, stage, unknown
 
 NO_RUNS = "No runs found to cancel."
 NO_OPEN_RUNS = "No matching runs to cancel. Please verify the thread ID and run IDs are correct"
@@ -53,12 +53,12 @@ async def test_an_interrupted_run_keeps_what_it_has_done(at: Stage, doors: Doors
     await at.dispatcher.cancel(thread, [live.run.run_id], "interrupt", wait=False)
     assert (await at.runs.get(thread, live.run.run_id)).status == "interrupted"
     await live.settled()
-    assert live.values == {"log": ["step1"]}
+    assert said(live) == {"log": ["step1"]}
     left = await at.threads.get(thread)
     assert (left.status, left.values) == ("interrupted", {"log": ["step1"]})
     assert left.error == STOPPED["interrupt"]
     doors.open()
-    assert (await at.end("steps", None, thread)).values == {"log": ["step1", "step2", "step3"]}
+    assert said(await at.end("steps", None, thread)) == {"log": ["step1", "step2", "step3"]}
 
 
 async def test_a_rolled_back_run_was_never_there(at: Stage, doors: Doors) -> None:
@@ -91,7 +91,7 @@ async def test_a_stateless_run_can_be_cancelled_by_its_id_alone(at: Stage, doors
     live = await at.start("steps", {"log": []})
     await doors.arrival()
     await at.dispatcher.cancel(None, [live.run.run_id], "interrupt", wait=True)
-    assert (live.run.status, live.values) == ("interrupted", {})
+    assert (live.run.status, said(live)) == ("interrupted", {})
 
 
 @pytest.mark.parametrize("action", ["interrupt", "rollback"])
@@ -109,7 +109,7 @@ async def test_a_waiting_run_never_begins_and_the_next_one_does(
     assert not first.is_settled
     doors.open()
     await third.settled()
-    assert "2" not in third.values["log"]
+    assert "2" not in said(third)["log"]
 
 
 async def test_a_delayed_run_that_is_cancelled_leaves_its_thread_idle(at: Stage) -> None:

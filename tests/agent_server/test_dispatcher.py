@@ -12,7 +12,7 @@ import pytest
 from actors import START, StateGraph
 from agent_server.errors import ConflictError, InvalidError, NotFoundError, OverloadedError
 from tests.agent_server.harness import graphs
-from tests.agent_server.stage import Doors, Stage, stage, unknown
+from tests.agent_server.stage import Doors, Stage, said, stage, unknown
 
 
 class Odd(dict[str, Any]):
@@ -47,10 +47,10 @@ async def at(tmp_path: Path, doors: Doors) -> AsyncIterator[Stage]:
 async def test_a_stateless_run_gives_its_values_and_leaves_nothing(at: Stage) -> None:
     live = await at.end("agent", {"topic": "x"})
     assert live.run.status == "success"
-    assert live.values == {"topic": "x and cats", "joke": "This is a joke about x and cats"}
+    assert said(live) == {"topic": "x and cats", "joke": "This is a joke about x and cats"}
     assert await at.runs.find(None, live.run.run_id) is None
     assert await at.saver.athreads() == []
-    assert at.dispatcher.live(live.run.run_id) is live
+    assert said(at.dispatcher.ended.get(live.run.run_id)) == said(live)
 
 
 async def test_a_run_on_a_thread_is_stored_with_the_thread_before_it_is_accepted(
@@ -78,14 +78,14 @@ async def test_a_background_run_without_a_thread_has_a_row_while_it_is_open(
     assert row.stateless
     doors.open()
     await live.settled()
-    assert live.values == {"log": ["step1", "step2", "step3"]}
+    assert said(live) == {"log": ["step1", "step2", "step3"]}
     assert await at.runs.find(None, live.run.run_id) is None
 
 
 async def test_a_kept_run_without_a_thread_makes_one(at: Stage) -> None:
     live = await at.end("agent", {"topic": "k"}, on_completion="keep")
     thread = await at.threads.get(live.run.thread_id)
-    assert thread.values == live.values
+    assert thread.values == said(live)
     assert [run.run_id for run in await at.runs.list(thread.thread_id)] == [live.run.run_id]
 
 
@@ -104,7 +104,7 @@ async def test_what_a_node_raises_is_the_error_of_run_and_thread(at: Stage) -> N
     thread = await at.thread()
     live = await at.end("fail", {"topic": "x"}, thread)
     error = {"error": "ValueError", "message": "boom: x"}
-    assert live.values == {"__error__": error}
+    assert said(live) == {"__error__": error}
     row = await at.runs.get(thread, live.run.run_id)
     assert (row.status, row.error) == ("error", error)
     left = await at.threads.get(thread)
@@ -129,23 +129,23 @@ async def test_a_question_makes_the_thread_wait_and_its_answer_goes_on(at: Stage
     thread = await at.thread()
     asked = await at.end("hitl", {"text": "a"}, thread)
     assert asked.run.status == "success"
-    (question,) = asked.values["__interrupt__"]
+    (question,) = said(asked)["__interrupt__"]
     assert question["value"] == {"question": "ok?", "text": "a!"}
     waiting = await at.threads.get(thread)
     assert (waiting.status, waiting.values) == ("interrupted", {"text": "a!"})
     ((shown,),) = waiting.interrupts.values()
     assert shown["id"] == question["id"]
     answered = await at.end("hitl", None, thread, command={"resume": "yes"})
-    assert answered.values == {"text": "a! done", "approved": "yes"}
+    assert said(answered) == {"text": "a! done", "approved": "yes"}
     assert (await at.threads.get(thread)).interrupts == {}
 
 
 async def test_a_break_is_gone_past_with_no_input(at: Stage) -> None:
     thread = await at.thread()
     stopped = await at.end("agent", {"topic": "a"}, thread, interrupt_before=["generate_joke"])
-    assert (stopped.run.status, stopped.values) == ("success", {"topic": "a and cats"})
+    assert (stopped.run.status, said(stopped)) == ("success", {"topic": "a and cats"})
     assert (await at.threads.get(thread)).status == "interrupted"
-    assert (await at.end("agent", None, thread)).values["joke"].endswith("a and cats")
+    assert said(await at.end("agent", None, thread))["joke"].endswith("a and cats")
 
 
 async def test_a_run_may_start_from_an_older_checkpoint(at: Stage) -> None:
@@ -157,7 +157,7 @@ async def test_a_run_may_start_from_an_older_checkpoint(at: Stage) -> None:
     before_joke = next(state for state in history if state.next == ("generate_joke",))
     old = before_joke.config["configurable"]["checkpoint_id"]
     forked = await at.end("agent", None, thread, checkpoint_id=old)
-    assert forked.values["joke"] == "This is a joke about a and cats"
+    assert said(forked)["joke"] == "This is a joke about a and cats"
 
 
 async def test_durability_exit_leaves_one_checkpoint(at: Stage) -> None:
@@ -182,7 +182,7 @@ async def test_runs_of_a_thread_run_one_after_the_other_in_order(at: Stage, door
     for live in lives:
         await live.settled()
     ran = ["step1", "step2", "step3"]
-    assert lives[-1].values == {"log": ["a", *ran, "b", *ran, "c", *ran]}
+    assert said(lives[-1]) == {"log": ["a", *ran, "b", *ran, "c", *ran]}
     assert [run.attempt for run in await at.runs.list(thread)] == [1, 1, 1]
 
 
@@ -218,7 +218,7 @@ async def test_reject_is_refused_on_a_busy_thread_and_changes_nothing(
     assert [run.run_id for run in await at.runs.list(thread)] == [first.run.run_id]
     doors.open()
     await first.settled()
-    assert (await at.end("agent", {"topic": "x"}, thread, multitask_strategy="reject")).values
+    assert said(await at.end("agent", {"topic": "x"}, thread, multitask_strategy="reject"))
 
 
 async def test_interrupt_stops_the_others_and_goes_on_from_what_they_have_done(
@@ -234,7 +234,7 @@ async def test_interrupt_stops_the_others_and_goes_on_from_what_they_have_done(
     assert (await at.runs.get(thread, first.run.run_id)).status == "interrupted"
     doors.open()
     await second.settled()
-    assert second.values["log"] == ["first", "step1", "second", "step1", "step2", "step3"]
+    assert said(second)["log"] == ["first", "step1", "second", "step1", "step2", "step3"]
     assert (first.run.status, waiting.run.status) == ("interrupted", "interrupted")
     statuses = [run.status for run in await at.runs.list(thread)]
     assert statuses == ["success", "interrupted", "interrupted"]
@@ -257,7 +257,7 @@ async def test_rollback_undoes_the_others_and_goes_on_from_before_them(
             await at.runs.get(thread, gone.run.run_id)
     doors.open()
     await second.settled()
-    assert second.values["log"] == ["second", "step1", "step2", "step3"]
+    assert said(second)["log"] == ["second", "step1", "step2", "step3"]
     assert [run.run_id for run in await at.runs.list(thread)] == [second.run.run_id]
     assert at.dispatcher.live(first.run.run_id) is None
     assert await at.saver.events.last(first.run.run_id) == 0
@@ -321,7 +321,7 @@ async def test_context_and_configurable_reach_the_nodes(tmp_path: Path) -> None:
         sneaky = {"mine": "m", "thread_id": "other", "run_id": "other"}
         live = await at.end("tells", {}, thread, config={"configurable": sneaky})
         expected = f"{thread} {live.run.run_id} tells assistant of tells m"
-        assert live.values == {"joke": expected}
+        assert said(live) == {"joke": expected}
 
 
 async def test_values_that_cannot_be_stored_fail_the_run_and_not_the_server(tmp_path: Path) -> None:

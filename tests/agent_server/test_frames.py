@@ -221,7 +221,8 @@ class TestTheWire:
 
         frames = shown([Custom(id=1, data=Unshowable()), Custom(id=2, data=2)], "custom")
         assert [frame.id for frame in frames] == [11, 19]
-        assert frames[0].data["error"] == "ValueError"
+        assert frames[0].data["error"] == "UnshowableError"
+        assert "raised ValueError: not me" in frames[0].data["message"]
         assert frames[1].data == 2
 
     def test_a_gap_tells_how_much_is_lost_and_where_to_go_on(self) -> None:

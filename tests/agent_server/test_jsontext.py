@@ -19,7 +19,8 @@ from langchain_core.messages import AIMessage
 from pydantic import BaseModel
 
 from actors import Interrupt, Send
-from agent_server.jsontext import to_json
+from agent_server.errors import UnshowableError
+from agent_server.jsontext import json_or_error, to_json
 
 
 class Point(NamedTuple):
@@ -99,3 +100,29 @@ def test_a_value_that_is_very_deep_is_cut_off() -> None:
     for _ in range(600):
         deep = [deep]
     assert "…" in json.dumps(json.loads(to_json(deep)), ensure_ascii=False)
+
+
+class Broken:
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
+class BrokenModel:
+    def model_dump(self) -> Any:
+        raise RuntimeError("no fields")
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (Broken(), "Broken cannot be shown as JSON: asked what it is, it raised ValueError: no"),
+        ({"deep": [{"in": (BrokenModel(),)}]}, "BrokenModel cannot .* RuntimeError: no fields"),
+        ({(1, 2): {Broken(): 1}}, "Broken cannot be shown"),
+    ],
+)
+def test_a_value_whose_own_code_raises_is_named(value: Any, told: str) -> None:
+    with pytest.raises(UnshowableError, match=told):
+        to_json(value)
+    shown = json.loads(json_or_error(value))
+    assert shown["error"] == "UnshowableError"
+    assert re.search(told, shown["message"])

@@ -20,7 +20,7 @@ async def test_all_who_wait_are_told_of_its_end() -> None:
     waiting = [asyncio.create_task(live.settled()) for _ in range(3)]
     await asyncio.sleep(0)
     assert not live.is_settled
-    live.settle("error", {"__error__": {}}, {"error": "E", "message": "m"})
+    live.settle("error", b'{"__error__":{}}', {"error": "E", "message": "m"})
     ends = [await each for each in waiting]
     assert {end.status for end in ends} == {"error"}
     assert ends[0].error == {"error": "E", "message": "m"}
@@ -30,7 +30,7 @@ async def test_one_that_ends_before_it_began_has_no_events() -> None:
     live = live_run()
     waiting = asyncio.create_task(live.begun())
     await asyncio.sleep(0)
-    live.settle("interrupted", {})
+    live.settle("interrupted", b"{}")
     assert await waiting is None
 
 
@@ -50,7 +50,7 @@ async def test_an_ended_run_keeps_its_events_and_lets_go_of_what_it_ran_on() -> 
         live.begin(engine, 1)
         assert live.engine is engine
         await engine.ended()
-        live.settle("success", {"a": 1})
+        live.settle("success", b'{"a":1}')
     assert live.engine is None
     assert live.log is engine.log
     assert live.log.last > 0

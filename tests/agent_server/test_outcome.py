@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from actors import Interrupt, StateSnapshot
+import pytest
+
+from actors import Interrupt, NodeTimeoutError, StateSnapshot, StepTimeoutError
 from agent_server.outcome import (
     SUSPENDED,
     Outcome,
@@ -75,3 +77,19 @@ def test_a_run_failed_with_the_text_that_its_error_has() -> None:
 def test_what_was_suspended_goes_on() -> None:
     assert SUSPENDED.is_suspended
     assert not stopped(None).is_suspended
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (TimeoutError("x"), "timeout"),
+        (StepTimeoutError("x"), "timeout"),
+        (NodeTimeoutError("node", 2.0, kind="run", run_timeout=1.0), "timeout"),
+        (ValueError("TimeoutError"), "error"),
+    ],
+)
+def test_a_run_that_took_too_long_is_said_to(error: Exception, status: str) -> None:
+    outcome = failed(error, WAITS)
+    assert outcome.status == status
+    assert thread_status(outcome) == "error"
+    assert outcome.values == {"__error__": outcome.error}

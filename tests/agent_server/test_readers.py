@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from actors import START, StateGraph
+from agent_server.ended import PastRun
 from agent_server.live import LiveRun
-from agent_server.readers import PIECE, STOPPING, Look, PastRun, RunReader
+from agent_server.readers import PIECE, STOPPING, Look, RunReader
 from agent_server.records import WireMode
 from checkpoint import SqliteSaver
 from streaming import Custom, RunFailed, RunLog, RunStarted
@@ -57,7 +58,7 @@ class TestTheStream:
             reading = asyncio.ensure_future(read(RunReader(live, Look(("updates",)))))
             await turns()
             assert not reading.done()
-            live.settle("success", {})
+            live.settle("success", b"{}")
             assert names_of(await reading) == ["metadata", "updates", "updates"]
 
     async def test_one_that_came_before_the_beginning_sees_everything(self) -> None:
@@ -68,7 +69,7 @@ class TestTheStream:
         log.publish(RunStarted(run_id="run"))
         write(log, 1)
         log.close()
-        live.settle("success", {})
+        live.settle("success", b"{}")
         assert names_of(await reading) == ["metadata", "custom"]
 
     async def test_one_that_joins_sees_what_comes_from_now_on(self) -> None:
@@ -78,7 +79,7 @@ class TestTheStream:
         reader = RunReader(live, Look(("custom",), from_now=True))
         write(log, "after")
         log.close()
-        live.settle("success", {})
+        live.settle("success", b"{}")
         assert [frame.data for frame in await read(reader)] == ["after"]
 
     async def test_after_an_id_comes_the_rest_and_of_a_later_one_nothing(self) -> None:
@@ -86,7 +87,7 @@ class TestTheStream:
         live = live_run(log)
         write(log, 1, 2, 3)
         log.close()
-        live.settle("success", {})
+        live.settle("success", b"{}")
         everything = await read(RunReader(live, CUSTOM))
         for at, frame in enumerate(everything, 1):
             rest = await read(RunReader(live, Look(("custom",), after=frame.id)))
@@ -98,7 +99,7 @@ class TestTheStream:
     ) -> None:
         async with engine(tmp_path / "a.db") as (system, saver):
             live = await joke(saver, system)
-            live.settle("success", {})
+            live.settle("success", b"{}")
             modes: Sequence[WireMode] = ("values", "tasks")
             seen = names_of(await read(RunReader(live, Look(modes, after=0, metadata=False))))
         assert seen == ["values", *(["tasks", "tasks", "values"] * 2)]
@@ -112,7 +113,7 @@ class TestTheStream:
                 system, chats.chat, given, saver=saver, stream_mode=("messages",)
             )
             await run.ended()
-            live.settle("success", {})
+            live.settle("success", b"{}")
             everything = await read(RunReader(live, Look(("messages",), after=0)))
             rest = await read(RunReader(live, Look(("messages",), after=everything[-3].id)))
         assert rest == everything[-2:]
@@ -123,7 +124,7 @@ class TestFailures:
         async with engine(tmp_path / "a.db") as (system, saver):
             live = await joke(saver, system, graphs.fail)
             told = {"error": "ValueError", "message": "boom: x"}
-            live.settle("error", None, told)
+            live.settle("error", b"{}", told)
             *before, last = await read(RunReader(live, Look(("updates",))))
             assert (last.name, last.data) == ("error", told)
             assert last.id is not None
@@ -137,7 +138,7 @@ class TestFailures:
     async def test_of_a_run_that_could_not_begin_there_is_only_the_error(self) -> None:
         live = LiveRun(run_of())
         told = {"error": "ValueError", "message": "no such node"}
-        live.settle("error", None, told)
+        live.settle("error", b"{}", told)
         assert await read(RunReader(live, Look(("values",)))) == [
             Frame("metadata", {"run_id": live.run.run_id, "attempt": 1}, None),
             Frame("error", told, None),
@@ -150,7 +151,7 @@ class TestFailures:
         live = live_run(log)
         write(log, 1)
         log.close()
-        live.settle("interrupted", None)
+        live.settle("interrupted", b"{}")
         assert names_of(await read(RunReader(live, CUSTOM))) == ["custom"]
 
     async def test_a_log_that_breaks_is_told(self) -> None:
@@ -158,7 +159,7 @@ class TestFailures:
         live = live_run(log)
         write(log, 1)
         log.close(OSError("disk full"))
-        live.settle("success", {})
+        live.settle("success", b"{}")
         told = [(frame.name, frame.data) for frame in await read(RunReader(live, CUSTOM))]
         assert told[1][0] == "error"
         assert told[1][1]["error"] == "LogFailedError"
@@ -181,7 +182,7 @@ class TestPastRuns:
     async def test_they_are_read_from_the_durable_log_state_and_all(self, tmp_path: Path) -> None:
         async with engine(tmp_path / "a.db") as (system, saver):
             live = await joke(saver, system)
-            live.settle("success", {})
+            live.settle("success", b"{}")
             everything = await read(RunReader(live, Look(("values", "updates", "debug"), after=0)))
         async with engine(tmp_path / "a.db") as (system, saver):
             config: Any = {"configurable": {"thread_id": live.run.thread_id}}
@@ -193,7 +194,7 @@ class TestPastRuns:
     async def test_a_step_whose_checkpoint_is_gone_is_a_gap(self, tmp_path: Path) -> None:
         async with engine(tmp_path / "a.db") as (system, saver):
             live = await joke(saver, system)
-            live.settle("success", {})
+            live.settle("success", b"{}")
         async with engine(tmp_path / "a.db") as (system, saver):
             await saver.aprune([live.run.thread_id], strategy="keep_latest")
             config: Any = {"configurable": {"thread_id": live.run.thread_id}}
@@ -205,7 +206,7 @@ class TestPastRuns:
 
     async def test_one_whose_events_are_forgotten_gives_its_error_at_least(self) -> None:
         live = LiveRun(run_of())
-        live.settle("error", None, {"error": "KeyError", "message": "a"})
+        live.settle("error", b"{}", {"error": "KeyError", "message": "a"})
         past = PastRun(live.run, None)
         assert names_of(await read(RunReader(past, Look(("values",), from_now=True)))) == ["error"]
 
@@ -216,7 +217,7 @@ class TestMemory:
         live = live_run(log)
         write(log, *["x" * 1_000] * 2_000)
         log.close()
-        live.settle("success", {})
+        live.settle("success", b"{}")
         pieces = [piece async for piece in RunReader(live, CUSTOM)]
         assert len(frames_in(b"".join(pieces))) == 2_000
         assert max(map(len, pieces)) < PIECE + 2_000
@@ -227,7 +228,7 @@ class TestMemory:
         reader = RunReader(live, CUSTOM)
         write(log, *range(100))
         log.close()
-        live.settle("success", {})
+        live.settle("success", b"{}")
         gap, *rest = await read(reader)
         assert (gap.name, gap.data) == ("gap", {"lost": 90})
         assert [frame.data for frame in rest] == list(range(90, 100))
@@ -259,5 +260,5 @@ async def test_events_of_nodes_come_while_they_run(tmp_path: Path) -> None:
             first += await anext(reader)
         gate.set()
         await run.ended()
-        live.settle("success", {})
+        live.settle("success", b"{}")
         assert [frame.data for frame in await read(reader)] == [{"topic": "done"}]

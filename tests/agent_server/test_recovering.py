@@ -5,23 +5,34 @@ from __future__ import annotations
 import asyncio
 import json
 import operator
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
+import orjson
 import pytest
 from langgraph_sdk.client import LangGraphClient
 
 from actors import START, StateGraph, interrupt
+from agent_server.ended import PastRun
+from agent_server.endings import Endings
+from agent_server.finding import find_run
+from agent_server.live import LiveRun
+from agent_server.protocol import Filter
+from agent_server.readers import Look, RunReader
 from agent_server.records import Run
-from agent_server.run_rows import add_run, note_crash
+from agent_server.run_rows import add_run
+from agent_server.thread_notices import ThreadNotices
 from agent_server.thread_rows import mark_thread
+from streaming import Event, RunFailed, RunFinished
 from tests.agent_server.harness import graphs
 from tests.agent_server.harness.gate import Gate
 from tests.agent_server.harness.server import ServerProcess
-from tests.agent_server.stage import Doors, Stage, crashed, stage
+from tests.agent_server.lib_streams import Frame, frames_in
+from tests.agent_server.stage import Doors, Stage, crashed, said, stage
 
 SERVED = {"agent": graphs.agent, "fail": graphs.fail}
 
@@ -82,25 +93,106 @@ async def test_a_run_that_ran_has_another_attempt(path: Path) -> None:
         assert (ended.status, ended.attempt) == ("success", 2)
 
 
+@pytest.fixture
+async def deadly(path: Path) -> Run:
+    """A run that took three processes down with it, each time after its first events; another
+    one waits behind it."""
+    doors = Doors(1)
+    async with stage(path, {"agent": doors.graph}, drain=0) as at:
+        live = await at.start("agent", {"log": ["a"]}, await at.thread())
+        await doors.arrival()
+        left = await crashed(at, path)
+    for suffix in ("", "-wal"):
+        shutil.copy(f"{left}{suffix}", f"{path}{suffix}")
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE server_run SET crashes = 2")
+    connection.commit()
+    connection.close()
+    return live.run
+
+
+async def events_of(at: Stage, run: Run) -> list[Event]:
+    found = await find_run(at, run.thread_id, run.run_id)  # type: ignore[arg-type]
+    assert found.log is not None
+    async with found.log.read() as events:
+        return list(await events.batch())
+
+
 async def test_a_run_is_given_up_when_it_crashed_too_often_and_the_next_one_runs(
-    path: Path,
+    path: Path, deadly: Run
 ) -> None:
     async with stage(path, SERVED) as at:
-        thread = await at.thread()
-        deadly = replace(at.order("agent", {"topic": "a"}, thread), status="running", attempt=3)
-        await store(at, deadly)
-        await at.tables.write(lambda db: [note_crash(db, deadly.run_id, 0.0) for _ in range(2)])
-        await at.tables.write(
-            lambda db: db.execute("UPDATE server_run SET status = 'running'") and None
-        )
-        await store(at, at.order("agent", {"topic": "b"}, thread))
-    async with stage(path, SERVED) as at:
-        lost, ended = await finished(at, thread)
+        following = await at.end("agent", {"topic": "b"}, deadly.thread_id)
+        assert following.run.status == "success"
+        lost = await at.runs.get(deadly.thread_id, deadly.run_id)
         assert lost.status == "error"
         assert "died 3 times" in lost.error["message"]
-        assert ended.status == "success"
-        live = at.dispatcher.live(lost.run_id)
-        assert live.values == {"__error__": lost.error}
+        answer = await Endings(at.tables, at.graphs, at.threads).of(lost)
+        assert orjson.loads(answer) == {"__error__": lost.error}
+
+
+async def test_the_log_of_a_run_that_was_given_up_says_so_once(path: Path, deadly: Run) -> None:
+    async with stage(path, SERVED) as at:
+        events = await events_of(at, deadly)
+        assert [event.id for event in events] == list(range(1, len(events) + 1))
+        *before, last = events
+        assert isinstance(last, RunFailed)
+        assert "died 3 times" in last.message
+        assert not any(isinstance(event, RunFailed | RunFinished) for event in before)
+    # killed again, before its row was written
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE server_run SET status = 'pending', error = NULL, crashes = 3")
+    connection.commit()
+    connection.close()
+    async with stage(path, SERVED) as at:
+        again = await at.runs.get(deadly.thread_id, deadly.run_id)
+        assert (again.status, again.attempt) == ("error", 1)
+        assert await events_of(at, deadly) == events
+
+
+async def test_readers_of_a_run_that_was_given_up_end_with_its_error(
+    path: Path, deadly: Run
+) -> None:
+    async with stage(path, SERVED) as at:
+        past = await find_run(at, deadly.thread_id, deadly.run_id)  # type: ignore[arg-type]
+        whole = await frames_from(past, after=0)
+        assert [frame.name for frame in whole] == ["metadata", "values", "error"]
+        ids = [frame.id for frame in whole if frame.id is not None]
+        assert ids == sorted(set(ids))
+        for frame in whole[:-1]:
+            rest = await frames_from(past, after=frame.id)
+            assert rest == whole[whole.index(frame) + 1 :]
+        assert [frame.name for frame in await frames_from(past, after=None)] == ["error"]
+
+
+async def test_a_session_on_its_thread_hears_that_it_failed(path: Path, deadly: Run) -> None:
+    wanted = Filter(frozenset({"lifecycle"}))
+    async with stage(path, SERVED) as at:
+        notices = ThreadNotices(at, deadly.thread_id, wanted)  # type: ignore[arg-type]
+        told = [(await anext(notices))["params"]["data"] for _ in range(2)]
+        notices.close()
+    assert [each["event"] for each in told] == ["running", "failed"]
+    assert "died 3 times" in told[1]["error"]
+
+
+async def frames_from(past: LiveRun | PastRun, after: int | None) -> list[Frame]:
+    look = Look(modes=["values"], after=after, from_now=after is None)
+    return frames_in(b"".join([piece async for piece in RunReader(past, look)]))
+
+
+async def test_a_run_that_had_ended_before_the_last_crash_is_not_given_up(path: Path) -> None:
+    async with stage(path, SERVED) as at:
+        thread = await at.thread()
+        live = await at.end("agent", {"topic": "a"}, thread)
+        await at.tables.write(
+            lambda db: (
+                db.execute("UPDATE server_run SET status = 'running', crashes = 2")
+                and mark_thread(db, thread, status="busy", now=0.0)
+            )
+        )
+    async with stage(path, SERVED) as at:
+        run = await at.runs.get(thread, live.run.run_id)
+        assert (run.status, run.error) == ("success", None)
 
 
 async def test_a_rollback_that_was_cut_short_is_finished(path: Path) -> None:
@@ -134,6 +226,36 @@ async def test_a_thread_whose_cancelled_run_did_not_live_to_settle_is_not_busy_f
     async with stage(path, SERVED) as at:
         assert (await at.threads.get(thread)).status == "idle"
         assert (await at.runs.get(thread, run.run_id)).status == "interrupted"
+
+
+@pytest.mark.parametrize("pause", ["interrupt", "before", "after"])
+async def test_a_run_that_had_paused_before_the_crash_does_not_ask_again(
+    path: Path, pause: str
+) -> None:
+    doors = Doors()
+    doors.open()
+    options = {} if pause == "interrupt" else {f"interrupt_{pause}": ["step2"]}
+    served = {"steps": doors.graph, "hitl": graphs.hitl}
+    graph = "hitl" if pause == "interrupt" else "steps"
+    async with stage(path, served) as at:
+        thread = await at.thread()
+        live = await at.end(graph, {"text": "a", "log": []}, thread, **options)
+        shown = await at.threads.get(thread)
+        events = await at.saver.events.last(live.run.run_id)
+        await at.tables.write(
+            lambda db: (
+                db.execute("UPDATE server_run SET status = 'running'")
+                and db.execute("DELETE FROM server_answer")
+                and mark_thread(db, thread, status="busy", now=0.0)
+            )
+        )
+    async with stage(path, served) as at:
+        (ended,) = await finished(at, thread)
+        assert ended.status == "success"
+        assert await at.saver.events.last(ended.run_id) == events
+        left = await at.threads.get(thread)
+        assert (left.status, left.interrupts) == ("interrupted", shown.interrupts)
+        assert await Endings(at.tables, at.graphs, at.threads).of(ended) == live.answer
 
 
 @pytest.mark.parametrize(("graph", "status"), [("agent", "success"), ("fail", "error")])
@@ -214,7 +336,7 @@ async def test_a_step_that_outlives_the_drain_is_cancelled_and_runs_again(path: 
         stateless = await at.start("steps", {"log": []})
         await doors.arrival()
     assert stateless.run.status == "error"
-    assert "shut down" in stateless.values["__error__"]["message"]
+    assert "shut down" in said(stateless)["__error__"]["message"]
     doors.open()
     async with stage(path, {"steps": doors.graph}) as at:
         (ended,) = await finished(at, thread)
@@ -451,5 +573,5 @@ async def test_a_background_run_without_a_thread_begins_anew_after_a_crash(path:
     async with stage(left, {"steps": doors.graph}) as at:
         again = at.dispatcher.live(live.run.run_id)
         await again.settled()
-        assert again.values == {"log": ["in", "step1", "step2", "step3"]}
+        assert said(again) == {"log": ["in", "step1", "step2", "step3"]}
         assert await at.runs.find(None, live.run.run_id) is None

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import pytest
+
+from agent_server.ended import EndedRuns
 from agent_server.lanes import Job
 from agent_server.live import LiveRun
 from agent_server.orders import RunBody, run_from
-from agent_server.register import MAX_BYTES, MAX_ENDED, Register
+from agent_server.register import Register
+from checkpoint import MsgpackSerializer
 from tests.agent_server.database import Clock
 from tests.agent_server.stage import assistant_of
 
 
-def job(thread_id: str = "thread") -> Job:
+def register_of() -> Register:
+    return Register(
+        EndedRuns(MsgpackSerializer(), retention=10.0, max_bytes=1 << 20, clock=Clock())
+    )
+
+
+def job(thread_id: str | None = "thread") -> Job:
     body, assistant = RunBody(assistant_id="agent"), assistant_of("agent")
     run = run_from(body, assistant, thread_id=thread_id, now=0.0)
     return Job(LiveRun(run), row=True, begun=False)
 
 
 def test_an_open_run_is_known_by_its_id_and_its_thread() -> None:
-    register, one = Register(10.0, Clock()), job()
+    register, one = register_of(), job()
     register.add(one)
     register.lane("thread").add(one)
     assert register.live(one.run_id) is one.live
@@ -27,44 +37,30 @@ def test_an_open_run_is_known_by_its_id_and_its_thread() -> None:
     assert list(register) == [one]
 
 
-def test_an_ended_run_is_no_job_and_known_until_the_retention_is_over() -> None:
-    clock = Clock()
-    register, one = Register(10.0, clock), job()
+def test_an_ended_run_is_no_job_any_more() -> None:
+    register, one = register_of(), job()
     register.add(one)
     register.remove(one, keep=True)
-    assert (len(register), register.job(one.run_id)) == (0, None)
-    assert register.live(one.run_id) is one.live
-    clock.now += 11
-    assert register.live(one.run_id) is None
+    assert (len(register), register.job(one.run_id), register.live(one.run_id)) == (0, None, None)
 
 
-def test_a_run_that_is_not_to_be_kept_is_not() -> None:
-    register, one = Register(10.0, Clock()), job()
+@pytest.mark.parametrize(
+    ("thread_id", "keep", "known"),
+    [(None, True, True), (None, False, False), ("thread", True, False)],
+)
+def test_what_nobody_else_knows_of_an_ended_run_is_kept(
+    thread_id: str | None, keep: bool, known: bool
+) -> None:
+    register, one = register_of(), job(thread_id)
     register.add(one)
-    register.remove(one, keep=False)
-    assert register.live(one.run_id) is None
-
-
-def test_only_so_many_ended_runs_are_known_and_the_newest_stay() -> None:
-    register, jobs = Register(10.0, Clock()), [job() for _ in range(MAX_ENDED + 3)]
-    for each in jobs:
-        register.add(each)
-        register.remove(each, keep=True)
-    known = [register.live(each.run_id) is not None for each in jobs]
-    assert known == [False] * 3 + [True] * MAX_ENDED
-
-
-def test_only_so_much_is_held_in_memory_and_the_newest_stays() -> None:
-    register, jobs = Register(10.0, Clock()), [job() for _ in range(4)]
-    for each in jobs:
-        each.live.settle("success", {"text": "x" * (MAX_BYTES // 3)})
-        register.add(each)
-        register.remove(each, keep=True)
-    assert [register.live(each.run_id) is not None for each in jobs] == [False, False, True, True]
+    assert register.ended(one.run_id) is None
+    one.live.settle("success", b"{}")
+    register.remove(one, keep=keep)
+    assert (register.ended(one.run_id) is not None) is known
 
 
 def test_a_lane_goes_with_its_last_run() -> None:
-    register, one = Register(10.0, Clock()), job()
+    register, one = register_of(), job()
     register.add(one)
     register.lane("thread").add(one)
     one.state = "waiting"
@@ -75,21 +71,10 @@ def test_a_lane_goes_with_its_last_run() -> None:
 
 
 def test_a_run_that_was_pulled_lets_the_others_pass() -> None:
-    register, first, second = Register(10.0, Clock()), job(), job()
+    register, first, second = register_of(), job(), job()
     for each in (first, second):
         each.state = "waiting"
         register.add(each)
         register.lane("thread").add(each)
     register.pull(first)
     assert register.take("thread") is second
-
-
-def test_what_ended_on_a_deleted_thread_is_not_known_any_more() -> None:
-    register, ended, opened, other = Register(10.0, Clock()), job(), job(), job("other")
-    for each in (ended, opened, other):
-        register.add(each)
-    for each in (ended, other):
-        register.remove(each, keep=True)
-    register.forget_thread("thread")
-    known = [register.live(each.run_id) for each in (ended, opened, other)]
-    assert known == [None, opened.live, other.live]

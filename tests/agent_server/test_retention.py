@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from agent_server.left_rows import find_answer
 from agent_server.records import Run
 from tests.agent_server.database import Clock
 from tests.agent_server.harness import graphs
@@ -28,14 +29,16 @@ async def test_events_are_forgotten_when_their_time_is_over(tmp_path: Path) -> N
         await at.dispatcher.sweep()
         assert await left(at, [early, late]) == [False, True]
         assert (await at.runs.get(thread, early.run_id)).status == "success"
-        assert at.dispatcher.live(early.run_id) is None
+        assert await at.tables.read(lambda db: find_answer(db, early.run_id)) is None
+        assert await at.tables.read(lambda db: find_answer(db, late.run_id)) is not None
 
 
 async def test_the_oldest_events_go_first_when_all_are_too_many(tmp_path: Path) -> None:
     async with stage(tmp_path / "db", {"agent": graphs.agent}) as at:
         thread = await at.thread()
-        runs = [(await at.end("agent", {"topic": "x"}, thread)).run for _ in range(3)]
-        size = await at.saver.events.size(runs[-1].run_id)
+        lives = [await at.end("agent", {"topic": "x"}, thread) for _ in range(3)]
+        runs = [live.run for live in lives]
+        size = await at.saver.events.size(runs[-1].run_id) + len(lives[-1].answer)
     async with stage(tmp_path / "db", {"agent": graphs.agent}, retention_bytes=2 * size + 9) as at:
         await at.dispatcher.sweep()
         assert await left(at, runs) == [False, True, True]

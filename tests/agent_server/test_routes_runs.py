@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Annotated, Any, TypedDict
 
 import httpx
 import pytest
 
-from actors import START, Runtime, StateGraph
+from actors import START, Runtime, StateGraph, interrupt
+from agent_server.left_rows import drop_answers
 from agent_server.routes.runs import MAX_BATCH
 from checkpoint import new_id
 from tests.agent_server.harness import graphs
@@ -388,3 +390,90 @@ async def test_a_graph_gets_its_context_from_request_and_assistant_and_no_more_t
         assert await who(made["assistant_id"]) == "assistant"
         assert await who(made["assistant_id"], config={"configurable": {"who": "me"}}) == "me"
         assert await who(made["assistant_id"], context={"who": "me"}) == "me"
+
+
+# --- joining late -------------------------------------------------------------------------------
+
+
+class Whole(TypedDict, total=False):
+    seen: str
+    asked: str
+    log: Annotated[list[str], operator.add]
+
+
+class Part(TypedDict, total=False):
+    seen: str
+
+
+def asking(*, beside: bool = False) -> Any:
+    """Asks, and shows only a part of its state; with another node at the same time."""
+
+    def ask(state: Whole) -> Whole:
+        return {"asked": interrupt({"ok?": state["seen"]}), "log": ["ask"]}
+
+    def other(state: Whole) -> Whole:
+        return {"log": ["other"], "seen": "beside"}
+
+    builder = StateGraph(Whole, output_schema=Part).add_node(ask).add_edge(START, "ask")
+    if beside:
+        builder.add_node(other).add_edge(START, "other")
+    return builder.compile()
+
+
+@pytest.mark.parametrize(
+    ("graph", "given"),
+    [
+        ("asking", {"seen": "a"}),
+        ("beside", {"seen": "a"}),
+        ("agent", {"topic": "x"}),
+        ("fail", {"topic": "x"}),
+    ],
+)
+async def test_a_late_join_answers_what_wait_did(
+    tmp_path: Path, graph: str, given: dict[str, Any]
+) -> None:
+    served = {
+        "agent": graphs.agent,
+        "fail": graphs.fail,
+        "asking": asking(),
+        "beside": asking(beside=True),
+    }
+    async with serving(tmp_path, served) as server:
+        thread = await thread_of(server)
+        answer = await post(server, f"/threads/{thread}/runs/wait", body(graph, given))
+        here = answer.headers["content-location"]
+        assert ("__interrupt__" in answer.json()) == (graph in ("asking", "beside"))
+        assert (await server.http.get(f"{here}/join")).content == answer.content
+        # another run goes on from there
+        await post(server, f"/threads/{thread}/runs/wait", body("agent", {"topic": "later"}))
+        assert (await server.http.get(f"{here}/join")).content == answer.content
+    async with serving(tmp_path, served) as server:
+        assert (await server.http.get(f"{here}/join")).content == answer.content
+
+
+async def test_a_very_late_join_answers_what_the_checkpoint_tells(tmp_path: Path) -> None:
+    async with serving(tmp_path, {"asking": asking()}) as server:
+        thread = await thread_of(server)
+        answer = await post(server, f"/threads/{thread}/runs/wait", body("asking", {"seen": "a"}))
+        here = answer.headers["content-location"]
+        run_id = here.rpartition("/")[2]
+        await server.services.tables.write(lambda db: drop_answers(db, [run_id]))
+        assert (await server.http.get(f"{here}/join")).json() == answer.json()
+
+
+async def test_a_step_that_takes_too_long_is_a_timeout(tmp_path: Path) -> None:
+    stuck, doors = StateGraph(Whole), Doors()
+
+    async def wait(state: Whole) -> Whole:
+        await doors.pass_by("wait")
+        return {}
+
+    graph = stuck.add_node(wait).add_edge(START, "wait").compile()
+    graph.step_timeout = 0.01
+    async with serving(tmp_path, {"stuck": graph}) as server:
+        thread = await thread_of(server)
+        answer = await post(server, f"/threads/{thread}/runs/wait", body("stuck", {}))
+        assert answer.json()["__error__"]["error"] == "StepTimeoutError"
+        (run,) = await server.ask("GET", f"/threads/{thread}/runs?status=timeout")
+        assert run["status"] == "timeout"
+        assert (await server.ask("GET", f"/threads/{thread}"))["status"] == "error"

@@ -16,12 +16,9 @@ from agent_server.run_rows import (
     add_run,
     begin_run,
     delete_runs,
-    drop_webhook,
     end_run,
     find_run,
     has_open_runs,
-    keep_webhook,
-    kept_webhooks,
     list_runs,
     note_crash,
     open_rows,
@@ -133,20 +130,6 @@ async def test_open_runs_come_in_the_order_of_their_turns(tables: SqliteTables) 
     await tables.write(unit)
 
 
-async def test_a_webhook_is_kept_until_it_is_dropped(tables: SqliteTables) -> None:
-    made = run(webhook="https://host.example/x")
-
-    def unit(db: sqlite3.Connection) -> None:
-        add_run(db, made)
-        assert kept_webhooks(db) == []
-        keep_webhook(db, made.run_id, b"{}")
-        assert kept_webhooks(db) == [(made.run_id, "https://host.example/x", b"{}")]
-        drop_webhook(db, made.run_id)
-        assert kept_webhooks(db) == []
-
-    await tables.write(unit)
-
-
 async def test_what_every_run_asks_looks_at_few_rows(tables: SqliteTables) -> None:
     """However many runs a thread has had: the plans use indexes, and sort nothing."""
     statements = [
@@ -155,9 +138,8 @@ async def test_what_every_run_asks_looks_at_few_rows(tables: SqliteTables) -> No
         "SELECT id FROM server_run WHERE status = 'rollback'",
         "SELECT id FROM server_run WHERE thread = 'a' ORDER BY created DESC, rowid DESC LIMIT 9",
         "SELECT id FROM server_run WHERE events_until <= 5 ORDER BY events_until LIMIT 9",
-        "SELECT id FROM server_run WHERE webhook IS NOT NULL",
     ]
-    indexes = ["open", "open", "undone", "thread", "events", "webhook"]
+    indexes = ["open", "open", "undone", "thread", "events"]
 
     def plans(db: sqlite3.Connection) -> list[str]:
         return [

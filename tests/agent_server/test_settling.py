@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any, TypedDict
 
 import pytest
 
+from actors import START, StateGraph
 from agent_server.errors import OverloadedError
+from checkpoint import register_type
 from tests.agent_server.harness import graphs
-from tests.agent_server.stage import Stage, stage
+from tests.agent_server.stage import Stage, said, stage
 
 SERVED = {"agent": graphs.agent}
 
@@ -50,7 +53,7 @@ async def test_an_end_that_cannot_be_written_is_told_and_written_later(tmp_path:
         await refuse(at, "UPDATE")
         await mend.begun.wait()
         assert (await live.settled()).status == "error"
-        assert live.values["__error__"]["error"] == "DatabaseError"
+        assert said(live)["__error__"]["error"] == "DatabaseError"
         assert (await at.runs.get(thread, live.run.run_id)).status == "running"
         following = await at.start("agent", {"topic": "y"}, thread)
         assert not following.is_settled
@@ -90,4 +93,64 @@ async def test_what_is_told_of_an_end_is_written_and_synced_before(tmp_path: Pat
         thread = await at.thread()
         live = await at.end("agent", {"topic": "x"}, thread)
         row, shown = await at.runs.get(thread, live.run.run_id), await at.threads.get(thread)
-        assert (row.status, shown.status, shown.values) == ("success", "idle", live.values)
+        assert (row.status, shown.status, shown.values) == ("success", "idle", said(live))
+
+
+# --- values that cannot be shown ----------------------------------------------------------------
+
+
+class Broken:
+    """A value that can be stored, and not shown."""
+
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
+register_type(
+    Broken, name="tests.Broken", encode=lambda value: None, decode=lambda stored: Broken()
+)
+
+
+class Outward(TypedDict, total=False):
+    seen: str
+
+
+class Inward(Outward, total=False):
+    hidden: Any
+
+
+def broken(where: str, output: type | None = None) -> Any:
+    """A graph that leaves such a value in this key."""
+
+    def node(state: Inward) -> dict[str, Any]:
+        return {"seen": "fine"} | {where: Broken()}
+
+    builder = StateGraph(Inward, output_schema=output or Inward).add_node(node)
+    return builder.add_edge(START, "node").compile()
+
+
+@pytest.mark.parametrize("on_thread", [True, False])
+async def test_final_values_that_cannot_be_shown_are_the_runs_error(
+    tmp_path: Path, on_thread: bool
+) -> None:
+    async with stage(tmp_path / "db", {"broken": broken("seen"), **SERVED}) as at:
+        thread = await at.thread() if on_thread else None
+        live = await at.end("broken", {}, thread)
+        assert live.run.status == "error"
+        assert said(live)["__error__"]["error"] == "UnshowableError"
+        assert "Broken cannot be shown as JSON" in said(live)["__error__"]["message"]
+        if thread is not None:
+            shown = await at.threads.get(thread)
+            assert (shown.status, shown.error) == ("error", said(live)["__error__"])
+            assert (await at.end("agent", {"topic": "x"}, thread)).run.status == "success"
+
+
+async def test_a_state_that_cannot_be_shown_is_the_runs_error_though_its_answer_can(
+    tmp_path: Path,
+) -> None:
+    async with stage(tmp_path / "db", {"broken": broken("hidden", Outward)}) as at:
+        live = await at.end("broken", {}, await at.thread())
+        assert live.run.status == "error"
+        assert said(live)["__error__"] == live.run.error
+        alone = await at.end("broken", {})
+        assert (alone.run.status, said(alone)) == ("success", {"seen": "fine"})

@@ -20,7 +20,7 @@ def job(*, begun: bool = False, attempt: int = 0, delay: float | None = None) ->
 def test_a_run_waits_from_its_asking_to_its_turn_and_runs_until_its_end() -> None:
     tally, one = Tally(), job()
     tally.began(one, 103.0)
-    one.live.settle("success", {})
+    one.live.settle("success", b"{}")
     tally.over(one, 110.0)
     assert (tally.queue_seconds.total, tally.run_seconds.total) == (3.0, 7.0)
     assert tally.ended == {"success": 1}
@@ -42,6 +42,6 @@ def test_another_attempt_after_a_crash_has_not_waited_since_the_run_was_asked_fo
 
 def test_one_that_never_had_its_turn_has_not_run() -> None:
     tally, one = Tally(), job()
-    one.live.settle("interrupted", {})
+    one.live.settle("interrupted", b"{}")
     tally.over(one, 110.0)
     assert (tally.ended["interrupted"], tally.run_seconds.total) == (1, 0)

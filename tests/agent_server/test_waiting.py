@@ -49,7 +49,7 @@ async def test_headers_come_at_once_and_the_values_when_the_run_has_ended() -> N
         assert start["status"] == 200
         assert (b"location", b"/here") in start["headers"]
         assert client.sent.empty()
-        live.settle("success", {"text": "é"})
+        live.settle("success", '{"text":"é"}'.encode())
         await serving
     body = client.sent.get_nowait()
     assert (body["body"], body["more_body"]) == ('{"text":"é"}'.encode(), False)
@@ -63,13 +63,13 @@ async def test_signs_of_life_are_white_space_before_the_json() -> None:
         await client.sent.get()
         pieces = [await client.sent.get() for _ in range(3)]
         assert [piece["body"] for piece in pieces] == [b"\n"] * 3
-        live.settle("success", [])
+        live.settle("success", b"{}")
         await serving
 
 
 async def test_a_run_that_has_ended_is_answered_without_waiting() -> None:
     live, client = live_run(), Client()
-    live.settle("error", {"__error__": {"error": "E", "message": "m"}})
+    live.settle("error", b'{"__error__":{"error":"E","message":"m"}}')
     async with Supervisor() as supervisor:
         await serve(answer_for(live, supervisor), client)
     client.sent.get_nowait()

@@ -13,7 +13,7 @@ import pytest
 from agent_server.errors import InvalidError
 from agent_server.webhooks import PAUSES, Webhooks
 from tests.agent_server.harness import graphs
-from tests.agent_server.stage import Stage, stage
+from tests.agent_server.stage import Doors, Stage, said, stage
 
 
 class Receiver:
@@ -83,7 +83,7 @@ async def at(tmp_path: Path, pauses: Pauses) -> AsyncIterator[Stage]:
 
 async def unsent(at: Stage) -> int:
     def unit(db: Any) -> int:
-        return db.execute("SELECT count(webhook) FROM server_run").fetchone()[0]
+        return db.execute("SELECT count(*) FROM server_webhook").fetchone()[0]
 
     return await at.tables.read(unit)
 
@@ -104,7 +104,7 @@ async def test_the_end_of_a_run_is_posted_with_its_values(at: Stage, receiver: R
     assert headers["content-type"] == "application/json"
     assert (told["run_id"], told["thread_id"]) == (live.run.run_id, thread)
     assert (told["status"], told["error"]) == ("success", None)
-    assert told["values"] == live.values
+    assert told["values"] == said(live)
     await sent(at)
     assert await unsent(at) == 0
 
@@ -212,3 +212,64 @@ async def test_addresses_that_are_private_by_their_text_are_refused_at_once(
     webhooks.check("https://example.com/x")
     webhooks.check(None)
     Webhooks(at.tables, allow_private=True).check(f"http://{host}/x")
+
+
+@pytest.mark.parametrize("background", [True, False])
+async def test_that_of_a_run_without_a_thread_outlives_the_process_too(
+    tmp_path: Path, receiver: Receiver, background: bool
+) -> None:
+    path, never = tmp_path / "server.db", asyncio.Event()
+
+    async def wait_for_ever(seconds: float) -> None:
+        await never.wait()
+
+    served = {"agent": graphs.agent}
+    receiver.statuses = [503]
+    async with stage(path, served, sleep=wait_for_ever, allow_private_webhooks=True) as at:
+        order = at.order("agent", {"topic": "x"}, webhook=receiver.url)
+        accept = at.dispatcher.accept_background if background else at.dispatcher.accept
+        live = await accept(order)
+        first = await receiver.next()
+        assert await at.runs.find(None, live.run.run_id) is None
+    async with stage(path, served, allow_private_webhooks=True) as at:
+        assert await receiver.next() == first
+        assert (first[2]["run_id"], first[2]["status"]) == (live.run.run_id, "success")
+        await sent(at)
+        assert await unsent(at) == 0
+
+
+async def test_that_of_a_run_that_was_rolled_back_is_kept_without_its_row(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    path, doors, never = tmp_path / "server.db", Doors(), asyncio.Event()
+
+    async def wait_for_ever(seconds: float) -> None:
+        await never.wait()
+
+    receiver.statuses = [503]
+    options: Any = {"sleep": wait_for_ever, "allow_private_webhooks": True}
+    async with stage(path, {"steps": doors.graph}, **options) as at:
+        thread = await at.thread()
+        live = await at.start("steps", {"log": []}, thread, webhook=receiver.url)
+        await doors.arrival()
+        await at.dispatcher.cancel(thread, [live.run.run_id], "rollback", wait=True)
+        first = await receiver.next()
+        assert await unsent(at) == 1
+    async with stage(path, {"steps": doors.graph}, allow_private_webhooks=True):
+        assert await receiver.next() == first
+
+
+async def test_one_that_cannot_be_stored_is_sent_all_the_same(
+    at: Stage, receiver: Receiver
+) -> None:
+    await at.tables.write(
+        lambda db: (
+            db.execute(
+                "CREATE TRIGGER full BEFORE INSERT ON server_webhook "
+                "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+            )
+            and None
+        )
+    )
+    live = await at.end("agent", {"topic": "x"}, webhook=receiver.url)
+    assert (await receiver.next())[2]["run_id"] == live.run.run_id

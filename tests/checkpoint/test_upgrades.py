@@ -224,7 +224,7 @@ async def test_tables_whose_upgrade_fails_stay_as_they_were(path: Path) -> None:
 def with_key(part: Part, table: str) -> Part:
     """The next version of a part, in which a table has one more column."""
     statement = f"ALTER TABLE {table} ADD COLUMN more TEXT"
-    upgrades = {part.version: lambda db: db.execute(statement)}
+    upgrades = {**part.upgrades, part.version: lambda db: db.execute(statement)}
     return Part(part.name, part.version + 1, part.tables, upgrades, part.sign)
 
 
