@@ -94,15 +94,7 @@ async def open_services(
         tables = await stack.enter_async_context(server_tables(settings.database))
         served = Graphs(saver, store)
         served.add_all(graphs)
-        system = await stack.enter_async_context(
-            ActorSystem(
-                "server",
-                event_log=saver.events,
-                max_finished=0,
-                ring_bytes=settings.ring_bytes,
-                on_step=on_step,
-            )
-        )
+        system = await stack.enter_async_context(_system(settings, saver, on_step))
         assistants = Assistants(tables, served.ids, time.time)
         await assistants.ensure_defaults()
         threads = Threads(tables, saver, time.time, lifetime=_lifetime(file))
@@ -155,6 +147,19 @@ def sweepers_of(
     return (
         thread_sweeper(threads, interval=interval(file.checkpointer.ttl)),
         store_sweeper(store, interval=interval(file.store.ttl)),
+    )
+
+
+def _system(
+    settings: Settings, saver: SqliteSaver, on_step: Callable[[float], object] | None
+) -> ActorSystem:
+    """It keeps no ended run: those are in the database, or with the dispatcher."""
+    return ActorSystem(
+        "server",
+        event_log=saver.events,
+        max_finished=0,
+        ring_bytes=settings.ring_bytes,
+        on_step=on_step,
     )
 
 
