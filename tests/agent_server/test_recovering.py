@@ -21,10 +21,10 @@ from agent_server.ended import PastRun
 from agent_server.endings import Endings
 from agent_server.finding import find_run
 from agent_server.live import LiveRun
-from agent_server.protocol import Filter
 from agent_server.readers import Look, RunReader
 from agent_server.records import Run
 from agent_server.run_rows import add_run
+from agent_server.subscriptions import Filter
 from agent_server.thread_notices import ThreadNotices
 from agent_server.thread_rows import mark_thread
 from streaming import Event, RunFailed, RunFinished
@@ -168,7 +168,7 @@ async def test_readers_of_a_run_that_was_given_up_end_with_its_error(
 async def test_a_session_on_its_thread_hears_that_it_failed(path: Path, deadly: Run) -> None:
     wanted = Filter(frozenset({"lifecycle"}))
     async with stage(path, SERVED) as at:
-        notices = ThreadNotices(at, deadly.thread_id, wanted)  # type: ignore[arg-type]
+        notices = ThreadNotices(at, deadly.thread_id, wanted.shows)  # type: ignore[arg-type]
         told = [(await anext(notices))["params"]["data"] for _ in range(2)]
         notices.close()
     assert [each["event"] for each in told] == ["running", "failed"]
