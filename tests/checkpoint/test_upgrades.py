@@ -138,6 +138,7 @@ async def test_a_file_that_others_use_is_not_upgraded_under_them(path: Path) -> 
 DIES = """
 import os, signal, sqlite3, sys
 from pathlib import Path
+from agent_server.tables import SERVER
 from checkpoint import Part, SqliteTables
 from checkpoint.schema import prepare_file
 from checkpoint.upgrades import FileSchema
@@ -153,7 +154,7 @@ path = Path(sys.argv[1])
 if sys.argv[2] == "file":
     prepare_file(path, FileSchema(1, {0: dies}))
 else:
-    SqliteTables(path, Part("server", 2, (), {1: dies})).open()
+    SqliteTables(path, Part("server", SERVER.version + 1, (), {SERVER.version: dies})).open()
 """
 
 
