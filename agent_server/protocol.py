@@ -3,6 +3,7 @@
     lifecycle         running, completed, failed or interrupted; of subgraphs: started, completed
     values, updates, custom, tasks, checkpoints     as the stream modes show them
     messages          message-start, content-block-start, -delta, -finish, message-finish
+    tools             tool-started, and tool-finished or tool-error
     input.requested   an interrupt that waits for an answer; channel `input`
     gap               events that are lost: `lost`, how many, if that is known; on all channels
 
@@ -11,7 +12,7 @@ Pure: events of runs go in, in order, what is to be sent comes out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -28,6 +29,7 @@ from streaming import (
     TaskFailed,
     TaskFinished,
     TaskInterrupted,
+    TaskStarted,
     Token,
     project,
 )
@@ -35,6 +37,7 @@ from streaming import (
 from .failures import failure_json
 from .messages import added, is_piece, whole_json
 from .shown import shown
+from .tool_calls import ToolCalls
 
 _SHOWN: Final[tuple[StreamMode, ...]] = ("values", "updates", "custom", "checkpoints", "tasks")
 _ENDS: Final = {"success": "completed", "interrupted": "interrupted", "cancelled": "interrupted"}
@@ -86,6 +89,7 @@ class Narrator:
         self._event = Event()
         self._count = 0
         self._gaps = 0
+        self._tools = ToolCalls()
 
     def tell(self, event: Event) -> Iterator[Notice]:
         """What an event is told as."""
@@ -102,7 +106,10 @@ class Narrator:
                 yield self._life("running")
             case TaskInterrupted() if not event.hidden:
                 yield from self._questions(event)
+            case TaskStarted() if not event.hidden:
+                yield from self._of_tools(event, self._tools.begin(event))
             case TaskFinished() | TaskFailed():
+                yield from self._of_tools(event, self._tools.end(event))
                 yield from self._left(event)
             case RunFinished():
                 yield self._life(_ENDS.get(event.status, "completed"))
@@ -150,6 +157,10 @@ class Narrator:
         if ns is not None:
             yield from self._finish_speech(ns)
             yield self._life("completed" if isinstance(event, TaskFinished) else "failed", ns)
+
+    def _of_tools(self, event: Event, told: Iterable[Any]) -> Iterator[Notice]:
+        for data in told:
+            yield self._notice("tools", data, ns=event.ns)
 
     def _questions(self, event: TaskInterrupted) -> Iterator[Notice]:
         for asked in event.interrupts:
