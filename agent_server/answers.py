@@ -53,7 +53,8 @@ def assistant_json(assistant: Assistant) -> Answer:
 
 
 def thread_json(thread: Thread, *, ttl: bool = False) -> Answer:
-    """A thread; once something has happened on it, with what it asks and its last error.
+    """A thread; once something has happened on it, with a whole config, what it asks and its last
+    error.
 
     `ttl`: with its time to live, if it has one.
     """
@@ -68,7 +69,11 @@ def thread_json(thread: Thread, *, ttl: bool = False) -> Answer:
         "values": thread.values,
     }
     if thread.values is not None or thread.error is not None or thread.interrupts:
-        answer |= {"error": thread.error, "interrupts": thread.interrupts}
+        answer |= {
+            "config": {"configurable": {}, **thread.config},
+            "error": thread.error,
+            "interrupts": thread.interrupts,
+        }
     if ttl and thread.ttl is not None:
         answer["ttl"] = {
             "strategy": thread.ttl.strategy,

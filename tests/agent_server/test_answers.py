@@ -110,6 +110,7 @@ def test_a_thread_shows_what_it_asks_once_something_has_happened_on_it() -> None
 
     ran = thread_json(thread(values={"a": 1}))
     assert list(ran) == [*fresh, "error", "interrupts"]
+    assert (fresh["config"], ran["config"]) == ({}, {"configurable": {}})
     assert (ran["error"], ran["interrupts"]) == (None, {})
     failed = thread_json(thread(error={"error": "E", "message": "m"}))
     assert failed["error"] == {"error": "E", "message": "m"}
