@@ -21,7 +21,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 from checkpoint import IndexConfig
 
 from .errors import ConfigFileError, GraphLoadError
-from .loading import load, put_on_path
+from .loading import load, put_on_path, split_target
 from .unheeded import unheeded
 
 logger = logging.getLogger(__name__)
@@ -183,16 +183,19 @@ def _embedder(said: str, base: Path) -> Any:
         ) from error
 
 
-def read_project(config: Path) -> Project:
-    """A project from its langgraph.json.  Raises ConfigFileError."""
+def read_project(config: Path, named: Project | None = None) -> Project:
+    """A project from its langgraph.json, with graphs that are named elsewhere instead of its own.
+
+    Raises ConfigFileError.
+    """
     file = _parsed(config)
-    if not file.graphs:
+    if not file.graphs and named is None:
         raise ConfigFileError(
             f'{config} names no graphs; write "graphs": {{"agent": "./graph.py:graph"}}'
         )
     base = config.parent.resolve()
     return Project(
-        graphs={name: _place(entry) for name, entry in file.graphs.items()},
+        graphs=_places_of(file) if named is None else _whole_places(named),
         base=base,
         file=file,
         folders=tuple(_folders(file.dependencies, base)),
@@ -203,7 +206,7 @@ def read_project(config: Path) -> Project:
 def named_graphs(targets: Sequence[str], base: Path) -> Project:
     """A project of graphs from the command line: "file.py:name", or "id=file.py:name".
 
-    Raises ConfigFileError for two of one name.
+    Raises ConfigFileError for two of one name, GraphLoadError for what names no graph.
     """
     graphs: dict[str, str] = {}
     for target in targets:
@@ -215,7 +218,22 @@ def named_graphs(targets: Sequence[str], base: Path) -> Project:
                 f'"other={place or target}"'
             )
         graphs[graph_id] = place if equals else target
+        split_target(graphs[graph_id])
     return Project(graphs, base.resolve())
+
+
+def _places_of(file: ConfigFile) -> Mapping[str, str]:
+    return {name: _place(entry) for name, entry in file.graphs.items()}
+
+
+def _whole_places(project: Project) -> Mapping[str, str]:
+    """Its graphs' places, wherever they are looked for from."""
+    found: dict[str, str] = {}
+    for graph_id, target in project.graphs.items():
+        place, name = split_target(target)
+        is_file = place.endswith(".py") or "/" in place
+        found[graph_id] = f"{project.base / place}:{name}" if is_file else target
+    return found
 
 
 def _parsed(config: Path) -> ConfigFile:

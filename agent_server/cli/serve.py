@@ -6,12 +6,13 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from agent_server.errors import ConfigFileError
 from agent_server.project import CONFIG_NAME, Project, named_graphs, read_project
 
 if TYPE_CHECKING:
@@ -29,10 +30,14 @@ Level = Annotated[Literal["debug", "info", "warning", "error"] | None, typer.Opt
 
 
 def project_of(graphs: list[str] | None, config: Path | None) -> Project:
-    """What to serve.  Raises ConfigFileError."""
-    if graphs and config is None:
-        return named_graphs(graphs, Path.cwd())
-    return read_project(config or Path(CONFIG_NAME))
+    """What to serve; graphs that are named take the place of those in the file.
+
+    Raises ConfigFileError, and GraphLoadError for what names no graph.
+    """
+    named = named_graphs(graphs, Path.cwd()) if graphs else None
+    if named is not None and config is None:
+        return named
+    return read_project(config or Path(CONFIG_NAME), named)
 
 
 def serve(
@@ -110,29 +115,48 @@ def dev(
 ) -> None:
     """Serve graphs, and begin anew when a file of theirs has changed."""
     from agent_server.cli.reload import Reloader
+    from agent_server.lock import hold
     from agent_server.serving import listen
     from agent_server.settings import Settings
 
+    if graphs:
+        named_graphs(graphs, Path.cwd())  # no change of a file mends what is wrong there
+    project = _readable(graphs, config)
     os.environ.setdefault("UNDERSTUDY_DRAIN", "2")  # a change should be seen soon
-    settings = Settings.read(host=host, port=port, database=database, log_level=log_level)
+    given = {"host": host, "port": port, "database": database, "log_level": log_level}
+    settings = Settings.read(**_with_env(given, project))
+    with hold(settings.database):
+        pass  # nor that another server has it
     options = {"--config": config, "--database": database, "--log-level": log_level}
     arguments = [f"{name}={value}" for name, value in options.items() if value is not None]
     with listen(settings.host, settings.port) as listener:
-        Reloader([*arguments, *(graphs or [])], listener, _watched(graphs, config)).run()
+        Reloader([*arguments, *(graphs or [])], listener, _watched(project, config)).run()
 
 
-def _watched(graphs: list[str] | None, config: Path | None) -> list[Path]:
+def _readable(graphs: list[str] | None, config: Path | None) -> Project | None:
+    """The project, or None while its file is broken."""
+    try:
+        return project_of(graphs, config)
+    except ConfigFileError:
+        return None
+
+
+def _with_env(given: Mapping[str, Any], project: Project | None) -> Mapping[str, Any]:
+    """Settings as the server reads them, without changing the environment that it begins with."""
+    env: Mapping[str, str] = {} if project is None else project.env
+    names = {name: f"UNDERSTUDY_{name.upper()}" for name in given}
+    said = {name: env[key] for name, key in names.items() if key in env and key not in os.environ}
+    return {name: said.get(name) if value is None else value for name, value in given.items()}
+
+
+def _watched(project: Project | None, config: Path | None) -> list[Path]:
     """Folders whose files make up the project; as far as they can be told while it is broken."""
-    from agent_server.errors import ConfigFileError
-
     base = (config or Path(CONFIG_NAME)).parent.resolve()
     if not base.is_dir():
         raise ConfigFileError(
             f"{config} cannot be there: {base} is no folder; give another --config"
         )
-    try:
-        project = project_of(graphs, config)
-    except ConfigFileError:
+    if project is None:
         return [base]
     files = (project.base / target.rpartition(":")[0] for target in project.graphs.values())
     folders = {base, *project.folders, *(file.parent.resolve() for file in files)}

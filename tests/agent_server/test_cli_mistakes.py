@@ -15,6 +15,7 @@ import pytest
 
 from agent_server.cli import main
 from agent_server.errors import PortInUseError, SettingsError
+from agent_server.lock import hold
 from agent_server.serving import listen
 from agent_server.settings import Settings
 from tests.agent_server.harness.commands import talking
@@ -30,6 +31,7 @@ def here(tmp_path: Path) -> Iterator[None]:
     with contextlib.chdir(tmp_path):
         yield
     sys.argv[:], sys.path[:] = arguments, path
+    os.environ.pop("UNDERSTUDY_DRAIN", None)
     for name in {"graph", "graphs", "seven"} - modules:
         sys.modules.pop(name, None)
 
@@ -128,6 +130,31 @@ def test_what_is_wrong_in_langgraph_json_is_named_as_it_stands_there(
 def test_dev_does_not_wait_where_no_file_can_come(capsys: pytest.CaptureFixture[str]) -> None:
     said = complaint(capsys, "dev", "--config", "gone/langgraph.json", "--port", "0")
     assert said.startswith("gone/langgraph.json cannot be there: ")
+
+
+@pytest.mark.parametrize(
+    ("graphs", "told"),
+    [
+        (["graph.py"], "'graph.py' names no graph; write the file, a colon and the variable"),
+        (["a.py:graph", "b.py:graph"], "two graphs are called 'graph'"),
+        (["a.py:graph", "--database", "."], "database='.' is a folder"),
+    ],
+)
+def test_dev_does_not_wait_for_a_file_where_the_command_is_wrong(
+    capsys: pytest.CaptureFixture[str], graphs: list[str], told: str
+) -> None:
+    assert complaint(capsys, "dev", *graphs, "--port", "0").startswith(told)
+
+
+def test_dev_does_not_wait_for_a_file_where_another_server_has_the_database(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / ".env").write_text("UNDERSTUDY_DATABASE=other.db\n")
+    config = {"graphs": {"a": "a.py:a"}, "env": ".env"}
+    (tmp_path / "langgraph.json").write_text(json.dumps(config))
+    with hold(tmp_path / "other.db"):
+        said = complaint(capsys, "dev", "--port", "0")
+    assert said.startswith("the database other.db is in use by the server with process id ")
 
 
 def test_a_variable_that_looks_like_a_setting_is_not_passed_over() -> None:

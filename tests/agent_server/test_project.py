@@ -130,6 +130,20 @@ def test_named_graphs_are_called_as_their_variable_or_as_they_are_told(tmp_path:
     assert project.graphs == {"agent": "a.py:agent", "other": "b.py:agent"}
 
 
+def test_named_graphs_take_the_place_of_those_in_a_file_and_leave_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    file = config(tmp_path / "there", graphs={}, env={"A": "1"})
+    named = named_graphs(["graph.py:one", "two=package.module:graph"], tmp_path)
+    project = read_project(file, named)
+    assert project.graphs == {"one": f"{tmp_path}/graph.py:one", "two": "package.module:graph"}
+    assert (project.env, project.base) == ({"A": "1"}, tmp_path / "there")
+
+
+def test_what_names_no_graph_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(GraphLoadError, match=r"'graph\.py' names no graph"):
+        named_graphs(["graph.py"], tmp_path)
+
+
 def test_two_of_one_name_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigFileError, match=r'two graphs are called .*"other=b.py:graph"'):
         named_graphs(["a.py:graph", "b.py:graph"], tmp_path)
