@@ -9,6 +9,7 @@ VENV   ?= .venv
 ARGS   ?=
 QUICK  ?=
 KILLS  ?= 300
+INPUTS ?= 100000
 
 BIN := $(VENV)/bin
 PACKAGES := actors agent_server checkpoint streaming
@@ -30,11 +31,11 @@ demo: $(VENV)/.core ## a chat that is killed and goes on where it stopped
 test: $(VENV)/.test ## the whole test suite
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
-faults: $(VENV)/.test ## kills, failing disks, damaged files: all of them, and KILLS=300 at random
-	FAULT_KILLS=$(KILLS) $(BIN)/python -m pytest tests/faults -n auto --dist load $(ARGS)
+faults: $(VENV)/.test ## kills, failing disks, damaged files: all of them, KILLS=300 at random, and INPUTS=100000 of hostile bytes
+	FAULT_KILLS=$(KILLS) FAULT_INPUTS=$(INPUTS) $(BIN)/python -m pytest tests/faults -n auto --dist load $(ARGS)
 
-faults-long: ## the same with 10,000 kills at random
-	$(MAKE) faults KILLS=10000
+faults-long: ## the same with 10,000 kills at random and 10,000,000 inputs
+	$(MAKE) faults KILLS=10000 INPUTS=10000000
 
 acceptance: $(VENV)/.acceptance $(CLIENTS:%=%/node_modules/.package-lock.json) ## the JavaScript clients against a real server
 	$(BIN)/python -m pytest acceptance $(ARGS)

@@ -13,7 +13,13 @@ from dataclasses import fields, replace
 from typing import Any, cast
 
 import streaming
-from checkpoint import Decoder, Saver, SerializationError, Serializer
+from checkpoint import (
+    Decoder,
+    DeserializationError,
+    Saver,
+    SerializationError,
+    Serializer,
+)
 from streaming import (
     CheckpointSaved,
     Custom,
@@ -127,16 +133,28 @@ class SerializedEvents:
         return saved is not None and saved.values is None and self._layout.at(event.ns) is not None
 
     def decode(self, data: bytes) -> Event:
-        """The event that `encode` was given, a step's state left out."""
-        stored: tuple[int, list[Any]] = self._serializer.loads(data)
-        number, values = stored
-        kind: type[Event] = _KINDS[number]
-        event = kind(**dict(zip(_FIELDS[kind], values, strict=True)))
-        if isinstance(event, StepCommitted):
-            saved: Any = event.checkpoint
-            if saved is not None:
-                event.checkpoint = CheckpointSaved(**dict(zip(_SAVED, saved, strict=True)))
-        return event
+        """The event that `encode` was given, a step's state left out.
+
+        Raises DeserializationError for bytes of no event.
+        """
+        stored = self._serializer.loads(data)
+        try:
+            return _event_of(*stored)
+        except Exception as error:  # hostile bytes make anything raise anything
+            raise DeserializationError(
+                f"{len(data)} bytes are no event ({type(error).__name__}): they are damaged, or a "
+                "newer version wrote them; upgrade understudy, or restore them from a backup"
+            ) from error
+
+
+def _event_of(number: int, values: list[Any]) -> Event:
+    kind = _KINDS[number]
+    event = kind(**dict(zip(_FIELDS[kind], values, strict=True)))
+    if isinstance(event, StepCommitted):
+        saved: Any = event.checkpoint
+        if saved is not None:
+            event.checkpoint = CheckpointSaved(**dict(zip(_SAVED, saved, strict=True)))
+    return event
 
 
 def _plain(saved: CheckpointSaved | None) -> list[Any] | None:

@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 from .errors import DeserializationError, SerializationError
+from .wording import named
 
 # Kinds with items of a fixed size, and the unit of datetimes; nothing that numpy would interpret.
 _DTYPE = r"[<>|=][biufcSUVmM][0-9]{1,9}(\[[0-9]{0,9}[a-zA-Zμ]{1,7}\])?"
@@ -74,7 +75,7 @@ def _dtype_to(value: Any) -> str:
 def _dtype_from(text: Any) -> Any:
     if not isinstance(text, str) or re.fullmatch(_DTYPE, text) is None:
         raise DeserializationError(
-            f"{text!r:.80} is no dtype of a stored array: the bytes are damaged; "
+            f"{named(text)} is no dtype of a stored array: the bytes are damaged; "
             "restore them from a backup"
         )
     numpy: Any = sys.modules["numpy"]

@@ -21,6 +21,7 @@ from uuid import UUID
 
 from .codes import BYTEARRAY, ZONE
 from .errors import DeserializationError, SerializationError
+from .wording import named
 from .zones import key_of_zone, zone_of_key
 
 Pack = Callable[[Any], bytes]
@@ -40,7 +41,7 @@ def expect(kind: type[Any], value: Any) -> Any:
     """The value, if it is of this very type, as what we wrote is; else DeserializationError."""
     if type(value) is not kind:
         raise DeserializationError(
-            f"{value!r:.80} stands where a {kind.__name__} belongs: the bytes are damaged; "
+            f"{named(value)} stands where a {kind.__name__} belongs: the bytes are damaged; "
             "restore them from a backup"
         )
     return value

@@ -12,11 +12,13 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 import msgpack  # pyright: ignore[reportMissingTypeStubs]
 
+from .errors import CorruptDataError
 from .ids import id_from_bytes
+from .lengths import check_lengths
 from .record import (
     CheckpointRecord,
     Entry,
@@ -34,6 +36,7 @@ FULL_EVERY = 16
 _SOURCES: tuple[Source, ...] = ("input", "loop", "update", "fork")
 _pack: Callable[[Any], bytes] = cast(Any, msgpack).packb
 _unpack: Callable[[bytes], Any] = partial(cast(Any, msgpack).unpackb, strict_map_key=False)
+T = TypeVar("T")
 _Packed: TypeAlias = bytes | list[Any]
 _FIELDS = 9
 
@@ -98,7 +101,11 @@ def pack_checkpoint(record: CheckpointRecord, origin: Origin | None, *, full: bo
 
 
 def unpack_checkpoint(data: bytes) -> PackedRow:
-    """The parts of a checkpoint row."""
+    """The parts of a checkpoint row.  Raises CorruptDataError."""
+    return _unpacked(_checkpoint_of, data)
+
+
+def _checkpoint_of(data: bytes) -> PackedRow:
     fields: list[Any] = _unpack(data)
     fields += [None] * (_FIELDS - len(fields))
     _, step, source, created_at, packed, wrote, dropped, unchanged, origin = fields
@@ -127,7 +134,23 @@ def pack_writes(writes: Iterable[tuple[str, Entry]]) -> bytes:
 
 
 def unpack_writes(data: bytes) -> tuple[tuple[str, Entry], ...]:
-    """The pending writes of one task."""
+    """The pending writes of one task.  Raises CorruptDataError."""
+    return _unpacked(_writes_of, data)
+
+
+def _unpacked(read: Callable[[bytes], T], data: bytes) -> T:
+    try:
+        check_lengths(data)
+        return read(data)
+    except Exception as error:  # hostile bytes make any decoder raise anything
+        raise CorruptDataError(
+            f"a row of {len(data)} bytes cannot be read ({type(error).__name__}), though its "
+            "checksum fits: a newer version wrote it, or it was changed; upgrade understudy, or "
+            "restore the database from a backup"
+        ) from error
+
+
+def _writes_of(data: bytes) -> tuple[tuple[str, Entry], ...]:
     flat: list[Any] = _unpack(data)
     return tuple((flat[i], _unpack_entry(flat[i + 1], 0)) for i in range(0, len(flat), 2))
 

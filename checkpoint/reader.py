@@ -16,7 +16,9 @@ from .codecs import BY_CODE
 from .codes import REGISTERED, REMOTE_ERROR, SEALED
 from .errors import DeserializationError, KeyRequiredError, UnknownTypeTagError
 from .failures import remote_from
+from .lengths import check_lengths
 from .registry import Opaque, TypeRegistry
+from .wording import named, told
 
 _msgpack = cast(Any, msgpack)
 _STACK_LEVELS = 4  # `unpackb` takes 40 KB of stack each time, an `Unpacker` has it on the heap
@@ -47,8 +49,14 @@ class Reader:
                 ),
             )
 
+    def checked(self, data: bytes) -> Any:
+        """The value of the bytes, which are looked through first."""
+        check_lengths(data)
+        return self.unpack(data)
+
     def unpack_each(self, data: bytes) -> list[Any]:
-        """The values that stand one after the other."""
+        """The values that stand one after the other; the bytes are looked through first."""
+        check_lengths(data)
         unpacker = _msgpack.Unpacker(
             ext_hook=self._extend,
             strict_map_key=False,
@@ -98,11 +106,11 @@ class Reader:
         """The value of an extension."""
         codec = BY_CODE.get(code)
         if codec is not None:
-            return codec.decode(data, self._next().unpack)
+            return codec.decode(data, self._next().checked)
         if code == REGISTERED:
             return self._registered(data)
         if code == REMOTE_ERROR:
-            return remote_from(self._next().unpack(data))
+            return remote_from(self._next().checked(data))
         if code == SEALED:
             raise KeyRequiredError(
                 f"{len(data)} bytes are encrypted, and this serializer has no key; read them "
@@ -126,15 +134,15 @@ class Reader:
         registration = self._registry.of_name(name)
         if registration is None:
             return self._unregistered(name.decode("utf-8", "surrogatepass"), payload)
-        state = self._next().unpack(payload)
+        state = self._next().checked(payload)
         try:
             return registration.shape.decode(state)
         except DeserializationError:
             raise
         except Exception as error:  # code of a user's class
             raise DeserializationError(
-                f"{state!r:.200} cannot become a {registration.name}: "
-                f"{type(error).__name__}: {error}; mend its decode function, or the class"
+                f"{named(state)} cannot become a {registration.name}: {told(error)}; mend its "
+                "decode function, or the class"
             ) from error
 
     def _unregistered(self, name: str, payload: bytes) -> Opaque:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from .errors import DeserializationError, SerializationError
 from .registry import DEFAULT_REGISTRY, TypeRegistry
+from .wording import shown, told
 from .zones import load_zones_if_used
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class MsgpackSerializer:
         Raises UnknownTypeTagError for a class that is not registered here, and
         DeserializationError for bytes that are damaged, too long or too deep.
         """
-        return self._read(self._reader.unpack, data)
+        return self._read(self._reader.checked, data)
 
     def pack_items(self, values: Sequence[Any]) -> list[bytes]:
         """The bytes of each value on its own, as `dumps` gives them."""
@@ -162,18 +163,15 @@ class MsgpackSerializer:
             raise
         except Exception as error:  # hostile bytes make any decoder raise anything
             raise DeserializationError(
-                f"{len(data)} bytes beginning {data[:16]!r} cannot be read: "
-                f"{type(error).__name__}: {error}; they are damaged or no value of this "
-                "serializer: restore them from a backup"
+                f"{len(data)} bytes beginning {data[:16]!r} cannot be read: {told(error)}; they "
+                "are damaged or no value of this serializer: restore them from a backup"
             ) from error
 
 
 def _not_writable(value: Any, error: Exception) -> SerializationError:
-    from .writer import shown
-
     if isinstance(error, SerializationError):  # one of a registered class, which is a TypeError
         return error
     return SerializationError(
-        f"{shown(value)} cannot be stored: {type(error).__name__}: {error}; it is nested "
+        f"{shown(value)} cannot be stored: {told(error)}; it is nested "
         "too deeply, contains itself, is too large, or was changed meanwhile: store a flat copy"
     )

@@ -19,6 +19,7 @@ from typing import Any, cast
 
 from .errors import DeserializationError
 from .failures import exception_from, exception_to, native_base
+from .wording import named
 
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: a class made by Python code
 State = Mapping[str, Any]
@@ -68,7 +69,7 @@ def _exception(cls: type[BaseException]) -> Shape:
 def _state(cls: type[Any], state: object) -> State:
     if not isinstance(state, dict):
         raise DeserializationError(
-            f"{state!r:.80} stands where the fields of {cls.__qualname__} belong: the bytes are "
+            f"{named(state)} stands where the fields of {cls.__qualname__} belong: the bytes are "
             "damaged, or the class was of another kind; register the old one under its old name"
         )
     return cast(State, state)
@@ -149,7 +150,7 @@ def _member_from(cls: type[Enum], state: str | int) -> Enum:
     member = cls.__members__.get(cast(str, state))
     if member is None:
         raise DeserializationError(
-            f"{cls.__qualname__} has no member {state!r}; add it, or an alias of that name"
+            f"{cls.__qualname__} has no member {named(state)}; add it, or an alias of that name"
         )
     return member
 
@@ -169,6 +170,7 @@ def _is_model(cls: type[Any]) -> bool:
 def _model(cls: Any) -> Shape:
     """Fields, extra values, names of the fields that were set, private attributes."""
     base, known = _base_model(), cls.model_fields
+    factories = _plain_factories(known)
 
     def encode(model: Any) -> list[Any]:
         state = base.__getstate__(model)
@@ -190,7 +192,7 @@ def _model(cls: Any) -> Shape:
             "__pydantic_fields_set__": {*names} & {*known, *(extra or ())},
             "__pydantic_private__": private if private is None else _state(cls, private),
         }
-        _fill(cls, state)
+        _fill(cls, state, factories)
         model = cls.__new__(cls)
         base.__setstate__(model, state)
         return model
@@ -198,7 +200,21 @@ def _model(cls: Any) -> Shape:
     return Shape(encode, decode)
 
 
-def _fill(cls: Any, state: dict[str, Any]) -> None:
+def _plain_factories(fields: Mapping[str, Any]) -> dict[str, Callable[[], Any]]:
+    """Default factories that are called with nothing.
+
+    Known beforehand: pydantic looks at their signatures each time, and compiles those of built-in
+    ones to do so, which must not happen while something is read.
+    """
+    return {
+        name: field.default_factory
+        for name, field in fields.items()
+        if field.default_factory is not None
+        and not getattr(field, "default_factory_takes_validated_data", False)
+    }
+
+
+def _fill(cls: Any, state: dict[str, Any], factories: Mapping[str, Callable[[], Any]]) -> None:
     """Give fields and private attributes that the class has got since their defaults."""
     values: dict[str, Any] = state["__dict__"]
     private: dict[str, Any] = state["__pydantic_private__"] or {}
@@ -208,7 +224,8 @@ def _fill(cls: Any, state: dict[str, Any]) -> None:
         if cls.model_fields[name].is_required():
             raise _missing(cls, name)
     if fields or attributes:
-        fresh = cls.model_construct(**values)
+        made = {name: factories[name]() for name in fields if name in factories}
+        fresh = cls.model_construct(**values, **made)
         state["__dict__"] = values | {name: getattr(fresh, name) for name in fields}
         if cls.__private_attributes__:
             made = {name: getattr(fresh, name) for name in attributes}

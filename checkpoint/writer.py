@@ -10,7 +10,6 @@ is packed and may nest 24 deep, so that 64 levels fit into a thread with two meg
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, cast
@@ -23,6 +22,7 @@ from .codes import BYTEARRAY, REGISTERED, REMOTE_ERROR
 from .errors import SerializationError, UnregisteredTypeError
 from .failures import remote_to
 from .registry import Opaque, Registration, TypeRegistry, can_register, name_head
+from .wording import shown, told
 
 _msgpack = cast(Any, msgpack)
 _FREE_LEVELS = 2
@@ -31,14 +31,6 @@ _PLAIN: tuple[type[Any], ...] = (int, float, str, bytes, list, dict, tuple, set,
 
 # ExtType's own constructor refuses codes below 0, and is slower than that of its base class.
 _extension: Callable[[tuple[int, bytes]], Any] = partial(tuple[Any, ...].__new__, _msgpack.ExtType)
-
-
-def shown(value: Any) -> str:
-    """A short repr for a message, whatever the value."""
-    try:
-        return reprlib.repr(value)
-    except Exception:  # noqa: BLE001 (a class of the user, or an int of too many digits)
-        return f"a value of type {type(value).__qualname__}"
 
 
 def _extended_bytearray(value: bytearray) -> Any:
@@ -141,7 +133,7 @@ class Writer:
         except Exception as error:  # code of a user's class
             raise SerializationError(
                 f"{shown(value)} cannot be stored: taking it apart raised "
-                f"{type(error).__name__}: {error}; mend its encode function or its attributes"
+                f"{told(error)}; mend its encode function or its attributes"
             ) from error
         return _extension((REGISTERED, registration.head + self._next().pack(state)))
 
