@@ -105,6 +105,10 @@ class Reading:
     """Open streams."""
     hub: HubStats
     """The logs of runs that are in memory."""
+    ended: int
+    """Runs without a thread that have ended and can still be read."""
+    ended_bytes: int
+    """What those take, about."""
     commits: int
     commits_per_second: float
 
@@ -120,6 +124,8 @@ def read(counted: Metrics, services: Services) -> Reading:
         tally=runs.tally,
         streams=services.streams.count,
         hub=services.system.stats(),
+        ended=len(services.dispatcher.ended),
+        ended_bytes=services.dispatcher.ended.size,
         commits=commits.total,
         commits_per_second=commits.per_second(time.monotonic()),
     )
@@ -177,6 +183,8 @@ class _Collector:
             ("run_logs", "Runs whose events are in memory", hub.live + hub.finished),
             ("ring_events", "Events in memory", hub.events),
             ("ring_bytes", "Bytes of the events in memory", hub.bytes),
+            ("ended_runs", "Ended runs without a thread that are kept", reading.ended),
+            ("ended_bytes", "Bytes of those, about", reading.ended_bytes),
             (
                 "commits_per_second",
                 "Transactions committed to the database, over ten seconds",

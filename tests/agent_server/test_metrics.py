@@ -87,6 +87,8 @@ READING = Reading(
         events=90,
         bytes=12_345,
     ),
+    ended=8,
+    ended_bytes=9_000,
     commits=1234,
     commits_per_second=0.5,
 )
@@ -108,6 +110,8 @@ def test_prometheus_reads_every_number() -> None:
     assert found["understudy_run_logs", ""] == 6
     assert found["understudy_ring_events", ""] == 90
     assert found["understudy_ring_bytes", ""] == 12_345
+    assert found["understudy_ended_runs", ""] == 8
+    assert found["understudy_ended_bytes", ""] == 9_000
     assert found["understudy_commits_total", ""] == 1234
     assert found["understudy_commits_per_second", ""] == 0.5
     assert found["understudy_step_seconds_bucket", "0.00025"] == 0
@@ -140,6 +144,8 @@ async def test_a_server_counts_its_runs_and_requests(tmp_path: Path) -> None:
     assert found["understudy_run_queue_seconds_count", ""] == 2
     assert found["understudy_step_seconds_count", ""] == 4  # two runs of two nodes
     assert found["understudy_step_seconds_sum", ""] > 0
+    assert found["understudy_ended_runs", ""] == 1  # the other one is on a thread
+    assert found["understudy_ended_bytes", ""] > 0
     assert found["understudy_commits_total", ""] >= 5  # assistants, thread, run, its steps, its end
     assert found["understudy_http_requests_total", "POST,/runs/wait,200"] == 1
     assert found["understudy_http_requests_total", "GET,/threads/{thread_id},422"] == 1
