@@ -154,9 +154,13 @@ class ChannelSet:
         return {key: after[key] for key in keys if key in after}
 
     def stored(self, names: Iterable[str]) -> dict[str, Any]:
-        """What to store of these channels (MISSING: empty now), without those never stored."""
+        """What to store of these channels (MISSING: empty now), without those never stored.
+
+        By name, so that the same run stores the same bytes in any process: names come as sets.
+        """
         channels = self._channels
-        return {name: channels[name].checkpoint() for name in names if channels[name].persisted}
+        kept = (name for name in sorted(names) if channels[name].persisted)
+        return {name: channels[name].checkpoint() for name in kept}
 
     def settled(self, task: Task, writes: Writes) -> Writes:
         """What a task wrote as it is to be stored and applied."""

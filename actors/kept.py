@@ -14,7 +14,7 @@ from .handlers import is_handled
 from .policies import NodeError
 from .spec import Writes
 
-_MARKS = frozenset({ERROR, FAILURE, INTERRUPT, RESUME, BELOW})
+MARKS = frozenset({ERROR, FAILURE, INTERRUPT, RESUME, BELOW})
 
 
 def kept_of(task: Task, unstored: Collection[str]) -> Writes:
@@ -40,7 +40,7 @@ def kept_of(task: Task, unstored: Collection[str]) -> Writes:
 
 def recall(task: Task, kept: Writes) -> None:
     """Give a planned task what was kept of it: its writes if it had finished, else its marks."""
-    marks = {name: value for name, value in kept if name in _MARKS}
+    marks = {name: value for name, value in kept if name in MARKS}
     if not marks:
         task.writes = kept
         return

@@ -11,19 +11,24 @@ from .errors import (
     StuckError,
     UnsafeResumeError,
 )
+from .faults import Faults
 from .loop import SimulatedLoop
 from .proof import Finding, ResumeProof
 from .resuming import prove_resume
+from .simulating import Simulation, simulate
 
 __all__ = [
     "BrokenPromiseError",
     "Effects",
+    "Faults",
     "Finding",
     "ProcessKilled",
     "ResumeProof",
     "SimulatedLoop",
+    "Simulation",
     "SimulationError",
     "StuckError",
     "UnsafeResumeError",
     "prove_resume",
+    "simulate",
 ]

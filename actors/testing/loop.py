@@ -123,6 +123,8 @@ class SimulatedLoop(BaseEventLoop, Threadless):
         handle = self._next()
         self.turns += 1
         self.now_ns += self._random.randrange(*TURN)
+        if handle.cancelled():  # by what ran since it was ready
+            return
         handle._run()  # noqa: SLF001 - what a loop is for
         if self.on_turn is not None:
             self.on_turn(handle._context)  # noqa: SLF001 - the same

@@ -35,7 +35,7 @@ class ResumeProof:
 
     seed: int
     points: tuple[str, ...]
-    """What the crash points are, in order: "checkpoint applied", "synced" …, as in docs/faults.md."""
+    """What the crash points are, in order, by the names that docs/faults.md has for them."""
     values: Any
     """The final state of the undisturbed run."""
     repeated: tuple[Finding, ...]

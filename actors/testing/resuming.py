@@ -7,7 +7,6 @@ must be those of the undisturbed run.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
@@ -19,6 +18,7 @@ from actors.errors import ConfigError, OutcomeUnknown
 from actors.testing.driving import Answer, Errand, see_through
 from actors.testing.errors import ProcessKilled
 from actors.testing.proof import Finding, ResumeProof
+from actors.testing.telling import same
 from actors.testing.witness import Effects, Witness
 from actors.testing.world import Process, World
 from actors.values import Durability
@@ -149,7 +149,7 @@ class _Comparison:
         for (node, effect), times in (self._calm.witness.done - witness.done).items():
             self._note("lost", [node], f"{effect} {times} time{'s' * (times > 1)} less", point)
         values = self._compare(outcome.values)
-        if not _same(values, self._expected):
+        if not same(values, self._expected):
             self._note("different", again, _difference(values, self._expected), point)
 
     def _note(self, kind: str, nodes: Iterable[str], what: str, point: int) -> None:
@@ -158,24 +158,11 @@ class _Comparison:
         self._found[kind][key] = replace(found, points=(*found.points, point))
 
 
-def _same(one: Any, other: Any) -> bool:
-    return _told(one) == _told(other)
-
-
 def _difference(values: Any, expected: Any) -> str:
     if isinstance(values, dict) and isinstance(expected, dict):
         ours, theirs = cast("dict[str, Any]", values), cast("dict[str, Any]", expected)
         for key in sorted({*ours, *theirs}):
             given, wanted = ours.get(key), theirs.get(key)
-            if not _same(given, wanted):
+            if not same(given, wanted):
                 return f"ends with {key}={given!r} instead of {wanted!r}"
     return f"ends with {values!r} instead of {expected!r}"
-
-
-def _told(value: Any) -> str:
-    """A value's repr; ids are numbered as they come, for they are new in every run."""
-    names: dict[str, str] = {}
-    return re.sub(_ID, lambda found: names.setdefault(found[0], f"<id {len(names)}>"), repr(value))
-
-
-_ID = r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}"

@@ -93,6 +93,25 @@ def test_timers_come_in_the_order_of_their_times() -> None:
     assert seen == [1, 2, 3]
 
 
+def test_a_callback_that_is_cancelled_when_it_is_ready_does_not_run() -> None:
+    seen: list[str] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        ready: list[asyncio.Handle] = []
+
+        def cancel() -> None:
+            ready.pop().cancel()
+
+        loop.call_soon(cancel)
+        ready.append(loop.call_soon(seen.append, "cancelled"))
+        loop.call_soon(seen.append, "ran")
+        await asyncio.sleep(1)
+
+    run(main)
+    assert seen == ["ran"]
+
+
 def test_code_that_waits_for_itself_is_found_and_named() -> None:
     async def forever() -> None:
         await asyncio.Event().wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import operator
 import time
 from collections.abc import Callable, Iterable
@@ -12,6 +13,7 @@ import pytest
 
 from actors import (
     START,
+    Command,
     CompiledGraph,
     RetryPolicy,
     Runtime,
@@ -21,7 +23,15 @@ from actors import (
     interrupt,
 )
 from actors.errors import ConfigError
-from actors.testing import Effects, SimulationError, UnsafeResumeError, prove_resume
+from actors.testing import (
+    Effects,
+    ProcessKilled,
+    SimulationError,
+    UnsafeResumeError,
+    prove_resume,
+)
+from actors.testing.driving import Errand, see_through
+from actors.testing.world import Process, World
 from checkpoint import MemorySaver
 
 
@@ -344,3 +354,55 @@ def test_effects_are_a_list_that_only_grows() -> None:
     effects.record("b")
     assert list(effects) == list(effects()) == [("a", 1), ("b",)]
     assert len(effects) == 2
+
+
+async def first(state: State) -> State:
+    return {"log": [f"first {interrupt('first?')}"]}
+
+
+async def second(state: State) -> State:
+    return {"log": [f"second {interrupt('second?')}"]}
+
+
+def two_questions(kind: str) -> CompiledGraph:
+    """A graph that asks twice, inside of a node that calls it, or as a node."""
+    inner = chain(first, second)
+
+    async def call(state: State) -> State:
+        return {"log": (await inner.ainvoke({"log": []}))["log"]}
+
+    builder = StateGraph(State).add_node("in", call if kind == "called" else inner)
+    return builder.add_edge(START, "in").compile()
+
+
+@pytest.mark.parametrize("kind", ["called", "node"])
+def test_an_answer_that_was_taken_before_a_crash_answers_no_later_question(kind: str) -> None:
+    proof = prove_resume(two_questions(kind), {"log": []}, answer=lambda asked: f"to {asked.value}")
+    proof.check()
+    assert proof.values == {"log": ["first to first?", "second to second?"]}
+
+
+@pytest.mark.parametrize("kill_at", range(1, 20))
+def test_a_bare_answer_that_was_taken_before_a_crash_answers_no_later_question(
+    kill_at: int,
+) -> None:
+    config: Any = {"configurable": {"thread_id": "1"}}
+
+    async def ask(process: Process) -> None:
+        await process.graph.ainvoke({"log": []}, config)
+
+    async def answer(process: Process) -> None:
+        state = await process.graph.aget_state(config)
+        if [asked.value for asked in state.interrupts] == ["first?"]:
+            await process.graph.ainvoke(Command(resume="to first?"), config)
+
+    async def finish(process: Process) -> Any:
+        errand = Errand({"log": []}, config, lambda asked: f"to {asked.value}")
+        return await see_through(process, errand)
+
+    with World(two_questions("called"), seed=0) as world:
+        world.live(ask)
+        with contextlib.suppress(ProcessKilled):
+            world.live(answer, kill_at=kill_at)
+        world.live(answer)
+        assert world.live(finish) == {"log": ["first to first?", "second to second?"]}

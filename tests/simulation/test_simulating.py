@@ -1,0 +1,161 @@
+"""Simulations of random graphs: promises are kept, the same seed does the same, bugs are found."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import operator
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any, TypedDict
+
+import pytest
+
+from actors import START, CompiledGraph, StateGraph, interrupt
+from actors.errors import ConfigError
+from actors.testing import BrokenPromiseError, Faults, SimulationError, StuckError, simulate
+from tests.simulation.random_graphs import INPUTS, random_graph
+
+ROOT = Path(__file__).resolve().parents[2]
+SEEDS = range(8)
+
+
+class State(TypedDict, total=False):
+    log: Annotated[list[str], operator.add]
+
+
+def answer(asked: Any) -> str:
+    return f"to {asked.value}"
+
+
+def one_node(node: Any) -> CompiledGraph:
+    return StateGraph(State).add_node("node", node).add_edge(START, "node").compile()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_random_graph_keeps_every_promise(seed: int) -> None:
+    found = simulate(random_graph(seed), seed, inputs=INPUTS, answer=answer)
+    assert len(found.values) == 2
+    assert all(len(values) == len(INPUTS) for values in found.values)
+    assert found.runs >= 4
+    assert str(found).startswith(f"seed {seed}: ")
+
+
+DIGESTS = """
+import json, sys
+from tests.simulation.test_simulating import answer, random_graph, simulate, INPUTS
+found = [simulate(random_graph(n), n, inputs=INPUTS, answer=answer) for n in range(3)]
+print(json.dumps([(each.digest, each.log[-1]) for each in found]))
+"""
+
+
+@pytest.mark.parametrize("hash_seed", ["1", "2"])
+def test_the_same_seed_gives_the_same_log_and_bytes_in_any_process(hash_seed: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", DIGESTS],
+        env={"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    here = [simulate(random_graph(seed), seed, inputs=INPUTS, answer=answer) for seed in range(3)]
+    assert json.loads(done.stdout) == [[each.digest, each.log[-1]] for each in here]
+
+
+def test_seeds_differ() -> None:
+    graph = random_graph(0)
+    digests = {simulate(graph, seed, inputs=INPUTS, answer=answer).digest for seed in range(4)}
+    assert len(digests) == 4
+
+
+def test_a_node_that_gives_something_else_when_it_runs_again_is_found_with_the_seed() -> None:
+    calls: list[int] = []
+
+    async def count(state: State) -> State:
+        await asyncio.sleep(1)
+        calls.append(1)
+        return {"log": [f"call {len(calls)}"]}
+
+    with pytest.raises(BrokenPromiseError, match=r"ended input 0 with(.|\n)*seed 0, and the short"):
+        simulate(one_node(count), seed=0, inputs=[{"log": []}])
+
+
+def test_the_shortest_log_that_shows_a_failure_is_told() -> None:
+    seen: list[int] = []
+
+    async def grow(state: State) -> State:
+        seen.append(1)
+        return {"log": ["grown"] * len(seen)}
+
+    with pytest.raises(BrokenPromiseError) as raised:
+        simulate(one_node(grow), seed=3, inputs=[{"log": []}], threads=3)
+    told = str(raised.value)
+    assert "thread 0" in told
+    assert "thread 1" not in told
+    assert "crash" not in told
+
+
+async def test_a_simulation_may_be_asked_for_inside_a_running_loop() -> None:
+    async def node(state: State) -> State:
+        return {"log": ["node"]}
+
+    found = simulate(one_node(node), inputs=[{"log": []}], threads=1)
+    assert found.values == (({"log": ["node"]},),)
+
+
+def test_a_graph_that_waits_for_itself_is_found() -> None:
+    async def wait(state: State) -> State:
+        await asyncio.Event().wait()
+        return {}
+
+    with pytest.raises(StuckError, match="wait for each other"):
+        simulate(one_node(wait), inputs=[{"log": []}])
+
+
+def test_a_graph_that_never_ends_is_found() -> None:
+    async def wait(state: State) -> State:
+        for _ in itertools.count():
+            await asyncio.sleep(0)
+        return {}
+
+    with pytest.raises(BrokenPromiseError, match="did not end within"):
+        simulate(one_node(wait), inputs=[{"log": []}])
+
+
+def test_what_the_undisturbed_graph_raises_is_raised() -> None:
+    async def broken(state: State) -> State:
+        raise LookupError("no such thing")
+
+    with pytest.raises(LookupError, match="no such thing"):
+        simulate(one_node(broken), inputs=[{"log": []}])
+
+
+def test_an_interrupt_that_nobody_answers_is_an_error() -> None:
+    async def ask(state: State) -> State:
+        return {"log": [interrupt("name?")]}
+
+    with pytest.raises(SimulationError, match="answer="):
+        simulate(one_node(ask), inputs=[{"log": []}])
+
+
+def test_without_faults_nothing_goes_wrong() -> None:
+    calm = Faults(crashes=0, power_cuts=0, cancels=0, readers=0)
+    found = simulate(random_graph(1), 1, inputs=INPUTS, answer=answer, faults=calm)
+    assert found.crashes == 0
+    assert not any("cancel" in line or "reader" in line for line in found.log)
+
+
+@pytest.mark.parametrize("wrong", [{"inputs": []}, {"threads": 0}])
+def test_there_must_be_something_to_do(wrong: Any) -> None:
+    with pytest.raises(ConfigError, match="nothing to do"):
+        simulate(random_graph(0), **wrong)
+
+
+def test_faults_are_counted() -> None:
+    with pytest.raises(ConfigError, match="crashes=-1"):
+        Faults(crashes=-1)
+    fewer = list(Faults(crashes=2, power_cuts=0, cancels=1, readers=0).fewer())
+    assert fewer[0] == Faults(0, 0, 0, 0)
+    assert fewer[1:] == [Faults(0, 0, 1, 0), Faults(1, 0, 1, 0), Faults(2, 0, 0, 0)]
