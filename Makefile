@@ -8,6 +8,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 ARGS   ?=
 QUICK  ?=
+SEEDS  ?= 1000
+FIRST  ?= 0
 KILLS  ?= 300
 INPUTS ?= 100000
 
@@ -36,6 +38,9 @@ faults: $(VENV)/.test ## kills, failing disks, damaged files: all of them, KILLS
 
 faults-long: ## the same with 10,000 kills at random and 10,000,000 inputs
 	$(MAKE) faults KILLS=10000 INPUTS=10000000
+
+simulate: $(VENV)/.test ## random graphs with crashes, one per seed (SEEDS=1000)
+	$(BIN)/python -m tests.simulation $(SEEDS) $(FIRST)
 
 acceptance: $(VENV)/.acceptance $(CLIENTS:%=%/node_modules/.package-lock.json) ## the JavaScript clients against a real server
 	$(BIN)/python -m pytest acceptance $(ARGS)
