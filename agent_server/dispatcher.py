@@ -27,7 +27,6 @@ from .deleting import Deleter
 from .draining import drain
 from .ended import EndedRuns, PastRun
 from .errors import OverloadedError
-from .feeds import Feeds
 from .graphs import Graphs
 from .lanes import Job
 from .live import LiveRun
@@ -77,7 +76,7 @@ class Dispatcher:
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         webhooks: bool = True,
     ) -> None:
-        self.feeds = Feeds()
+        self.feeds = threads.feeds
         """For those who follow whole threads."""
         private = settings.allow_private_webhooks
         self._settings = settings

@@ -33,13 +33,19 @@ class StateWritten:
 
 
 @dataclass(frozen=True, slots=True)
+class Gone:
+    """The thread was deleted; one that gets its id is another thread, maybe another user's."""
+
+
+@dataclass(frozen=True, slots=True)
 class Missed:
     """The reader was too slow for so many things."""
 
     count: int
 
 
-Happening: TypeAlias = RunBegins | StateWritten | Missed
+Thing: TypeAlias = RunBegins | StateWritten | Gone
+Happening: TypeAlias = Thing | Missed
 
 
 class Feed:
@@ -48,12 +54,12 @@ class Feed:
     def __init__(self, feeds: Feeds, thread_id: str) -> None:
         self.thread_id = thread_id
         self._feeds = feeds
-        self._things: deque[RunBegins | StateWritten] = deque()
+        self._things: deque[Thing] = deque()
         self._missed = 0
         self._closed = False
         self._news = asyncio.Event()
 
-    def add(self, thing: RunBegins | StateWritten) -> None:
+    def add(self, thing: Thing) -> None:
         """It happened."""
         if len(self._things) >= MOST:
             self._things.popleft()
@@ -100,7 +106,7 @@ class Feeds:
         """True if somebody follows the thread."""
         return thread_id in self._feeds
 
-    def tell(self, thread_id: str, thing: RunBegins | StateWritten) -> None:
+    def tell(self, thread_id: str, thing: Thing) -> None:
         """It happened on a thread."""
         for feed in self._feeds.get(thread_id, ()):
             feed.add(thing)

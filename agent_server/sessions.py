@@ -116,7 +116,9 @@ class Session:
             await asyncio.wait([before])  # it may be sending its last one
         async for notice in notices:
             await self._send(notice)
-        if notices.ended:
+        if notices.gone:  # no client tries again at that
+            await self._socket.close(4404, "The thread was deleted")
+        elif notices.ended:
             await self._socket.close(1001)
 
     async def _send(self, message: dict[str, Any]) -> None:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from .ended import PastRun
 from .errors import NotFoundError
-from .feeds import Missed, RunBegins, StateWritten
+from .feeds import Gone, Missed, RunBegins, StateWritten
 from .finding import began, find_run, runs_so_far
 from .live import LiveRun
 
 if TYPE_CHECKING:
     from .services import Services
 
-Chapter: TypeAlias = LiveRun | PastRun | StateWritten | Missed
+Chapter: TypeAlias = LiveRun | PastRun | StateWritten | Missed | Gone
 
 
 class Story:

@@ -24,7 +24,7 @@ from streaming import (
 from .ended import PastRun
 from .errors import UnshowableError
 from .failures import error_json
-from .feeds import Missed
+from .feeds import Gone, Missed
 from .jsontext import to_json
 from .live import LiveRun
 from .protocol import Narrator, Notice
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class ThreadNotices:
-    """An async iterator of numbered notices; ends when the server stops.
+    """An async iterator of numbered notices; ends when the server stops or the thread is deleted.
 
     `wants` says of each notice and its number whether this reader is told.
     """
@@ -48,7 +48,9 @@ class ThreadNotices:
         self.told = 0
         """Number of the last notice that the reader was given, or did not want."""
         self.ended = False
-        """True once the server has stopped, False when the reader closed it."""
+        """True once the server has stopped, or the thread has gone."""
+        self.gone = False
+        """True once the thread has been deleted."""
         self._wants = wants
         self._seq = 0
         self._story = Story(services, thread_id, since=0)
@@ -80,7 +82,7 @@ class ThreadNotices:
         raise StopAsyncIteration
 
     async def _next_run(self) -> bool:
-        """Go on to the thread's next run; False when the server stops."""
+        """Go on to the thread's next run; False when there will be none."""
         thing = await self._story.next()
         if isinstance(thing, Missed):
             self._tell_gap(thing.count)
@@ -93,8 +95,9 @@ class ThreadNotices:
             elif not self._closed:
                 self._events = self._log.read()
                 self._events.limit = FEWEST
-        self.ended = thing is None and not self._closed
-        return thing is not None
+        self.gone = isinstance(thing, Gone)
+        self.ended = self.gone or (thing is None and not self._closed)
+        return not self.ended and thing is not None
 
     async def _tell_end(self, run: Run) -> None:
         """Of a run that could not begin, or whose events are forgotten, there is only its end."""
@@ -169,7 +172,7 @@ class NoticePieces:
     def __init__(self, notices: ThreadNotices) -> None:
         self._notices = notices
         self.whole = True
-        """False once they have ended, since only the server's stop ends them."""
+        """False once the server's stop has ended them."""
 
     def __aiter__(self) -> Self:
         return self
@@ -178,7 +181,7 @@ class NoticePieces:
         try:
             notice = await anext(self._notices)
         except StopAsyncIteration:
-            self.whole = False
+            self.whole = self._notices.gone
             raise
         return b"event: %s\r\ndata: %s\r\nid: %d\r\n\r\n" % (
             notice["method"].encode(),

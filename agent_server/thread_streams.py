@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, Self, TypeAlias, get_args
 
 from .ended import PastRun
 from .errors import InvalidError
-from .feeds import Missed, StateWritten
+from .feeds import Gone, Missed, StateWritten
 from .finding import began
 from .frames import encode
 from .jsontext import json_or_error
@@ -55,7 +55,8 @@ def thread_place(given: str | None) -> ThreadPlace | None:
 
 
 class ThreadReader:
-    """An async iterator of bytes, each some whole server-sent events; ends when the server stops.
+    """An async iterator of bytes, each some whole server-sent events; ends when the server stops,
+    or the thread is deleted.
 
     `after`: None for what comes from now on.
     """
@@ -75,7 +76,7 @@ class ThreadReader:
         self._run: RunReader | None = None
         self._closed = False
         self.whole = True
-        """False once it has ended, since only the server's stop ends it."""
+        """False once the server's stop has ended it."""
 
     async def begin(self) -> Self:
         """Take the thread as it is now for where to begin; needed once, first."""
@@ -109,6 +110,9 @@ class ThreadReader:
                 return self._written(thing) if "state_update" in self._modes else b""
             case Missed(count):
                 return encode("gap", {"lost": count})
+            case Gone():
+                self._closed = True
+                return b""
 
     def _open(self, source: LiveRun | PastRun) -> None:
         """Read the run next, if runs are followed."""

@@ -18,6 +18,7 @@ from checkpoint import SqliteSaver, SqliteTables, ThreadBusyError, UnknownThread
 
 from .answers import interrupts_of
 from .errors import ConflictError, NotFoundError
+from .feeds import Feeds, Gone
 from .ids import uuid_of
 from .paging import Page
 from .records import Json, Thread, Ttl
@@ -73,6 +74,8 @@ class Threads:
         self._saver = saver
         self._clock = clock
         self._lifetime = lifetime
+        self.feeds = Feeds()
+        """For those who follow whole threads."""
 
     def fresh(
         self,
@@ -250,6 +253,7 @@ class Threads:
             erase_thread(db, thread_id)
 
         await self._tables.write(unit)
+        self.feeds.tell(thread_id, Gone())
         try:
             await self._saver.adelete_thread(thread_id)
         except ThreadBusyError as error:

@@ -15,6 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from agent_server.app import create_app
+from agent_server.removal import remove_thread
 from agent_server.settings import Settings
 from agent_server.subscriptions import MOST
 from checkpoint import new_id
@@ -279,6 +280,21 @@ class TestLimits:
                 await asyncio.wait_for(socket.recv(), 10)
             assert caught.value.rcvd is not None
             assert caught.value.rcvd.code == 1001
+
+
+async def test_a_session_on_a_thread_that_is_deleted_ends(port: int, app: Any) -> None:
+    thread = new_id()
+    async with connect(place(port, thread)) as socket:
+        talk = Talk(socket)
+        await talk.subscribe(*CHANNELS)
+        await talk.ask("run.start", **START)
+        await talk.until("completed")
+        services = app.state.services
+        await remove_thread(services.threads, services.dispatcher, thread)
+        with pytest.raises(ConnectionClosed) as caught:
+            await asyncio.wait_for(socket.recv(), 10)
+        assert caught.value.rcvd is not None
+        assert caught.value.rcvd.code == 4404
 
 
 def owners() -> Auth:

@@ -16,7 +16,7 @@ from agent_server.settings import Settings
 from agent_server.thread_streams import ThreadPlace, ThreadReader, thread_place
 from tests.agent_server.harness import graphs
 from tests.agent_server.harness.gate import Gate
-from tests.agent_server.lib_streams import Wire, listening
+from tests.agent_server.lib_streams import Wire, listening, unchunked
 from tests.agent_server.stage import assistant_of
 
 GRAPHS = {"agent": graphs.agent, "fail": graphs.fail, "slow": graphs.slow}
@@ -112,6 +112,20 @@ class TestFollowing:
         following = await follow(wire, thread, "?stream_modes=state_update")
         await wire.json("POST", f"/threads/{thread}/state", {"values": {"topic": "new"}})
         assert await following.read(1) == ["state_update"]
+
+
+@pytest.mark.parametrize("path", ["stream", "stream/events"])
+async def test_who_follows_a_thread_follows_none_that_gets_its_id(wire: Wire, path: str) -> None:
+    thread = await wire.thread()
+    method, body = ("GET", None) if path == "stream" else ("POST", {"channels": ["values"]})
+    _, reader, _ = await wire.ask(method, f"/threads/{thread}/{path}", body)
+    await run(wire, thread)
+    await wire.ask("DELETE", f"/threads/{thread}")
+    await run(wire, thread, {**AGENT, "if_not_exists": "create", "input": {"topic": "another's"}})
+    async with asyncio.timeout(10):
+        told = await unchunked(reader)
+    assert b"x and cats" in told
+    assert b"another's" not in told
 
 
 async def test_a_stop_of_the_server_is_told_once(tmp_path: Path) -> None:
