@@ -96,12 +96,11 @@ class SpanTree:
         return self._cut(RUN, at)
 
     def _task_begins(self, event: TaskStarted) -> list[Begins | Ends]:
-        said: list[Begins | Ends] = []
+        said = self._cut_off(event.task_id, event.time)
         step = _step_key(event)
         facts = {"understudy.step": event.step, "understudy.namespace": "|".join(event.ns)}
         if step not in self._open:
             said.append(self._begun(step, self._caller(event.ns), "step", event.time, facts))
-        said += self._cut_off(event.task_id, event.time)
         of_task = {**facts, "understudy.node": event.name, "understudy.task_id": event.task_id}
         said.append(self._begun(event.task_id, step, event.name, event.time, of_task))
         return said

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from agent_server.spans import RUN, Begins, Ends, SpanTree
 from streaming import (
     Custom,
@@ -155,3 +158,33 @@ def test_the_end_of_the_run_ends_what_is_open_and_not_the_run() -> None:
     assert keys == ["id of a", "#1"]
     assert RUN not in keys
     assert tree.close(10) == []
+
+
+# --- whatever comes ----------------------------------------------------------------------------
+
+TASKS = ("a", "b", "sub")
+PLACES: Any = ((), ("sub:id of sub",), ("sub",), ("sub:id of sub", "a:id of a"), ("gone:1",))
+EVENTS: Any = st.one_of(
+    st.builds(begins, st.sampled_from(TASKS), st.just(1.0), ns=st.sampled_from(PLACES)),
+    st.builds(ends, st.sampled_from(TASKS), st.just(2.0)),
+    st.builds(fails, st.sampled_from(TASKS), st.just(3.0), st.just("boom")),
+    st.builds(commit, st.just(4.0), ns=st.sampled_from(PLACES)),
+    st.just(RunFinished(status="success", time=5.0)),
+)
+
+
+@given(st.lists(EVENTS, max_size=30))
+def test_each_span_ends_once_after_those_in_it_and_begins_in_one_that_is_open(
+    events: list[Event],
+) -> None:
+    tree, parents = SpanTree(), dict[str, str]()
+    told = [each for event in events for each in tree.feed(event)] + tree.close(9.0)
+    for each in told:
+        if isinstance(each, Begins):
+            assert each.key not in parents
+            assert each.parent == RUN or each.parent in parents
+            parents[each.key] = each.parent
+        else:
+            assert each.key not in parents.values()
+            del parents[each.key]
+    assert parents == {}
