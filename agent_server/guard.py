@@ -55,6 +55,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         if self._is_others(scope):
+            scope["for_others"] = True  # whatever becomes of its path on its way
             if self._asks:
                 asked = HTTPConnection(scope), path_of(scope)
                 scope["user"] = await self._gatekeeper.authenticate(*asked)

@@ -106,6 +106,23 @@ pages = app_of(Mount("/", Starlette(routes=[Route("/{path:path}", everything)]))
 no_app = {"not": "an app"}
 
 
+class Rewrites:
+    """Makes one path of another, as middleware of people may."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "").removeprefix("/v1")
+        await self._app({**scope, "path": path}, receive, send)
+
+
+rewriting = Starlette(
+    routes=[Mount("/", Starlette(routes=[Route("/{path:path}", everything, methods=["POST"])]))],
+    middleware=[Middleware(Rewrites)],
+)
+
+
 class Known:
     """An auth hook of the shape that is asked for."""
 
@@ -204,6 +221,14 @@ class TestAuthentication:
         async with serving(tmp_path, auth=f"{__name__}:hook", **said) as client:
             assert (await client.post("/threads", json={})).status_code == 401
             assert passed == seen or len(passed) == seen
+
+
+async def test_what_was_let_in_for_it_never_becomes_a_request_for_us(tmp_path: Path) -> None:
+    said = {"app": f"{__name__}:rewriting", "middleware_order": "auth_first"}
+    async with serving(tmp_path, auth=f"{__name__}:hook", **said) as client:
+        answer = await client.post("/v1/threads/search", json={})
+        assert answer.text == "page /threads/search"
+        assert (await client.post("/threads/search", json={})).status_code == 401
 
 
 def test_what_is_no_app_is_told_at_the_start(tmp_path: Path) -> None:

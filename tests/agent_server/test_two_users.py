@@ -394,6 +394,18 @@ async def test_b_has_what_b_makes_beside_a(tmp_path: Path) -> None:
         assert await world.a.ask("POST", "/threads/count", {}) == 2
 
 
+async def test_a_session_runs_no_assistant_of_another(tmp_path: Path) -> None:
+    async with two(tmp_path, by_membership()) as (world, b):
+        path = f"/threads/{new_id()}/commands"
+        params = {"assistant_id": world.assistant, "input": {}}
+        asked = {"id": 1, "method": "run.start", "params": params}
+        assert (await b.ask("POST", path, asked))["error"] == "not_found"
+        assert await b.ask("POST", "/threads/count", {}) == 0
+        params["assistant_id"] = "steps"
+        assert (await b.ask("POST", path, asked))["type"] == "success"
+        assert await b.ask("POST", "/threads/count", {}) == 1
+
+
 async def test_a_thread_is_shared_with_its_members(tmp_path: Path) -> None:
     async with two(tmp_path, by_membership()) as (world, b):
         path = f"/threads/{world.thread}"
