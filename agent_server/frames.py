@@ -20,7 +20,7 @@ chunk id, so it tells where to read on, in any modes.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
@@ -99,6 +99,10 @@ class Frames:
 
     Chunks with an id up to `after` are left out, but heard: `messages` needs the pieces before
     them.  `metadata`: whether the beginning of the run is announced (another attempt always is).
+    `output_keys`: what the run's graph gives of its state, and so all that `values` and `updates`
+    show of it (None: all); the same for all readers of a run.
+    `output_keys`: what the run's graph gives of its state, and so all that `values` and `updates`
+    show of it; the same for all readers of a run.
     """
 
     def __init__(
@@ -110,11 +114,12 @@ class Frames:
         subgraphs: bool = False,
         after: int = 0,
         metadata: bool = True,
+        output_keys: Sequence[str] | None = None,
     ) -> None:
         self._cache = cache
         self._subgraphs = subgraphs
         self._after = after
-        self._plan = _plan(modes, run_id, metadata=metadata)
+        self._plan = _plan(modes, run_id, metadata=metadata, output_keys=output_keys)
         wants_partials = "messages" in modes and "messages-tuple" not in modes
         self._partials = Partials() if wants_partials else None
 
@@ -222,7 +227,7 @@ def _head(name: str) -> bytes:
 
 
 def _plan(
-    modes: Collection[WireMode], run_id: str, *, metadata: bool
+    modes: Collection[WireMode], run_id: str, *, metadata: bool, output_keys: Sequence[str] | None
 ) -> dict[type[Event], tuple[Slot, ...]]:
     wanted = {mode for mode in modes if mode != "messages"}
     plan: dict[type[Event], tuple[Slot, ...]] = {
@@ -232,7 +237,7 @@ def _plan(
         plan[RunStarted] = ((0, "metadata", lambda event: metadata_of(run_id, event.attempt)),)
     for kind, shown_in in _MODES.items():
         plan[kind] = tuple(
-            (chunk_id(0, mode), mode, shown(kind, mode))
+            (chunk_id(0, mode), mode, shown(kind, mode, output_keys))
             for mode in shown_in
             if (mode if mode != "messages" else "messages-tuple") in wanted
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -60,6 +60,7 @@ class Graphs:
         self._store = store
         self._made: dict[str, CompiledGraph] = {}
         self._factories: dict[str, Callable[..., Any]] = {}
+        self._output_keys: dict[str, tuple[str, ...] | None] = {}
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -68,6 +69,13 @@ class Graphs:
 
     def __contains__(self, graph_id: object) -> bool:
         return graph_id in self._made or graph_id in self._factories
+
+    def output_keys(self, graph_id: str) -> Sequence[str] | None:
+        """The keys of its state that a graph gives; None: all, or it was never opened.
+
+        Of a factory's graph: as it was when it was opened last.
+        """
+        return self._output_keys.get(graph_id)
 
     def add(self, graph_id: str, graph: Any) -> None:
         """Serve a compiled graph, a builder or a factory.  Raises GraphLoadError."""
@@ -122,6 +130,9 @@ class Graphs:
             graph = graph.compile()
         if not isinstance(graph, CompiledGraph):
             raise GraphLoadError(_no_graph(graph_id, graph))
+        spec = graph.spec
+        narrower = spec.output_keys != spec.state_keys
+        self._output_keys[graph_id] = spec.output_keys if narrower else None
         return graph.stored_in(self._saver, self._store)
 
 

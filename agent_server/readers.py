@@ -9,7 +9,7 @@ the log.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 from weakref import WeakKeyDictionary
@@ -33,6 +33,10 @@ connection is cut."""
 _caches: WeakKeyDictionary[RunLog, FrameCache] = WeakKeyDictionary()
 
 
+def _all_keys(_: str) -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """What a reader wants to see of a run."""
@@ -45,6 +49,8 @@ class Look:
     """True: of a run that has begun, only what comes from now on."""
     metadata: bool = True
     """Whether the beginning of the run is announced."""
+    output_keys: Callable[[str], Sequence[str] | None] = _all_keys
+    """Graph's name -> keys of its state that it gives (None: all); asked when the run has begun."""
 
 
 class RunReader:
@@ -92,6 +98,7 @@ class RunReader:
             subgraphs=self._look.subgraphs,
             after=after,
             metadata=self._look.metadata,
+            output_keys=self._look.output_keys(self._source.run.graph_id),
         )
         first = 0 if self._frames.from_the_start else max(0, (after + 1) // 8 - 1)
         self._events = log.read(after=first)

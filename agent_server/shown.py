@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from actors import TAG_HIDDEN
@@ -15,10 +15,16 @@ Show: TypeAlias = Callable[[Any], Any]
 """Event -> data of its frame, or SKIP."""
 _KEPT = frozenset({"checkpoint_map", "checkpoint_id", "checkpoint_ns", "thread_id"})
 _PLAIN = (str, int, float, bool)
+_NARROWED = frozenset({"values", "updates"})
 
 
-def shown(kind: type[Event], mode: StreamMode) -> Show:
-    """What makes the data of such events in a mode."""
+def shown(kind: type[Event], mode: StreamMode, output_keys: Sequence[str] | None = None) -> Show:
+    """What makes the data of such events in a mode.
+
+    Of the state of the run's own graph `values` and `updates` show `output_keys` only.
+    """
+    if output_keys is not None and mode in _NARROWED:
+        return lambda event: project(event, mode, None if event.ns else output_keys)
     if kind is Token:
         return _piece
     if kind is TaskFailed:

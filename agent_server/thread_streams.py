@@ -69,6 +69,7 @@ class ThreadReader:
         after: ThreadPlace | None,
     ) -> None:
         self._thread_id = thread_id
+        self._output_keys = services.graphs.output_keys
         self._modes = modes
         self._after = after
         self._story = Story(services, thread_id, None if after is None else after.moment)
@@ -126,6 +127,7 @@ class ThreadReader:
             modes=run.order.stream_mode if "run_modes" in self._modes else (),
             subgraphs=run.order.stream_subgraphs,
             after=number,
+            output_keys=self._output_keys,
         )
         self._source, self._run = source, RunReader(source, look)
 

@@ -76,11 +76,15 @@ def parse_modes(mode: str | Sequence[str]) -> tuple[StreamMode, ...]:
     return cast(tuple[StreamMode, ...], tuple(dict.fromkeys(asked)))
 
 
-def project(event: Event, mode: StreamMode) -> Any:
-    """What a mode shows of an event, or SKIP."""
+def project(event: Event, mode: StreamMode, output_keys: OutputKeys = None) -> Any:
+    """What a mode shows of an event, or SKIP.
+
+    `output_keys`: the state keys that `values` and `updates` show (None: all, a string: the bare
+    value).
+    """
     for name, show in VIEWS.get(type(event), ()):
         if name == mode:
-            return show(event)
+            return show(event) if output_keys is None else narrow(mode, show, output_keys)(event)
     return SKIP
 
 

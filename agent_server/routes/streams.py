@@ -35,7 +35,11 @@ async def start(request: Request) -> Response:
     run = run_from(body, assistant, thread_id=thread_id, now=services.clock(), user=user)
     services.streams.check()
     live = await services.dispatcher.accept(run, if_not_exists=body.if_not_exists or "reject")
-    look = Look(modes=run.order.stream_mode, subgraphs=run.order.stream_subgraphs)
+    look = Look(
+        modes=run.order.stream_mode,
+        subgraphs=run.order.stream_subgraphs,
+        output_keys=services.graphs.output_keys,
+    )
     leave = _leaving(services, run) if run.order.on_disconnect == "cancel" else None
     return _stream(request, live, look, thread_id, leave)
 
@@ -65,6 +69,7 @@ async def join(request: Request) -> Response:
         after=after,
         from_now=after is None,
         metadata=not modes,
+        output_keys=services.graphs.output_keys,
     )
     leave = _leaving(services, source.run) if goes_along else None
     return _stream(request, source, look, thread_id, leave)

@@ -8,11 +8,12 @@ from datetime import date
 from enum import Enum
 from pathlib import Path
 from typing import Any, TypedDict
+from unittest.mock import ANY
 
 import pytest
 from pydantic import BaseModel
 
-from actors import START, StateGraph, StreamWriter
+from actors import START, StateGraph, StreamWriter, interrupt
 from tests.agent_server.harness import graphs
 from tests.agent_server.lib_streams import frames_in
 from tests.agent_server.serving import Serving, serving
@@ -108,3 +109,69 @@ async def test_events_name_a_graph_as_it_is_served_and_leave_out_what_is_hidden(
         assert named[0] == ("Chooser", "start")
         asked = await names_and_kinds(server, "mine", config={"run_name": "tonight"})
         assert asked[0] == ("tonight", "start")
+
+
+class Asked(TypedDict):
+    question: str
+
+
+class Answered(TypedDict):
+    answer: str
+
+
+class Everything(TypedDict, total=False):
+    question: str
+    answer: str
+    key: str
+
+
+def look_up(state: Asked) -> dict[str, Any]:
+    return {"key": "secret of " + state["question"]}
+
+
+def answer(state: Everything) -> dict[str, Any]:
+    return {"answer": interrupt("ok?"), "key": "other secret"}
+
+
+def narrow() -> Any:
+    return (
+        StateGraph(Everything, input_schema=Asked, output_schema=Answered)
+        .add_node(look_up)
+        .add_node(answer)
+        .add_edge(START, "look_up")
+        .add_edge("look_up", "answer")
+        .compile()
+    )
+
+
+def narrow_factory() -> Any:
+    return narrow()
+
+
+@pytest.mark.parametrize("graph", [narrow(), narrow_factory], ids=["graph", "factory"])
+async def test_values_and_updates_show_only_what_the_graph_gives_of_its_state(
+    graph: Any, tmp_path: Path
+) -> None:
+    modes = ["values", "updates"]
+    asked = {"assistant_id": "narrow", "stream_mode": modes, "input": {"question": "a"}}
+    resumed = {"assistant_id": "narrow", "stream_mode": modes, "command": {"resume": "yes"}}
+    async with serving(tmp_path, {"narrow": graph}) as server:
+        thread_id = (await server.ask("POST", "/threads", {}))["thread_id"]
+        runs = f"/threads/{thread_id}/runs"
+        first = await server.http.post(f"{runs}/stream", json=asked)
+        second = await server.http.post(f"{runs}/stream", json=resumed)
+    async with serving(tmp_path, {"narrow": graph}) as server:
+        everything = {"last-event-id": "-1"}
+        again = await server.http.get(second.headers["location"], headers=everything)
+    shown = [(frame.name, frame.data) for frame in frames_in(first.content + second.content)]
+    asks = {"__interrupt__": [{"value": "ok?", "id": ANY, "response_schema": None}]}
+    assert [each for each in shown if each[0] != "metadata"] == [
+        ("updates", {"look_up": None}),
+        ("updates", asks),
+        ("values", asks),
+        ("values", {}),
+        ("updates", {"answer": {"answer": "yes"}}),
+        ("values", {"answer": "yes"}),
+    ]
+    assert b"secret" not in first.content + second.content
+    assert again.content == second.content

@@ -113,6 +113,17 @@ def test_an_update_is_shown_as_it_is(update: Any) -> None:
     assert project(event, "updates") == {"n": update}
 
 
+def test_a_projection_may_be_of_some_keys() -> None:
+    event = TaskFinished(task_id="t", name="n", update={"a": 1, "b": 2}, result={})
+    assert project(event, "updates", ["a"]) == {"n": {"a": 1}}
+    assert project(event, "updates", ["c"]) == {"n": None}
+    step = StepCommitted(values={"a": 1, "b": 2}, wrote=True, changed=frozenset({"a"}))
+    assert project(step, "values", ["a", "c"]) == {"a": 1}
+    assert project(step, "values", "a") == 1
+    assert project(step, "values", ["b"]) is SKIP
+    assert project(step, "tasks", ["a"]) is SKIP
+
+
 def test_a_cached_task_shows_its_update_with_a_mark_and_no_result() -> None:
     event = TaskFinished(task_id="t", name="n", update={"a": 1}, result={"a": 1}, cached=True)
     assert shown(event) == {"updates": {"n": {"a": 1}, "__metadata__": {"cached": True}}}
