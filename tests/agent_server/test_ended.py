@@ -160,3 +160,11 @@ async def test_a_reader_that_is_slower_than_the_ring_gets_a_gap(tmp_path: Path) 
         past = at.dispatcher.ended.get(live.run.run_id)
         assert past is not None
         assert frames_in(await frames_of(past)) == frames
+
+
+async def test_a_packed_run_is_known_by_what_it_has_instead_of_a_thread(tmp_path: Path) -> None:
+    async with stage(tmp_path / "db", {"agent": graphs.agent}) as at:
+        live = await at.end("agent", {"topic": "x"})
+        await at.end("agent", {"topic": "y"})
+        (past,) = at.dispatcher.known_on(live.run.thread_id)
+        assert (past.run.run_id, said(past)) == (live.run.run_id, said(live))

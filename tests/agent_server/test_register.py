@@ -78,3 +78,15 @@ def test_a_run_that_was_pulled_lets_the_others_pass() -> None:
         register.lane("thread").add(each)
     register.pull(first)
     assert register.take("thread") is second
+
+
+def test_a_run_is_known_by_what_it_has_instead_of_a_thread() -> None:
+    register, one, other = register_of(), job(None), job(None)
+    for each in (one, other):
+        register.add(each)
+    assert register.known_on(one.thread_id) == [one.live]
+    one.live.settle("success", b"{}")
+    register.remove(one, keep=True)
+    (past,) = register.known_on(one.thread_id)
+    assert past.run == one.live.run
+    assert register.known_on("thread") == []

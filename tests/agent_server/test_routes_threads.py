@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
 
+from actors import START, StateGraph
+from checkpoint import register_type
 from tests.agent_server.harness.graphs import agent, fan, hitl, slow, sub
 from tests.agent_server.serving import Serving, serving
 
@@ -573,3 +575,46 @@ async def test_a_history_that_cannot_be_is_refused(server: Serving, body: dict[s
     assert await server.refused("POST", f"/threads/{id_}/history", body, 422)
     for query in ("limit=0", "limit=x", "limit=1001", "before=x", "limit=" + "9" * 5000):
         assert await server.refused("GET", f"/threads/{id_}/history?{query}", None, 422)
+
+
+# --- values that cannot be shown -----------------------------------------------------------------
+
+
+class Broken:
+    """A value that can be stored, and not shown."""
+
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
+register_type(
+    Broken, name="tests.Unshown", encode=lambda value: None, decode=lambda stored: Broken()
+)
+
+
+class Whole(TypedDict, total=False):
+    kept: Any
+
+
+def broken(state: Whole) -> Whole:
+    return {"kept": Broken()}
+
+
+async def test_a_value_that_cannot_be_shown_is_an_error_that_names_its_class(
+    tmp_path: Path,
+) -> None:
+    graph = StateGraph(Whole).add_node(broken).add_edge(START, "broken").compile()
+    async with serving(tmp_path, {"broken": graph}) as server:
+        thread = await thread_of(server, "broken")
+        await server.invoke(thread, "broken", {})
+        for method, path, body in [
+            ("GET", "state", None),
+            ("GET", "history", None),
+            ("POST", "history", {}),
+            ("POST", "state", {"values": {}, "as_node": "broken"}),
+        ]:
+            told = await server.refused(method, f"/threads/{thread}/{path}", body, 500)
+            assert "Broken cannot be shown as JSON" in told
+            assert "ValueError: no text" in told
+        (found,) = await server.ask("POST", "/threads/search", {"ids": [thread]})
+        assert found["values"] is None

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import orjson
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from agent_server.ended import PastRun
+from agent_server.endings import Endings
 from agent_server.errors import ConflictError, NotFoundError
+from agent_server.finding import find_run
+from agent_server.live import LiveRun
 from agent_server.records import ENDED, Run
+from streaming import RunFailed, RunFinished
 from tests.agent_server.stage import Doors, Stage, crashed, stage
 
 THREADS = 2
@@ -24,6 +31,16 @@ MOVES = st.one_of(
         st.sampled_from(["enqueue", "enqueue", "reject", "interrupt", "rollback"]),
     ),
     st.tuples(st.just("cancel"), st.integers(0, 9), st.sampled_from(["interrupt", "rollback"])),
+    st.tuples(
+        st.just("cancels"),
+        st.integers(0, 9),
+        st.lists(st.sampled_from(["interrupt", "rollback", "all"]), min_size=2, max_size=4),
+    ),
+    st.tuples(
+        st.just("delay"), st.integers(0, THREADS - 1), st.sampled_from(["enqueue", "reject"])
+    ),
+    st.tuples(st.just("delete"), st.integers(0, 9), st.just("")),
+    st.tuples(st.just("alone"), st.just(0), st.just("")),
     st.tuples(st.just("step"), st.just(0), st.just("")),
     st.tuples(st.sampled_from(["restart", "crash"]), st.just(0), st.just("")),
 )
@@ -39,29 +56,40 @@ class Story:
         """Runs that were told to be rolled back."""
         self.ended: set[str] = set()
         """Runs that were seen ended."""
+        self.delayed: list[tuple[str, str]] = []
+        """Those that are not due as long as the story is told."""
+        self.alone: list[LiveRun] = []
+        """Runs without a thread, of the present process."""
 
 
 async def play(at: Stage, doors: Doors, threads: Sequence[str], story: Story, moves: Any) -> None:
     for move, number, how in moves:
         if move == "accept":
             await accept(at, threads[number], how, story)
-        elif move == "cancel" and story.accepted:
-            await cancel(at, *story.accepted[number % len(story.accepted)], how, story)
+        elif move == "delay":
+            await accept(at, threads[number], how, story, after_seconds=10_000)
+        elif move == "alone":
+            story.alone.append(await at.start("steps", {"log": []}))
+        elif story.accepted and move in ("cancel", "cancels", "delete"):
+            thread, run_id = story.accepted[number % len(story.accepted)]
+            await MEDDLE[move](at, thread, run_id, how, story)
         elif move == "step":
             doors.let_on()
             for _ in range(20):
                 await asyncio.sleep(0)
 
 
-async def accept(at: Stage, thread: str, how: str, story: Story) -> None:
+async def accept(at: Stage, thread: str, how: str, story: Story, **more: Any) -> None:
     open_runs = [run for run in await at.runs.list(thread, limit=100) if not run.ended]
     name = f"run{len(story.accepted)}"
     try:
-        live = await at.start("steps", {"log": [name]}, thread, multitask_strategy=how)
+        live = await at.start("steps", {"log": [name]}, thread, multitask_strategy=how, **more)
     except ConflictError:
         assert how == "reject"
         return
     story.accepted.append((thread, live.run.run_id))
+    if more:
+        story.delayed.append((thread, live.run.run_id))
     if how == "rollback":
         story.undone.update(run.run_id for run in open_runs)
 
@@ -73,6 +101,40 @@ async def cancel(at: Stage, thread: str, run_id: str, how: Any, story: Story) ->
         return
     if how == "rollback":
         story.undone.add(run_id)
+
+
+async def cancel_at_once(
+    at: Stage, thread: str, run_id: str, hows: Sequence[Any], story: Story
+) -> None:
+    """Only one of them counts, whichever it is; `all` cancels what else is open, too."""
+    open_runs = [run_id for _, run_id in story.accepted if at.dispatcher.live(run_id)]
+
+    async def one(how: Any) -> None:
+        with contextlib.suppress(NotFoundError):
+            if how == "all":
+                await at.dispatcher.cancel_all("all", "rollback")
+            else:
+                await at.dispatcher.cancel(thread, [run_id, run_id], how, wait=True)
+
+    await asyncio.gather(*(one(how) for how in hows))
+    if "all" in hows:
+        story.undone.update(open_runs)
+    if "rollback" in hows:
+        story.undone.add(run_id)
+
+
+async def delete(at: Stage, thread: str, run_id: str, how: str, story: Story) -> None:
+    """Twice at once: it is gone for both."""
+    known = await at.runs.find(thread, run_id) is not None
+    tries = (at.dispatcher.delete(thread, run_id) for _ in range(2))
+    results = await asyncio.gather(*tries, return_exceptions=True)
+    assert all(result is None or isinstance(result, NotFoundError) for result in results)
+    assert not known or None in results
+    assert await at.runs.find(thread, run_id) is None
+    story.undone.add(run_id)
+
+
+MEDDLE: dict[str, Any] = {"cancel": cancel, "cancels": cancel_at_once, "delete": delete}
 
 
 async def look(at: Stage, threads: Sequence[str], story: Story) -> None:
@@ -109,8 +171,13 @@ async def tell(moves: Sequence[Any], path: Path) -> None:
             await look(at, threads, story)
             if part and part[-1][0] == "crash":
                 path = await crashed(at, path)
+        assert all(live.is_settled for live in story.alone), "nobody waits for ever"
+        story.alone.clear()
     doors.open()
     async with stage(path, {"steps": doors.graph}) as at:
+        for thread, run_id in story.delayed:
+            with contextlib.suppress(NotFoundError):
+                await at.dispatcher.cancel(thread, [run_id], "interrupt", wait=True)
         await look(at, threads, story)
         for thread in threads:
             await check(at, thread, story)
@@ -134,6 +201,29 @@ async def check(at: Stage, thread: str, story: Story) -> None:
     for entry in successes:
         at_ = log.index(entry)
         assert log[at_ + 1 : at_ + 3] == ["step1", "step2"], "each step once"
+    for run in runs:
+        await check_end(at, run)
+    assert (await at.end("steps", {"log": ["more"]}, thread)).run.status == "success"
+
+
+async def check_end(at: Stage, run: Run) -> None:
+    """Its row, its log and its answer say the same of a run."""
+    answer = orjson.loads(await Endings(at.tables, at.graphs, at.threads).of(run))
+    assert ("__error__" in answer) == (run.status in ("error", "timeout"))
+    past = await find_run(at, run.thread_id, run.run_id)  # type: ignore[arg-type]
+    assert isinstance(past, PastRun), "an ended run is left to the database"
+    if past.log is None:
+        assert run.status == "interrupted", "it never began"
+        return
+    async with past.log.read() as reader:
+        events = list(await reader.batch())
+    assert [event.id for event in events] == list(range(1, past.log.last + 1))
+    ends = [event for event in events if isinstance(event, RunFinished | RunFailed)]
+    if run.status == "success":
+        assert events[-1] is ends[-1]
+        assert isinstance(events[-1], RunFinished)
+        assert events[-1].status == "success"
+        assert answer["log"][-2:] == ["step1", "step2"]
 
 
 @settings(

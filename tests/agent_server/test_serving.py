@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from agent_server import PortInUseError, SettingsError
 from agent_server.readers import STOPPING
-from agent_server.serving import listen, url_of
+from agent_server.serving import _frozen, listen, url_of
 from tests.agent_server.harness.gate import Gate
 from tests.agent_server.harness.server import ServerProcess
 
@@ -39,6 +40,13 @@ def test_an_address_of_six_has_brackets_in_its_url() -> None:
     with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as listener:
         listener.bind(("::1", 0))
         assert url_of(listener).startswith("http://[::1]:")
+
+
+def test_what_is_there_at_the_start_is_spared_by_collections_of_garbage() -> None:
+    before = gc.get_freeze_count()
+    with _frozen():
+        assert gc.get_freeze_count() > before + 10_000
+    assert gc.get_freeze_count() == 0
 
 
 async def deaf(server: ServerProcess) -> None:
