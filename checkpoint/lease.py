@@ -98,6 +98,15 @@ class Lease:
         unit = CopyThread(source_thread_id, claim, database.ownership.check_held)
         await database.committer.submit(unit.apply, "administration")
 
+    async def take_over(self, thread_id: str) -> None:
+        """Take a thread from whoever has it."""
+        database = self._open()
+
+        def apply(connection: sqlite3.Connection) -> None:
+            database.ownership.fence(connection, thread_id)
+
+        await database.committer.submit(apply, "claim")
+
     async def synced(self) -> None:
         """Wait until everything committed so far is flushed to the disk."""
         await self._open().synced()

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from .claims import ClaimTable, busy
 from .committer import Committer
+from .errors import UnknownThreadError
 from .locks import Locks
 from .points import Faults
 from .record import Batch, Claim
@@ -41,6 +42,8 @@ class _Known:
 
     number: int
     epoch: int
+    era: int
+    """Of its lock: see `locks.py`."""
 
 
 class Ownership:
@@ -125,7 +128,7 @@ class Ownership:
             return None
         if not self._locks.try_lock(known.number):
             return self._locks.owner(known.number)
-        if self._locks.is_mine(known.number):
+        if self._locks.is_mine(known.number, known.era):
             self._locks.sign(known.number, owner)
             return known
         self._locks.unlock(known.number)
@@ -143,8 +146,20 @@ class Ownership:
         # finds the slot signed by somebody else and asks the database.
         self._locks.sign(number, owner)
         epoch = connection.execute(_RAISE_EPOCH, (number,)).fetchone()[0] if found else 1
-        known = self._known[thread_id] = _Known(number, epoch)
+        known = self._known[thread_id] = _Known(number, epoch, self._locks.era(number))
         return known
+
+    def fence(self, connection: sqlite3.Connection, thread_id: str) -> None:
+        """Take a thread from whoever has it: what that one still writes is refused, and its lock
+        keeps nobody out.  Part of a transaction.  Raises UnknownThreadError."""
+        found = connection.execute(_THREAD, (thread_id,)).fetchone()
+        if found is None:
+            raise UnknownThreadError(
+                f"thread {thread_id!r} cannot be taken over: nothing is stored of it; look at "
+                "threads() for those there are"
+            )
+        self._locks.raise_era(found[0])
+        connection.execute(_RAISE_EPOCH, (found[0],))
 
     def forget(self, thread_id: str) -> None:
         """Unlock a thread and forget what is known of it: its claim came to nothing."""

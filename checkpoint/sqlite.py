@@ -144,6 +144,18 @@ class SqliteSaver(DatabaseHandle, Custodian):
         wanted = None if thread_id is None else id_of("thread_id", thread_id)
         return await self.lease.verify(self._serializer, wanted)
 
+    async def atake_over(self, thread_id: str) -> None:
+        """Take a thread from a process that is stopped or hangs: the next one that claims it gets
+        it at once, and what the former owner still writes raises StaleClaimError there.
+
+        Of an owner that is dead nothing needs to be taken.  Raises UnknownThreadError.
+        """
+        await self.lease.take_over(id_of("thread_id", thread_id))
+
+    def take_over(self, thread_id: str) -> None:
+        """`atake_over`, waited for."""
+        wait_for(self.atake_over(thread_id))
+
     async def avacuum(self, *, timeout: float = 5.0) -> Vacuumed:
         """Pack the database file: it gets as small as it can, and nothing that was deleted is left
         in it or in its log.  Waits `timeout` seconds for who reads; commits wait meanwhile.
