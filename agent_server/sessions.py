@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from starlette.websockets import WebSocketDisconnect
+from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from .bodies import from_json
 from .commands import Commands, refused
@@ -123,6 +123,8 @@ class Session:
 
     async def _send(self, message: dict[str, Any]) -> None:
         async with self._sending:
+            if self._socket.application_state is WebSocketState.DISCONNECTED:
+                raise WebSocketDisconnect(1006)  # it was closed while a command was carried out
             await self._socket.send_text(notice_json(message).decode())
 
 

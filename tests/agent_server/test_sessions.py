@@ -270,6 +270,37 @@ class TestLimits:
             commands.put_nowait({"type": "websocket.disconnect", "code": 1000})
             await asyncio.wait_for(serving, 10)
 
+    async def test_a_command_that_comes_when_the_session_is_closed_already_harms_nobody(
+        self, app: Any
+    ) -> None:
+        sent: list[str] = []
+        answered, closed = asyncio.Event(), asyncio.Event()
+        commands: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+        async def send(message: Any) -> None:
+            sent.append(message["type"])
+            if message["type"] == "websocket.send":
+                answered.set()
+            if message["type"] == "websocket.close":
+                closed.set()
+
+        def tell(method: str, **params: Any) -> None:
+            text = json.dumps({"id": 1, "method": method, "params": params})
+            commands.put_nowait({"type": "websocket.receive", "text": text})
+
+        async with app.router.lifespan_context(app):
+            path = f"/threads/{new_id()}/stream/events"
+            scope = {"type": "websocket", "path": path, "headers": [], "query_string": b""}
+            commands.put_nowait({"type": "websocket.connect"})
+            tell("subscription.subscribe", channels=["values"])
+            serving = asyncio.ensure_future(app(scope, commands.get, send))
+            await asyncio.wait_for(answered.wait(), 10)
+            await app.state.services.drain()
+            await asyncio.wait_for(closed.wait(), 10)
+            tell("bogus")
+            await asyncio.wait_for(serving, 10)
+        assert sent == ["websocket.accept", "websocket.send", "websocket.close"]
+
     async def test_a_stop_of_the_server_ends_sessions_so_that_clients_come_back(
         self, port: int, app: Any
     ) -> None:
