@@ -10,7 +10,7 @@ from typing import Any, Final
 from .view import View
 
 BATCH = 128
-"""Events a reader takes, or is handed, at once."""
+"""Events a reader takes at once."""
 
 
 class Reading(Enum):

@@ -36,7 +36,7 @@ class ReadableLog:
         self._check_bounds(start, max_events, max_bytes)
         # Reentrant: a subscriber may be collected, and so leave, at any point of our own code.
         self._lock = threading.RLock()
-        self._hands = min(BATCH, max_events, self.high_water)
+        self._hands = min(max_events, self.high_water)
         self._ring = Ring(start + 1, max_events, max_bytes)
         self._start = self._last = self._visible = start
         self._cursors: tuple[Cursor, ...] = ()

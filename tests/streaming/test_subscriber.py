@@ -613,7 +613,7 @@ class TestHandedOver:
         assert await take(owner, 2) == ["a", "b"]
 
     async def test_what_it_has_no_room_for_is_taken_in_its_turn(self) -> None:
-        log = RunLog("run", keep=False)
+        log = RunLog("run", keep=False, high_water=128, low_water=64)
         owner = log.own("custom")
         say(log, *range(500))
         assert 0 < len(owner.made) < 500
