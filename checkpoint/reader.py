@@ -16,7 +16,7 @@ from .codecs import BY_CODE
 from .codes import REGISTERED, REMOTE_ERROR, SEALED
 from .errors import DeserializationError, KeyRequiredError, UnknownTypeTagError
 from .failures import remote_from
-from .lengths import check_lengths
+from .lengths import SHORT, check_lengths
 from .registry import Opaque, TypeRegistry
 from .wording import named, told
 
@@ -49,8 +49,11 @@ class Reader:
                 ),
             )
 
-    def checked(self, data: bytes) -> Any:
-        """The value of the bytes, which are looked through first."""
+    def reader_of(self, data: bytes) -> Callable[[bytes], Any]:
+        """What reads these bytes, or a part of them: long ones are looked through first."""
+        return self.unpack if len(data) <= SHORT else self._checked
+
+    def _checked(self, data: bytes) -> Any:
         check_lengths(data)
         return self.unpack(data)
 
@@ -106,11 +109,11 @@ class Reader:
         """The value of an extension."""
         codec = BY_CODE.get(code)
         if codec is not None:
-            return codec.decode(data, self._next().checked)
+            return codec.decode(data, self._next().reader_of(data))
         if code == REGISTERED:
             return self._registered(data)
         if code == REMOTE_ERROR:
-            return remote_from(self._next().checked(data))
+            return remote_from(self._next().reader_of(data)(data))
         if code == SEALED:
             raise KeyRequiredError(
                 f"{len(data)} bytes are encrypted, and this serializer has no key; read them "
@@ -134,7 +137,7 @@ class Reader:
         registration = self._registry.of_name(name)
         if registration is None:
             return self._unregistered(name.decode("utf-8", "surrogatepass"), payload)
-        state = self._next().checked(payload)
+        state = self._next().reader_of(payload)(payload)
         try:
             return registration.shape.decode(state)
         except DeserializationError:

@@ -102,7 +102,7 @@ class MsgpackSerializer:
         Raises UnknownTypeTagError for a class that is not registered here, and
         DeserializationError for bytes that are damaged, too long or too deep.
         """
-        return self._read(self._reader.checked, data)
+        return self._read(self._reader.reader_of(data), data)
 
     def pack_items(self, values: Sequence[Any]) -> list[bytes]:
         """The bytes of each value on its own, as `dumps` gives them."""
