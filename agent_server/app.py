@@ -19,10 +19,11 @@ from checkpoint import IndexConfig
 
 from .auth import Gatekeeper
 from .beside import Beside, Neighbour
+from .config_file import ConfigFile, Cors, Http
 from .guard import Guard
 from .metrics import Metrics
 from .middleware import Answers, Keys, Limits, Origins, Prefix, Requests, answer_http, log_request
-from .project import ConfigFile, Cors, Http, Project
+from .project import Project
 from .routes import (
     assistants,
     crons,

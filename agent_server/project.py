@@ -1,129 +1,23 @@
-"""langgraph.json as it is: the graphs, and what they need around them.
-
-What says nothing to a server (docker lines, python versions, pip settings, …) is read over; what
-this one does not do, or does not know, is named in a warning.
-"""
+"""What a server is started for: graphs, of langgraph.json or of the command line, and what they
+need around them."""
 
 from __future__ import annotations
 
 import io
-import json
-import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from typing import Any
 
 from checkpoint import IndexConfig
 
+from .config_file import ConfigFile, GraphEntry, read_file
 from .errors import ConfigFileError, GraphLoadError
 from .loading import load, put_on_path, split_target
-from .unheeded import unheeded
-
-logger = logging.getLogger(__name__)
 
 CONFIG_NAME = "langgraph.json"
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class Cors(_Section):
-    """Which pages of other origins may ask what."""
-
-    allow_origins: tuple[str, ...] = ()
-    allow_methods: tuple[str, ...] = ("*",)
-    allow_headers: tuple[str, ...] = ("*",)
-    allow_credentials: bool = False
-    allow_origin_regex: str | None = None
-    expose_headers: tuple[str, ...] = ()
-    max_age: int = 600
-
-
-class Http(_Section):
-    """The section `http`."""
-
-    cors: Cors | None = None
-    app: str | None = None
-    """The user's own app, "file.py:name"."""
-    disable_assistants: bool = False
-    disable_threads: bool = False
-    disable_runs: bool = False
-    disable_store: bool = False
-    disable_meta: bool = False
-    disable_webhooks: bool = False
-    enable_custom_route_auth: bool = False
-    middleware_order: Literal["auth_first", "middleware_first"] | None = None
-    mount_prefix: str | None = Field(default=None, pattern=r"^(/[^/?#\s]+)+$")
-
-
-class ThreadTtl(_Section):
-    """How long threads live after their last change, in minutes."""
-
-    default_ttl: float | None = Field(default=None, gt=0)
-    strategy: Literal["delete", "keep_latest"] = "delete"
-    sweep_interval_minutes: float | None = Field(default=None, gt=0)
-
-
-class StoreTtl(_Section):
-    """How long items live, in minutes."""
-
-    default_ttl: float | None = Field(default=None, gt=0)
-    refresh_on_read: bool = True
-    sweep_interval_minutes: float | None = Field(default=None, gt=0)
-
-
-class StoreIndex(_Section):
-    """What the store can be searched by."""
-
-    dims: int = Field(gt=0)
-    embed: str
-    fields: list[str] | None = None
-
-
-class Store(_Section):
-    """The section `store`."""
-
-    ttl: StoreTtl | None = None
-    index: StoreIndex | None = None
-
-
-class Checkpointer(_Section):
-    """The section `checkpointer`."""
-
-    ttl: ThreadTtl | None = None
-
-
-class Auth(_Section):
-    """The section `auth`."""
-
-    path: str
-
-
-class GraphEntry(_Section):
-    """A graph that is more than its place."""
-
-    path: str
-    description: str | None = None
-
-
-class ConfigFile(_Section):
-    """What langgraph.json says."""
-
-    graphs: Mapping[str, str | GraphEntry] = Field(default_factory=dict[str, str | GraphEntry])
-    dependencies: tuple[str, ...] = ()
-    env: str | Mapping[str, str] = Field(default_factory=dict[str, str])
-    http: Http = Http()
-    auth: Auth | None = None
-    checkpointer: Checkpointer = Field(
-        default=Checkpointer(), validation_alias=AliasChoices("checkpointer", "checkpoint")
-    )
-    store: Store = Store()
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +82,7 @@ def read_project(config: Path, named: Project | None = None) -> Project:
 
     Raises ConfigFileError.
     """
-    file = _parsed(config)
+    file = read_file(config)
     if not file.graphs and named is None:
         raise ConfigFileError(
             f'{config} names no graphs; write "graphs": {{"agent": "./graph.py:graph"}}'
@@ -234,59 +128,6 @@ def _whole_places(project: Project) -> Mapping[str, str]:
         is_file = place.endswith(".py") or "/" in place
         found[graph_id] = f"{project.base / place}:{name}" if is_file else target
     return found
-
-
-def _parsed(config: Path) -> ConfigFile:
-    try:
-        said = json.loads(config.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigFileError(
-            f"{config} is not there; write it, or name graphs on the command line, as in "
-            "graph.py:graph"
-        ) from None
-    except OSError as error:
-        raise ConfigFileError(f"{config} cannot be read: {error.strerror}; mend that") from None
-    except json.JSONDecodeError as error:
-        raise ConfigFileError(
-            f"{config}, line {error.lineno}: {error.msg}; mend it there"
-        ) from None
-    except UnicodeDecodeError:
-        raise ConfigFileError(f"{config} is not UTF-8; save it as UTF-8") from None
-    for told in unheeded(said):
-        logger.warning("%s: %s", config, told)
-    try:
-        return ConfigFile.model_validate(said)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        missing = first["loc"][-1:] if first["type"] == "missing" else ()
-        place = ".".join([*_places(said, first["loc"]), *map(str, missing)]) or "the whole file"
-        raise ConfigFileError(
-            f"{config}: {place}: {_in_json(first['msg'])}; mend it there"
-        ) from None
-
-
-def _places(said: Any, loc: Sequence[int | str]) -> Iterator[str]:
-    """The parts of a place that are in the file, not the names of types that were tried there."""
-    for part in loc:
-        try:
-            said = said[part]
-        except (KeyError, IndexError, TypeError):
-            return
-        yield str(part)
-
-
-def _in_json(message: str) -> str:
-    """pydantic's words as those of who writes JSON."""
-    for python, json_word in _JSON_WORDS.items():
-        message = message.replace(python, json_word)
-    return message
-
-
-_JSON_WORDS = {
-    "a valid dictionary or instance of ConfigFile": "an object",
-    "a valid tuple": "a list",
-    "a valid dictionary": "an object",
-}
 
 
 def _place(entry: str | GraphEntry) -> str:

@@ -13,13 +13,13 @@ from actors import ActorSystem
 from checkpoint import IndexConfig, SqliteSaver, SqliteStore, SqliteTables, TTLConfig
 
 from .assistants import Assistants
+from .config_file import ConfigFile, StoreTtl, ThreadTtl
 from .crons import Crons
 from .dispatcher import Dispatcher
 from .errors import OverloadedError
 from .firing import starter
 from .graphs import Graphs
 from .lock import hold
-from .project import ConfigFile, StoreTtl, ThreadTtl
 from .runs import Runs
 from .settings import Settings
 from .sse import Streams

@@ -19,7 +19,8 @@ from websockets.exceptions import ConnectionClosed
 
 from agent_server import DatabaseInUseError, GraphLoadError, Settings
 from agent_server.app import app_for, create_app
-from agent_server.project import ConfigFile, Project
+from agent_server.config_file import ConfigFile
+from agent_server.project import Project
 from checkpoint import new_id
 from tests.agent_server.harness.graphs import agent
 from tests.agent_server.harness.local import local_client

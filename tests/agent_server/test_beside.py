@@ -22,7 +22,8 @@ from websockets.asyncio.client import connect
 from agent_server import GraphLoadError
 from agent_server.app import app_for, routes_of
 from agent_server.beside import RESERVED, Neighbour
-from agent_server.project import ConfigFile, Http, Project
+from agent_server.config_file import ConfigFile, Http
+from agent_server.project import Project
 from agent_server.settings import Settings
 from tests.agent_server.harness.local import local_client
 from tests.agent_server.lib_streams import listening

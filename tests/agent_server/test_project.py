@@ -13,7 +13,8 @@ import pytest
 
 from agent_server import ConfigFileError, GraphLoadError, Settings
 from agent_server.app import app_for
-from agent_server.project import Cors, Project, named_graphs, read_project
+from agent_server.config_file import Cors
+from agent_server.project import Project, named_graphs, read_project
 from tests.agent_server.harness.local import local_client
 
 GRAPHS = {"agent": "./graph.py:graph"}

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from agent_server.config_file import ConfigFile
 from agent_server.errors import NotFoundError
-from agent_server.project import ConfigFile
 from agent_server.services import sweepers_of
 from agent_server.settings import Settings
 from agent_server.sweeper import AT_ONCE, Sweeper, store_sweeper, thread_sweeper

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from agent_server.errors import ConfigFileError
-from agent_server.project import (
+from agent_server.config_file import (
     Auth,
     Checkpointer,
     ConfigFile,
@@ -18,6 +17,7 @@ from agent_server.project import (
     StoreTtl,
     ThreadTtl,
 )
+from agent_server.errors import ConfigFileError
 from agent_server.unheeded import HEEDED, unheeded
 
 
