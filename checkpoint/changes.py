@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from .contents import Removal, ScopeRemoval
 from .custodian import Change, unknown_source
 from .packing import Origin, checksum, pack_checkpoint, unpack_checkpoint
+from .places import add_scope, reseal
 from .record import CheckpointRecord, Claim
 from .reports import Removed
 from .rows import id_bytes, stale
@@ -36,7 +37,10 @@ _ERASE = (
     "DELETE FROM checkpoint WHERE scope IN (SELECT id FROM scope WHERE thread=?)",
     "DELETE FROM blob WHERE scope IN (SELECT id FROM scope WHERE thread=?)",
     "DELETE FROM scope WHERE thread=?",
-    "UPDATE thread SET name=CAST(id AS BLOB) WHERE id=?",
+    (
+        "UPDATE thread SET name=CAST(id AS BLOB), mark=0,"
+        " crc=checksum(x'', id, CAST(id AS BLOB), epoch) WHERE id=?"
+    ),
 )
 _DROP_NAMELESS = "DELETE FROM thread WHERE name>=x'' AND id<(SELECT max(id) FROM thread)"
 """Bytes sort after every text, and are no thread's name."""
@@ -51,21 +55,23 @@ _DROP_CHECKPOINT = "DELETE FROM checkpoint WHERE scope=? AND id=?"
 _DROP_BLOB = "DELETE FROM blob WHERE scope=? AND key=? AND start=?"
 _DROP_SCOPE = "DELETE FROM scope WHERE id=?"
 
-_ADD_SCOPE = "INSERT INTO scope (thread, ns) VALUES (?, ?) RETURNING id"
 _SHIFT = "SELECT (SELECT max(seq) FROM checkpoint) + 1 - min(seq) FROM checkpoint WHERE scope=?"
 _COPY_CHECKPOINTS = (
     "INSERT INTO checkpoint (seq, scope, id, parent, depth, crc, data)"
-    " SELECT seq+?1, ?2, id, parent+?1, depth, crc, data FROM checkpoint WHERE scope=?3"
-    " ORDER BY seq"
+    " SELECT c.seq+?1, ?2, c.id, c.parent+?1, c.depth,"
+    " checksum(c.data, ?2, c.id, p.id, c.depth), c.data"
+    " FROM checkpoint AS c LEFT JOIN checkpoint AS p ON p.seq=c.parent WHERE c.scope=?3"
+    " ORDER BY c.seq"
 )
 _COPY_WRITES = (
     "INSERT INTO pending (checkpoint, task, crc, data)"
-    " SELECT checkpoint+?1, task, crc, data FROM pending"
+    " SELECT checkpoint+?1, task, checksum(data, checkpoint+?1, task), data FROM pending"
     " WHERE checkpoint IN (SELECT seq FROM checkpoint WHERE scope=?2)"
 )
 _COPY_BLOBS = (
     "INSERT INTO blob (scope, key, start, count, crc, data)"
-    " SELECT ?1, key, start, count, crc, data FROM blob WHERE scope=?2 ORDER BY seq"
+    " SELECT ?1, key, start, count, checksum(data, ?1, key, start, count), data"
+    " FROM blob WHERE scope=?2 ORDER BY seq"
 )
 
 
@@ -112,10 +118,11 @@ class CopyThread:
             (shift,) = connection.execute(_SHIFT, (scope,)).fetchone()
             if shift is None:
                 continue
-            (copy,) = connection.execute(_ADD_SCOPE, (target, ns)).fetchone()
+            copy = add_scope(connection, target, ns).id
             connection.execute(_COPY_WRITES, (shift, scope))
             connection.execute(_COPY_CHECKPOINTS, (shift, copy, scope))
             connection.execute(_COPY_BLOBS, (copy, scope))
+            reseal(connection, copy)
 
 
 def _number(connection: sqlite3.Connection, claim: Claim, epoch_of: EpochOf) -> int:
@@ -142,6 +149,7 @@ def _remove(connection: sqlite3.Connection, thread: int, removal: Removal) -> No
         (scope,) = connection.execute(_SCOPE, (thread, part.ns)).fetchone()
         _relink(connection, scope, part.relinked)
         _drop(connection, scope, part)
+        reseal(connection, scope)
 
 
 def _relink(
@@ -152,11 +160,12 @@ def _relink(
         seq, parent, data = connection.execute(_FIND, (scope, id_bytes(record.id))).fetchone()
         origin = _origin(connection, parent, data)
         packed = pack_checkpoint(record, origin, full=True)
-        above = None
+        above = key = None
         if record.parent_id is not None:
-            place = (scope, id_bytes(record.parent_id))
-            above = connection.execute(_FIND, place).fetchone()[0]
-        connection.execute(_RELINK, (above, checksum(packed), packed, seq))
+            key = id_bytes(record.parent_id)
+            above = connection.execute(_FIND, (scope, key)).fetchone()[0]
+        crc = checksum(packed, scope, id_bytes(record.id), key, 0)
+        connection.execute(_RELINK, (above, crc, packed, seq))
 
 
 def _origin(connection: sqlite3.Connection, parent: int, data: bytes) -> Origin:

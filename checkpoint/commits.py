@@ -10,24 +10,27 @@ from .errors import CheckpointConflictError
 from .events import Row, check_events
 from .ids import id_from_bytes
 from .packing import FULL_EVERY, Origin, checksum, pack_checkpoint, pack_task_id, pack_writes
+from .places import (
+    ScopeRow,
+    add_run,
+    add_scope,
+    find_run,
+    find_scope,
+    seal_run,
+)
 from .record import Batch, BlobRow, CheckpointRecord, EventRow, TaskWrites
 from .rows import EVENT_BITS, blob_taken, id_bytes, id_taken, no_checkpoint, stale
 from .run_threads import link_runs
 
 _THREAD = "SELECT id, epoch FROM thread WHERE name=?"
-_SCOPE = "SELECT id FROM scope WHERE thread=? AND ns=?"
-_ADD_SCOPE = "INSERT INTO scope (thread, ns) VALUES (?, ?) RETURNING id"
-_HEAD = "SELECT seq, id, depth FROM checkpoint WHERE scope=? ORDER BY id DESC LIMIT 1"
 _FIND = "SELECT seq, id, depth FROM checkpoint WHERE scope=? AND id=?"
 _ADD_CHECKPOINT = (
     "INSERT INTO checkpoint (scope, id, parent, depth, crc, data) VALUES (?, ?, ?, ?, ?, ?)"
 )
 _ADD_BLOB = "INSERT INTO blob (scope, key, start, count, crc, data) VALUES (?, ?, ?, ?, ?, ?)"
 _BLOB = "SELECT 1 FROM blob WHERE scope=? AND key=? AND start=?"
-_ADD_WRITES = "INSERT OR REPLACE INTO pending (checkpoint, task, crc, data) VALUES (?, ?, ?, ?)"
-_RUN = "SELECT id FROM run WHERE name=?"
-_ADD_RUN = "INSERT INTO run (name) VALUES (?) RETURNING id"
-_LAST_EVENT = "SELECT id FROM event WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1"
+_ADD_WRITES = "INSERT OR IGNORE INTO pending (checkpoint, task, crc, data) VALUES (?, ?, ?, ?)"
+_REPLACE_WRITES = "UPDATE pending SET crc=?, data=? WHERE checkpoint=? AND task=?"
 _ADD_EVENT = "INSERT INTO event (id, crc, data) VALUES (?, ?, ?)"
 
 _ORIGINS = 1024
@@ -75,6 +78,7 @@ class CommitBatch:
             tables.add_blobs(self.batch.blobs)
         for task in self.batch.writes:
             tables.add_writes(task)
+        tables.seal()
         if self.batch.events:
             link_runs(connection, row[0], add_events(connection, self.batch.events))
 
@@ -89,53 +93,57 @@ class _ThreadTables:
         self._origins = origins
         self._thread_id = thread_id
         self._thread = thread
-        self._scopes: dict[str, int] = {}
+        self._scopes: dict[str, ScopeRow] = {}
+        self._changed: set[str] = set()
 
     def add_checkpoint(self, record: CheckpointRecord, extra: bytes) -> None:
         key, scope = id_bytes(record.id), self._scope(record.ns)
-        head = self._connection.execute(_HEAD, (scope,)).fetchone()
-        if head is not None and head[1] >= key:
-            raise id_taken(record, id_from_bytes(head[1]))
-        parent = self._parent(scope, record, head)
-        full = parent is None or parent[2] + 1 >= FULL_EVERY
+        if scope.head >= key:
+            raise id_taken(record, id_from_bytes(scope.head))
+        seq, above, depth = self._parent(scope, record)
+        full = above is None or depth + 1 >= FULL_EVERY
         origin = Origin(record.metadata.run_id, record.metadata.parents, extra)
-        same = not full and parent is not None and self._origins.get(scope) == (parent[1], origin)
+        same = not full and self._origins.get(scope.id) == (above, origin)
         data = pack_checkpoint(record, None if same else origin, full=full)
-        row = (
-            scope,
-            key,
-            parent[0] if parent else None,
-            0 if parent is None or full else parent[2] + 1,
-            checksum(data),
-            data,
-        )
-        self._connection.execute(_ADD_CHECKPOINT, row)
-        self._origins.remember(scope, key, origin)
+        depth = 0 if full else depth + 1
+        crc = checksum(data, scope.id, key, above, depth)
+        added = self._connection.execute(_ADD_CHECKPOINT, (scope.id, key, seq, depth, crc, data))
+        scope.seq, scope.head, scope.depth = added.lastrowid or 0, key, depth
+        scope.count += 1
+        scope.writes = 0
+        self._changed.add(record.ns)
+        self._origins.remember(scope.id, key, origin)
 
     def add_blobs(self, rows: Sequence[BlobRow]) -> None:
         try:
             self._connection.executemany(
                 _ADD_BLOB,
-                [
-                    (self._scope(r.ns), r.key, r.start, r.count, checksum(r.data), r.data)
-                    for r in rows
-                ],
+                [blob_values(self._scope(row.ns).id, row) for row in rows],
             )
         except sqlite3.IntegrityError as error:
             raise self._taken(rows) from error
 
     def add_writes(self, task: TaskWrites) -> None:
-        found = self._find(self._scope(task.ns), task.checkpoint_id)
+        scope = self._scope(task.ns)
+        found = self._find(scope, task.checkpoint_id)
         if found is None:
             raise no_checkpoint(self._thread_id, task)
-        data = pack_writes(task.writes)
-        row = (found[0], pack_task_id(task.task_id), checksum(data), data)
-        self._connection.execute(_ADD_WRITES, row)
+        row = pending_values(found[0], task)
+        if self._connection.execute(_ADD_WRITES, row).rowcount == 0:
+            self._connection.execute(_REPLACE_WRITES, (*row[2:], *row[:2]))
+        elif found[0] == scope.seq:
+            scope.writes += 1
+            self._changed.add(task.ns)
+
+    def seal(self) -> None:
+        """Store the heads of the scopes that have changed."""
+        for ns in self._changed:
+            self._scopes[ns].seal(self._connection)
 
     def _taken(self, rows: Sequence[BlobRow]) -> CheckpointConflictError:
         """The error for the first row that is stored already (the others may be, by now)."""
         for row in rows:
-            place = (self._scope(row.ns), row.key, row.start)
+            place = (self._scope(row.ns).id, row.key, row.start)
             if self._connection.execute(_BLOB, place).fetchone():
                 break
         else:
@@ -143,12 +151,10 @@ class _ThreadTables:
         return blob_taken(self._thread_id, row.ns, row.key, row.start)
 
     def _parent(
-        self, scope: int, record: CheckpointRecord, head: tuple[int, bytes, int] | None
-    ) -> tuple[int, bytes, int] | None:
+        self, scope: ScopeRow, record: CheckpointRecord
+    ) -> tuple[int | None, bytes | None, int]:
         if record.parent_id is None:
-            return None
-        if head is not None and head[1] == id_bytes(record.parent_id):
-            return head
+            return None, None, 0
         found = self._find(scope, record.parent_id)
         if found is None:
             raise CheckpointConflictError(
@@ -158,19 +164,22 @@ class _ThreadTables:
             )
         return found
 
-    def _find(self, scope: int, checkpoint_id: str) -> tuple[int, bytes, int] | None:
-        return self._connection.execute(_FIND, (scope, id_bytes(checkpoint_id))).fetchone()
+    def _find(self, scope: ScopeRow, checkpoint_id: str) -> tuple[int, bytes, int] | None:
+        """The place, id and depth of a checkpoint; nearly always it is the newest."""
+        key = id_bytes(checkpoint_id)
+        if scope.head == key:
+            return scope.seq, key, scope.depth
+        return self._connection.execute(_FIND, (scope.id, key)).fetchone()
 
-    def _scope(self, ns: str) -> int:
+    def _scope(self, ns: str) -> ScopeRow:
         scope = self._scopes.get(ns)
         if scope is None:
-            found = self._connection.execute(_SCOPE, (self._thread, ns)).fetchone()
-            scope = found[0] if found else self._add_scope(ns)
+            scope = find_scope(self._connection, self._thread, ns)
+            if scope is None:
+                scope = add_scope(self._connection, self._thread, ns)
+                self._changed.add(ns)
             self._scopes[ns] = scope
         return scope
-
-    def _add_scope(self, ns: str) -> int:
-        return self._connection.execute(_ADD_SCOPE, (self._thread, ns)).fetchone()[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,22 +196,28 @@ class AppendEvents:
 
 def add_events(connection: sqlite3.Connection, events: Sequence[EventRow]) -> Iterable[int]:
     """Store events that count on from the last ones of their runs; the numbers of those."""
-    runs = {event.run_id: _run(connection, event.run_id) for event in events}
-    check_events(events, lambda run_id: last_event(connection, runs[run_id]))
-    connection.executemany(
-        _ADD_EVENT,
-        [(runs[e.run_id] << EVENT_BITS | e.id, checksum(e.data), e.data) for e in events],
-    )
-    return runs.values()
+    runs: dict[str, tuple[int, int]] = {}
+    for name in {event.run_id for event in events}:
+        runs[name] = find_run(connection, name) or (add_run(connection, name), 0)
+    check_events(events, lambda run_id: runs[run_id][1])
+    connection.executemany(_ADD_EVENT, [_event_values(runs[e.run_id][0], e) for e in events])
+    for name, last in {event.run_id: event.id for event in events}.items():
+        seal_run(connection, runs[name][0], name, last)
+    return [number for number, _ in runs.values()]
 
 
-def last_event(connection: sqlite3.Connection, run: int) -> int:
-    """The highest event id of a run; 0 when there is none."""
-    first = run << EVENT_BITS
-    found = connection.execute(_LAST_EVENT, (first, first + (1 << EVENT_BITS) - 1)).fetchone()
-    return found[0] - first if found else 0
+def _event_values(run: int, event: EventRow) -> tuple[int, int, bytes]:
+    number = run << EVENT_BITS | event.id
+    return number, checksum(event.data, number), event.data
 
 
-def _run(connection: sqlite3.Connection, run_id: str) -> int:
-    found = connection.execute(_RUN, (run_id,)).fetchone()
-    return (found or connection.execute(_ADD_RUN, (run_id,)).fetchone())[0]
+def blob_values(scope: int, row: BlobRow) -> tuple[int, int, int, int, int, bytes]:
+    """The columns of a blob's row."""
+    place = (scope, row.key, row.start, row.count)
+    return (*place, checksum(row.data, *place), row.data)
+
+
+def pending_values(seq: int, task: TaskWrites) -> tuple[int, bytes | str, int, bytes]:
+    """The columns of the row of a task's pending writes."""
+    data, task_id = pack_writes(task.writes), pack_task_id(task.task_id)
+    return seq, task_id, checksum(data, seq, task_id), data

@@ -11,27 +11,27 @@ from .errors import CorruptDataError
 from .ids import id_from_bytes
 from .links import LinkReader
 from .packing import is_sound, unpack_checkpoint
-from .reads import ScopeRows
+from .places import (
+    FROM_SCOPES,
+    SCOPES,
+    ScopeRow,
+    checked_scope,
+    checked_thread,
+    find_thread,
+)
+from .reads import BY_ID, FROM_CHECKPOINTS, CheckpointRow, ScopeRows
 from .record import CheckpointRecord, TaskWrites
 from .reports import ThreadInfo
 from .rows import uuid_bytes
 from .serde import Serializer
 
-SCOPES = (
-    "SELECT scope.id, scope.ns FROM thread JOIN scope ON scope.thread=thread.id"
-    " WHERE thread.name=? ORDER BY scope.ns"
-)
-ALL = (
-    "SELECT c.seq, c.id, c.parent, p.id, c.depth, c.crc, c.data FROM checkpoint AS c"
-    " LEFT JOIN checkpoint AS p ON p.seq=c.parent WHERE c.scope=? ORDER BY c.id"
-)
+ALL = f"SELECT {FROM_CHECKPOINTS} WHERE c.scope=? ORDER BY c.id"
+_ALL_SCOPES = f"SELECT {FROM_SCOPES} ORDER BY ns"
+_COUNT_SCOPES = "SELECT count(mark) FROM scope INDEXED BY scope_mark"
 _SIZES = "SELECT key, start, count, length(data) FROM blob WHERE scope=?"
-_COUNTS = (
-    "SELECT thread.name, scope.id, count(*), max(c.id) FROM checkpoint AS c"
-    " JOIN scope ON scope.id=c.scope JOIN thread ON thread.id=scope.thread"
-    " GROUP BY scope.id ORDER BY scope.ns"
-)
-_DATA = "SELECT crc, data FROM checkpoint WHERE scope=? AND id=?"
+_THREADS = "SELECT id, name, epoch, crc FROM thread WHERE typeof(name)='text'"
+_ALL_THREADS = "SELECT count(mark) FROM thread INDEXED BY thread_mark"
+_NAMELESS = "SELECT count(*) FROM thread WHERE typeof(name)!='text'"
 _WITH = (
     "SELECT DISTINCT thread.name FROM checkpoint AS c JOIN scope ON scope.id=c.scope"
     " JOIN thread ON thread.id=scope.thread WHERE instr(c.data, ?)"
@@ -47,25 +47,28 @@ class ReadContents:
 
     def read(self, connection: sqlite3.Connection) -> Contents:
         """Empty when there is none.  Raises CorruptDataError."""
-        found = connection.execute(SCOPES, (self.thread_id,)).fetchall()
-        scopes = [self._scope(connection, scope, ns) for scope, ns in found]
+        thread = find_thread(connection, self.thread_id)
+        found = connection.execute(SCOPES, (thread[0],)).fetchall() if thread else []
+        scopes = [self._scope(connection, checked_scope(row)) for row in found]
         return {scope.ns: scope for scope in scopes if scope.checkpoints}
 
-    def _scope(self, connection: sqlite3.Connection, scope: int, ns: str) -> ScopeContents:
-        rows = ScopeRows(connection, scope, self.thread_id, ns, self.serializer)
+    def _scope(self, connection: sqlite3.Connection, scope: ScopeRow) -> ScopeContents:
+        rows = ScopeRows(connection, scope, self.thread_id, self.serializer)
         records: list[CheckpointRecord] = []
         writes: dict[str, tuple[TaskWrites, ...]] = {}
         reader = LinkReader(self.serializer, rows.whole)
         links: dict[str, frozenset[Place]] = {}
-        for row in connection.execute(ALL, (scope,)):
+        for row in connection.execute(ALL, (scope.id,)):
             found = rows.record(row)
             records.append(found.record)
             if tasks := rows.writes(found):
                 writes[found.record.id] = tasks
             if needed := reader.of(found.record, tasks):
                 links[found.record.id] = needed
-        blobs = tuple(BlobSize(*row) for row in connection.execute(_SIZES, (scope,)))
-        return ScopeContents(ns, tuple(records), writes, blobs, links)
+        if len(records) != scope.count:
+            raise rows.damaged(f"{len(records)} of {scope.count} checkpoints are there")
+        blobs = tuple(BlobSize(*row) for row in connection.execute(_SIZES, (scope.id,)))
+        return ScopeContents(scope.ns, tuple(records), writes, blobs, links)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,27 +79,58 @@ class ListThreads:
 
     def read(self, connection: sqlite3.Connection) -> Sequence[ThreadInfo]:
         """The one written last first."""
+        names = _names(connection)
         counts: dict[str, int] = {}
-        newest: dict[str, tuple[bytes, int]] = {}
-        for name, scope, count, last in connection.execute(_COUNTS):
-            counts[name] = counts.get(name, 0) + count
-            newest.setdefault(name, (last, scope))  # the root's ns sorts first
-        names = sorted(sorted(newest), key=lambda name: newest[name][0], reverse=True)
+        newest: dict[str, ScopeRow] = {}
+        for scope in _all_scopes(connection):
+            name = names.get(scope.thread)
+            if name is None:
+                raise _incomplete()
+            if scope.count:
+                counts[name] = counts.get(name, 0) + scope.count
+                newest.setdefault(name, scope)  # the root's ns sorts first
+        listed = sorted(sorted(newest), key=lambda name: newest[name].head, reverse=True)
         return [
-            self._info(connection, name, counts[name], *newest[name])
-            for name in names[: self.limit]
+            self._info(connection, name, counts[name], newest[name])
+            for name in listed[: self.limit]
         ]
 
     def _info(
-        self, connection: sqlite3.Connection, name: str, count: int, newest: bytes, scope: int
+        self, connection: sqlite3.Connection, name: str, count: int, newest: ScopeRow
     ) -> ThreadInfo:
-        crc, data = connection.execute(_DATA, (scope, newest)).fetchone()
-        if not is_sound(data, crc):
+        row: CheckpointRow | None = connection.execute(BY_ID, (newest.id, newest.head)).fetchone()
+        if row is None or not is_sound(row[6], row[5], newest.id, row[1], row[3], row[4]):
             raise CorruptDataError(
-                f"the newest checkpoint of thread {name!r} does not match its checksum; restore "
-                "the database from a backup, or delete the thread"
+                f"the newest checkpoint of thread {name!r} is missing or does not match its "
+                "checksum; restore the database from a backup, or delete the thread"
             )
-        return ThreadInfo(name, count, id_from_bytes(newest), unpack_checkpoint(data).created_at)
+        created_at = unpack_checkpoint(row[6]).created_at
+        return ThreadInfo(name, count, id_from_bytes(newest.head), created_at)
+
+
+def _names(connection: sqlite3.Connection) -> dict[int, str]:
+    """The names of all threads by their numbers; a second index tells how many there must be."""
+    rows = connection.execute(_THREADS).fetchall()
+    (nameless,) = connection.execute(_NAMELESS).fetchone()
+    (count,) = connection.execute(_ALL_THREADS).fetchone()
+    if count != len(rows) + nameless:
+        raise _incomplete()
+    return {checked_thread(row)[0]: row[1] for row in rows}
+
+
+def _all_scopes(connection: sqlite3.Connection) -> list[ScopeRow]:
+    rows = connection.execute(_ALL_SCOPES).fetchall()
+    (count,) = connection.execute(_COUNT_SCOPES).fetchone()
+    if count != len(rows):
+        raise _incomplete()
+    return [checked_scope(row) for row in rows]
+
+
+def _incomplete() -> CorruptDataError:
+    return CorruptDataError(
+        "the list of threads is damaged: rows of the database are missing; restore the file from "
+        "a backup"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,14 +18,14 @@ from typing import Any, Protocol
 
 from .commits import Origins
 from .committer import Committer
-from .errors import InvalidArgumentError
+from .errors import CorruptDataError, InvalidArgumentError
 from .flush import Flusher
 from .locks import MARK, LockFile, NoLocks
 from .ownership import Ownership
 from .points import Faults
 from .rate import Rate
 from .read_pool import Read, ReadPool
-from .schema import create_tables, flush_folder, prepare_file, set_up_writer, typed_error
+from .schema import create_private, flush_folder, prepare_file, set_up_writer, typed_error
 
 
 class Database(Protocol):
@@ -59,7 +59,7 @@ class PrivateDatabase:
     def __init__(self, faults: Faults | None = None) -> None:
         locks = NoLocks()
         self.commits = Rate()
-        self.committer = Committer(":memory:", locks, create_tables, self._committed, faults)
+        self.committer = Committer(":memory:", locks, create_private, self._committed, faults)
         self.ownership = Ownership(locks, self.committer, faults)
         self.origins = Origins()
 
@@ -163,5 +163,9 @@ def _open_file(path: Path, faults: Faults | None) -> FileDatabase:
     try:
         prepare_file(path)
         return FileDatabase(path, faults)
+    except UnicodeDecodeError as error:  # in what SQLite says of a damaged schema
+        raise CorruptDataError(
+            f"{str(path)!r} is damaged ({error}); restore the file from a backup"
+        ) from error
     except (sqlite3.Error, OSError) as error:
         raise typed_error(error, str(path)) from error

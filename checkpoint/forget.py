@@ -6,7 +6,8 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .packing import checksum, pack_task_id, pack_writes
+from .commits import pending_values
+from .places import reseal
 from .record import Claim
 from .rewind import RewindPoint
 from .rows import id_bytes, no_point, stale
@@ -58,6 +59,7 @@ class Forget:
                 raise no_point(self.claim.thread_id, ns, point.base)
             _rewind(connection, found[0], point)
             _put_back(connection, found[1], point)
+            reseal(connection, found[0])
 
 
 def _drop(connection: sqlite3.Connection, thread: int, ns: str) -> None:
@@ -82,6 +84,4 @@ def _rewind(connection: sqlite3.Connection, scope: int, point: RewindPoint) -> N
 def _put_back(connection: sqlite3.Connection, base: int, point: RewindPoint) -> None:
     connection.execute(_DROP_WRITES_OF, (base,))
     for task in point.writes:
-        data = pack_writes(task.writes)
-        row = (base, pack_task_id(task.task_id), checksum(data), data)
-        connection.execute(_PUT_BACK, row)
+        connection.execute(_PUT_BACK, pending_values(base, task))

@@ -20,6 +20,7 @@ from .claims import ClaimTable, busy
 from .committer import Committer
 from .errors import UnknownThreadError
 from .locks import Locks
+from .places import add_thread, find_thread, seal_thread
 from .points import Faults
 from .record import Batch, Claim
 from .rows import stale
@@ -30,10 +31,6 @@ _TURN = (1 << _TURN_BITS) - 1
 _KNOWN_THREADS = 1024
 _FIRST_PAUSE = 0.001
 _LONGEST_PAUSE = 0.05
-
-_THREAD = "SELECT id, epoch FROM thread WHERE name=?"
-_ADD_THREAD = "INSERT INTO thread (name, epoch) VALUES (?, 1) RETURNING id"
-_RAISE_EPOCH = "UPDATE thread SET epoch=epoch+1 WHERE id=? RETURNING epoch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,28 +135,31 @@ class Ownership:
         self, connection: sqlite3.Connection, thread_id: str, owner: str
     ) -> _Known | str:
         """Lock a thread and raise its epoch; its owner if it is locked.  Part of a transaction."""
-        found = connection.execute(_THREAD, (thread_id,)).fetchone()
-        number: int = (found or connection.execute(_ADD_THREAD, (thread_id,)).fetchone())[0]
+        found = find_thread(connection, thread_id)
+        number, epoch = found or (add_thread(connection, thread_id), 0)
         if not self._locks.try_lock(number):
             return self._locks.owner(number)
         # Signed before the epoch is raised: if this process dies in between, the one before it
         # finds the slot signed by somebody else and asks the database.
         self._locks.sign(number, owner)
-        epoch = connection.execute(_RAISE_EPOCH, (number,)).fetchone()[0] if found else 1
-        known = self._known[thread_id] = _Known(number, epoch, self._locks.era(number))
+        if found:
+            seal_thread(connection, number, thread_id, epoch + 1)
+        known = _Known(number, epoch + 1, self._locks.era(number))
+        self._known[thread_id] = known
         return known
 
     def fence(self, connection: sqlite3.Connection, thread_id: str) -> None:
         """Take a thread from whoever has it: what that one still writes is refused, and its lock
         keeps nobody out.  Part of a transaction.  Raises UnknownThreadError."""
-        found = connection.execute(_THREAD, (thread_id,)).fetchone()
+        found = find_thread(connection, thread_id)
         if found is None:
             raise UnknownThreadError(
                 f"thread {thread_id!r} cannot be taken over: nothing is stored of it; look at "
                 "threads() for those there are"
             )
-        self._locks.raise_era(found[0])
-        connection.execute(_RAISE_EPOCH, (found[0],))
+        number, epoch = found
+        self._locks.raise_era(number)
+        seal_thread(connection, number, thread_id, epoch + 1)
 
     def forget(self, thread_id: str) -> None:
         """Unlock a thread and forget what is known of it: its claim came to nothing."""

@@ -67,15 +67,17 @@ class PackedRow:
     wrote: tuple[str, ...]
 
 
-def checksum(data: bytes) -> int:
-    """What is stored beside a row's bytes to notice damage; fits four bytes with a sign."""
-    return zlib.crc32(data) - 0x80000000
+def checksum(data: bytes, *place: object) -> int:
+    """What is stored beside a row's bytes to notice damage to them, or to the columns that say
+    where they belong; fits four bytes with a sign."""
+    begin = zlib.crc32(repr(place).encode("utf-8", "surrogatepass")) if place else 0
+    return zlib.crc32(data, begin) - 0x80000000
 
 
-def is_sound(data: object, crc: object) -> bool:
-    """True if a row's bytes match what is stored beside them; damage may turn either into a value
-    of another type."""
-    return isinstance(data, bytes) and checksum(data) == crc
+def is_sound(data: object, crc: object, *place: object) -> bool:
+    """True if a row's bytes and place match what is stored beside them; damage may turn any of them
+    into a value of another type."""
+    return isinstance(data, bytes) and checksum(data, *place) == crc
 
 
 def pack_checkpoint(record: CheckpointRecord, origin: Origin | None, *, full: bool) -> bytes:

@@ -7,32 +7,26 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from .commits import last_event
 from .errors import CorruptDataError, InvalidIdError
 from .events import Row
 from .ids import id_from_bytes
 from .packing import PackedRow, is_sound, unpack_checkpoint, unpack_task_id, unpack_writes
+from .places import ScopeRow, find_run, find_scope, find_thread
 from .record import BlobRow, CheckpointMetadata, CheckpointRecord, Entry, Loaded, TaskWrites
 from .rows import EVENT_BITS, id_bytes, matches, used_blobs, uuid_bytes
 from .serde import Serializer
 
-_SCOPE = (
-    "SELECT scope.id FROM thread JOIN scope ON scope.thread=thread.id"
-    " WHERE thread.name=? AND scope.ns=?"
+FROM_CHECKPOINTS = (
+    "c.seq, c.id, c.parent, p.id, c.depth, c.crc, c.data FROM checkpoint AS c"
+    " LEFT JOIN checkpoint AS p ON p.seq=c.parent"
 )
-_CHECKPOINT = (
-    "SELECT c.seq, c.id, c.parent, p.id, c.depth, c.crc, c.data FROM checkpoint AS c"
-    " LEFT JOIN checkpoint AS p ON p.seq=c.parent WHERE c.scope=?"
-)
-NEWEST = _CHECKPOINT + " ORDER BY c.id DESC LIMIT 1"
+_CHECKPOINT = f"SELECT {FROM_CHECKPOINTS} WHERE c.scope=?"
 BY_ID = _CHECKPOINT + " AND c.id=?"
 OLDER = _CHECKPOINT + " AND c.id<? ORDER BY c.id DESC"
-PARENT = "SELECT seq, id, parent, NULL, depth, crc, data FROM checkpoint WHERE seq=?"
-NEWEST_ID = "SELECT id FROM checkpoint WHERE scope=? ORDER BY id DESC LIMIT 1"
+PARENT = f"SELECT {FROM_CHECKPOINTS} WHERE c.seq=?"
 WRITES = "SELECT task, crc, data FROM pending WHERE checkpoint=? ORDER BY task"
 BLOB = "SELECT start, count, crc, data FROM blob WHERE scope=? AND key=? AND start<? ORDER BY start"
 NEXT_KEY = "SELECT key FROM blob WHERE scope=? ORDER BY key DESC LIMIT 1"
-RUN = "SELECT id FROM run WHERE name=?"
 _SIZE = "SELECT coalesce(sum(length(data)), 0) FROM event WHERE id>? AND id<?"
 EVENTS = "SELECT id, crc, data FROM event WHERE id>? AND id<? ORDER BY id LIMIT ?"
 
@@ -55,17 +49,21 @@ class LoadOne:
     def read(self, connection: sqlite3.Connection) -> Loaded | None:
         """None when there is none.  Raises CorruptDataError."""
         scope = _scope(connection, self.thread_id, self.ns)
-        row = None if scope is None else self._row(connection, scope)
-        if scope is None or row is None:
+        if scope is None:
             return None
-        rows = ScopeRows(connection, scope, self.thread_id, self.ns, self.serializer)
+        rows = ScopeRows(connection, scope, self.thread_id, self.serializer)
+        row = self._row(connection, scope)
+        if row is None:
+            if scope.count and self.checkpoint_id is None:
+                raise rows.damaged("its newest checkpoint is missing")
+            return None
         return rows.loaded([rows.record(row)])[0]
 
-    def _row(self, connection: sqlite3.Connection, scope: int) -> CheckpointRow | None:
+    def _row(self, connection: sqlite3.Connection, scope: ScopeRow) -> CheckpointRow | None:
         if self.checkpoint_id is None:
-            return connection.execute(NEWEST, (scope,)).fetchone()
+            return connection.execute(BY_ID, (scope.id, scope.head)).fetchone()
         key = uuid_bytes(self.checkpoint_id)
-        return None if key is None else connection.execute(BY_ID, (scope, key)).fetchone()
+        return None if key is None else connection.execute(BY_ID, (scope.id, key)).fetchone()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +82,9 @@ class LoadHistory:
         scope = _scope(connection, self.thread_id, self.ns)
         if scope is None or self.limit <= 0:
             return []
-        rows = ScopeRows(connection, scope, self.thread_id, self.ns, self.serializer)
+        rows = ScopeRows(connection, scope, self.thread_id, self.serializer)
         found: list[StoredRecord] = []
-        for row in self._newest_first(connection, scope):
+        for row in self._newest_first(connection, rows):
             if rows.matches(row, self.match):
                 found.append(rows.record(row))
                 if len(found) == self.limit:
@@ -95,9 +93,41 @@ class LoadHistory:
             return []
         return rows.loaded(found)
 
-    def _newest_first(self, connection: sqlite3.Connection, scope: int) -> Iterator[CheckpointRow]:
+    def _newest_first(
+        self, connection: sqlite3.Connection, rows: ScopeRows
+    ) -> Iterator[CheckpointRow]:
+        """Raises CorruptDataError if one is missing: the head, a parent of others, or any."""
         below = _LAST_ID if self.before is None else id_bytes(self.before)
-        yield from connection.execute(OLDER, (scope, below))
+        line = Line(rows.scope, whole=self.before is None)
+        for row in connection.execute(OLDER, (rows.scope.id, below)):
+            if not line.passes(row):
+                raise rows.damaged(f"a checkpoint above row {row[0]} is missing")
+            yield row
+        if not line.ends():
+            raise rows.damaged("not all of its checkpoints are there")
+
+
+class Line:
+    """Whether checkpoints that pass, newest first, are all there are, as far as can be told."""
+
+    def __init__(self, scope: ScopeRow, *, whole: bool) -> None:
+        self._expected = {scope.head} if whole and scope.count else set[bytes]()
+        self._left = scope.count if whole else None
+
+    def passes(self, row: CheckpointRow) -> bool:
+        """False if one that must have come before did not."""
+        key, above = row[1], row[3]
+        self._expected.discard(key)
+        complete = all(other < key for other in self._expected)
+        if above is not None:
+            self._expected.add(above)
+        if self._left is not None:
+            self._left -= 1
+        return complete
+
+    def ends(self) -> bool:
+        """False if there must be more."""
+        return not self._expected and self._left in {None, 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +152,14 @@ class ScopeRows:
     def __init__(
         self,
         connection: sqlite3.Connection,
-        scope: int,
+        scope: ScopeRow,
         thread_id: str,
-        ns: str,
         serializer: Serializer,
     ) -> None:
+        self.scope = scope
         self._connection = connection
-        self._scope = scope
         self._thread_id = thread_id
-        self._ns = ns
+        self._ns = scope.ns
         self._serializer = serializer
         self._rows: dict[int, _Row] = {}
         self._entries: dict[int, Mapping[str, Entry]] = {}
@@ -164,7 +193,7 @@ class ScopeRows:
 
     def loaded(self, records: Sequence[StoredRecord]) -> list[Loaded]:
         """The records, newest first, with their writes and blobs."""
-        newest_id = self._newest_id()
+        newest_id = self._id(self.scope.seq, self.scope.head)
         writes = [self.writes(found) for found in records]
         used = [
             used_blobs(found.record, tasks) for found, tasks in zip(records, writes, strict=True)
@@ -176,7 +205,7 @@ class ScopeRows:
             for key, stop in blobs.items():
                 stops[key] = max(stop, stops.get(key, 0))
         rows = {key: self._blob(key, stop) for key, stop in stops.items()}
-        last = self._connection.execute(NEXT_KEY, (self._scope,)).fetchone()
+        last = self._connection.execute(NEXT_KEY, (self.scope.id,)).fetchone()
         next_key = last[0] + 1 if last else 0
         return [
             Loaded(
@@ -192,9 +221,6 @@ class ScopeRows:
     def whole(self, key: int) -> bytes:
         """The bytes of a value that is stored as one.  Raises CorruptDataError."""
         return self._blob(key, 1)[0].data
-
-    def _newest_id(self) -> str:
-        return id_from_bytes(self._connection.execute(NEWEST_ID, (self._scope,)).fetchone()[0])
 
     def _all_entries(self, row: _Row) -> Mapping[str, Entry]:
         """The full map of a row: its changes laid over its parent's map."""
@@ -229,16 +255,18 @@ class ScopeRows:
             return known
         found = self._connection.execute(PARENT, (row.parent,)).fetchone()
         if found is None:
-            raise self._damaged(f"the parent of checkpoint row {row.seq} is missing")
+            raise self.damaged(f"the parent of checkpoint row {row.seq} is missing")
         return self._unpack(found)
 
     def _unpack(self, row: CheckpointRow) -> _Row:
-        seq, _, parent, _, depth, crc, data = row
+        seq, key, parent, above, depth, crc, data = row
         unpacked = self._rows.get(seq)
         if unpacked is None:
-            self._check(f"checkpoint row {seq}", crc, data)
             if parent is not None and parent >= seq:  # rows would lead round in a circle
-                raise self._damaged(f"checkpoint row {seq} is older than its parent")
+                raise self.damaged(f"checkpoint row {seq} is older than its parent")
+            if parent is not None and above is None:
+                raise self.damaged(f"the parent of checkpoint row {seq} is missing")
+            self._check(f"checkpoint row {seq}", crc, data, self.scope.id, key, above, depth)
             unpacked = self._rows[seq] = _Row(seq, parent, depth, unpack_checkpoint(data))
         return unpacked
 
@@ -246,31 +274,34 @@ class ScopeRows:
         """The pending writes after a checkpoint, by task."""
         tasks: list[TaskWrites] = []
         for task, crc, data in self._connection.execute(WRITES, (found.seq,)):
+            self._check(f"the pending writes of task {task!r}", crc, data, found.seq, task)
             task_id = unpack_task_id(task)
-            self._check(f"the pending writes of task {task_id!r}", crc, data)
             tasks.append(TaskWrites(self._ns, found.record.id, task_id, unpack_writes(data)))
+        if found.seq == self.scope.seq and len(tasks) != self.scope.writes:
+            raise self.damaged(f"pending writes are missing: {len(tasks)} of {self.scope.writes}")
         return tuple(tasks)
 
     def _blob(self, key: int, stop: int) -> tuple[BlobRow, ...]:
         rows: list[BlobRow] = []
-        for start, count, crc, data in self._connection.execute(BLOB, (self._scope, key, stop)):
-            self._check(f"blob {key}:{start}", crc, data)
+        for start, count, crc, data in self._connection.execute(BLOB, (self.scope.id, key, stop)):
+            self._check(f"blob {key}:{start}", crc, data, self.scope.id, key, start, count)
             rows.append(BlobRow(self._ns, key, start, count, data))
         if not rows:
-            raise self._damaged(f"blob {key} is missing")
+            raise self.damaged(f"blob {key} is missing")
         return tuple(rows)
 
-    def _check(self, what: str, crc: int, data: bytes) -> None:
-        if not is_sound(data, crc):
-            raise self._damaged(f"{what} does not match its checksum")
+    def _check(self, what: str, crc: int, data: bytes, *place: object) -> None:
+        if not is_sound(data, crc, *place):
+            raise self.damaged(f"{what} does not match its checksum")
 
     def _id(self, seq: int, stored: bytes) -> str:
         try:
             return id_from_bytes(stored)
         except InvalidIdError:
-            raise self._damaged(f"{stored!r} is no id, in checkpoint row {seq} or above") from None
+            raise self.damaged(f"{stored!r} is no id, in checkpoint row {seq} or above") from None
 
-    def _damaged(self, what: str) -> CorruptDataError:
+    def damaged(self, what: str) -> CorruptDataError:
+        """The error for what is wrong with this scope."""
         return CorruptDataError(
             f"thread {self._thread_id!r}, namespace {self._ns!r} is damaged: {what}; "
             "restore the database from a backup, or go on from an older checkpoint"
@@ -287,17 +318,24 @@ class ReadEvents:
 
     def read(self, connection: sqlite3.Connection) -> Sequence[Row]:
         """Ascending.  Raises CorruptDataError."""
-        run = connection.execute(RUN, (self.run_id,)).fetchone()
+        run = find_run(connection, self.run_id)
         if run is None or self.limit <= 0:
             return []
         first = run[0] << EVENT_BITS
         after = min(max(self.after, 0), (1 << EVENT_BITS) - 1)
         span = (first + after, first + (1 << EVENT_BITS), self.limit)
-        return list(self._checked(connection.execute(EVENTS, span), first))
+        rows = list(self._checked(connection.execute(EVENTS, span), first))
+        expected = range(after + 1, min(run[1], after + self.limit) + 1)
+        if [number for number, _ in rows] != list(expected):
+            raise CorruptDataError(
+                f"not all events of run {self.run_id!r} are there, of which there were {run[1]}; "
+                "restore the database from a backup"
+            )
+        return rows
 
     def _checked(self, rows: Iterable[tuple[int, int, bytes]], first: int) -> Iterator[Row]:
         for row, crc, data in rows:
-            if not is_sound(data, crc):
+            if not is_sound(data, crc, row):
                 raise CorruptDataError(
                     f"event {row - first} of run {self.run_id!r} does not match its checksum; "
                     "restore the database from a backup"
@@ -313,8 +351,8 @@ class LastEvent:
 
     def read(self, connection: sqlite3.Connection) -> int:
         """0 when there is none."""
-        run = connection.execute(RUN, (self.run_id,)).fetchone()
-        return last_event(connection, run[0]) if run else 0
+        run = find_run(connection, self.run_id)
+        return run[1] if run else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,13 +363,13 @@ class SizeOfEvents:
 
     def read(self, connection: sqlite3.Connection) -> int:
         """0 when there is none."""
-        run = connection.execute(RUN, (self.run_id,)).fetchone()
+        run = find_run(connection, self.run_id)
         if run is None:
             return 0
         first = run[0] << EVENT_BITS
         return connection.execute(_SIZE, (first, first + (1 << EVENT_BITS))).fetchone()[0]
 
 
-def _scope(connection: sqlite3.Connection, thread_id: str, ns: str) -> int | None:
-    found = connection.execute(_SCOPE, (thread_id, ns)).fetchone()
-    return found[0] if found else None
+def _scope(connection: sqlite3.Connection, thread_id: str, ns: str) -> ScopeRow | None:
+    found = find_thread(connection, thread_id)
+    return None if found is None else find_scope(connection, found[0], ns)

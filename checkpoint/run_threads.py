@@ -16,7 +16,9 @@ _LINK = "INSERT OR IGNORE INTO run_thread (thread, run) VALUES (?, ?)"
 _RUNS = "SELECT run FROM run_thread WHERE thread=?"
 _LOOSE = "SELECT id, name FROM run WHERE id NOT IN (SELECT run FROM run_thread)"
 _CHECKPOINTS = (
-    "SELECT crc, data FROM checkpoint WHERE scope IN (SELECT id FROM scope WHERE thread=?)"
+    "SELECT c.crc, c.data, c.scope, c.id, p.id, c.depth FROM checkpoint AS c"
+    " LEFT JOIN checkpoint AS p ON p.seq=c.parent"
+    " WHERE c.scope IN (SELECT id FROM scope WHERE thread=?)"
 )
 _RUN = "SELECT id FROM run WHERE name=?"
 _FORGET_EVENTS = "DELETE FROM event WHERE id BETWEEN ? AND ?"
@@ -40,8 +42,8 @@ def loose_runs(connection: sqlite3.Connection, thread: int) -> list[int]:
     if not loose:
         return []
     names: set[str] = set()
-    for crc, data in connection.execute(_CHECKPOINTS, (thread,)):
-        origin = unpack_checkpoint(data).origin if is_sound(data, crc) else None
+    for crc, data, *place in connection.execute(_CHECKPOINTS, (thread,)):
+        origin = unpack_checkpoint(data).origin if is_sound(data, crc, *place) else None
         if origin is not None and origin.run_id is not None:
             names.add(origin.run_id)
     return [loose[name] for name in names & loose.keys()]

@@ -1,12 +1,14 @@
 """The database file: what it must look like, how it is made, and what its errors mean.
 
     thread      one row per thread; `epoch` is raised when another process takes the thread over
-    scope       one row per (thread, ns)
+    scope       one row per (thread, ns), with its head (see `places.py`)
     checkpoint  append-only; `seq` is its place in the file, `parent` the parent's, `depth` how many
                 rows up stands a full map of entries (0: here)
     pending     pending writes of one task of the step after a checkpoint
     blob        a whole value, or `count` items of a run from `start`
     run, event  the log of run events; `event.id` is run << 32 | id, so a run's rows are neighbours
+
+Every row has a checksum, `crc`, over its bytes and over the columns that say where they belong.
 
 Checkpoints and blobs are rowid tables with an index rather than WITHOUT ROWID: new rows of all
 threads go to the end of the table and fill its pages, while index b-trees split half empty.
@@ -26,6 +28,7 @@ from .errors import (
     DatabaseUnwritableError,
     NotADatabaseError,
 )
+from .packing import checksum
 from .upgrades import FileSchema, check_not_newer, climb
 
 APPLICATION_ID = 0x55445359
@@ -36,12 +39,16 @@ the upgrade from the version before."""
 
 TABLES = (
     """
-    CREATE TABLE thread (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, epoch INTEGER NOT NULL)
+    CREATE TABLE thread (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, epoch INTEGER NOT NULL,
+        mark INTEGER NOT NULL, crc INTEGER NOT NULL)
     """,
+    "CREATE INDEX thread_mark ON thread (mark)",
     """
     CREATE TABLE scope (id INTEGER PRIMARY KEY, thread INTEGER NOT NULL, ns TEXT NOT NULL,
-        UNIQUE (thread, ns))
+        mark INTEGER NOT NULL, seq INTEGER NOT NULL, head BLOB NOT NULL, depth INTEGER NOT NULL,
+        count INTEGER NOT NULL, writes INTEGER NOT NULL, crc INTEGER NOT NULL, UNIQUE (thread, ns))
     """,
+    "CREATE INDEX scope_mark ON scope (mark)",
     """
     CREATE TABLE checkpoint (seq INTEGER PRIMARY KEY, scope INTEGER NOT NULL, id BLOB NOT NULL,
         parent INTEGER, depth INTEGER NOT NULL, crc INTEGER NOT NULL, data BLOB NOT NULL,
@@ -56,7 +63,11 @@ TABLES = (
         start INTEGER NOT NULL, count INTEGER NOT NULL, crc INTEGER NOT NULL, data BLOB NOT NULL,
         UNIQUE (scope, key, start))
     """,
-    "CREATE TABLE run (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
+    """
+    CREATE TABLE run (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, last INTEGER NOT NULL,
+        mark INTEGER NOT NULL, crc INTEGER NOT NULL)
+    """,
+    "CREATE INDEX run_mark ON run (mark)",
     "CREATE TABLE event (id INTEGER PRIMARY KEY, crc INTEGER NOT NULL, data BLOB NOT NULL)",
 )
 
@@ -115,6 +126,12 @@ def _upgrade(path: Path, schema: FileSchema, patience: float) -> None:
         climb(connection, version, schema.version, schema.upgrades, repr(str(path)))
         connection.execute(f"PRAGMA user_version={schema.version}")
         connection.execute("COMMIT")
+
+
+def create_private(connection: sqlite3.Connection) -> None:
+    """Make a database that no file holds."""
+    _add_functions(connection)
+    create_tables(connection)
 
 
 def create_tables(connection: sqlite3.Connection) -> None:
@@ -193,12 +210,18 @@ def set_up_writer(connection: sqlite3.Connection) -> None:
             f"the database's file system gives no write-ahead log (journal mode {mode!r}); "
             "put the file on a local disk"
         )
+    _add_functions(connection)
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA wal_autocheckpoint=0")
     connection.execute("PRAGMA trusted_schema=OFF")
     # The log's file is made at the first access after the file was turned to it, and from then on
     # it stays the same one: what flushes it opens it by its name.
     connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+
+
+def _add_functions(connection: sqlite3.Connection) -> None:
+    """For rows that are changed where they are, without coming here."""
+    connection.create_function("checksum", -1, checksum, deterministic=True)
 
 
 def ask_for_log(connection: sqlite3.Connection, patience: float) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, cast
 
-from .contents_reads import ALL, SCOPES
+from .contents_reads import ALL
 from .errors import CheckpointError
 from .ids import id_from_bytes
 from .packing import is_sound
+from .places import SCOPES, ScopeRow, checked_scope, find_run, find_thread
 from .reads import ScopeRows
 from .record import BlobRow
 from .reports import Damage, Verification
@@ -22,10 +24,12 @@ _THREADS = (
     "SELECT DISTINCT thread.name FROM thread JOIN scope ON scope.thread=thread.id"
     " ORDER BY thread.name"
 )
+_RUNS = "SELECT name FROM run ORDER BY name"
 _EVENTS = (
-    "SELECT run.name, event.id & ?, event.crc, event.data FROM event"
+    "SELECT run.name, event.id & ?, event.id, event.crc, event.data FROM event"
     " LEFT JOIN run ON run.id=event.id >> ?"
 )
+_EVENTS_OF = "SELECT count(*) FROM event WHERE id BETWEEN ? AND ?"
 _LOST = {
     "a namespace": "SELECT count(*) FROM scope WHERE thread NOT IN (SELECT id FROM thread)",
     "a checkpoint": "SELECT count(*) FROM checkpoint WHERE scope NOT IN (SELECT id FROM scope)",
@@ -45,18 +49,29 @@ class VerifyThread:
 
     def read(self, connection: sqlite3.Connection) -> Verification:
         """What was found."""
-        scopes = connection.execute(SCOPES, (self.thread_id,)).fetchall()
+        try:
+            thread = find_thread(connection, self.thread_id)
+        except CheckpointError as error:
+            return Verification(1, damage=(Damage(self.thread_id, "", None, str(error)),))
+        scopes = connection.execute(SCOPES, (thread[0],)).fetchall() if thread else []
         found = Verification(threads=1 if scopes else 0)
-        for scope, ns in scopes:
-            found += self._scope(connection, scope, ns)
+        for row in scopes:
+            found += self._scope(connection, row)
         return found
 
-    def _scope(self, connection: sqlite3.Connection, scope: int, ns: str) -> Verification:
-        check = ScopeCheck(self.serializer, self.thread_id, ns)
-        check.blobs(self._sound_rows(connection, scope, ns, check))
-        rows = ScopeRows(connection, scope, self.thread_id, ns, self.serializer)
-        for row in connection.execute(ALL, (scope,)):
+    def _scope(self, connection: sqlite3.Connection, stored: tuple[Any, ...]) -> Verification:
+        check = ScopeCheck(self.serializer, self.thread_id, stored[2])
+        try:
+            scope = checked_scope(cast(Any, stored))
+        except CheckpointError as error:
+            check.note(str(error))
+            scope = ScopeRow(*stored[:-1])
+        check.blobs(self._sound_rows(connection, scope.id, scope.ns, check))
+        rows = ScopeRows(connection, scope, self.thread_id, self.serializer)
+        count = 0
+        for row in connection.execute(ALL, (scope.id,)):
             checkpoint_id = None
+            count += 1
             try:
                 checkpoint_id = id_from_bytes(row[1])
                 found = rows.record(row)
@@ -65,15 +80,15 @@ class VerifyThread:
                     check.task(task)
             except CheckpointError as error:
                 check.note(str(error), checkpoint_id)
-            if row[2] is not None and row[3] is None:
-                check.note("its parent is missing", checkpoint_id)
+        if count != scope.count:
+            check.note(f"{count} of {scope.count} checkpoints are there")
         return check.result()
 
     def _sound_rows(
         self, connection: sqlite3.Connection, scope: int, ns: str, check: ScopeCheck
     ) -> Iterator[BlobRow]:
         for key, start, count, crc, data in connection.execute(_BLOBS, (scope,)):
-            if is_sound(data, crc):
+            if is_sound(data, crc, scope, key, start, count):
                 yield BlobRow(ns, key, start, count, data)
             else:
                 check.seen(key, start, count)
@@ -102,7 +117,20 @@ class VerifyFile:
             if lost:
                 yield Damage(None, "", None, f"{what} belongs to nothing, {lost} times")
         mask = (1 << EVENT_BITS) - 1
-        for run_id, event, crc, data in connection.execute(_EVENTS, (mask, EVENT_BITS)):
-            if run_id is None or not is_sound(data, crc):
+        for run_id, event, number, crc, data in connection.execute(_EVENTS, (mask, EVENT_BITS)):
+            if run_id is None or not is_sound(data, crc, number):
                 why = "does not match its checksum" if run_id else "belongs to no run"
                 yield Damage(None, "", None, f"event {event} of run {run_id!r} {why}")
+        for (run_id,) in connection.execute(_RUNS).fetchall():
+            yield from self._run(connection, run_id)
+
+    def _run(self, connection: sqlite3.Connection, run_id: str) -> Iterator[Damage]:
+        try:
+            number, last = find_run(connection, run_id) or (0, 0)
+        except CheckpointError as error:
+            yield Damage(None, "", None, str(error))
+            return
+        span = (number << EVENT_BITS, ((number + 1) << EVENT_BITS) - 1)
+        (count,) = connection.execute(_EVENTS_OF, span).fetchone()
+        if count != last:
+            yield Damage(None, "", None, f"{count} of {last} events of run {run_id!r} are there")

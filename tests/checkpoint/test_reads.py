@@ -24,6 +24,7 @@ from checkpoint import (
 )
 from checkpoint import commits as sql_of_commits
 from checkpoint import forget as sql_of_forget
+from checkpoint import places as sql_of_places
 from checkpoint import reads as sql_of_reads
 from checkpoint.story import LONG, Story, values_of
 
@@ -40,7 +41,7 @@ async def saver(path: Path) -> AsyncIterator[SqliteSaver]:
 
 
 def statements() -> Iterator[str]:
-    for module in (sql_of_reads, sql_of_commits, sql_of_forget):
+    for module in (sql_of_reads, sql_of_commits, sql_of_forget, sql_of_places):
         for value in vars(module).values():
             if isinstance(value, str) and value.startswith(("SELECT", "DELETE")):
                 yield value

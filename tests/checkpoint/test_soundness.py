@@ -151,7 +151,7 @@ def test_a_sound_file_is_sound(path: Path) -> None:
         ("UPDATE pending SET data='text'", "pending writes of task 'task'"),
         ("UPDATE event SET data='text' WHERE data=x'6f6e65'", "event 1 of run 'run'"),
         ("DELETE FROM blob WHERE seq=1", "missing"),
-        ("DELETE FROM checkpoint WHERE seq=17", "parent is missing"),
+        ("DELETE FROM checkpoint WHERE seq=17", "parent of checkpoint row 18 is missing"),
         ("UPDATE event SET data=x'00' WHERE data=x'6f6e65'", "event 1 of run 'run'"),
         ("DELETE FROM run", "event 1 of run None belongs to no run"),
         ("DELETE FROM scope WHERE id=1", "a checkpoint belongs to nothing, 20 times"),

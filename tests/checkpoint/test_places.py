@@ -1,0 +1,137 @@
+"""Rows found by name: damage to them, to their indexes and to a head is noticed."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from checkpoint import CorruptDataError, EventRow, SqliteSaver
+from checkpoint.record import Batch
+from checkpoint.story import Story, values_of
+
+
+@pytest.fixture
+async def path(tmp_path: Path) -> Path:
+    """Two threads, one with two namespaces; the other with events."""
+    path = tmp_path / "db"
+    async with SqliteSaver(path) as saver:
+        for thread, ns in (("one", ""), ("one", "sub:1"), ("two", "")):
+            story = await Story.begin(saver, thread, ns)
+            for number in range(3):
+                await story.step({"n": number})
+            story.end()
+        story = await Story.begin(saver, "two")
+        events = tuple(EventRow("run", number, b"%d" % number) for number in (1, 2, 3))
+        await saver.commit(Batch("two", story.claim.epoch, events=events))
+        story.end()
+    return path
+
+
+def change(path: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+async def newest(saver: SqliteSaver) -> Any:
+    return await saver.load("one")
+
+
+async def history(saver: SqliteSaver) -> Any:
+    return await saver.history("one")
+
+
+async def threads(saver: SqliteSaver) -> Any:
+    return await saver.athreads()
+
+
+async def events(saver: SqliteSaver) -> Any:
+    return await saver.events.read("run", 0, 10)
+
+
+async def last_event(saver: SqliteSaver) -> Any:
+    return await saver.events.last("run")
+
+
+async def step(saver: SqliteSaver) -> None:
+    story = await Story.begin(saver, "one")
+    try:
+        await story.step({"n": 7})
+    finally:
+        story.end()
+
+
+HEAD = "(SELECT seq FROM checkpoint WHERE scope=1 ORDER BY id DESC LIMIT 1)"
+
+
+@pytest.mark.parametrize(
+    ("damage", "ask"),
+    [
+        (f"DELETE FROM checkpoint WHERE seq={HEAD}", newest),
+        (f"DELETE FROM checkpoint WHERE seq={HEAD}", history),
+        (f"DELETE FROM checkpoint WHERE seq={HEAD}", threads),
+        ("DELETE FROM checkpoint WHERE scope=1 AND parent IS NULL", history),
+        (f"UPDATE checkpoint SET scope=2 WHERE seq={HEAD}", newest),
+        ("UPDATE checkpoint SET depth=0 WHERE depth=2", newest),
+        (f"UPDATE checkpoint SET parent=parent-1 WHERE seq={HEAD}", newest),
+        ("UPDATE thread SET epoch=epoch+1", newest),
+        ("UPDATE thread SET epoch=epoch+1", threads),
+        ("UPDATE thread SET name='oxe' WHERE name='one'", threads),
+        ("UPDATE scope SET ns='' || ns, count=count+1 WHERE id=1", newest),
+        ("UPDATE scope SET head=x'00' WHERE id=1", newest),
+        ("UPDATE scope SET thread=9 WHERE id=1", threads),
+        ("DELETE FROM thread WHERE name='one'", threads),
+        ("DELETE FROM event WHERE id & 7 = 3", events),
+        ("DELETE FROM event WHERE id & 7 = 2", events),
+        ("UPDATE event SET id=id+8 WHERE id & 7 = 3", events),
+        ("UPDATE run SET last=2", events),
+        ("UPDATE run SET last=2", last_event),
+        ("UPDATE scope SET seq=1 WHERE id=1", step),
+        ("UPDATE thread SET epoch=7 WHERE name='one'", step),
+    ],
+)
+async def test_damage_to_a_row_or_the_loss_of_one_is_noticed(
+    damage: str, ask: Callable[[SqliteSaver], Any], path: Path
+) -> None:
+    change(path, damage)
+    async with SqliteSaver(path) as saver:
+        with pytest.raises(CorruptDataError):
+            await ask(saver)
+        assert not (await saver.averify()).ok
+
+
+@pytest.mark.parametrize(
+    ("table", "ask"), [("thread", newest), ("scope", newest), ("scope", step), ("run", events)]
+)
+async def test_what_one_index_has_lost_another_one_finds(
+    table: str, ask: Callable[[SqliteSaver], Any], path: Path
+) -> None:
+    """As when a page of the index is damaged: its only page is made that of an empty index."""
+    empty_index(path, f"sqlite_autoindex_{table}_1")
+    async with SqliteSaver(path) as saver:
+        with pytest.raises(CorruptDataError, match="index has lost it"):
+            await ask(saver)
+
+
+def empty_index(path: Path, name: str) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        sql = "SELECT rootpage FROM sqlite_master WHERE name=?"
+        (root,) = connection.execute(sql, (name,)).fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    data = bytearray(path.read_bytes())
+    page = (root - 1) * size
+    data[page + 3 : page + 5] = b"\0\0"  # no cells
+    path.write_bytes(data)
+
+
+async def test_what_was_never_there_is_still_nothing(path: Path) -> None:
+    async with SqliteSaver(path) as saver:
+        assert await saver.load("nobody") is None
+        assert await saver.load("one", "sub:2") is None
+        assert await saver.events.read("no run", 0, 10) == []
+        assert await values_of(saver, "one", "sub:1") == {"n": 2}
