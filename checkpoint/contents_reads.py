@@ -29,9 +29,8 @@ ALL = f"SELECT {FROM_CHECKPOINTS} WHERE c.scope=? ORDER BY c.id"
 _ALL_SCOPES = f"SELECT {FROM_SCOPES} ORDER BY ns"
 _COUNT_SCOPES = "SELECT count(mark) FROM scope INDEXED BY scope_mark"
 _SIZES = "SELECT key, start, count, length(data) FROM blob WHERE scope=?"
-_THREADS = "SELECT id, name, epoch, crc FROM thread WHERE typeof(name)='text'"
+_THREADS = "SELECT id, name, epoch, crc FROM thread"
 _ALL_THREADS = "SELECT count(mark) FROM thread INDEXED BY thread_mark"
-_NAMELESS = "SELECT count(*) FROM thread WHERE typeof(name)!='text'"
 _WITH = (
     "SELECT DISTINCT thread.name FROM checkpoint AS c JOIN scope ON scope.id=c.scope"
     " JOIN thread ON thread.id=scope.thread WHERE instr(c.data, ?)"
@@ -111,9 +110,8 @@ class ListThreads:
 def _names(connection: sqlite3.Connection) -> dict[int, str]:
     """The names of all threads by their numbers; a second index tells how many there must be."""
     rows = connection.execute(_THREADS).fetchall()
-    (nameless,) = connection.execute(_NAMELESS).fetchone()
     (count,) = connection.execute(_ALL_THREADS).fetchone()
-    if count != len(rows) + nameless:
+    if count != len(rows):
         raise _incomplete()
     return {checked_thread(row)[0]: row[1] for row in rows}
 

@@ -105,6 +105,9 @@ class VerifyFile:
         """What was found."""
         found = Verification(damage=tuple(self._file(connection)))
         for (thread_id,) in connection.execute(_THREADS).fetchall():
+            if not isinstance(thread_id, str):
+                found += Verification(damage=(Damage(None, "", None, _no_name(thread_id)),))
+                continue
             found += VerifyThread(self.serializer, thread_id).read(connection)
         return found
 
@@ -122,7 +125,10 @@ class VerifyFile:
                 why = "does not match its checksum" if run_id else "belongs to no run"
                 yield Damage(None, "", None, f"event {event} of run {run_id!r} {why}")
         for (run_id,) in connection.execute(_RUNS).fetchall():
-            yield from self._run(connection, run_id)
+            if isinstance(run_id, str):
+                yield from self._run(connection, run_id)
+            else:
+                yield Damage(None, "", None, _no_name(run_id))
 
     def _run(self, connection: sqlite3.Connection, run_id: str) -> Iterator[Damage]:
         try:
@@ -134,3 +140,7 @@ class VerifyFile:
         (count,) = connection.execute(_EVENTS_OF, span).fetchone()
         if count != last:
             yield Damage(None, "", None, f"{count} of {last} events of run {run_id!r} are there")
+
+
+def _no_name(stored: object) -> str:
+    return f"{stored!r} is no name of a thread or a run"

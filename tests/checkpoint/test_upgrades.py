@@ -64,7 +64,7 @@ async def planted(path: Path) -> None:
 
 
 def add_epochs(db: sqlite3.Connection) -> None:
-    db.execute("ALTER TABLE thread ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0")
+    db.execute("ALTER TABLE thread ADD COLUMN epoch INTEGER NOT NULL DEFAULT 1")
 
 
 TODAY = FileSchema(SCHEMA.version, {0: add_epochs})
