@@ -9,6 +9,7 @@ each written at once, so that the test knows what a subscriber had received.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import itertools
 import json
 import os
@@ -25,7 +26,7 @@ from typing import Any
 
 import checkpoint.lease  # noqa: F401 - so that children need not
 from actors import ActorSystem, CompiledGraph, EmptyInputError
-from checkpoint import SqliteSaver, SqliteStore
+from checkpoint import CheckpointError, SqliteSaver, SqliteStore
 from checkpoint.story import Story
 from checkpoint.testing_faults import FaultPlan as DatabaseFaults
 from streaming import Chunk, Gap
@@ -213,6 +214,46 @@ async def administering(job: dict[str, Any], tell: Tell) -> None:
     tell(calls)
 
 
+async def disk(job: dict[str, Any], tell: Tell) -> None:
+    """Take steps, put events, put items into a store, on a disk that fails as the job says; tell
+    what was acknowledged, and what was refused by a typed error, after which it opens anew."""
+    os.environ.update(job["disk"])
+    done = 0
+    for _ in range(job["openings"]):
+        try:
+            async with SqliteSaver(job["path"]) as saver:
+                while done < job["steps"]:
+                    await on_disk(saver, job, done + 1)
+                    done += 1
+                    tell(["done", done])
+        except CheckpointError as error:
+            tell(["refused", type(error).__name__, str(error)])
+            if room := job.get("room"):
+                os.close(os.open(room, os.O_CREAT))
+        else:
+            break
+    tell(["calls", ctypes.CDLL(None).disk_calls()])
+
+
+async def on_disk(saver: SqliteSaver, job: dict[str, Any], number: int) -> None:
+    """One step of a scenario, which is on the disk when this returns."""
+    scenario = job["scenario"]
+    if scenario == "events":
+        last = await saver.events.last("run")
+        if last < number:  # what was refused may have happened
+            await saver.events.append("run", [(number, b"event %d " % number * 50)])
+    elif scenario == "store":
+        async with SqliteStore(job["path"]) as items:
+            await items.aput(("items",), str(number), {"text": "x" * 500})
+    else:
+        story = await Story.begin(saver)
+        try:
+            await story.step({"n": number, "list": [f"{n}" * 99 for n in range(number)]})
+        finally:
+            story.end()
+    await saver.synced()
+
+
 def _is_outside(called: Any) -> bool:
     """True for calls that change files or locks, or look at them."""
     owner = getattr(called, "__self__", None)
@@ -236,6 +277,7 @@ ROLES = {
         administering,
         pay,
         store,
+        disk,
     )
 }
 

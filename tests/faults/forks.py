@@ -26,11 +26,14 @@ DEADLINE = 30.0
 class ForkServer:
     """Starts children; `tests/faults/child.py` is what runs in it."""
 
-    def __init__(self) -> None:
+    def __init__(self, **environment: str) -> None:
+        """`environment` is added to that of the children."""
         self._socket, theirs = socket.socketpair()
         with theirs:
             command = [sys.executable, "-m", "tests.faults.child", str(theirs.fileno())]
-            self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], cwd=ROOT)
+            self._process = subprocess.Popen(
+                command, pass_fds=[theirs.fileno()], cwd=ROOT, env={**os.environ, **environment}
+            )
         assert self._socket.recv(64) == b"ready"
 
     def start(self, role: str, **job: Any) -> Child:
