@@ -22,7 +22,6 @@ from weakref import WeakSet
 
 from streaming import SKIP
 
-from .door_loop import new_loop
 from .traces import show_user_frames
 
 T = TypeVar("T")
@@ -50,7 +49,7 @@ class _Pool:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
-        runner = asyncio.Runner(loop_factory=new_loop)
+        runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
         with self._lock:
             self.loops.add(runner.get_loop())
         return runner
