@@ -15,8 +15,8 @@ from agent_server.errors import NotFoundError
 from agent_server.finding import find_run
 from agent_server.ids import uuid_of
 from agent_server.live import LiveRun
-from agent_server.orders import RunBody, run_from
-from agent_server.queries import WIRE_MODES, chosen, flag, last_event_id
+from agent_server.orders import WIRE_MODES, RunBody, run_from
+from agent_server.params import chosen, flag, last_event_id
 from agent_server.readers import Look, RunReader
 from agent_server.records import Run
 from agent_server.responses import place
@@ -51,11 +51,9 @@ async def join(request: Request) -> Response:
     if thread_id is not None:
         thread_id = uuid_of("thread", thread_id)
     run_id = uuid_of("run", request.path_params["run_id"])
-    query = request.query_params
-    after = last_event_id(request.headers.get("last-event-id"))
-    given = [*query.getlist("stream_mode"), *query.getlist("stream_modes")]
-    modes = chosen(given, WIRE_MODES)
-    goes_along = flag("cancel_on_disconnect", query.get("cancel_on_disconnect"))
+    after = last_event_id(request)
+    modes = chosen(request, WIRE_MODES)
+    goes_along = flag(request, "cancel_on_disconnect")
     services.streams.check()
     source = await find_run(services, thread_id, run_id)
     order = source.run.order
