@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from checkpoint import Decoder, Loaded, Saver, TaskWrites
 
@@ -89,13 +89,14 @@ def shown_by_events(loaded: Loaded, decoder: Decoder, layout: Layout) -> Any:
     what they held then, not migrated.  Keys that are gone are left out.
     """
     stored = decoder.values(loaded, lambda name: name in layout.state or name == SCHEMA)
-    schema = stored.get(SCHEMA)
-    if schema is None or schema == layout.schema.get():
+    schema: Any = stored.get(SCHEMA)
+    if not isinstance(schema, dict) or schema == layout.schema.get():
         return ChannelSet(layout, restored_from(loaded, decoder, layout)).state()
     keys, shown = layout.spec.state_keys, dict[str, Any]()
+    types: Mapping[str, str] = cast("dict[str, Any]", schema).get("types", {})
     for key in keys:
         channel = layout.spec.channels[key].fresh()
-        if schema["types"].get(key) != layout.types[key]:
+        if types.get(key) != layout.types[key]:
             shown |= {key: stored[key]} if key in stored else {}
             continue
         channel.restore(stored.get(key, MISSING))

@@ -401,6 +401,27 @@ def test_what_is_written_beside_an_older_checkpoint_is_migrated_only_once(saver:
     assert graph.invoke(Command(resume="b"), on("t")) == {"score": 7.0, "answer": "b"}
 
 
+@pytest.mark.parametrize("durability", ["sync", "async", "exit"])
+def test_in_every_durability_a_migration_is_gone_through_once(saver: Any, durability: Any) -> None:
+    """The run pauses again at once, so what it keeps stands beside an older checkpoint."""
+    paused(saver, {"score": str, "answer": str}, {}).invoke({"score": "1"}, on("t"))
+    graph = paused(saver, {"score": float, "answer": str}, {}, migrations=[to_float, doubled])
+    graph.invoke(None, on("t"), durability=durability)
+    assert values_of(graph) == {"score": 2.0}
+    done = graph.invoke(Command(resume="a"), on("t"), durability=durability)
+    assert done == {"score": 2.0, "answer": "a"}
+    assert graph.invoke({"answer": "b"}, on("t"), durability=durability)["score"] == 2.0
+
+
+def test_an_update_from_outside_stores_what_was_migrated(saver: Any) -> None:
+    paused(saver, {"score": str, "answer": str}, {"score": "2"}).invoke({"score": "1"}, on("t"))
+    graph = paused(saver, {"score": float, "answer": str}, {}, migrations=[to_float, doubled])
+    graph.update_state(on("t"), {"answer": "by hand"}, as_node="asks")
+    expected = {"score": 4.0, "answer": "by hand"}
+    assert values_of(graph) == expected
+    assert values_of(paused(saver, {"score": float, "answer": str}, {})) == expected
+
+
 def test_updates_of_a_lost_key_are_dropped_and_those_of_a_renamed_one_follow_it(saver: Any) -> None:
     before = {"score": str, "old": Log, "answer": str}
     paused(saver, before, {"score": "2", "old": ["b"]}).invoke({"old": ["a"]}, on("t"))
