@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -170,3 +171,40 @@ async def test_a_claim_of_this_process_can_be_taken_over_too(path: Path) -> None
 def test_a_thread_that_is_not_there_cannot_be_taken_over(path: Path) -> None:
     with SqliteSaver(path) as saver, pytest.raises(UnknownThreadError, match="'nobody'"):
         saver.take_over("nobody")
+
+
+READS = """
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+count = "SELECT count(*) FROM checkpoint"
+db.execute("BEGIN")
+print(db.execute(count).fetchone()[0], flush=True)
+sys.stdin.readline()
+print(db.execute(count).fetchone()[0], flush=True)
+"""
+AT_ONCE = 20.0
+"""Seconds on a busy machine; who waited for a lock would wait for thirty."""
+
+
+async def test_a_reader_that_is_stopped_in_the_middle_holds_up_nobody(path: Path) -> None:
+    """Not commits, nor moving the log into the file, nor closing and opening it."""
+    async with SqliteSaver(path) as saver:
+        await (await Story.begin(saver)).step({"a": 0})
+    args, pipe = [sys.executable, "-c", READS, str(path)], subprocess.PIPE
+    with subprocess.Popen(args, stdin=pipe, stdout=pipe, text=True) as reader:  # noqa: ASYNC220
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == "1\n"
+        reader.send_signal(signal.SIGSTOP)
+        try:
+            async with asyncio.timeout(AT_ONCE):
+                for _ in range(2):
+                    async with SqliteSaver(path) as saver:
+                        story = await Story.begin(saver)
+                        for n in range(600):
+                            await story.step({"a": n, "text": "x" * 4000 + str(n)})
+                        await saver.synced()
+                        assert (await values_of(saver) or {})["a"] == 599
+        finally:
+            reader.send_signal(signal.SIGCONT)
+        told, _ = reader.communicate("go on\n")
+        assert told == "1\n"  # it has seen one moment of the file all the time
