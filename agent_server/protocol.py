@@ -79,11 +79,17 @@ class _Speech:
 
 
 class Narrator:
-    """Tells one run's events as notices; `graph_name` and `run_id` are the run's."""
+    """Tells one run's events as notices; `graph_name` and `run_id` are the run's.
 
-    def __init__(self, run_id: str, graph_name: str) -> None:
+    `output_keys`: what its graph gives of its state (None: all), and so all that is shown of it.
+    """
+
+    def __init__(
+        self, run_id: str, graph_name: str, output_keys: Sequence[str] | None = None
+    ) -> None:
         self._run_id = run_id
         self._graph_name = graph_name
+        self._output_keys = output_keys
         self._inner: dict[str, Namespace] = {}
         self._said: dict[Namespace, dict[str, _Speech]] = {}
         self._event = Event()
@@ -135,8 +141,11 @@ class Narrator:
         if isinstance(event, TaskInterrupted):
             return  # its question is told instead, and its state was told by the step before
         for mode in _SHOWN:
-            if project(event, mode) is not SKIP:
-                yield self._notice(mode, shown(type(event), mode)(event), ns=event.ns)
+            if project(event, mode) is SKIP:
+                continue
+            data = shown(type(event), mode, self._output_keys)(event)
+            if data is not SKIP:
+                yield self._notice(mode, data, ns=event.ns)
 
     # --- lifecycle, input ----------------------------------------------------------------------
 

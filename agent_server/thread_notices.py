@@ -53,6 +53,7 @@ class ThreadNotices:
         """True once the thread has been deleted."""
         self._wants = wants
         self._seq = 0
+        self._output_keys = services.graphs.output_keys
         self._story = Story(services, thread_id, since=0)
         self._begun = False
         self._source: LiveRun | PastRun | None = None
@@ -88,8 +89,9 @@ class ThreadNotices:
             self._tell_gap(thing.count)
         if isinstance(thing, LiveRun | PastRun):
             self._source = thing
-            self._narrator = Narrator(thing.run.run_id, thing.run.graph_id)
             self._log = await thing.begun()
+            run = thing.run
+            self._narrator = Narrator(run.run_id, run.graph_id, self._output_keys(run.graph_id))
             if self._log is None:
                 await self._tell_end(await thing.settled())
             elif not self._closed:

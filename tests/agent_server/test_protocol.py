@@ -41,6 +41,22 @@ class TestTelling:
             ("lifecycle", {"event": "completed", "graph_name": "graph"}),
         ]
 
+    async def test_of_the_state_of_its_graph_only_what_it_gives_is_told(
+        self, tmp_path: Path
+    ) -> None:
+        async with engine(tmp_path / "a.db") as (system, saver):
+            _, run = await started(system, graphs.agent, {"topic": "x"}, saver=saver)
+            events = await events_of(run.log)
+        narrator = Narrator("run-1", "graph", ["joke"])
+        told = [notice for event in events for notice in narrator.tell(event)]
+        shown = [(n.channel, n.data) for n in told if n.channel in ("values", "updates")]
+        joke = {"joke": "This is a joke about x and cats"}
+        assert shown == [
+            ("updates", {"refine_topic": None}),
+            ("updates", {"generate_joke": joke}),
+            ("values", joke),
+        ]
+
     async def test_a_question_is_told_before_the_run_is_interrupted(self, tmp_path: Path) -> None:
         notices = await notices_of(tmp_path, graphs.hitl, {"text": "a"})
         asked = next(n for n in notices if n.channel == "input")
