@@ -11,12 +11,13 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 
+from actors import Interrupt
 from actors.testing import Simulation, simulate
 from tests.simulation.random_graphs import INPUTS, random_graph
 
 
-def answer(asked: object) -> str:
-    return f"to {asked}"
+def answer(asked: Interrupt) -> str:
+    return f"to {asked.value}"
 
 
 def simulated(seed: int) -> tuple[int, int, int]:
