@@ -10,6 +10,7 @@ ARGS   ?=
 QUICK  ?=
 SEEDS  ?= 1000
 FIRST  ?= 0
+HISTORIES ?= 200
 KILLS  ?= 300
 INPUTS ?= 100000
 
@@ -39,8 +40,9 @@ faults: $(VENV)/.test ## kills, failing disks, damaged files: all of them, KILLS
 faults-long: ## the same with 10,000 kills at random and 10,000,000 inputs
 	$(MAKE) faults KILLS=10000 INPUTS=10000000
 
-simulate: $(VENV)/.test ## random graphs with crashes, one per seed (SEEDS=1000)
+simulate: $(VENV)/.test ## random graphs with crashes, one per seed (SEEDS=1000), and HISTORIES=200 of threads
 	$(BIN)/python -m tests.simulation $(SEEDS) $(FIRST)
+	HISTORIES=$(HISTORIES) $(BIN)/python -m pytest tests/simulation/test_lifecycle.py --timeout 0
 
 acceptance: $(VENV)/.acceptance $(CLIENTS:%=%/node_modules/.package-lock.json) ## the JavaScript clients against a real server
 	$(BIN)/python -m pytest acceptance $(ARGS)

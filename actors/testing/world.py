@@ -19,7 +19,7 @@ from typing import Any, Self, TypeVar
 from actors import sources as runs
 from actors.compiled import CompiledGraph
 from actors.system import ActorSystem
-from actors.testing.errors import ProcessKilled
+from actors.testing.errors import ProcessKilled, SimulationError
 from actors.testing.loop import SimulatedLoop
 from checkpoint.testing import IdSource, ids_from
 from checkpoint.testing_disk import Disk, DiskSaver, Entry
@@ -71,6 +71,12 @@ class Process:
     """The graph, with its threads on the disk."""
     system: ActorSystem
     points: Points
+    context: contextvars.Context
+    """With the seed's clock, ids and dice."""
+
+    def run(self, main: Coroutine[Any, Any, T]) -> T:
+        """The result of a coroutine; other tasks of the process go on meanwhile."""
+        return self.context.run(self.loop.run, main)
 
 
 class World:
@@ -126,29 +132,38 @@ class World:
     ) -> T:
         """Run a process to its end.  It dies at its `kill_at`-th point (from 1), or when something
         kills its loop: ProcessKilled.  Raises StuckError."""
+        process = self.boot(kill_at=kill_at)
+        try:
+            return process.run(_main(process, main))
+        finally:
+            self.halt()
+
+    def boot(self, *, kill_at: int | None = None) -> Process:
+        """Begin a process, for `process.run`; the one before it must be halted."""
+        if self._loop is not None:
+            raise SimulationError("a process is alive already; halt() it before the next boot()")
         loop = self._loop = SimulatedLoop(self._order, self.now_ns)
         self._loops.append(loop)
-        try:
-            return contextvars.copy_context().run(self._live, loop, main, kill_at)
-        finally:
+        return contextvars.copy_context().run(self._boot, loop, kill_at)
+
+    def halt(self) -> None:
+        """End the process that is alive, as a crash would."""
+        loop, self._loop = self._loop, None
+        if loop is not None:
             self.turns += loop.turns
             self.now_ns = loop.now_ns + REBOOT_NS
-            self._loop = None
 
-    def _live(
-        self,
-        loop: SimulatedLoop,
-        main: Callable[[Process], Coroutine[Any, Any, T]],
-        kill_at: int | None,
-    ) -> T:
+    def _boot(self, loop: SimulatedLoop, kill_at: int | None) -> Process:
         with self._sources():
-            points = Points(loop, self._waits, kill_at)
-            saver = self.disk.open(points, self.on_entry)
-            system = ActorSystem("simulation", event_log=saver.events)
-            process = Process(loop, saver, self.graph.stored_in(saver), system, points)
-            if self.on_process is not None:
-                self.on_process(process)
-            return loop.run(_main(process, main))
+            context = contextvars.copy_context()
+        points = Points(loop, self._waits, kill_at)
+        saver = self.disk.open(points, self.on_entry)
+        system = ActorSystem("simulation", event_log=saver.events)
+        graph = self.graph.stored_in(saver)
+        process = Process(loop, saver, graph, system, points, context)
+        if self.on_process is not None:
+            self.on_process(process)
+        return process
 
     @contextlib.contextmanager
     def _sources(self) -> Generator[None]:
