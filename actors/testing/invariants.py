@@ -4,6 +4,7 @@ that breaks a promise.
 * Checkpoints of a scope form a chain: each follows one that is there, its step is the next one, its
   id and its channel versions only grow, and a channel that it does not say it changed is as it was.
 * Only the step in flight is written to: pending writes belong to the newest checkpoint.
+* A task that is said to have finished has its writes there.
 * A task whose writes are committed does not run again, nor does an effect that is noted as done.
 * Events of a run are numbered 1, 2, 3, … and none follows its end.
 """
@@ -19,7 +20,7 @@ from actors.kept import MARKS
 from actors.testing.errors import BrokenPromiseError
 from checkpoint import CheckpointRecord, Inline, Serializer, TaskWrites
 from checkpoint.testing_disk import Appended, Batch, Entry, Rewound
-from streaming import Event, RunFailed, RunFinished
+from streaming import Event, RunFailed, RunFinished, TaskFinished
 
 if TYPE_CHECKING:
     from checkpoint import RewindPoint
@@ -163,8 +164,15 @@ class Ledger:
         if run_id in self.ended:
             _broken(f"event {number} of run {run_id} comes after the run's end")
         self.events[run_id] = number
-        if isinstance(self._decode(data), RunFinished | RunFailed):
-            self.ended.add(run_id)
+        match self._decode(data):
+            case RunFinished() | RunFailed():
+                self.ended.add(run_id)
+            case TaskFinished(ns=(), cached=False, task_id=task, name=name) if (
+                task not in self._finished and run_id not in self._exits
+            ):
+                _broken(f"task {task} of node {name!r} is said to have finished, without writes")
+            case _:
+                pass
 
     def _rewind(self, thread_id: str, ns: str, point: RewindPoint | None) -> None:
         if point is None:

@@ -135,3 +135,9 @@ def test_an_event_after_the_end_is_found() -> None:
     again = EventRow(run, book.events[run] + 1, BATCHES[0].events[0].data)
     with pytest.raises(BrokenPromiseError, match="after the run's end"):
         book.add(Batch("1", 1, events=(again,)))
+
+
+def test_a_task_that_is_said_to_have_finished_without_its_writes_is_found() -> None:
+    without = [replace(e, writes=()) if isinstance(e, Batch) else e for e in ENTRIES]
+    with pytest.raises(BrokenPromiseError, match="said to have finished, without writes"):
+        ledger().take(without)
