@@ -47,6 +47,8 @@ class Client:
     """The input at hand."""
     acknowledged: int = 0
     """Inputs whose result was given."""
+    unsure: bool = False
+    """The power failed: what was seen and not acknowledged may be lost."""
     cancels: int = 0
     readings: list[Reading] = field(default_factory=list[Reading])
     results: list[Any] = field(default_factory=list[Any])
@@ -68,6 +70,8 @@ class Client:
         """Go on, from wherever the thread stands, to the end of all inputs."""
         for reading in self.readings:
             await reading.come_back(process, goes_on=reading.run_id == self.last_run)
+        if self.unsure:
+            self._look_back(await process.graph.aget_state(self.config))
         while not self.done:
             state = await process.graph.aget_state(self.config)
             begun = self._has_begun(state)
@@ -79,8 +83,16 @@ class Client:
             await self._run(process, state, begun=begun)
 
     def power_lost(self) -> None:
-        """What readers have seen may be gone."""
+        """What readers have seen may be gone, and so may results that nobody was given."""
         self.readings.clear()
+        self.unsure = True
+
+    def _look_back(self, state: StateSnapshot) -> None:
+        """Go back to the input that the thread is at, or to the first that is not acknowledged."""
+        stored = -1 if state.metadata is None else state.metadata.get(INPUT, -1)
+        self.at = min(self.at, max(self.acknowledged, stored))
+        del self.results[self.at :]
+        self.unsure = False
 
     # --- one run --------------------------------------------------------------------------------
 
@@ -154,7 +166,6 @@ class Client:
         self.teller.tell(f"{self.thread_id} ended input {self.at} with {values!r}")
         self.results.append(values)
         self.at += 1
-        self.acknowledged = max(self.acknowledged, self.at)
 
     def _check_acknowledged(self, state: StateSnapshot) -> None:
         """No run of this input has left anything: the thread is as the last input left it."""
