@@ -141,6 +141,7 @@ class StoredRecord:
 @dataclass(frozen=True, slots=True)
 class _Row:
     seq: int
+    key: bytes
     parent: int | None
     depth: int
     packed: PackedRow
@@ -267,7 +268,9 @@ class ScopeRows:
             if parent is not None and above is None:
                 raise self.damaged(f"the parent of checkpoint row {seq} is missing")
             self._check(f"checkpoint row {seq}", crc, data, self.scope.id, key, above, depth)
-            unpacked = self._rows[seq] = _Row(seq, parent, depth, unpack_checkpoint(data))
+            unpacked = self._rows[seq] = _Row(seq, key, parent, depth, unpack_checkpoint(data))
+        elif unpacked.key != key:  # an index leads to the row of another checkpoint
+            raise self.damaged(f"checkpoint row {seq} is not that of the checkpoint asked for")
         return unpacked
 
     def writes(self, found: StoredRecord) -> tuple[TaskWrites, ...]:

@@ -13,8 +13,9 @@ from checkpoint.schema import PAGE_SIZE
 from tests.faults.answers import Answers, ask, fill, is_error
 from tests.faults.scale import WHOLE
 
-BATCHES = 100 if WHOLE else 4
-FLIPS = 100 if WHOLE else 50
+BATCHES = range(100) if WHOLE else (44, 57, 65, 70)
+"""The sample is those in which something was wrong once."""
+FLIPS = 100
 """In each batch."""
 HEADER = 12
 """Bytes of a page that say what is in it, and those in front that say where."""
@@ -46,7 +47,7 @@ def a_bit(dice: random.Random, data: bytes, number: int) -> int:
     return (page * PAGE_SIZE + byte) * 8 + dice.randrange(8)
 
 
-@pytest.mark.parametrize("batch", range(BATCHES))
+@pytest.mark.parametrize("batch", BATCHES)
 def test_no_answer_is_ever_silently_wrong(
     batch: int,
     sound: tuple[bytes, Answers],
