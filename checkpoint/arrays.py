@@ -16,6 +16,8 @@ from .wording import named
 # Kinds with items of a fixed size, and the unit of datetimes; nothing that numpy would interpret.
 _DTYPE = r"[<>|=][biufcSUVmM][0-9]{1,9}(\[[0-9]{0,9}[a-zA-Zμ]{1,7}\])?"
 
+_EMPTY_ITEMS = 1 << 16
+
 
 def array_kind(cls: type[Any]) -> str | None:
     """ "array" or "scalar" for numpy's own classes, None for all others."""
@@ -42,7 +44,13 @@ def array_from(stored: Any) -> Any:
     """The array, in memory of its own."""
     dtype, shape, order, data = stored
     numpy: Any = sys.modules["numpy"]
-    array = numpy.ndarray(shape, _dtype_from(dtype), data, order=order).copy(order)
+    view = numpy.ndarray(shape, _dtype_from(dtype), data, order=order)
+    if view.size > max(len(data), _EMPTY_ITEMS):  # items of no size cost time all the same
+        raise DeserializationError(
+            f"{len(data)} bytes are stored for an array of {view.size} items: the bytes are "
+            "damaged; restore them from a backup"
+        )
+    array = view.copy(order)
     if array.nbytes != len(data) or min(shape, default=0) < 0:  # numpy takes some for 0
         raise DeserializationError(
             f"{len(data)} bytes are stored for an array of {array.nbytes}: the bytes are damaged; "

@@ -115,6 +115,13 @@ def test_lengths_that_claim_more_than_there_is_take_no_memory_at_any_depth() -> 
     assert peak_of(data) < 100 * len(data)
 
 
+def test_an_array_of_endlessly_many_items_of_no_size_is_refused_at_once() -> None:
+    """To copy 2 ** 62 times nothing takes years."""
+    payload = MsgpackSerializer().dumps(["|V0", [2**62], "C", b""])
+    with pytest.raises(DeserializationError, match="items"):
+        MsgpackSerializer().loads(ext(-2, b"\x0bnumpy.array" + payload))
+
+
 class Loud:
     """Notes when its repr is asked for."""
 
