@@ -87,7 +87,7 @@ def test_a_filter_lets_through_what_has_all_that_it_asks_for(
         {"owner": {"$ne": "me"}},
         {"owner": {"$eq": "me", "$contains": "me"}},
         {"owner": ["me"]},
-        {"owner": object()},
+        {"owner": len},
         {"owner": float("nan")},
         {"owner": {"$contains": []}},
         {"owner": {"$contains": [None]}},
