@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
+import pytest
 from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.schema import StreamPart
 
@@ -14,14 +15,17 @@ from checkpoint import new_id
 from tests.agent_server.harness.gate import Gate
 from tests.agent_server.harness.server import ServerProcess
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # whose loop reads the server's log
+
 STREAMS, CLIENTS = 200, 4  # a client opens a hundred connections at most
 MODES: Any = ["values", "updates", "custom"]
 
 
 async def streamed(client: LangGraphClient, number: int, gate: str) -> list[StreamPart]:
     """All parts of one run that waits at the gate; every other run is on a thread."""
+    thread_id: Any = new_id() if number % 2 else None
     parts = client.runs.stream(
-        new_id() if number % 2 else None,  # type: ignore[arg-type]
+        thread_id,
         "slow",
         input={"gate": gate, "log": [str(number)]},
         stream_mode=MODES,
