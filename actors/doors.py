@@ -146,14 +146,32 @@ def apart(work: Callable[[], T]) -> T:
 
 def _run(runner: asyncio.Runner, coro: Coroutine[Any, Any, T], context: contextvars.Context) -> T:
     main: list[asyncio.Task[Any]] = []
+    known = _known(coro, main)
     try:
-        return runner.run(_known(coro, main), context=context)
+        return runner.run(known, context=context)
     except BaseException as error:
         show_user_frames(error)
+        if not main:
+            _undo(runner, known)
+            coro.close()
+            if isinstance(error, asyncio.CancelledError):
+                raise KeyboardInterrupt from None
         # SystemExit and a second Ctrl-C leave the loop at once, with the task half done.
-        if main and not main[0].done():
+        elif not main[0].done():
             runner.run(_ended(main[0]))
         raise
+
+
+def _undo(runner: asyncio.Runner, known: Coroutine[Any, Any, Any]) -> None:
+    """End the task that a Ctrl-C met before its first step.
+
+    At that moment `asyncio.Runner` raises KeyboardInterrupt and leaves the task for the loop's next
+    turn, or, a line later, cancels the task and forgets why.
+    """
+    left = [task for task in asyncio.all_tasks(runner.get_loop()) if task.get_coro() is known]
+    if left:
+        runner.run(_ended(*left))
+    known.close()
 
 
 async def _known(coro: Coroutine[Any, Any, T], main: list[asyncio.Task[Any]]) -> T:

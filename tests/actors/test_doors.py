@@ -454,3 +454,49 @@ def test_the_loop_gets_turns_however_much_lies_ready() -> None:
     plenty = Plenty(10_000)
     assert list(iterate(lambda: plenty)) == list(range(10_000))
     assert 5 < plenty.waited < 50
+
+
+INTERRUPTED = """
+import asyncio
+import inspect
+import signal
+import sys
+from typing import TypedDict
+
+from actors import START, StateGraph
+
+class State(TypedDict):
+    n: int
+
+async def count(state: State) -> State:
+    return {"n": state["n"] + 1}
+
+graph = StateGraph(State).add_node(count).add_edge(START, "count").compile()
+run = asyncio.Runner.run
+lines, first = inspect.getsourcelines(run)
+moment = first + next(number for number, line in enumerate(lines) if sys.argv[1] in line)
+
+def trace(frame, kind, what):
+    if frame.f_code is run.__code__ and kind == "line" and frame.f_lineno == moment:
+        sys.settrace(None)
+        signal.raise_signal(signal.SIGINT)
+    return trace
+
+graph.invoke({"n": 0})  # so that the loop is there
+sys.settrace(trace)
+try:
+    print(list(graph.stream({"n": 0})))
+except KeyboardInterrupt:
+    (runner,) = sys.modules["actors.doors"]._pool._idle
+    print("interrupted", len(asyncio.all_tasks(runner.get_loop())))
+print(graph.invoke({"n": 1}))
+"""
+
+
+@pytest.mark.parametrize(
+    "line", ["if (threading.current_thread()", "self._interrupt_count = 0", "return self._loop.run"]
+)
+def test_ctrl_c_at_the_very_beginning_is_a_ctrl_c(line: str) -> None:
+    command = [sys.executable, "-W", "error", "-c", INTERRUPTED, line]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=False)
+    assert (done.stdout, done.stderr) == ("interrupted 0\n{'n': 2}\n", "")

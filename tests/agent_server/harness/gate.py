@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing, suppress
 from types import TracebackType
 from typing import Self
 
@@ -14,11 +15,9 @@ async def pass_gate(address: str, name: str) -> None:
         reader, writer = await asyncio.open_connection(host, int(port))
     except OSError:
         return
-    try:
+    with suppress(ConnectionError), closing(writer):
         writer.write(name.encode() + b"\n")
         await reader.readline()
-    finally:
-        writer.close()
 
 
 class Gate:
