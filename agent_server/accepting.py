@@ -18,6 +18,7 @@ from .records import CancelAction, Run, Thread
 from .register import Register
 from .run_rows import add_run, stop_runs
 from .strategies import make_way
+from .tasks import seen
 from .thread_rows import add_thread, mark_thread, thread_exists
 from .threads import Threads
 from .turns import Turns
@@ -95,7 +96,7 @@ class Intake:
             action=action,
         )
         storing = self._turns.supervisor.spawn(
-            self._store(job, entry, in_way), name=f"store {job.run_id}", on_done=_seen
+            self._store(job, entry, in_way), name=f"store {job.run_id}", on_done=seen
         )
         await asyncio.shield(storing)
         return job.live
@@ -127,9 +128,3 @@ class Intake:
 def _kept(run: Run) -> dict[str, object]:
     """What a thread that a run makes is told by: whose it is, and what else was said of the run."""
     return {key: value for key, value in run.order.metadata.items() if key != "created_by"}
-
-
-def _seen(task: asyncio.Task[None]) -> None:
-    """Who waits for it raises its error; nobody does any more if the request is gone."""
-    if not task.cancelled():
-        task.exception()

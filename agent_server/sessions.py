@@ -20,6 +20,7 @@ from .errors import InvalidError, RequestError
 from .permits import permit_of
 from .services import services_of
 from .subscriptions import Subscriptions
+from .tasks import seen
 from .thread_notices import ThreadNotices, notice_json
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class Session:
         wants = self._subscriptions.wants
         notices = self._notices = ThreadNotices(self._services, self._thread_id, wants)
         self._telling = self._services.system.supervisor.spawn(
-            self._tell(notices, self._telling), name="protocol", on_done=_seen
+            self._tell(notices, self._telling), name="protocol", on_done=seen
         )
 
     async def _tell(self, notices: ThreadNotices, before: asyncio.Task[None] | None) -> None:
@@ -126,9 +127,3 @@ class Session:
             if self._socket.application_state is WebSocketState.DISCONNECTED:
                 raise WebSocketDisconnect(1006)  # it was closed while a command was carried out
             await self._socket.send_text(notice_json(message).decode())
-
-
-def _seen(task: asyncio.Task[None]) -> None:
-    """A client that goes makes `send` fail; the session finds out by itself."""
-    if not task.cancelled():
-        task.exception()

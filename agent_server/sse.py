@@ -22,6 +22,7 @@ from starlette.types import Message, Receive, Scope, Send
 from actors import Supervisor
 
 from .errors import OverloadedError
+from .tasks import seen
 
 HEARTBEAT = b": heartbeat\r\n"
 """A comment, with no empty line after it: some clients give an empty event for that."""
@@ -130,7 +131,7 @@ class EventStream(Response):
         try:
             async with presence:
                 companion = self._streams.supervisor.spawn(
-                    self._attend(receive, send, presence), name="stream", on_done=_seen
+                    self._attend(receive, send, presence), name="stream", on_done=seen
                 )
                 try:
                     async for piece in self._pieces:
@@ -170,9 +171,3 @@ class EventStream(Response):
 
 def _body(piece: bytes) -> Message:
     return {"type": "http.response.body", "body": piece, "more_body": True}
-
-
-def _seen(task: asyncio.Task[None]) -> None:
-    """A client that goes makes `send` fail; the other task finds out by itself."""
-    if not task.cancelled():
-        task.exception()

@@ -11,6 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 from actors import Supervisor
 
 from .live import LiveRun
+from .tasks import seen
 
 HEARTBEAT = b"\n"
 """White space before JSON is no part of it."""
@@ -58,7 +59,7 @@ class EndOfRun(Response):
         try:
             async with presence:
                 companion = self._supervisor.spawn(
-                    self._attend(receive, send, presence), name="wait", on_done=_seen
+                    self._attend(receive, send, presence), name="wait", on_done=seen
                 )
                 try:
                     await self._live.settled()
@@ -84,9 +85,3 @@ class EndOfRun(Response):
 
 def _body(body: bytes, *, more: bool) -> Message:
     return {"type": "http.response.body", "body": body, "more_body": more}
-
-
-def _seen(task: asyncio.Task[None]) -> None:
-    """A client that is gone is no failure."""
-    if not task.cancelled():
-        task.exception()
