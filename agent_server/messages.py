@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 from streaming import MessageChunk, ToolCallChunk
@@ -16,6 +16,13 @@ _TYPES: Final = {
 """Types of the roles that have another name as a type."""
 _PIECE = "MessageChunk"
 _MORE: Final = ("refusal", "reasoning_content", "annotations", "output_items")
+
+
+def field_of(thing: Any, name: str) -> Any:
+    """A field of a message or of a part of one, be it an object or a dict; None if it has none."""
+    if isinstance(thing, Mapping):
+        return cast("Mapping[str, Any]", thing).get(name)
+    return getattr(thing, name, None)
 
 
 def piece_json(chunk: Any) -> Any:

@@ -12,9 +12,9 @@ Pure: events of runs go in, in order, what is to be sent comes out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from streaming import (
     SKIP,
@@ -35,7 +35,7 @@ from streaming import (
 )
 
 from .failures import failure_json
-from .messages import added, is_piece, whole_json
+from .messages import added, field_of, is_piece, whole_json
 from .shown import shown
 from .tool_calls import ToolCalls
 
@@ -186,7 +186,7 @@ class Narrator:
             if event.seen_in:
                 return  # told where it was said
             speech = said[event.chunk.id] = _Speech()
-            role = _field(whole_json(event.chunk), "type")
+            role = field_of(whole_json(event.chunk), "type")
             yield self._message("message-start", event.ns, role=role, id=event.chunk.id)
             block = {"type": "text", "text": ""}
             yield self._message("content-block-start", event.ns, index=0, content=block)
@@ -206,7 +206,7 @@ class Narrator:
         whole = whole_json(added(speech.pieces))
         block: dict[str, Any] = {"type": "text", "text": "".join(map(_text, speech.pieces))}
         yield self._message("content-block-finish", ns, index=0, content=block)
-        for index, call in enumerate(_field(whole, "tool_calls") or (), 1):
+        for index, call in enumerate(field_of(whole, "tool_calls") or (), 1):
             block = {"type": "tool_call", **{key: call[key] for key in ("id", "name", "args")}}
             yield self._message("content-block-start", ns, index=index, content=block)
             yield self._message("content-block-finish", ns, index=index, content=block)
@@ -216,16 +216,10 @@ class Narrator:
         return self._notice("messages", {"event": what, **more}, ns=ns)
 
 
-def _field(message: Any, name: str) -> Any:
-    if isinstance(message, Mapping):
-        return cast("Mapping[str, Any]", message).get(name)
-    return getattr(message, name, None)
-
-
 def _text(chunk: Any) -> str:
     """The text of a piece, whether its content is a text or blocks."""
     content: Any = chunk.content
     if isinstance(content, str):
         return content
     blocks: Sequence[Any] = content
-    return "".join(str(_field(block, "text") or "") for block in blocks)
+    return "".join(str(field_of(block, "text") or "") for block in blocks)

@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 from streaming import TaskFailed, TaskFinished, TaskStarted
 
 from .failures import error_json
-from .messages import whole_json
+from .messages import field_of, whole_json
 
 TOOLS: Final = "tools"
 """What the node is called that carries out calls, unless it is called something else."""
@@ -72,13 +72,13 @@ class ToolCalls:
     def _answer(
         self, task_id: str, asked: Mapping[str, Call], message: Any
     ) -> Iterator[dict[str, Any]]:
-        id_ = str(_field(message, "tool_call_id"))
+        id_ = str(field_of(message, "tool_call_id"))
         if id_ not in self._begun.get(task_id, ()):
-            call = asked.get(id_) or Call(id_, str(_field(message, "name") or ""), None)
+            call = asked.get(id_) or Call(id_, str(field_of(message, "name") or ""), None)
             yield self._start(task_id, call)
         self._begun[task_id].discard(id_)
-        if _field(message, "status") == "error":
-            text = _field(message, "content")
+        if field_of(message, "status") == "error":
+            text = field_of(message, "content")
             told = text if isinstance(text, str) else json.dumps(text, default=str)
             yield {"event": "tool-error", "tool_call_id": id_, "message": told}
         else:
@@ -89,17 +89,17 @@ def _given(value: Any) -> list[Call]:
     """Calls that a task was sent: a list of them, or one with the state that it is to see."""
     if isinstance(value, Mapping) and "tool_call" in value:
         return _calls([cast("Mapping[str, Any]", value)["tool_call"]])
-    if isinstance(value, list | tuple) and all(_field(e, "type") == "tool_call" for e in value):  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, list | tuple) and all(field_of(e, "type") == "tool_call" for e in value):  # pyright: ignore[reportUnknownVariableType]
         return _calls(value)
     return []
 
 
 def _asked(value: Any) -> list[Call]:
     """Calls that the last message of a state asks for."""
-    messages = _field(value, "messages")
+    messages = field_of(value, "messages")
     if not isinstance(messages, list | tuple) or not messages:
         return []
-    return _calls(_field(cast("list[Any]", messages)[-1], "tool_calls"))
+    return _calls(field_of(cast("list[Any]", messages)[-1], "tool_calls"))
 
 
 def _calls(given: Any) -> list[Call]:
@@ -109,12 +109,14 @@ def _calls(given: Any) -> list[Call]:
 
 def _call(given: Any) -> Call | None:
     """A call in LangChain's form, or in that of OpenAI's messages."""
-    id_, function = _field(given, "id"), _field(given, "function")
+    id_, function = field_of(given, "id"), field_of(given, "function")
     if not isinstance(id_, str):
         return None
     if function is None:
-        return Call(id_, str(_field(given, "name") or ""), _field(given, "args"))
-    return Call(id_, str(_field(function, "name") or ""), _parsed(_field(function, "arguments")))
+        return Call(id_, str(field_of(given, "name") or ""), field_of(given, "args"))
+    return Call(
+        id_, str(field_of(function, "name") or ""), _parsed(field_of(function, "arguments"))
+    )
 
 
 def _parsed(arguments: Any) -> Any:
@@ -128,8 +130,8 @@ def _parsed(arguments: Any) -> Any:
 def _tool_messages(result: Mapping[str, Any]) -> Iterator[Any]:
     for value in result.values():
         for each in cast("list[Any]", value) if isinstance(value, list | tuple) else [value]:
-            kind = _field(each, "type") or _field(each, "role")
-            if kind == "tool" and isinstance(_field(each, "tool_call_id"), str):
+            kind = field_of(each, "type") or field_of(each, "role")
+            if kind == "tool" and isinstance(field_of(each, "tool_call_id"), str):
                 yield each
 
 
@@ -139,9 +141,3 @@ def _output(message: Any) -> Any:
         plain = cast("Mapping[str, Any]", message)
         return {"type": "tool", **{k: v for k, v in plain.items() if k != "role"}}
     return whole_json(message)
-
-
-def _field(thing: Any, name: str) -> Any:
-    if isinstance(thing, Mapping):
-        return cast("Mapping[str, Any]", thing).get(name)
-    return getattr(thing, name, None)
