@@ -18,9 +18,11 @@ from .errors import GraphBuildError
 from .fingerprint import cache_namespace
 from .parts import BranchPart, NodePart, NodePolicies, Parts
 from .spec import (
+    BRANCH,
     DEFAULT_HANDLER,
     HANDLER_PREFIX,
     INPUT,
+    JOIN,
     KEPT,
     ROOT,
     ROOT_ONLY,
@@ -77,7 +79,7 @@ class _Assembly:
         self.channels = {**parts.channels, **dict(self._control_channels())}
         for start, end in parts.edges:
             if end != END:
-                self._targets.setdefault(start, []).append((f"branch:to:{end}", None))
+                self._targets.setdefault(start, []).append((BRANCH + end, None))
         self._add_joins()
 
     def _control_channels(self) -> Iterator[tuple[str, Channel]]:
@@ -85,7 +87,7 @@ class _Assembly:
         yield TASKS, Topic[Send](Send).named(TASKS)
         yield KEPT, kept_channel()
         for node in self.parts.nodes.values():
-            key = f"branch:to:{node.name}"
+            key = BRANCH + node.name
             channel = LastValueAfterFinish[Any](Any) if node.defer else _one_step()
             yield key, channel.named(key)
 
@@ -93,7 +95,7 @@ class _Assembly:
         for starts, end in self.parts.joins:
             if end == END:
                 continue
-            key = f"join:{'+'.join(starts)}:{end}"
+            key = f"{JOIN}{'+'.join(starts)}:{end}"
             if key in self.channels:
                 raise GraphBuildError(
                     f"Two edges into {end!r} wait for nodes whose names join to the same text, "
@@ -119,7 +121,7 @@ class _Assembly:
             call=callee.call,
             is_async=callee.is_async,
             params=callee.params,
-            triggers=(f"branch:to:{part.name}", *self._joins.get(part.name, ())),
+            triggers=(BRANCH + part.name, *self._joins.get(part.name, ())),
             reads=self.keys(part.schema),
             coerce=part.schema.coerce,
             managed=part.schema.managed,

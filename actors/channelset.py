@@ -13,11 +13,21 @@ from typing import Any
 
 from .channels import Channel
 from .commands import PULL, PUSH, Restored, Task
-from .departed import BRANCH, gone_node, gone_trigger, leads_to
+from .departed import gone_node, gone_trigger, leads_to
 from .layout import Layout
 from .managed import filled_in
 from .policies import TimeoutOption, limits_of
-from .spec import INPUT, INPUT_ONLY, SCHEMA, TASKS, WHOLE_STATE, BranchSpec, NodeSpec, Writes
+from .spec import (
+    BRANCH,
+    INPUT,
+    INPUT_ONLY,
+    SCHEMA,
+    TASKS,
+    WHOLE_STATE,
+    BranchSpec,
+    NodeSpec,
+    Writes,
+)
 from .values import Send
 
 

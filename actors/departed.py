@@ -21,10 +21,8 @@ from .channels import (
 )
 from .commands import Task
 from .errors import NodeGoneError
-from .spec import NodeSpec, Writes
+from .spec import BRANCH, JOIN, NodeSpec, Writes
 
-BRANCH = "branch:to:"
-JOIN = "join:"
 CONTROL = (BRANCH, JOIN)
 """How the names of trigger channels begin."""
 

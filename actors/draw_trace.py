@@ -16,7 +16,7 @@ from .channelset import ChannelSet
 from .commands import PULL, Task
 from .draw_parts import Edge
 from .layout import Layout
-from .spec import GraphSpec, NodeSpec
+from .spec import BRANCH, GraphSpec, NodeSpec
 from .values import END, START
 
 STEPS = 251
@@ -116,7 +116,7 @@ class _Walk:
                 for end, label in choices
                 if end == END
             }
-            leads = [_Lead(f"branch:to:{end}", True, lb) for end, lb in choices if end != END]
+            leads = [_Lead(BRANCH + end, True, lb) for end, lb in choices if end != END]
             self._options[node.name] = set(leads)
             chosen = {lead.trigger: lead.label for lead in leads}
             task.writes += dict.fromkeys(chosen).items()

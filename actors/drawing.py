@@ -10,7 +10,7 @@ from .draw_parts import Node
 from .draw_trace import edges_of
 from .layout import Layout
 from .params import is_runnable, runnable_of
-from .spec import NodeSpec
+from .spec import BRANCH, NodeSpec
 from .values import END, START
 
 
@@ -42,7 +42,7 @@ def _code(node: NodeSpec) -> Any:
 def _metadata(node: NodeSpec, layout: Layout) -> dict[str, Any]:
     """What the node was added with, and how it runs, under the names that users know."""
     metadata = dict(node.metadata or {})
-    if f"branch:to:{node.name}" in layout.deferred:
+    if BRANCH + node.name in layout.deferred:
         metadata["defer"] = True
     pauses = {"before": layout.pauses.before, "after": layout.pauses.after}
     if paused := [when for when, names in pauses.items() if node.name in names]:

@@ -23,6 +23,9 @@ from .managed import Managed, ManagedValue
 from .policies import CachePolicy, RetryPolicy, TimeoutPolicy
 
 INPUT = "__start__"
+BRANCH = "branch:to:"
+JOIN = "join:"
+"""How the names of trigger channels begin, in which control waits."""
 TASKS = "__pregel_tasks"
 KEPT = LINKS
 """Holds, for graphs called here that keep their state, the checkpoint they came to, by ns."""

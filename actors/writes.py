@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from .errors import InvalidUpdateError, ParentCommand
 from .instances import updates_of
-from .spec import ROOT, TASKS, BranchSpec, GraphSpec, NodeSpec, Writes
+from .spec import BRANCH, ROOT, TASKS, BranchSpec, GraphSpec, NodeSpec, Writes
 from .values import END, START, Command, Send
 
 _ROOT_ONLY = frozenset({ROOT})
@@ -144,7 +144,7 @@ def goto_writes(target: Any, who: str, nodes: Collection[str]) -> Writes:
         return [(TASKS, _checked(target, who, nodes))]
     if isinstance(target, str):
         if target in nodes:
-            return [(f"branch:to:{target}", None)]
+            return [(BRANCH + target, None)]
         if target == END:
             return []
     if target is None or target == START or not isinstance(target, str):
