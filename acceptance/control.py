@@ -6,13 +6,12 @@ A line is a request: `kill`, `stop` or `start`.  The answer, when it is done, is
 from __future__ import annotations
 
 import asyncio
-from types import TracebackType
-from typing import Self
 
+from tests.agent_server.harness.listener import Listener
 from tests.agent_server.harness.server import ServerProcess
 
 
-class Control:
+class Control(Listener):
     """Does with a server what it is told.
 
     async with Control(server) as control:
@@ -22,22 +21,8 @@ class Control:
     def __init__(self, server: ServerProcess) -> None:
         self._server = server
 
-    async def __aenter__(self) -> Self:
-        self._listener = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        host, port = self._listener.sockets[0].getsockname()
-        self.address = f"{host}:{port}"
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._listener.close()
-        await self._listener.wait_closed()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Do what a line says."""
         try:
             word = (await reader.readline()).decode().strip()
             writer.write(f"{await self._do(word)}\n".encode())

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from contextlib import closing, suppress
 from types import TracebackType
-from typing import Self
+
+from tests.agent_server.harness.listener import Listener
 
 
 async def pass_gate(address: str, name: str) -> None:
@@ -20,7 +21,7 @@ async def pass_gate(address: str, name: str) -> None:
         await reader.readline()
 
 
-class Gate:
+class Gate(Listener):
     """Where nodes wait.
 
     async with Gate() as gate:
@@ -34,12 +35,6 @@ class Gate:
         self._waiting: list[asyncio.StreamWriter] = []
         self._open = False
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        host, port = self._server.sockets[0].getsockname()
-        self.address = f"{host}:{port}"
-        return self
-
     async def __aexit__(
         self,
         kind: type[BaseException] | None,
@@ -47,10 +42,10 @@ class Gate:
         traceback: TracebackType | None,
     ) -> None:
         self.open()
-        self._server.close()
-        await self._server.wait_closed()
+        await super().__aexit__(kind, error, traceback)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Note who knocks, and hold it until the gate opens."""
         name = (await reader.readline()).decode().strip()
         self._waiting.append(writer)
         self._arrived.put_nowait((name, writer))
