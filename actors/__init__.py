@@ -87,6 +87,7 @@ from .restart import RestartPolicy
 from .retry import default_retry_on
 from .run import Run
 from .runtime import ExecutionInfo, Runtime
+from .sized_mailbox import SizedMailbox
 from .supervisor import Supervisor, SupervisorStats
 from .system import ActorSystem
 from .values import (
@@ -192,6 +193,7 @@ __all__ = [
     "Runtime",
     "START",
     "Send",
+    "SizedMailbox",
     "StateGraph",
     "StateSnapshot",
     "StateUpdate",

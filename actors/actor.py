@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from .mailbox import Overflow
@@ -72,12 +72,14 @@ class ActorCell(Cell[M, R]):
         actor: Actor[M, R],
         name: str,
         owner: Owner,
-        *,
         capacity: int,
         overflow: Overflow,
+        *,
+        max_bytes: int | None,
+        size_of: Callable[[M], int],
         restart: RestartPolicy,
     ) -> None:
-        super().__init__(name, owner, capacity=capacity, overflow=overflow)
+        super().__init__(name, owner, capacity, overflow, max_bytes=max_bytes, size_of=size_of)
         self.actor = actor
         self.history = RestartHistory(restart)
         self.task: asyncio.Task[None] | None = None

@@ -13,6 +13,7 @@ import asyncio
 import contextvars
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from .errors import ConfigError
@@ -64,9 +65,11 @@ class DispatcherCell(Cell[M, R]):
         dispatcher: Dispatcher[M, R],
         name: str,
         owner: Owner,
-        *,
         capacity: int,
         overflow: Overflow,
+        *,
+        max_bytes: int | None,
+        size_of: Callable[[M], int],
     ) -> None:
         slots = dispatcher.slots
         if slots is not None and slots < 1:
@@ -77,8 +80,10 @@ class DispatcherCell(Cell[M, R]):
         super().__init__(
             name,
             owner,
-            capacity=capacity,
-            overflow=overflow,
+            capacity,
+            overflow,
+            max_bytes=max_bytes,
+            size_of=size_of,
             on_arrival=self._start_waiting,
             take=self._take,
         )

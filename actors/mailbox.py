@@ -37,7 +37,7 @@ DEFAULT_CAPACITY = 1024
 
 @dataclass(frozen=True, slots=True)
 class MailboxStats:
-    """What a mailbox has seen, in messages."""
+    """What a mailbox has seen; in messages, but for `size`."""
 
     capacity: int
     length: int
@@ -50,6 +50,8 @@ class MailboxStats:
     """Not let in: the mailbox was full."""
     high_water: int
     """The most that ever waited at once."""
+    size: int = 0
+    """Bytes that wait now, about; 0 without a budget of bytes."""
 
 
 class Mailbox(Generic[T]):
@@ -152,7 +154,7 @@ class Mailbox(Generic[T]):
 
     async def put(self, item: T) -> None:
         """Put; with the policy "wait", wait for room. Raises as `put_nowait` does."""
-        if self.overflow == "wait" and not self._closed and self.full:
+        while self.overflow == "wait" and not self._closed and self.full:
             await self._wait_for_room()
             self._reserved -= 1
         self.put_nowait(item)
@@ -215,8 +217,7 @@ class Mailbox(Generic[T]):
         if self.overflow != "drop_oldest":
             self._refused += 1
             raise MailboxFullError(
-                f"{reprlib.repr(item)} does not fit into mailbox {self.name!r}:"
-                f" all {self.capacity} places are taken;"
+                f"{reprlib.repr(item)} does not fit into mailbox {self.name!r}: {self._room()};"
                 ' wait for room with the policy "wait" and `tell`, or raise its capacity'
             )
         oldest = self.get_nowait()
@@ -225,6 +226,10 @@ class Mailbox(Generic[T]):
             self._on_drop(oldest)
         if self._closed:  # by whoever was told
             raise self._closed_error(item)
+
+    def _room(self) -> str:
+        """Why it is full."""
+        return f"all {self.capacity} places are taken"
 
     def _closed_error(self, item: T) -> MailboxClosedError:
         return MailboxClosedError(

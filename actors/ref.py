@@ -13,6 +13,7 @@ import concurrent.futures
 import contextvars
 import reprlib
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from .errors import (
@@ -27,6 +28,7 @@ from .errors import (
 )
 from .ledger import DeadLetter, Ledger, Reason
 from .mailbox import Mailbox, MailboxStats, Overflow
+from .sized_mailbox import SizedMailbox
 
 M = TypeVar("M")
 R = TypeVar("R")
@@ -127,18 +129,28 @@ class Cell(Generic[M, R]):
         self,
         name: str,
         owner: Owner,
-        *,
         capacity: int,
         overflow: Overflow,
+        *,
+        max_bytes: int | None,
+        size_of: Callable[[M], int],
         on_arrival: Callable[[], None] | None = None,
         take: Callable[[M | Question], bool] | None = None,
     ) -> None:
         self.name = name
         self.owner = owner
         self.halted = False
-        self.mailbox: Mailbox[M | Question] = Mailbox(
-            capacity, overflow, name=name, on_arrival=on_arrival, take=take, on_drop=self._dropped
-        )
+        drop = self._dropped
+        self.mailbox: Mailbox[M | Question]
+        if max_bytes is None:
+            self.mailbox = Mailbox(
+                capacity, overflow, name=name, on_arrival=on_arrival, take=take, on_drop=drop
+            )
+        else:
+            self.mailbox = SizedMailbox(
+                capacity, overflow, name=name, on_arrival=on_arrival, take=take, on_drop=drop,
+                max_bytes=max_bytes, size_of=partial(_weight, size_of),
+            )  # fmt: skip
         self.ref: ActorRef[M, R] = ActorRef(self)
 
     def close(self, error: ActorsError | None = None) -> None:
@@ -336,6 +348,12 @@ class ActorRef(Generic[M, R]):
             f"{reprlib.repr(message)} did not reach actor {self.name!r}: its event loop is closed;"
             " send while the loop runs"
         )
+
+
+def _weight(size_of: Callable[[M], int], item: M | Question) -> int:
+    """Bytes of a message, with or without a question around it."""
+    message: M = item.message if isinstance(item, Question) else item
+    return size_of(message)
 
 
 def stray_cancel(name: str, message: object) -> HandlerCancelledError | None:

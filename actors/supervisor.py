@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from streaming import about_bytes
+
 from .actor import Actor, ActorCell
 from .dispatcher import Dispatcher, DispatcherCell
 from .errors import ActorsError, ConfigError, OwnTaskError, SupervisorClosedError, WrongLoopError
@@ -218,25 +220,30 @@ class Supervisor:
         name: str,
         capacity: int = DEFAULT_CAPACITY,
         overflow: Overflow = "wait",
+        max_bytes: int | None = None,
+        size_of: Callable[[M], int] = about_bytes,
         restart: RestartPolicy | None = None,
     ) -> ActorRef[M, R]:
         """Start an actor or a dispatcher and return its reference.
 
-        Its mailbox holds `capacity` messages; `actors.mailbox` explains `overflow`. `restart` is
-        for actors: a dispatcher has nothing to restart. Raises ConfigError,
-        SupervisorClosedError, WrongLoopError.
+        Its mailbox holds `capacity` messages, and no further one once they take `max_bytes`, as
+        `size_of` tells of each; `actors.mailbox` explains `overflow`. `restart` is for actors: a
+        dispatcher has nothing to restart. Raises ConfigError, SupervisorClosedError,
+        WrongLoopError.
         """
         loop = self._open_loop
         if loop is None or running_loop() is not loop:
             self._check_open()
         cell: ActorCell[M, R] | DispatcherCell[M, R]
         if isinstance(actor, Dispatcher):
-            cell = DispatcherCell(actor, name, self, capacity=capacity, overflow=overflow)
-        else:
-            policy = restart or self.restart
-            cell = ActorCell(
-                actor, name, self, capacity=capacity, overflow=overflow, restart=policy
+            cell = DispatcherCell(
+                actor, name, self, capacity, overflow, max_bytes=max_bytes, size_of=size_of
             )
+        else:
+            cell = ActorCell(
+                actor, name, self, capacity, overflow, max_bytes=max_bytes, size_of=size_of,
+                restart=restart or self.restart,
+            )  # fmt: skip
             self._lives.begin(cell)
         self._lives.cells[cell.ref] = cell
         return cell.ref

@@ -59,6 +59,7 @@ from .pieces import ToolCallChunk
 from .points import Faults
 from .ports import EventCodec, EventLog, Row
 from .reader import EventReader
+from .sizes import about_bytes
 from .spans import Span, TraceWriter
 from .staged import Staged
 from .subscriber import BareSubscriber, Overflow, OwnerSubscriber, Subscriber
@@ -145,6 +146,7 @@ __all__ = [
     "ValuesMissingError",
     "View",
     "Withdrawn",
+    "about_bytes",
     "as_part",
     "bare",
     "chunk_id",
