@@ -2,14 +2,16 @@
 
 A job is a dict: its role, the database, and what the role needs (`die_at`: after how many lines
 the child kills itself; `fault`: at which commit point, and at which passing of it).  With `count`
-it tells in the end how often it passed each point.  A child tells what it gets as lines of JSON,
-each written at once, so that the test knows what a subscriber had received.
+it tells in the end how often it passed each point.  `orders` is a pipe, for roles that are asked
+for more.  A child tells what it gets as lines of JSON, each written at once, so that the test knows
+what a subscriber had received.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import itertools
 import json
 import os
@@ -33,6 +35,7 @@ from streaming import Chunk, Gap
 from streaming.testing_faults import FaultPlan as StreamFaults
 from tests.faults.asking import build_asking, input_of, plain
 from tests.faults.flows import TOPIC, flow_of
+from tests.faults.living import live
 from tests.faults.paying import Shop, build_shop
 from tests.faults.work import INPUT, Effects, build, message
 
@@ -278,6 +281,7 @@ ROLES = {
         pay,
         store,
         disk,
+        live,
     )
 }
 
@@ -318,9 +322,10 @@ def on(job: dict[str, Any]) -> dict[str, Any]:
 
 def serve(door: socket.socket) -> None:
     """Fork a child for every job, until the other end is closed."""
+    gc.freeze()  # or each child's collector copies all pages
     door.sendall(b"ready")
     while True:
-        request, fds, _, _ = socket.recv_fds(door, 1 << 16, 1)
+        request, (*fds,), _, _ = socket.recv_fds(door, 1 << 16, 2)
         if not request:
             return
         job = json.loads(request)
@@ -330,8 +335,9 @@ def serve(door: socket.socket) -> None:
             continue
         if (pid := os.fork()) == 0:
             door.close()
-            work(job, fds[0])
-        os.close(fds[0])
+            work({**job, "orders": fds[1]}, fds[0])
+        for fd in fds:
+            os.close(fd)
         door.sendall(str(pid).encode())
 
 

@@ -6,6 +6,7 @@ and opens no database, so a child begins as a new process would, but for the imp
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -38,11 +39,13 @@ class ForkServer:
 
     def start(self, role: str, **job: Any) -> Child:
         """Fork a child that does a job (see `child.py`) and tells what it gets, line by line."""
-        read, write = os.pipe()
+        told_here, told_there = os.pipe()
+        asked_there, asked_here = os.pipe()
         request = json.dumps({"role": role, **job}, default=str).encode()
-        socket.send_fds(self._socket, [request], [write])
-        os.close(write)
-        return Child(self, int(self._socket.recv(64)), read)
+        socket.send_fds(self._socket, [request], [told_there, asked_there])
+        os.close(told_there)
+        os.close(asked_there)
+        return Child(self, int(self._socket.recv(64)), told_here, asked_here)
 
     def reap(self, pid: int) -> int:
         """Wait until a child is gone; gives its exit code, or minus the signal that ended it."""
@@ -58,12 +61,13 @@ class ForkServer:
 
 
 class Child:
-    """A process that tells what it gets."""
+    """A process that tells what it gets, and may be asked for more."""
 
-    def __init__(self, server: ForkServer, pid: int, fd: int) -> None:
+    def __init__(self, server: ForkServer, pid: int, fd: int, asked: int) -> None:
         self.pid = pid
         self._server = server
         self._fd = fd
+        self._asked = asked
         self._data = bytearray()
         self._open = True
 
@@ -71,6 +75,21 @@ class Child:
     def lines(self) -> list[Any]:
         """What it has told so far; a line that was torn was not told."""
         return [json.loads(line) for line in self._data.split(b"\n")[:-1]]
+
+    def line(self, number: int) -> Any:
+        """One of the lines it has told, from 0; None: not told yet."""
+        told = self._data.split(b"\n")[:-1]
+        return json.loads(told[number]) if number < len(told) else None
+
+    def ask(self, **order: Any) -> None:
+        """Ask for one more thing; a process that is dead is asked in vain."""
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._asked, json.dumps(order).encode() + b"\n")
+
+    def hang_up(self) -> None:
+        """Ask for no more: what waits for orders ends."""
+        os.close(self._asked)
+        self._asked = -1
 
     def listen(self, *, lines: int = sys.maxsize, seconds: float = DEADLINE) -> bool:
         """Read until it has told so many lines, or for some time; False: it ended before."""
@@ -93,6 +112,8 @@ class Child:
             assert select.select([self._fd], [], [], DEADLINE)[0], f"it hangs: {self.lines[-3:]}"
             self._read()
         os.close(self._fd)
+        if self._asked >= 0:
+            self.hang_up()
         return self._server.reap(self.pid)
 
     def _read(self) -> None:

@@ -12,6 +12,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 KILLS = int(os.environ.get("FAULT_KILLS", "0"))
+HISTORIES = int(os.environ.get("HISTORIES", "200"))
 WHOLE = KILLS > 0
 BATCH = 20
 """Kills of one test, which has a minute."""
@@ -33,3 +34,10 @@ def kills() -> int:
 def some(items: Sequence[T], every: int) -> list[T]:
     """All items; for a sample each so-manieth, and the last one."""
     return list(items) if WHOLE else sorted({*items[::every], items[-1]}, key=items.index)
+
+
+def histories() -> tuple[int, int]:
+    """Of lives of threads: how many tests, and how many histories each."""
+    if not WHOLE:
+        return 1, SAMPLE
+    return max(1, round(HISTORIES / BATCH)), BATCH
