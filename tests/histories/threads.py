@@ -18,7 +18,8 @@ class State(TypedDict, total=False):
 
 
 async def first(state: State) -> State:
-    await asyncio.sleep(0.001)
+    for _ in range(10):
+        await asyncio.sleep(0)
     return {"log": ["first"]}
 
 
