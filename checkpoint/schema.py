@@ -6,6 +6,7 @@
                 rows up stands a full map of entries (0: here)
     pending     pending writes of one task of the step after a checkpoint
     blob        a whole value, or `count` items of a run from `start`
+    definition  what the tables are, sealed (see `definitions.py`)
     run, event  the log of run events; `event.id` is run << 32 | id, so a run's rows are neighbours
 
 Every row has a checksum, `crc`, over its bytes and over the columns that say where they belong.
@@ -22,6 +23,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from .definitions import definitions, seal_definitions
 from .errors import (
     CorruptDataError,
     DatabaseError,
@@ -123,7 +125,9 @@ def _upgrade(path: Path, schema: FileSchema, patience: float) -> None:
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("BEGIN EXCLUSIVE")
         version = _stamp(connection, path) or 0
+        before = definitions(connection)
         climb(connection, version, schema.version, schema.upgrades, repr(str(path)))
+        seal_definitions(connection, before)
         connection.execute(f"PRAGMA user_version={schema.version}")
         connection.execute("COMMIT")
 
@@ -138,6 +142,7 @@ def create_tables(connection: sqlite3.Connection) -> None:
     """Make the tables and stamp the database as ours."""
     for table in TABLES:
         connection.execute(table)
+    seal_definitions(connection, {})
     connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version={SCHEMA.version}")
 

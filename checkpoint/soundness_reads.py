@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from .contents_reads import ALL
+from .definitions import damaged_definitions
 from .errors import CheckpointError
 from .ids import id_from_bytes
 from .packing import is_sound
@@ -116,6 +117,8 @@ class VerifyFile:
         for (line,) in connection.execute("PRAGMA integrity_check"):
             if line != "ok":
                 yield Damage(None, "", None, line)
+        for what in damaged_definitions(connection):
+            yield Damage(None, "", None, what)
         for what, count in _LOST.items():
             (lost,) = connection.execute(count).fetchone()
             if lost:

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 Upgrade: TypeAlias = "Callable[[sqlite3.Connection], object]"
 """Changes tables of one version into those of the next; it must neither begin nor commit."""
 
-_VERSIONS = "CREATE TABLE IF NOT EXISTS part (name TEXT PRIMARY KEY, version INTEGER NOT NULL)"
+_VERSIONS = (
+    "CREATE TABLE IF NOT EXISTS part (name TEXT PRIMARY KEY, version INTEGER NOT NULL)"
+    " WITHOUT ROWID"
+)
 _FIND = "SELECT version FROM part WHERE name=?"
 _STAMP = "INSERT OR REPLACE INTO part (name, version) VALUES (?, ?)"
 _ANY = "SELECT count(*) FROM sqlite_master WHERE type='table' AND name=?"
@@ -58,8 +61,14 @@ class Part:
     def prepare(self, connection: sqlite3.Connection, where: str) -> None:
         """Make or upgrade the tables, as part of a transaction.
 
-        Raises NewerSchemaError or SchemaUpgradeError; the transaction is to be undone then.
+        Raises NewerSchemaError, SchemaUpgradeError or CorruptDataError; the transaction is to be
+        undone then.
         """
+        # Here, as SQLite comes with it: only for who uses a database.
+        from .definitions import check_definitions, definitions, seal_definitions
+
+        check_definitions(connection, where)
+        before = definitions(connection)
         connection.execute(_VERSIONS)
         found = self._found(connection)
         if found is not None:
@@ -68,6 +77,7 @@ class Part:
             connection.execute(table)
         if found != self.version:
             connection.execute(_STAMP, (self.name, self.version))
+        seal_definitions(connection, before)
 
     def _found(self, connection: sqlite3.Connection) -> int | None:
         row = connection.execute(_FIND, (self.name,)).fetchone()

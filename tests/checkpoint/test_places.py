@@ -105,6 +105,38 @@ async def test_damage_to_a_row_or_the_loss_of_one_is_noticed(
         assert not (await saver.averify()).ok
 
 
+async def test_a_table_that_is_not_what_it_was_is_noticed_at_opening_and_when_looked_for(
+    path: Path,
+) -> None:
+    """As when a bit turns over in its definition, which SQLite reads as another one."""
+    async with SqliteSaver(path) as saver:
+        assert (await saver.averify()).ok
+        change(
+            path,
+            "PRAGMA writable_schema=ON",
+            "UPDATE sqlite_master SET sql=replace(sql, 'PRIMARY', 'PRIOARY') WHERE name='thread'",
+        )
+        (damage,) = (await saver.averify()).damage
+        assert damage.what == "what 'thread' is does not match its checksum"
+    with pytest.raises(CorruptDataError, match="what 'thread' is does not match its checksum"):
+        await SqliteSaver(path).aopen()
+
+
+async def test_tables_that_somebody_else_makes_and_changes_are_their_own(path: Path) -> None:
+    change(path, "CREATE TABLE theirs (a)")
+    async with SqliteSaver(path) as saver:
+        assert (await saver.averify()).ok
+    change(path, "ALTER TABLE theirs ADD COLUMN b")
+    async with SqliteSaver(path) as saver:
+        assert (await saver.averify()).ok
+
+
+async def test_a_file_that_no_longer_says_what_its_tables_are_is_refused(path: Path) -> None:
+    change(path, "DROP TABLE definition")
+    with pytest.raises(CorruptDataError, match="is not known any more"):
+        await SqliteSaver(path).aopen()
+
+
 @pytest.mark.parametrize(
     ("table", "ask"), [("thread", newest), ("scope", newest), ("scope", step), ("run", events)]
 )

@@ -234,7 +234,7 @@ async def test_the_servers_tables_are_upgraded_too(path: Path, stamped: bool) ->
     async with server_tables(path):
         pass
     if not stamped:
-        change(path, "DROP TABLE part")
+        change(path, "DROP TABLE part", "DELETE FROM definition WHERE name='part'")
     async with SqliteTables(path, with_key(SERVER, "server_run")) as tables:
         assert (
             await tables.read(lambda db: db.execute("SELECT more FROM server_run").fetchall()) == []

@@ -13,7 +13,7 @@ from checkpoint.schema import PAGE_SIZE
 from tests.faults.answers import Answers, ask, fill, is_error
 from tests.faults.scale import WHOLE
 
-BATCHES = range(100) if WHOLE else (44, 57, 65, 70)
+BATCHES = range(100) if WHOLE else (44, 57, 65, 70, 84)
 """The sample is those in which something was wrong once."""
 FLIPS = 100
 """In each batch."""
