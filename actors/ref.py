@@ -14,7 +14,7 @@ import contextvars
 import reprlib
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from .errors import (
     ActorsError,
@@ -352,8 +352,7 @@ class ActorRef(Generic[M, R]):
 
 def _weight(size_of: Callable[[M], int], item: M | Question) -> int:
     """Bytes of a message, with or without a question around it."""
-    message: M = item.message if isinstance(item, Question) else item
-    return size_of(message)
+    return size_of(cast("M", item.message if isinstance(item, Question) else item))
 
 
 def stray_cancel(name: str, message: object) -> HandlerCancelledError | None:

@@ -173,7 +173,12 @@ def _middleware(
         Middleware(Answers, keeps_slash=front.keeps_slash),
         Middleware(Origins, allowed=cors["allow_origins"], pattern=cors["allow_origin_regex"]),
         *([Middleware(Keys, keys=keys)] if keys else []),
-        Middleware(Limits, max_body=settings.max_body, max_nesting=settings.max_nesting),
+        Middleware(
+            Limits,
+            max_body=settings.max_body,
+            max_bodies=settings.bodies_bytes,
+            max_nesting=settings.max_nesting,
+        ),
         *front.guard(asks=said.enable_custom_route_auth),
         *(front.passed() if auth_first else []),
         *front.beside(),

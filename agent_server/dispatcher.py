@@ -207,6 +207,11 @@ class Dispatcher:
                 f"{len(self._register)} runs wait or run here, which is as many as may; send the "
                 "run again when some have ended"
             )
+        if self._register.size >= self._settings.queue_bytes:
+            raise OverloadedError(
+                f"The runs that wait or run here were given {self._register.size} bytes, which is "
+                "as much as may be; send the run again when some have ended"
+            )
         if self._has_webhooks:
             self._webhooks.check(run.order.webhook)
         else:

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 
 from actors import RunControl
 
+from .jsontext import to_json
 from .live import LiveRun
 from .records import CancelAction
 
@@ -25,6 +26,7 @@ class Job:
         "live",
         "rolled_back",
         "row",
+        "size",
         "state",
         "stop",
         "task",
@@ -43,6 +45,10 @@ class Job:
         """The engine has taken over to undo it."""
         self.control = RunControl()
         self.task: asyncio.Task[None] | None = None
+        order = live.run.order
+        given = (order.input, order.command, order.context, order.config, order.metadata)
+        self.size = len(to_json(given))
+        """Bytes of what it was given, as JSON."""
         self.began_at: float | None = None
         """When it had its turn."""
 

@@ -36,9 +36,15 @@ def keep_webhook(db: sqlite3.Connection, run_id: str, url: str, payload: bytes) 
     db.execute("INSERT OR REPLACE INTO server_webhook VALUES (?, ?, ?)", (run_id, url, payload))
 
 
-def kept_webhooks(db: sqlite3.Connection) -> list[tuple[str, str, bytes]]:
-    """(run id, URL, what is to be sent) of those that were not sent yet."""
-    return db.execute("SELECT id, url, payload FROM server_webhook ORDER BY id").fetchall()
+def kept_webhooks(db: sqlite3.Connection) -> list[str]:
+    """Ids of the runs whose webhooks were not sent yet; all payloads at once might be too much."""
+    return [row[0] for row in db.execute("SELECT id FROM server_webhook ORDER BY id")]
+
+
+def find_webhook(db: sqlite3.Connection, run_id: str) -> tuple[str, bytes] | None:
+    """(URL, what is to be sent) of a run's webhook that was not sent yet."""
+    found = "SELECT url, payload FROM server_webhook WHERE id = ?"
+    return db.execute(found, (run_id,)).fetchone()
 
 
 def drop_webhook(db: sqlite3.Connection, run_id: str) -> None:

@@ -25,7 +25,7 @@ from starlette.responses import Response
 
 from checkpoint import DatabaseError
 
-from .errors import ForbiddenError, RequestError, TooLargeError, UnauthorizedError
+from .errors import ForbiddenError, OverloadedError, RequestError, TooLargeError, UnauthorizedError
 from .logs import about, done
 from .responses import JsonResponse
 
@@ -263,15 +263,22 @@ def _is_one_of(given: bytes, keys: Sequence[bytes]) -> bool:
 
 
 class Limits:
-    """Refuses bodies that are too large, said so or not, before they are held in memory."""
+    """Refuses bodies that are too large, said so or not, before they are held in memory; and any,
+    while those of all requests together take `max_bodies` bytes."""
 
-    def __init__(self, app: ASGIApp, max_body: int, max_nesting: int) -> None:
+    def __init__(self, app: ASGIApp, max_body: int, max_bodies: int, max_nesting: int) -> None:
         self._app = app
         self._max_body = max_body
+        self._max_bodies = max_bodies
         self._max_nesting = max_nesting
+        self._held = 0
+        """Bytes of bodies whose requests are being answered."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
+        if scope["type"] == "websocket":
+            await self._converse(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -284,12 +291,45 @@ class Limits:
         async def receive_some() -> Message:
             nonlocal taken
             message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > self._max_body:
+            size = len(message.get("body", b""))
+            if taken + size > self._max_body:
                 raise self._too_large()
+            self._check_room(size)
+            taken += size
+            self._held += size
             return message
 
-        await self._app(scope, receive_some, send)
+        try:
+            await self._app(scope, receive_some, send)
+        finally:
+            self._held -= taken
+
+    async def _converse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A message counts until the next one is asked for."""
+        held = 0
+
+        async def receive_next() -> Message:
+            nonlocal held
+            self._held -= held
+            held = 0
+            message = await receive()
+            size = len(message.get("text") or message.get("bytes") or "")
+            self._check_room(size)
+            held = size
+            self._held += size
+            return message
+
+        try:
+            await self._app(scope, receive_next, send)
+        finally:
+            self._held -= held
+
+    def _check_room(self, size: int) -> None:
+        if size and self._held >= self._max_bodies:
+            raise OverloadedError(
+                f"The bodies of open requests take {self._held} bytes, which is as much as this "
+                "server holds at once; come back later"
+            )
 
     def _too_large(self) -> TooLargeError:
         return TooLargeError(

@@ -20,6 +20,8 @@ class Register:
         self._jobs: dict[str, Job] = {}
         self._lanes: dict[str, Lane] = {}
         self._ended = ended
+        self.size = 0
+        """Bytes of what the open runs were given, as JSON."""
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -67,11 +69,13 @@ class Register:
     def add(self, job: Job) -> None:
         """An open run more."""
         self._jobs[job.run_id] = job
+        self.size += job.size
 
     def remove(self, job: Job, *, keep: bool) -> None:
         """It is over; `keep` what nobody else knows of it for those who come late."""
         job.state = "over"
-        self._jobs.pop(job.run_id, None)
+        if self._jobs.pop(job.run_id, None) is not None:
+            self.size -= job.size
         lane = self._lanes.get(job.thread_id)
         if lane is not None:
             lane.drop(job)

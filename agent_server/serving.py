@@ -148,6 +148,7 @@ async def serve(
         access_log=False,
         server_header=False,
         ws_max_size=1 << 24,
+        ws_max_queue=1,  # messages of one client that wait; it is 32 of them otherwise
         timeout_graceful_shutdown=max(1, round(deadline / 2)),
     )
     server = _Server(config, drain)

@@ -40,10 +40,16 @@ class Settings(BaseSettings):
     max_body: int = Field(default=16 * MIB, gt=0)
     max_nesting: int = Field(default=200, gt=0)
     """Levels of arrays and objects in a request's JSON."""
+    bodies_bytes: int = Field(default=256 * MIB, gt=0)
+    """Of the bodies of all requests that are being answered, streams among them; what would go
+    further is refused with 503."""
     max_runs: int = Field(default=10_000, gt=0)
     """Runs that wait or run at once; more are refused with 503."""
+    queue_bytes: int = Field(default=256 * MIB, gt=0)
+    """Of what those runs were given, as JSON; once there are so many, more are refused with 503."""
     max_readers: int = Field(default=10_000, gt=0)
-    """Open streams at once; more are refused with 503."""
+    """Open streams, sessions and requests that wait for a run, at once; more are refused with
+    503."""
 
     heartbeat: float = Field(default=5.0, gt=0)
     """Between two signs of life on a stream or a waiting request."""

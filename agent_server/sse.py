@@ -59,15 +59,15 @@ class Streams:
         self.heartbeat = heartbeat
         """Seconds between two signs of life."""
         self.count = 0
-        """Open streams, and sessions."""
+        """Open streams, sessions, and requests that wait for a run."""
         self._most = most
 
     def check(self) -> None:
         """Raise OverloadedError if there is no room for another stream."""
         if self.count >= self._most:
             raise OverloadedError(
-                f"{self.count} streams are open, as many as this server serves at once; come back "
-                "later"
+                f"{self.count} streams are open, or wait for a run, as many as this server serves "
+                "at once; come back later"
             )
 
     @contextmanager

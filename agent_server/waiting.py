@@ -8,9 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from actors import Supervisor
-
 from .live import LiveRun
+from .sse import Streams
 from .tasks import seen
 
 HEARTBEAT = b"\n"
@@ -18,10 +17,11 @@ HEARTBEAT = b"\n"
 
 
 class EndOfRun(Response):
-    """Headers at once, a newline every `heartbeat` seconds, then what the run has come to.
+    """Headers at once, a newline now and then, then what the run has come to.
 
-    `on_disconnect` is awaited if the client goes before that.  If the server stops before the run
-    has ended the connection is cut: clients come back and ask at `Location`.
+    It counts among the `streams` meanwhile.  `on_disconnect` is awaited if the client goes before
+    that.  If the server stops before the run has ended the connection is cut: clients come back
+    and ask at `Location`.
     """
 
     media_type = "application/json"
@@ -29,9 +29,8 @@ class EndOfRun(Response):
     def __init__(
         self,
         live: LiveRun,
-        supervisor: Supervisor,
+        streams: Streams,
         *,
-        heartbeat: float,
         headers: Mapping[str, str],
         on_disconnect: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
@@ -39,13 +38,19 @@ class EndOfRun(Response):
         self.background = None
         self.init_headers({**headers, "content-type": "application/json"})
         self._live = live
-        self._supervisor = supervisor
-        self._heartbeat = heartbeat
+        self._streams = streams
         self._on_disconnect = on_disconnect
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one client."""
         del scope
+        self._streams.count += 1  # as many as asked at once were let in together
+        try:
+            await self._answer(receive, send)
+        finally:
+            self._streams.count -= 1
+
+    async def _answer(self, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         if self._live.is_settled or await self._wait(receive, send):
             if self._live.run.ended:
@@ -58,7 +63,7 @@ class EndOfRun(Response):
         presence = asyncio.timeout(None)
         try:
             async with presence:
-                companion = self._supervisor.spawn(
+                companion = self._streams.supervisor.spawn(
                     self._attend(receive, send, presence), name="wait", on_done=seen
                 )
                 try:
@@ -73,7 +78,7 @@ class EndOfRun(Response):
         """Give signs of life, and end the waiting when the client is gone."""
         while True:
             try:
-                async with asyncio.timeout(self._heartbeat):
+                async with asyncio.timeout(self._streams.heartbeat):
                     message = await receive()
             except TimeoutError:
                 await send(_body(HEARTBEAT, more=True))

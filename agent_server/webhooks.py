@@ -19,7 +19,7 @@ from actors import Supervisor
 from checkpoint import CheckpointError, SqliteTables
 
 from .errors import InvalidError
-from .left_rows import drop_webhook, kept_webhooks
+from .left_rows import drop_webhook, find_webhook, kept_webhooks
 from .records import Run
 
 if TYPE_CHECKING:
@@ -33,13 +33,16 @@ TIMEOUT = 10.0
 """Seconds that one try may take."""
 MOST = 1_000
 """Webhooks that are being sent at once; those beyond that wait for a restart."""
+MOST_BYTES = 64 << 20
+"""Of what those send; once there are so many, further ones wait for a restart, too."""
 _AGAIN = frozenset({408, 425, 429})
 
 
 class Webhooks:
     """Sends webhooks, and tries again where that may help.
 
-    `sleep` waits between tries.  Redirects are not followed, answers are not read.
+    `sleep` waits between tries; `max_bytes` bounds what is on its way at once.  Redirects
+    are not followed, answers are not read.
     """
 
     def __init__(
@@ -48,12 +51,14 @@ class Webhooks:
         *,
         allow_private: bool = False,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        max_bytes: int = MOST_BYTES,
     ) -> None:
         self._tables = tables
         self._allow_private = allow_private
         self._sleep = sleep
+        self._max_bytes = max_bytes
         self._supervisor = Supervisor("webhooks")
-        self._sending = 0
+        self._sending = self._bytes = 0
 
     def check(self, url: str | None) -> None:
         """Raise InvalidError for an address that is private by its text."""
@@ -74,20 +79,29 @@ class Webhooks:
 
     async def resend(self) -> None:
         """Go on with those that an earlier process did not come to the end of."""
-        for run_id, url, payload in await self._tables.read(kept_webhooks):
-            self._spawn(run_id, url, payload)
+        for run_id in await self._tables.read(kept_webhooks):
+            if self._is_full:
+                return
+            kept = await self._tables.read(lambda db, of=run_id: find_webhook(db, of))
+            if kept is not None:
+                self._spawn(run_id, *kept)
 
     async def aclose(self) -> None:
         """Stop sending; what was not taken is sent after the next start."""
         await self._supervisor.stop()
 
+    @property
+    def _is_full(self) -> bool:
+        return self._sending >= MOST or self._bytes >= self._max_bytes
+
     def _spawn(self, run_id: str, url: str, payload: bytes) -> None:
-        if self._sending >= MOST or self._supervisor.closed:
+        if self._is_full or self._supervisor.closed:
             logger.warning(
                 "the webhook of run %s waits for the next start", run_id, extra=_facts(payload)
             )
             return
         self._sending += 1
+        self._bytes += len(payload)
         self._supervisor.spawn(self._deliver(run_id, url, payload), name=f"webhook {run_id}")
 
     async def _deliver(self, run_id: str, url: str, payload: bytes) -> None:
@@ -115,6 +129,7 @@ class Webhooks:
             )
         finally:
             self._sending -= 1
+            self._bytes -= len(payload)
 
     async def _try(self, client: httpx.AsyncClient, url: str, payload: bytes) -> _Failure | None:
         import httpx

@@ -86,6 +86,7 @@ async def wait(request: Request) -> Response:
     """Start a run, and answer with its final values."""
     services = services_of(request)
     body = await read_model(request, RunBody)
+    services.streams.check()
     run = await _run(request, body, _thread_of(request))
     live = await services.dispatcher.accept(run, if_not_exists=body.if_not_exists or "reject")
     return _ending(request, live, cancel=run.order.on_disconnect == "cancel")
@@ -113,6 +114,7 @@ async def join(request: Request) -> Response:
     cancel = flag(request, "cancel_on_disconnect")
     live = services.dispatcher.live(run_id)
     if live is not None and live.run.thread_id == thread_id:
+        services.streams.check()
         return _ending(request, live, cancel=cancel)
     past = services.dispatcher.ended.get(run_id)
     if past is not None and past.run.thread_id == thread_id:
@@ -130,8 +132,7 @@ def _ending(request: Request, live: LiveRun, *, cancel: bool = False) -> Respons
         on_disconnect = partial(_cancel_if_open, services, run)
     return EndOfRun(
         live,
-        services.system.supervisor,
-        heartbeat=services.settings.heartbeat,
+        services.streams,
         headers=_headers(request, run),
         on_disconnect=on_disconnect,
     )

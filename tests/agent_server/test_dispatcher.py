@@ -11,6 +11,7 @@ import pytest
 
 from actors import START, StateGraph
 from agent_server.errors import ConflictError, InvalidError, NotFoundError, OverloadedError
+from agent_server.live import LiveRun
 from tests.agent_server.harness import graphs
 from tests.agent_server.stage import Doors, Stage, said, stage, unknown
 
@@ -352,3 +353,25 @@ async def test_a_deleted_run_is_gone_with_its_events(at: Stage, doors: Doors) ->
     with pytest.raises(NotFoundError):
         await at.dispatcher.delete(thread, ended.run.run_id)
     assert (await at.threads.get(thread)).status == "interrupted"
+
+
+async def test_what_waiting_runs_were_given_is_bounded_in_bytes(
+    tmp_path: Path, doors: Doors
+) -> None:
+    large = {"log": ["x" * 100_000]}
+    served = {"steps": doors.graph}
+    async with stage(tmp_path / "server.db", served, queue_bytes=1_000_000) as at:
+        thread = await at.thread()
+        taken = list[LiveRun]()
+        for _ in range(10):
+            taken.append(await at.start("steps", large, thread))
+        with pytest.raises(OverloadedError, match=r"were given 1\d{6} bytes"):
+            await at.start("steps", large, thread)
+        with pytest.raises(OverloadedError):  # nor without a thread
+            await at.start("steps", {"log": []})
+        await at.dispatcher.cancel(thread, [taken[-1].run.run_id], "interrupt", wait=True)
+        taken[-1] = await at.start("steps", {"log": []}, thread)
+        doors.open()
+        for each in taken:
+            assert (await each.settled()).status == "success"
+        assert at.dispatcher._register.size == 0

@@ -76,7 +76,7 @@ def front(**keys: Any) -> Starlette:
         Middleware(Requests, tell=[log_request]),
         Middleware(Answers),
         *([Middleware(Keys, **keys)] if keys else []),
-        Middleware(Limits, max_body=100, max_nesting=5),
+        Middleware(Limits, max_body=100, max_bodies=150, max_nesting=5),
     )
 
 
@@ -339,3 +339,29 @@ async def test_pages_of_other_origins_open_websockets_only_where_they_may_ask(
     await guard({**scope, "type": "http"}, unused, unused)
     await Origins(app, ["*"], None)(scope, unused, unused)
     assert len(served) == 2 + welcome
+
+
+async def test_bodies_of_open_requests_are_bounded_together() -> None:
+    """Each of them is allowed; all of them together would be a hundred times the bound."""
+    held: list[int] = []
+    release = asyncio.Event()
+
+    async def keeps(request: Request) -> Response:
+        held.append(len(await request.body()))
+        await release.wait()
+        return Response()
+
+    limits = Middleware(Limits, max_body=100, max_bodies=1_000, max_nesting=5)
+    app = Starlette(
+        routes=[Route("/keep", keeps, methods=["POST"])], middleware=[Middleware(Answers), limits]
+    )
+    async with local_client(app) as client:
+        asked = [asyncio.create_task(client.post("/keep", content=b"x" * 90)) for _ in range(1_000)]
+        await asyncio.gather(*asked[12:])  # those that come too late wait for nobody
+        assert 1_000 <= sum(held) < 1_000 + 100
+        release.set()
+        answers = [(await each).status_code for each in asked]
+        assert answers.count(200) == len(held)
+        assert set(answers) == {200, 503}
+        again = await client.post("/keep", content=b"x" * 90)
+        assert again.status_code == 200, "what has ended counts no more"

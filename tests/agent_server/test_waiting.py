@@ -8,6 +8,7 @@ from typing import Any
 from actors import Supervisor
 from agent_server.live import LiveRun
 from agent_server.orders import RunBody, run_from
+from agent_server.sse import Streams
 from agent_server.waiting import EndOfRun
 from tests.agent_server.stage import assistant_of
 
@@ -37,8 +38,8 @@ async def serve(answer: EndOfRun, client: Client) -> None:
 
 
 def answer_for(live: LiveRun, supervisor: Supervisor, **options: Any) -> EndOfRun:
-    given = {"heartbeat": 60.0, "headers": {"location": "/here"}, **options}
-    return EndOfRun(live, supervisor, **given)
+    streams = Streams(supervisor, heartbeat=options.pop("heartbeat", 60.0), most=10)
+    return EndOfRun(live, streams, headers={"location": "/here"}, **options)
 
 
 async def test_headers_come_at_once_and_the_values_when_the_run_has_ended() -> None:

@@ -11,6 +11,8 @@ from typing import Any, Self
 import pytest
 
 from agent_server.errors import InvalidError
+from agent_server.left_rows import keep_webhook
+from agent_server.tables import server_tables
 from agent_server.webhooks import PAUSES, Webhooks
 from tests.agent_server.harness import graphs
 from tests.agent_server.stage import Doors, Stage, said, stage
@@ -273,3 +275,24 @@ async def test_one_that_cannot_be_stored_is_sent_all_the_same(
     )
     live = await at.end("agent", {"topic": "x"}, webhook=receiver.url)
     assert (await receiver.next())[2]["run_id"] == live.run.run_id
+
+
+async def test_what_webhooks_send_is_bounded_in_bytes_and_goes_on_with_the_next_start(
+    tmp_path: Path,
+) -> None:
+    never = asyncio.Event()
+
+    async def wait_for_ever(seconds: float) -> None:
+        await never.wait()
+
+    def kept(db: Any) -> None:
+        for number in range(60):
+            keep_webhook(db, f"run {number:02}", "http://127.0.0.1:1/", b" " * 10_000 + b"{}")
+
+    async with server_tables(tmp_path / "server.db") as tables:
+        await tables.write(kept)
+        for _ in range(2):
+            webhooks = Webhooks(tables, allow_private=True, sleep=wait_for_ever, max_bytes=30_000)
+            await webhooks.resend()
+            assert len(webhooks._supervisor.tasks) == 3
+            await webhooks.aclose()
