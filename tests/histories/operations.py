@@ -84,11 +84,9 @@ class Operations:
         """Run a thread and cancel it after so many chunks and turns of the loop."""
         run = await self._start(thread, value, "async")
         async with run.stream("updates") as stream:
-            async for chunk in stream:
+            while chunks > 0 and (chunk := await anext(stream, None)):
                 self._show(chunk.data)
                 chunks -= 1
-                if chunks <= 0:
-                    break
         for _ in range(turns):
             await asyncio.sleep(0)
         with contextlib.suppress(RunEndedError):
@@ -131,13 +129,22 @@ class Operations:
 
     async def look(self, threads: list[str]) -> list[Any]:
         """What threads are like."""
-        return [await self._shown(thread) for thread in threads]
+        return [[*await self.state(each), await self.history(each)] for each in threads]
 
-    async def _shown(self, thread: str) -> list[Any]:
+    async def state(self, thread: str) -> list[Any]:
+        """A thread's log, the nodes to run, and whether it waits for an answer."""
         state = await self._graph.aget_state(config(thread))
+        return [_log(state), state.next, bool(state.interrupts)]
+
+    async def history(self, thread: str) -> list[Any]:
+        """A thread's checkpoints, the oldest first."""
         history = [each async for each in self._graph.aget_state_history(config(thread))]
-        past = [[_log(each), each.next] for each in reversed(history) if _is_own(each)]
-        return [_log(state), state.next, past, bool(state.interrupts)]
+        return [[_log(each), each.next] for each in reversed(history) if _is_own(each)]
+
+    async def invoke(self, thread: str, value: dict[str, str]) -> list[Any]:
+        """Run a thread to where it pauses; its log, and whether it waits for an answer."""
+        values = await self._graph.ainvoke(_input(value), config(thread))
+        return [values["log"], "__interrupt__" in values]
 
     async def _start(self, thread: str, value: dict[str, str], durability: Any) -> Any:
         run = await self._system.start(
@@ -153,7 +160,7 @@ class Operations:
 
 def thread_of(shown: list[Any]) -> Thread:
     """A thread as `look` shows it."""
-    log, following, past, asked = shown
+    log, following, asked, past = shown
     points = tuple((tuple(each), tuple(nodes)) for each, nodes in past)
     return Thread(tuple(log), tuple(following), points, asked)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import operator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Annotated, TypedDict
 
 from actors import END, START, StateGraph, interrupt
@@ -53,8 +53,13 @@ class Thread:
     past: tuple[Point, ...] = ()
     """Its checkpoints, the oldest first."""
     asked: bool = False
-    answer: str | None = field(default=None, compare=False)
+    answer: str | None = None
     """What was answered to the node that is to run; the engine keeps it and does not show it."""
+
+    @property
+    def visible(self) -> Thread:
+        """What the engine shows of it."""
+        return replace(self, answer=None)
 
     def after(self, log: tuple[str, ...], following: tuple[str, ...]) -> Thread:
         """The thread with one more checkpoint, whose log is so much longer."""
