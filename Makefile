@@ -1,4 +1,4 @@
-# Needs make and Python 3.11 or newer, nothing else: each word makes its own .venv when there is none.
+# Needs make and Python 3.11 or newer, nothing else: each word makes the environment it needs when there is none.
 #
 #   make test PYTHON=python3.12      another interpreter for a new .venv
 #   make test ARGS="-k resume -x"    further arguments for pytest, or the benchmarks
@@ -6,6 +6,7 @@
 
 PYTHON ?= python3
 VENV   ?= .venv
+BENCH  ?= .venv-bench
 ARGS   ?=
 QUICK  ?=
 SEEDS  ?= 1000
@@ -18,12 +19,14 @@ BIN := $(VENV)/bin
 PACKAGES := actors agent_server checkpoint streaming
 CODE := $(PACKAGES) $(wildcard acceptance tests examples benchmarks .ci)
 CLIENTS := $(wildcard acceptance/sdk-*)
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP := -m pip install --quiet --disable-pip-version-check
+INSTALL := $(BIN)/python $(PIP)
+RESULTS := benchmarks/results$(if $(QUICK),/quick)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test simulate faults faults-long acceptance lint types bench bench-server docs clean
+.PHONY: help demo test simulate faults faults-long acceptance lint types shapes bench bench-server docs clean
 
 help: ## these words
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 8
@@ -56,25 +59,28 @@ lint: $(VENV)/.lint types ## style, types, floors, size and surface
 types: $(VENV)/.lint ## pyright, strict on the packages
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
-bench: $(VENV)/.test ## the benchmarks
-	$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(ARGS)
+shapes: $(VENV)/.core ## how cost grows with nodes, threads, readers …: what is flat stays flat
+	$(BIN)/python -m benchmarks.gate $(ARGS)
 
-bench-server: $(VENV)/.bench ## our server beside `langgraph dev`, which this installs
-	$(BIN)/python -m benchmarks --server $(if $(QUICK),--quick)
+bench: $(BENCH)/.bench ## the benchmarks: figures and plots in benchmarks/results, in …/quick with QUICK=1, nowhere with ARGS
+	$(BENCH)/bin/python -m benchmarks $(if $(QUICK),--quick) $(if $(ARGS),$(ARGS),--out $(RESULTS))
+
+bench-server: $(BENCH)/.server ## our server beside `langgraph dev`, which this installs
+	$(BENCH)/bin/python -m benchmarks --server $(if $(QUICK),--quick)
 
 docs: $(VENV)/.test ## every example and every link of the documents
 	$(BIN)/python -m pytest tests/docs
 
 clean: ## everything that these words made
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache acceptance/*/node_modules
+	rm -rf $(VENV) $(BENCH) benchmarks/results/quick build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache acceptance/*/node_modules
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One environment, filled by need: demo takes the core dependencies alone, test adds what the suite
 # runs, acceptance adds node (as a wheel), lint the linters.
-$(VENV)/.python:
+$(VENV)/.python $(BENCH)/.python: %/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "$(PYTHON) is older than Python 3.11; run: make PYTHON=/path/to/python3.11" >&2; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $*/bin/python || $(PYTHON) -m venv $*
 	touch $@
 
 $(VENV)/.core: pyproject.toml | $(VENV)/.python
@@ -84,10 +90,6 @@ $(VENV)/.core: pyproject.toml | $(VENV)/.python
 $(VENV)/.test: pyproject.toml | $(VENV)/.python
 	$(INSTALL) -e '.[test]'
 	touch $@ $(VENV)/.core
-
-$(VENV)/.bench: pyproject.toml | $(VENV)/.python
-	$(INSTALL) -e '.[bench]'
-	touch $@ $(VENV)/.test $(VENV)/.core
 
 $(VENV)/.acceptance: pyproject.toml | $(VENV)/.python
 	$(INSTALL) -e '.[acceptance]'
@@ -101,3 +103,12 @@ $(VENV)/.acceptance: pyproject.toml | $(VENV)/.python
 $(VENV)/.lint: pyproject.toml | $(VENV)/.python
 	$(INSTALL) -e '.[lint]'
 	touch $@ $(VENV)/.test $(VENV)/.core
+
+# What the engine is measured beside has one of its own: LangGraph's server pins other versions than the suite runs with.
+$(BENCH)/.bench: pyproject.toml | $(BENCH)/.python
+	$(BENCH)/bin/python $(PIP) -e '.[bench]'
+	touch $@
+
+$(BENCH)/.server: pyproject.toml | $(BENCH)/.python
+	$(BENCH)/bin/python $(PIP) -e '.[bench-server]'
+	touch $@ $(BENCH)/.bench

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 OURS, THEIRS, LIMIT = "ours", "langgraph", "asyncio"
+PEERS = {
+    "burr": "apache-burr",
+    "pydantic-graph": "pydantic-graph",
+    "llama-index-workflows": "llama-index-workflows",
+    "pykka": "pykka",
+}
+"""Other libraries, on the workloads that fit them, and the distributions they come in."""
+DISTRIBUTIONS = {THEIRS: "langgraph", **PEERS}
 IMPORTS = {OURS: "import actors", THEIRS: "from langgraph.graph import StateGraph"}
 
 
@@ -26,6 +35,19 @@ class Engine:
     """A saver in memory."""
     sqlite: Callable[[Path], Any]
     """A saver in a file, to be opened with `async with`."""
+
+
+def version(distribution: str) -> str | None:
+    """What is installed of a distribution; None if nothing is."""
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def is_here(name: str) -> bool:
+    """Whether a contender is installed."""
+    return name not in DISTRIBUTIONS or version(DISTRIBUTIONS[name]) is not None
 
 
 def load(name: str) -> Engine:

@@ -27,13 +27,13 @@ def chain(engine: Engine, length: int) -> Any:
     return builder.add_edge(before, engine.END)
 
 
-def loop(engine: Engine, rounds: int) -> Any:
+def loop(engine: Engine, rounds: int, schema: Any = Count, node: Any = step) -> Any:
     """A builder of one async node that runs again until `n` has reached `rounds`."""
 
     async def path(state: Any) -> str:
         return engine.END if state["n"] >= rounds else "step"
 
-    builder = engine.StateGraph(Count).add_node("step", step).add_edge(engine.START, "step")
+    builder = engine.StateGraph(schema).add_node("step", node).add_edge(engine.START, "step")
     return builder.add_conditional_edges("step", path, ["step", engine.END])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.metadata
 import os
 import platform
 import sqlite3
@@ -11,7 +10,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from .contenders import OURS, THEIRS, load
+from .contenders import OURS, PEERS, THEIRS, is_here, load, version
 
 PACKAGES = (
     "understudy",
@@ -21,9 +20,11 @@ PACKAGES = (
     "langgraph",
     "langgraph-checkpoint",
     "langgraph-checkpoint-sqlite",
+    *PEERS.values(),
 )
 SERVERS = ("uvicorn", "langgraph-sdk", "langgraph-cli", "langgraph-api", "langgraph-runtime-inmem")
 """Named where they are installed."""
+ABSENT = "not installed"
 LEVELS = {0: "OFF", 1: "NORMAL", 2: "FULL", 3: "EXTRA"}
 
 
@@ -33,20 +34,17 @@ def describe() -> dict[str, str]:
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()} "
         f"{platform.release()}",
+        "load": "{:.1f}, {:.1f} and {:.1f} (1, 5 and 15 minutes) when it began".format(
+            *os.getloadavg()
+        ),
+        "loop": "asyncio's own",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "sqlite": sqlite3.sqlite_version,
         "synchronous": f"{OURS}: NORMAL, and a flush of the log before a step counts as synced; "
-        f"{THEIRS}: {asyncio.run(_their_level())}",
-        **{name: importlib.metadata.version(name) for name in PACKAGES},
-        **{name: version for name in SERVERS if (version := _version(name))},
+        f"{THEIRS}: {asyncio.run(_their_level()) if is_here(THEIRS) else ABSENT}",
+        **{name: version(name) or ABSENT for name in PACKAGES},
+        **{name: found for name in SERVERS if (found := version(name))},
     }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _processor() -> str:

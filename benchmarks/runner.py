@@ -7,9 +7,10 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-from .contenders import LIMIT, OURS, THEIRS
+from .contenders import LIMIT, OURS, THEIRS, is_here
 from .served.server import ROOT, Servers, peer_is_here
 from .workload import Workload
 
@@ -39,6 +40,8 @@ class Result:
 
     workload: Workload
     figures: dict[str, Figures]
+    absent: list[str] = field(default_factory=list[str])
+    """Contenders that are not installed."""
 
     @property
     def ratio(self) -> float | None:
@@ -52,10 +55,12 @@ class Result:
     @property
     def met(self) -> bool | None:
         """Whether the target is met; None without a target or without our figure."""
-        ours, theirs = self.figures.get(OURS), self.figures.get(THEIRS)
-        if not str(self.workload.target) or ours is None:
-            return None
-        return self.workload.target.met(ours.median, theirs.median if theirs else None)
+        ours, theirs, bare = (self.median(name) for name in (OURS, THEIRS, LIMIT))
+        return None if ours is None else self.workload.target.met(ours, theirs, bare)
+
+    def median(self, contender: str) -> float | None:
+        """A contender's figure; None if it was not measured."""
+        return figures.median if (figures := self.figures.get(contender)) else None
 
 
 def run(workloads: Sequence[Workload], *, quick: bool, say: Callable[[str], None]) -> list[Result]:
@@ -68,25 +73,32 @@ def run(workloads: Sequence[Workload], *, quick: bool, say: Callable[[str], None
 
 
 def _measure(workload: Workload, *, quick: bool, say: Callable[[str], None]) -> Result:
-    contenders = _contenders(workload)
+    asked = _contenders(workload)
+    contenders = [name for name in asked if is_here(name)]
+    absent = [name for name in asked if name not in contenders]
+    for name in absent:
+        say(f"{workload.name:18} {name:21} is not installed; see make bench")
     measured = {contender: list[float]() for contender in contenders}
     for _ in range(min(QUICK_ROUNDS, workload.rounds) if quick else workload.rounds):
         for contender in contenders:
-            figure = _in_own_process(workload.name, contender, "quick" if quick else "full")
+            size = "quick" if quick else "full"
+            figure = float(in_own_process("benchmarks.worker", workload.name, contender, size))
             measured[contender].append(figure)
-            say(f"{workload.name:16} {contender:10} {figure:12.2f} {workload.unit}")
-    return Result(workload, {name: Figures(tuple(rounds)) for name, rounds in measured.items()})
+            say(f"{workload.name:18} {contender:21} {figure:12.2f} {workload.unit}")
+    figures = {name: Figures(tuple(rounds)) for name, rounds in measured.items()}
+    return Result(workload, figures, absent)
 
 
 def _contenders(workload: Workload) -> list[str]:
     if workload.load is Servers and not peer_is_here():
         return [OURS]
-    return [OURS, THEIRS, LIMIT] if workload.limit else [OURS, THEIRS]
+    return [*workload.engines, *([LIMIT] if workload.limit else []), *workload.peers]
 
 
-def _in_own_process(name: str, contender: str, size: str) -> float:
-    command = [sys.executable, "-m", "benchmarks.worker", name, contender, size]
+def in_own_process(module: str, *arguments: str) -> Any:
+    """What a module prints as JSON in its last line.  Raises RuntimeError if it fails."""
+    command = [sys.executable, "-m", module, *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command[1:])} failed; mend what it says:\n{done.stderr}")
-    return float(json.loads(done.stdout.splitlines()[-1]))
+    return json.loads(done.stdout.splitlines()[-1])

@@ -25,6 +25,8 @@ async def _measure(workload: Workload, contender: str, stage: Stage) -> float:
         if workload.limit is None:
             raise LookupError(f"{workload.name} has no bare-asyncio form; measure an engine")
         return await workload.limit(stage)
+    if contender in workload.peers:
+        return await workload.peers[contender](stage)
     return await workload.measure(workload.load(contender), stage)
 
 

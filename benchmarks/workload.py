@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from .contenders import load
+from .contenders import OURS, THEIRS, load
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,27 +26,38 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What must hold: LangGraph's figure at least `ratio` times ours, ours at most `limit`, or ours
-    at least `least`."""
+    """What must hold, all that is given of it: LangGraph's figure at least `ratio` times ours, ours
+    at most `limit`, at least `least`, at most `of_bare` times the bare one."""
 
     ratio: float | None = None
     limit: float | None = None
     least: float | None = None
+    of_bare: float | None = None
 
-    def met(self, ours: float, theirs: float | None) -> bool:
-        """Whether the figures meet it."""
-        if self.limit is not None:
-            return ours <= self.limit
-        if self.least is not None:
-            return ours >= self.least
-        return self.ratio is None or theirs is None or theirs >= self.ratio * ours
+    def met(self, ours: float, theirs: float | None, bare: float | None = None) -> bool | None:
+        """Whether the figures meet it; None if one that it needs was not measured."""
+        verdicts = [
+            _holds(self.limit, lambda limit: ours <= limit),
+            _holds(self.least, lambda least: ours >= least),
+            _holds(self.ratio, lambda ratio: None if theirs is None else theirs >= ratio * ours),
+            _holds(self.of_bare, lambda most: None if bare is None else ours <= most * bare),
+        ]
+        if False in verdicts:
+            return False
+        return None if None in verdicts or not str(self) else True
 
     def __str__(self) -> str:
-        if self.limit is not None:
-            return f"≤ {self.limit:g}"
-        if self.least is not None:
-            return f"≥ {self.least:,g}"
-        return "" if self.ratio is None else f"≥ {self.ratio:g} ×"
+        parts = [
+            (self.ratio, "≥ {:g} ×"),
+            (self.limit, "≤ {:g}"),
+            (self.least, "≥ {:,g}"),
+            (self.of_bare, "≤ {:g} × bare"),
+        ]
+        return ", ".join(text.format(value) for value, text in parts if value is not None)
+
+
+def _holds(wanted: float | None, holds: Callable[[float], bool | None]) -> bool | None:
+    return True if wanted is None else holds(wanted)
 
 
 Measure = Callable[[Any, Stage], Awaitable[float]]
@@ -63,12 +74,16 @@ class Workload:
     unit: str
     measure: Measure
     limit: Limit | None = None
-    """The same work with bare asyncio, where that has a meaning."""
+    """The same work with bare asyncio, or with sqlite3 itself, where that has a meaning."""
     target: Target = field(default_factory=Target)
     rounds: int = 5
     """Rounds of a full run; slow or exact workloads need fewer."""
     load: Callable[[str], Any] = load
     """Makes of a contender's name what is measured: an engine, or its servers."""
+    engines: Sequence[str] = (OURS, THEIRS)
+    """Who has what is measured."""
+    peers: Mapping[str, Limit] = field(default_factory=dict[str, Limit])
+    """The same work with other libraries."""
 
     @property
     def more_is_better(self) -> bool:
@@ -86,3 +101,12 @@ async def microseconds(work: Callable[[], Awaitable[object]], units: int, repeat
         await work()
         times.append(perf_counter() - start)
     return sorted(times)[repeats // 2] / units * 1e6
+
+
+def resident() -> int:
+    """Kilobytes of memory that the process holds (Linux)."""
+    gc.collect()
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    raise LookupError("/proc/self/status has no VmRSS line; this workload needs Linux")

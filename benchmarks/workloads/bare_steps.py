@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.contenders import Engine
 from benchmarks.graphs import Count, chain, loop, step
+from benchmarks.peers import peers
 from benchmarks.workload import Stage, Target, Workload, microseconds
 
 
@@ -67,7 +68,8 @@ WORKLOADS = [
         "µs/step",
         chain_of_100,
         partial(tasks_of_asyncio, steps=100),
-        Target(ratio=6),
+        Target(ratio=8),
+        peers=peers("chain", 100, "burr", "pydantic-graph"),
     ),
     Workload(
         "loop",
@@ -75,8 +77,23 @@ WORKLOADS = [
         "µs/step",
         loop_of_1000,
         partial(tasks_of_asyncio, steps=1000),
-        Target(ratio=6),
+        Target(ratio=15),
+        peers=peers("loop", 1000, "burr", "pydantic-graph", "llama-index-workflows"),
     ),
-    Workload("one-node", "a whole run of one async node", "µs/run", one_node, calls_of_asyncio),
-    Workload("one-sync-node", "a whole `invoke` of one sync node", "µs/run", one_sync_node),
+    Workload(
+        "one-node",
+        "a whole run of one async node",
+        "µs/run",
+        one_node,
+        calls_of_asyncio,
+        Target(ratio=6),
+        peers=peers("loop", 1, "burr", "pydantic-graph", "llama-index-workflows"),
+    ),
+    Workload(
+        "one-sync-node",
+        "a whole `invoke` of one sync node",
+        "µs/run",
+        one_sync_node,
+        target=Target(ratio=3),
+    ),
 ]

@@ -48,7 +48,7 @@ WORKLOADS = [
         "bytes on disk of a chat of 200 turns of 800 bytes (60 turns in a quick run)",
         "× payload",
         chat_of_200_turns,
-        target=Target(limit=3),
+        target=Target(limit=2.5),
         rounds=1,
     )
 ]

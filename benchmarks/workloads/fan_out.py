@@ -8,7 +8,7 @@ from functools import partial
 from typing import Annotated, Any, TypedDict
 
 from benchmarks.contenders import Engine
-from benchmarks.workload import Stage, Workload, microseconds
+from benchmarks.workload import Stage, Target, Workload, microseconds
 
 SENDS = 1000
 
@@ -40,5 +40,12 @@ async def gather(stage: Stage) -> float:
 
 
 WORKLOADS = [
-    Workload("sends", "a task of a fan-out of 1,000 Sends", "µs/task", thousand_sends, gather)
+    Workload(
+        "sends",
+        "a task of a fan-out of 1,000 Sends",
+        "µs/task",
+        thousand_sends,
+        gather,
+        Target(ratio=8),
+    )
 ]

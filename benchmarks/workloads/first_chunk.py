@@ -6,7 +6,7 @@ from time import perf_counter
 
 from benchmarks.contenders import Engine
 from benchmarks.graphs import chain
-from benchmarks.workload import Stage, Workload
+from benchmarks.workload import Stage, Target, Workload
 
 
 async def first_update(engine: Engine, stage: Stage) -> float:
@@ -22,5 +22,11 @@ async def first_update(engine: Engine, stage: Stage) -> float:
 
 
 WORKLOADS = [
-    Workload("first-chunk", "from the call to the first `updates` chunk", "µs", first_update)
+    Workload(
+        "first-chunk",
+        "from the call to the first `updates` chunk",
+        "µs",
+        first_update,
+        target=Target(ratio=5),
+    )
 ]

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import tracemalloc
-from pathlib import Path
 from typing import Any
 
 from benchmarks.contenders import Engine
 from benchmarks.graphs import Count, chain, on_thread
-from benchmarks.workload import Stage, Target, Workload
+from benchmarks.workload import Stage, Target, Workload, resident
 
 
 async def run_in_flight(engine: Engine, stage: Stage) -> float:
@@ -54,18 +53,9 @@ async def idle_threads(engine: Engine, stage: Stage) -> float:
 
         warm, last = 200, stage.size(10_000, 700)
         await turns(0, warm)
-        before = _resident()
+        before = resident()
         await turns(warm, last)
-        return (_resident() - before) / (last - warm) * 1000 / 1024
-
-
-def _resident() -> int:
-    """Kilobytes of memory that the process holds (Linux)."""
-    gc.collect()
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1])
-    raise LookupError("/proc/self/status has no VmRSS line; this workload needs Linux")
+        return (resident() - before) / (last - warm) * 1000 / 1024
 
 
 WORKLOADS = [
@@ -74,7 +64,7 @@ WORKLOADS = [
         "memory of a run that waits in its node, 1,000 at once (300 in a quick run)",
         "KiB/run",
         run_in_flight,
-        target=Target(limit=28),
+        target=Target(limit=16),
         rounds=1,
     ),
     Workload(

@@ -6,7 +6,7 @@ from itertools import count
 
 from benchmarks.contenders import Engine
 from benchmarks.graphs import chain, on_thread
-from benchmarks.workload import Stage, Workload, microseconds
+from benchmarks.workload import Stage, Target, Workload, microseconds
 
 
 async def chain_with_memory_saver(engine: Engine, stage: Stage) -> float:
@@ -25,5 +25,6 @@ WORKLOADS = [
         "a step of a chain of 100 nodes, checkpoints in memory",
         "µs/step",
         chain_with_memory_saver,
+        target=Target(ratio=10),
     )
 ]

@@ -33,6 +33,6 @@ WORKLOADS = [
         'a step of 50 threads at once in SQLite, durability "sync"',
         "µs/step",
         fifty_threads,
-        target=Target(ratio=8),
+        target=Target(ratio=20),
     )
 ]

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.contenders import Engine
 from benchmarks.graphs import Count, chain
-from benchmarks.workload import Stage, Workload, microseconds
+from benchmarks.workload import Stage, Target, Workload, microseconds
 
 CHUNKS, STEPS = 5000, 50
 
@@ -36,12 +36,17 @@ async def _drain(graph: Any, mode: Any) -> None:
 
 WORKLOADS = [
     Workload(
-        "custom-chunks", "a custom chunk from one node to one reader", "µs/chunk", custom_chunks
+        "custom-chunks",
+        "a custom chunk from one node to one reader",
+        "µs/chunk",
+        custom_chunks,
+        target=Target(ratio=2),
     ),
     Workload(
         "three-modes",
         "a step of a chain of 50 watched as values, updates and debug at once",
         "µs/step",
         three_modes,
+        target=Target(ratio=8),
     ),
 ]

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.contenders import Engine
 from benchmarks.graphs import Count, chain
-from benchmarks.workload import Stage, Workload, microseconds
+from benchmarks.workload import Stage, Target, Workload, microseconds
 
 ROUNDS = 100
 
@@ -29,5 +29,6 @@ WORKLOADS = [
         "one pass through a subgraph of two nodes, in a loop of 100",
         "µs/pass",
         loop_over_subgraph,
+        target=Target(ratio=8),
     )
 ]

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from benchmarks.contenders import Engine
-from benchmarks.workload import Stage, Workload, microseconds
+from benchmarks.workload import Stage, Target, Workload, microseconds
 
 CHANNELS, STEPS = 100, 100
 
@@ -35,5 +35,6 @@ WORKLOADS = [
         "a step with 100 channels of which one changes, nothing stored",
         "µs/step",
         one_of_many_changes,
+        target=Target(ratio=20),
     )
 ]

@@ -1,0 +1,125 @@
+"""What does a page of a long history cost its reader, and who writes meanwhile?"""
+
+from __future__ import annotations
+
+import asyncio
+import operator
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from time import perf_counter
+from typing import Annotated, Any, TypedDict
+
+from benchmarks.contenders import OURS, Engine
+from benchmarks.graphs import loop, on_thread
+from benchmarks.workload import Stage, Target, Workload, microseconds
+
+CHECKPOINTS, PAGE, BYTES, MESSAGES = 10_000, 100, 1_000, 1_000
+
+
+class Page(TypedDict):
+    n: int
+    text: str
+
+
+class Chat(TypedDict):
+    n: int
+    messages: Annotated[list[dict[str, str]], operator.add]
+
+
+@asynccontextmanager
+async def long_thread(engine: Engine, stage: Stage) -> AsyncIterator[Any]:
+    """A graph with a thread "long" of that many checkpoints; each has a state of its own."""
+
+    async def step(state: Any) -> dict[str, Any]:
+        n = state["n"] + 1
+        return {"n": n, "text": f"{n:08d}".ljust(BYTES, ".")}
+
+    count = stage.size(CHECKPOINTS, 1_000)
+    async with engine.sqlite(stage.folder / "long.db") as saver:
+        graph = loop(engine, count, Page, step).compile(checkpointer=saver)
+        await graph.ainvoke({"n": 0, "text": ""}, on_thread("long", count), durability="async")
+        yield graph
+
+
+async def read_page(graph: Any, thread: str = "long") -> list[Any]:
+    return [each async for each in graph.aget_state_history(on_thread(thread), limit=PAGE)]
+
+
+async def page_of_100(engine: Engine, stage: Stage) -> float:
+    async with long_thread(engine, stage) as graph:
+
+        async def page() -> None:
+            assert len(await read_page(graph)) == PAGE
+
+        return await microseconds(page, 1, stage.size(21, 7)) / 1e3
+
+
+async def writer_beside_readers(engine: Engine, stage: Stage) -> float:
+    """Milliseconds of the slowest of a writer's runs of one step while page after page is read."""
+    async with long_thread(engine, stage) as graph:
+        waits, over = list[float](), asyncio.Event()
+
+        async def read() -> None:
+            for _ in range(stage.size(20, 7)):
+                await read_page(graph)
+            over.set()
+
+        async def write() -> None:
+            while not over.is_set():
+                start = perf_counter()
+                await graph.ainvoke({"n": 1_000_000}, on_thread("other"), durability="sync")
+                waits.append(perf_counter() - start)
+
+        await read_page(graph)
+        await asyncio.gather(read(), write())
+        return sorted(waits)[len(waits) // 2] * 1e3
+
+
+async def shared_list(engine: Engine, stage: Stage) -> float:
+    """What a page of states that share a long list takes, over what one of them takes."""
+
+    async def step(state: Any) -> dict[str, Any]:
+        return {"n": state["n"] + 1}
+
+    async with engine.sqlite(stage.folder / "chat.db") as saver:
+        graph = loop(engine, PAGE + 20, Chat, step).compile(checkpointer=saver)
+        said = [{"role": "user", "content": f"{i:08d}".ljust(100, ".")} for i in range(MESSAGES)]
+        await graph.ainvoke({"n": 0, "messages": said}, on_thread("long", PAGE + 20))
+
+        async def one() -> None:
+            await graph.aget_state(on_thread("long"))
+
+        async def page() -> None:
+            assert len((await read_page(graph))[-1].values["messages"]) == MESSAGES
+
+        repeats = stage.size(11, 5)
+        return await microseconds(page, 1, repeats) / await microseconds(one, 1, repeats)
+
+
+WORKLOADS = [
+    Workload(
+        "history-page",
+        "a page of 100 from a thread of 10,000 checkpoints (1,000 in a quick run) of 1 KB",
+        "ms",
+        page_of_100,
+        target=Target(limit=10),
+        rounds=3,
+    ),
+    Workload(
+        "history-writer",
+        "a synced run of one step while page after page is read, median",
+        "ms",
+        writer_beside_readers,
+        target=Target(limit=10),
+        rounds=3,
+    ),
+    Workload(
+        "history-shared",
+        "a page of 100 that share a list of 1,000 messages, over one state of them",
+        "× one",
+        shared_list,
+        target=Target(limit=5),
+        rounds=3,
+        engines=(OURS,),
+    ),
+]
