@@ -20,6 +20,7 @@ from actors import (
     Send,
     StateGraph,
     add_messages,
+    entrypoint,
     interrupt,
 )
 from actors.errors import ConfigError
@@ -365,8 +366,9 @@ async def second(state: State) -> State:
 
 
 def two_questions(kind: str) -> CompiledGraph:
-    """A graph that asks twice, inside of a node that calls it, or as a node."""
-    inner = chain(first, second)
+    """A graph that asks twice: inside of a node that calls it, as a node, or with a function, as a
+    graph of its own, that asks first."""
+    inner = chain(asked_by_function, second) if kind == "function" else chain(first, second)
 
     async def call(state: State) -> State:
         return {"log": (await inner.ainvoke({"log": []}))["log"]}
@@ -375,16 +377,25 @@ def two_questions(kind: str) -> CompiledGraph:
     return builder.add_edge(START, "in").compile()
 
 
-@pytest.mark.parametrize("kind", ["called", "node"])
+async def asked_by_function(state: State) -> State:
+    @entrypoint()
+    async def ask(word: str) -> str:
+        return f"first {interrupt(word)}"
+
+    return {"log": [await ask.ainvoke("first?")]}
+
+
+@pytest.mark.parametrize("kind", ["called", "node", "function"])
 def test_an_answer_that_was_taken_before_a_crash_answers_no_later_question(kind: str) -> None:
     proof = prove_resume(two_questions(kind), {"log": []}, answer=lambda asked: f"to {asked.value}")
     proof.check()
     assert proof.values == {"log": ["first to first?", "second to second?"]}
 
 
+@pytest.mark.parametrize("kind", ["called", "function"])
 @pytest.mark.parametrize("kill_at", range(1, 20))
 def test_a_bare_answer_that_was_taken_before_a_crash_answers_no_later_question(
-    kill_at: int,
+    kill_at: int, kind: str
 ) -> None:
     config: Any = {"configurable": {"thread_id": "1"}}
 
@@ -400,7 +411,7 @@ def test_a_bare_answer_that_was_taken_before_a_crash_answers_no_later_question(
         errand = Errand({"log": []}, config, lambda asked: f"to {asked.value}")
         return await see_through(process, errand)
 
-    with World(two_questions("called"), seed=0) as world:
+    with World(two_questions(kind), seed=0) as world:
         world.live(ask)
         with contextlib.suppress(ProcessKilled):
             world.live(answer, kill_at=kill_at)
