@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from types import TracebackType
@@ -67,8 +66,8 @@ class Supervisor:
 
     `on_dead_letter(letter)` gets told messages that will not be handled; `on_failure(name, error)`
     gets what no one else handles. Without a hook both are logged. `restart` is the default of its
-    actors. `grace` is the seconds that a stop waits. `clock` tells seconds and `sleep` waits them:
-    tests pass their own. A child inherits from its parent what is not given.
+    actors. `grace` is the seconds that a stop waits. `clock` tells seconds and `sleep` waits them,
+    by default the loop's: tests pass their own. A child inherits from its parent what is not given.
 
         async with Supervisor() as supervisor:
             counter = supervisor.start(Counter(), name="counter")
@@ -109,7 +108,7 @@ class Supervisor:
         self.name = f"{parent.name}/{name}" if parent else name
         self.parent = parent
         self.grace = _checked_grace(grace, parent.grace if parent else DEFAULT_GRACE)
-        self.clock = clock or (parent.clock if parent else time.monotonic)
+        self.clock = clock or (parent.clock if parent else _loop_time)
         self.sleep = sleep or (parent.sleep if parent else asyncio.sleep)
         self.restart = restart or (parent.restart if parent else RestartPolicy())
         self._tasks: dict[asyncio.Task[Any], Callable[[asyncio.Task[Any]], object] | None] = {}
@@ -359,6 +358,10 @@ async def _wait(tasks: Iterable[asyncio.Task[Any]], grace: float) -> tuple[str, 
         return ()
     await asyncio.wait(alive, timeout=grace)
     return tuple(task.get_name() for task in alive if not task.done())
+
+
+def _loop_time() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _check_outside(tasks: Iterable[asyncio.Task[Any]], what: str) -> None:
