@@ -17,11 +17,13 @@ import contextvars
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakSet
 
 from streaming import SKIP
 
+from .threads import Threadless
 from .traces import show_user_frames
 
 T = TypeVar("T")
@@ -89,6 +91,9 @@ def in_sync_call() -> bool:
 
 def call(coro: Coroutine[Any, Any, T]) -> T:
     """The result of a coroutine, waited for by this thread."""
+    threadless = _threadless()
+    if threadless is not None:
+        return threadless.drive(coro)
     runner = _pool.take()
     try:
         return _drive(runner, coro)
@@ -102,23 +107,40 @@ def iterate(begin: Callable[[], AsyncIterator[T]]) -> Iterator[T]:
     What lies ready is taken without the loop: a thread of a node that computes would take the
     interpreter from it at every turn, for milliseconds.
     """
+    threadless = _threadless()
+    if threadless is not None:
+        yield from _items(begin, threadless.drive)
+        return
     runner = _pool.take()
     try:
-        items = begin()
-        ready: Callable[[], Any] = getattr(items, "take_nowait", _nothing)
-        try:
-            while (item := _drive(runner, _next_or_end(items))) is not _END:
-                yield item
-                for _ in range(ROW):
-                    if (item := ready()) is SKIP:
-                        break
-                    yield item
-        finally:
-            closing = getattr(items, "aclose", None)
-            if closing is not None:
-                _drive(runner, closing())
+        yield from _items(begin, partial(_drive, runner))
     finally:
         _give_back(runner)
+
+
+def _items(begin: Callable[[], AsyncIterator[T]], drive: Callable[..., Any]) -> Iterator[T]:
+    items = begin()
+    ready: Callable[[], Any] = getattr(items, "take_nowait", _nothing)
+    try:
+        while (item := drive(_next_or_end(items))) is not _END:
+            yield item
+            for _ in range(ROW):
+                if (item := ready()) is SKIP:
+                    break
+                yield item
+    finally:
+        closing = getattr(items, "aclose", None)
+        if closing is not None:
+            drive(closing())
+
+
+def _threadless() -> Threadless | None:
+    """The loop whose own turns sync code may wait for: it is not inside one of its tasks."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+    return loop if isinstance(loop, Threadless) and asyncio.current_task() is None else None
 
 
 def _give_back(runner: asyncio.Runner) -> None:

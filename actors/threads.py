@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from anyio import CapacityLimiter
 
     from .commands import Task
+
+T = TypeVar("T")
 
 MAX_THREADS = 64
 """Worker threads that run sync code of one run at a time; the other tasks wait their turn."""
@@ -59,6 +61,10 @@ class Threadless(ABC):
     @abstractmethod
     async def run_sync(self, job: Callable[[], Any]) -> Any:
         """What `job` gives; other tasks may have their turns before it."""
+
+    @abstractmethod
+    def drive(self, coro: Coroutine[Any, Any, T]) -> T:
+        """What a coroutine gives that sync code on this loop waits for; not for code of a task."""
 
 
 async def in_thread(limiter: CapacityLimiter, call: Any, *args: Any, **kwargs: Any) -> Any:

@@ -177,6 +177,19 @@ class SimulatedLoop(BaseEventLoop, Threadless):
         """
         return await self.run_in_executor(None, job)
 
+    def drive(self, coro: Coroutine[Any, Any, T]) -> T:
+        """What a coroutine gives that sync code waits for: everything else goes on meanwhile.
+
+        Sync code that waits inside of it is done first, so waiting takes longer than with threads,
+        but it ends.  Raises ProcessKilled if the process dies meanwhile, StuckError.
+        """
+        task = self.create_task(coro, context=copy_context())
+        while not (task.done() or self.killed):
+            self._run_once()
+        if self.killed:
+            raise ProcessKilled
+        return task.result()
+
     def run_in_executor(
         self,
         executor: Any,  # noqa: ARG002 - there are no threads

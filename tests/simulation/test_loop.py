@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from random import Random
 from typing import Any
 
 import pytest
 
+from actors import Supervisor
+from actors.doors import call, iterate
 from actors.testing import ProcessKilled, SimulatedLoop, SimulationError, StuckError
 
 Main = Callable[[], Coroutine[Any, Any, Any]]
@@ -228,3 +230,70 @@ def test_each_turn_is_shown_with_the_context_it_ran_in() -> None:
     assert seen.count("a") == seen.count("b") == 2
     assert loop.turns == len(seen)
     loop.bury()
+
+
+def test_sync_code_that_waits_for_async_code_does_not_stop_the_others() -> None:
+    async def last(lock: asyncio.Lock) -> str:
+        async with lock:
+            await asyncio.sleep(3_600)
+            return "last"
+
+    async def main() -> str:
+        lock = asyncio.Lock()
+        async with lock:
+            waiting = asyncio.ensure_future(asyncio.to_thread(call, last(lock)))
+            await asyncio.sleep(1)
+        return await waiting
+
+    assert {run(main, seed) for seed in range(5)} == {"last"}
+
+
+def test_sync_code_may_read_an_async_iterator() -> None:
+    async def numbers() -> AsyncIterator[int]:
+        for number in range(3):
+            await asyncio.sleep(1)
+            yield number
+
+    async def main() -> list[int]:
+        return await asyncio.to_thread(lambda: list(iterate(numbers)))
+
+    assert run(main) == [0, 1, 2]
+
+
+def test_sync_code_that_waits_passes_on_what_is_raised_and_dies_with_its_process() -> None:
+    async def fail() -> None:
+        raise LookupError("no such thing")
+
+    with pytest.raises(LookupError, match="no such thing"):
+        run(lambda: asyncio.to_thread(call, fail()))
+    loop, after = SimulatedLoop(Random(0)), list[str]()
+
+    def wait() -> None:
+        call(loop.die())
+        after.append("lived on")
+
+    with pytest.raises(ProcessKilled):
+        loop.run(asyncio.to_thread(wait))
+    loop.bury()
+    assert after == []
+
+
+def test_a_task_that_makes_a_sync_call_has_a_loop_of_its_own() -> None:
+    async def where() -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
+
+    async def main() -> bool:
+        return call(where()) is asyncio.get_running_loop()
+
+    assert run(main) is False
+
+
+def test_a_supervisor_counts_restarts_by_the_time_of_its_loop() -> None:
+    async def main() -> tuple[float, float]:
+        supervisor = Supervisor()
+        before = supervisor.clock()
+        await supervisor.sleep(3_600)
+        return before, supervisor.clock()
+
+    before, after = run(main)
+    assert 3_600 <= after - before < 3_601
