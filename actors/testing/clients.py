@@ -6,13 +6,14 @@ is at hand; all else it asks the thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from actors.compiled import CompiledGraph
 from actors.config import Config
-from actors.errors import RunCancelledError, RunEndedError
+from actors.errors import EmptyInputError, RunCancelledError, RunEndedError
 from actors.run import Run
 from actors.testing.driving import Answer, Errand, is_over
 from actors.testing.errors import BrokenPromiseError
@@ -23,6 +24,8 @@ from actors.testing.world import Process
 from actors.values import StateSnapshot
 
 Pick = Callable[[Any], Any]
+Deed = Callable[[CompiledGraph, Config], Awaitable[Any]]
+"""An input that is no run: changes a thread by hand, with this config."""
 INPUT = "simulated_input"
 """Metadata that says to which input a checkpoint belongs."""
 DURABILITIES = ("async", "async", "sync", "exit")
@@ -50,6 +53,7 @@ class Client:
     unsure: bool = False
     """The power failed: what was seen and not acknowledged may be lost."""
     cancels: int = 0
+    rivals: int = 0
     readings: list[Reading] = field(default_factory=list[Reading])
     results: list[Any] = field(default_factory=list[Any])
     """The values after each input."""
@@ -80,7 +84,10 @@ class Client:
                 continue
             if not begun:
                 self._check_acknowledged(state)
-            await self._run(process, state, begun=begun)
+            if begun or not callable(self.inputs[self.at]):
+                await self._run(process, state, begun=begun)
+            else:
+                await self._change(process, self.inputs[self.at])
 
     def power_lost(self) -> None:
         """What readers have seen may be gone, and so may results that nobody was given."""
@@ -89,10 +96,13 @@ class Client:
 
     def _look_back(self, state: StateSnapshot) -> None:
         """Go back to the input that the thread is at, or to the first that is not acknowledged."""
-        stored = -1 if state.metadata is None else state.metadata.get(INPUT, -1)
-        self.at = min(self.at, max(self.acknowledged, stored))
+        self.at = min(self.at, max(self.acknowledged, _input_of(state)))
         del self.results[self.at :]
         self.unsure = False
+
+    async def _change(self, process: Process, deed: Deed) -> None:
+        self.teller.tell(f"{self.thread_id} is changed by hand")
+        await deed(process.graph, self.config)
 
     # --- one run --------------------------------------------------------------------------------
 
@@ -104,31 +114,60 @@ class Client:
         if cut_short and not self.has_ended(cut_short) and self.dice.random() < 0.5:
             config = {**config, "run_id": cut_short}  # another attempt of the same run
         self.last_run = None
+        run = await self._start(process, value, config)
+        self.last_run = run.run_id
+        self._send_readers(process, run)
+        self._send_canceller(process, run)
+        rival = await self._rival(process)
+        cancelled = await self._outcome(run)
+        if rival is not None:
+            cancelled |= await self._outcome(rival)
+        if not cancelled:
+            self._acknowledge(await process.graph.aget_state(self.config))
+        self.last_run = None
+
+    async def _start(self, process: Process, value: Any, config: Config) -> Run:
         durability: Any = self.dice.choice(DURABILITIES)
         run = await process.system.start(process.graph, value, config, durability=durability)
         if durability == "exit":
             self.teller.exits.add(run.run_id)
-        self.last_run = run.run_id
         self.teller.tell(f"{self.thread_id} runs {run.run_id} {durability} with {value!r}")
-        self._send_readers(process, run)
-        self._send_canceller(process, run)
+        return run
+
+    async def _rival(self, process: Process) -> Run | None:
+        """A run that comes while another is on the thread, and goes on with what that one left."""
+        if self.rivals >= self.faults.rivals or self.dice.random() < 0.8:
+            return None
+        self.rivals += 1
+        return await self._start(process, None, self.config)
+
+    async def _outcome(self, run: Run) -> bool:
+        """True if the run was cancelled, or found nothing to do."""
         try:
             await run.result()
-        except RunCancelledError:
-            self.teller.tell(f"{self.thread_id} was cancelled")
-        else:
-            self._acknowledge(await process.graph.aget_state(self.config))
-        self.last_run = None
+        except (RunCancelledError, EmptyInputError) as error:
+            self.teller.tell(f"{self.thread_id}: {run.run_id} ended with {type(error).__name__}")
+            return True
+        return False
 
     def _send_readers(self, process: Process, run: Run) -> None:
         for reading in self.readings:
             if reading.run_id == run.run_id:  # it goes on in another attempt
                 self.teller.spawn(process, reading.follow(process, run.log, 0), "reader")
         for _ in range(self.dice.randint(0, self.faults.readers)):
-            reading = Reading(run.run_id, self.thread_id, self.teller)
+            place = self.dice.choice((0.0, self.dice.random()))
+            reading = Reading(run.run_id, self.thread_id, self.teller, place)
             self.readings.append(reading)
             delay = self.dice.uniform(0, 0.2)
             self.teller.spawn(process, reading.follow(process, run.log, delay), "reader")
+            self.teller.spawn(process, self._look(process, self.at, 5 * delay), "looker")
+
+    async def _look(self, process: Process, at: int, delay: float) -> None:
+        """A thread that seems to have ended has."""
+        await process.system.supervisor.sleep(delay)
+        state = await process.graph.aget_state(self.config)
+        if is_over(state) and _input_of(state) == at:
+            self._check_end(at, state.values)
 
     def _send_canceller(self, process: Process, run: Run) -> None:
         if self.cancels >= self.faults.cancels or self.dice.random() < 0.5:
@@ -148,7 +187,7 @@ class Client:
     # --- what is known --------------------------------------------------------------------------
 
     def _has_begun(self, state: StateSnapshot) -> bool:
-        return state.metadata is not None and state.metadata.get(INPUT) == self.at
+        return _input_of(state) == self.at
 
     def _acknowledge(self, state: StateSnapshot) -> None:
         """A run's result was given: what it says is on the disk."""
@@ -156,13 +195,16 @@ class Client:
             self.acknowledged = self.at + 1
             self.teller.tell(f"{self.thread_id} has input {self.at} acknowledged")
 
-    def _finish(self, values: Any) -> None:
-        if self.expected and not same(self.pick(values), self.pick(self.expected[self.at])):
+    def _check_end(self, at: int, values: Any) -> None:
+        if self.expected and not same(self.pick(values), self.pick(self.expected[at])):
             raise BrokenPromiseError(
-                f"thread {self.thread_id!r} ended input {self.at} with {values!r}; undisturbed it "
-                f"ends with {self.expected[self.at]!r}; ask prove_resume which node does that, or "
+                f"thread {self.thread_id!r} ended input {at} with {values!r}; undisturbed it "
+                f"ends with {self.expected[at]!r}; ask prove_resume which node does that, or "
                 "report the seed"
             )
+
+    def _finish(self, values: Any) -> None:
+        self._check_end(self.at, values)
         self.teller.tell(f"{self.thread_id} ended input {self.at} with {values!r}")
         self.results.append(values)
         self.at += 1
@@ -179,3 +221,8 @@ class Client:
                 f"thread {self.thread_id!r} ended with {self.results[-1]!r} and stands at "
                 f"{state.next!r} with {state.values!r}, without a run in between; report the seed"
             )
+
+
+def _input_of(state: StateSnapshot) -> int:
+    """The input that a thread is at; -1: at none."""
+    return -1 if state.metadata is None else state.metadata.get(INPUT, -1)

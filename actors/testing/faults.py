@@ -19,7 +19,9 @@ class Faults:
     cancels: int = 2
     """Cancelled runs of a thread; "interrupt" or "rollback" is drawn."""
     readers: int = 2
-    """Readers of a run, who come when they like."""
+    """Readers of a run and of its thread, who come when they like."""
+    rivals: int = 1
+    """Runs of a thread that are started while another one is on it."""
 
     def __post_init__(self) -> None:
         for name in (each.name for each in fields(self)):
@@ -36,5 +38,5 @@ class Faults:
                 yield replace(self, **{name: count})
 
 
-NO_FAULTS = Faults(0, 0, 0, 0)
+NO_FAULTS = Faults(0, 0, 0, 0, 0)
 """Nothing goes wrong, and nobody looks."""

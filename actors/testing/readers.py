@@ -15,26 +15,35 @@ from streaming import Gap, RunLog
 class Reading:
     """One reader and where it is, across processes."""
 
-    def __init__(self, run_id: str, thread_id: str, teller: Teller) -> None:
+    def __init__(self, run_id: str, thread_id: str, teller: Teller, place: float) -> None:
         self.run_id = run_id
         self.thread_id = thread_id
         self._teller = teller
+        self._place = place
+        """Where it joins: the part of the events that it leaves out."""
+        self._first: int | None = None
+        """How many it left out; None: it has not joined."""
         self.seen: list[str] = []
         """Digests of the events it has seen."""
+
+    @property
+    def _last(self) -> int:
+        """The number of the last event it has seen."""
+        return (self._first or 0) + len(self.seen)
 
     async def follow(self, process: Process, log: RunLog, delay: float) -> None:
         """Read on, from where it is to the log's end."""
         await process.system.supervisor.sleep(delay)
-        async with log.read(len(self.seen)) as events:
+        if self._first is None:
+            self._first = int(self._place * log.visible)
+        async with log.read(self._last) as events:
             while batch := await events.batch():
                 if isinstance(batch, Gap):
                     raise _broken(self, f"a reader of all events lost {batch!r}")
-                rows = iter(
-                    await process.saver.events.read(self.run_id, len(self.seen), len(batch))
-                )
+                rows = iter(await process.saver.events.read(self.run_id, self._last, len(batch)))
                 for event in batch:
-                    if event.id != len(self.seen) + 1:
-                        raise _broken(self, f"event {event.id} came after {len(self.seen)}")
+                    if event.id != self._last + 1:
+                        raise _broken(self, f"event {event.id} came after {self._last}")
                     number, data = next(rows, (0, b""))
                     if number != event.id:
                         raise _broken(self, f"event {event.id} was seen and is not on the disk")
@@ -44,7 +53,7 @@ class Reading:
     async def come_back(self, process: Process, *, goes_on: bool) -> None:
         """After a crash: what was seen is on the disk as it was seen, and is read on from there,
         unless the run itself may go on."""
-        rows = await process.saver.events.read(self.run_id, 0, len(self.seen))
+        rows = await process.saver.events.read(self.run_id, self._first or 0, len(self.seen))
         if [_digest(data) for _, data in rows] != self.seen:
             raise _broken(self, f"{len(self.seen)} events were seen, {len(rows)} survived")
         config = {"configurable": {"thread_id": self.thread_id}}

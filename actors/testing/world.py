@@ -12,7 +12,7 @@ import contextvars
 import gc
 import random
 from collections.abc import Callable, Coroutine, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Self, TypeVar
 
@@ -21,6 +21,7 @@ from actors.compiled import CompiledGraph
 from actors.system import ActorSystem
 from actors.testing.errors import ProcessKilled, SimulationError
 from actors.testing.loop import SimulatedLoop
+from checkpoint import MemoryCache
 from checkpoint.testing import IdSource, ids_from
 from checkpoint.testing_disk import Disk, DiskSaver, Entry
 from streaming import testing as streams
@@ -89,7 +90,7 @@ class World:
     """
 
     def __init__(self, graph: CompiledGraph, seed: int) -> None:
-        self.graph = graph
+        self.graph = _with_cache_of_its_own(graph, self.now)
         self.seed = seed
         self.now_ns = 0
         """Since the simulation began."""
@@ -181,6 +182,14 @@ class World:
 async def _main(process: Process, main: Callable[[Process], Coroutine[Any, Any, T]]) -> T:
     async with process.system:
         return await main(process)
+
+
+def _with_cache_of_its_own(graph: CompiledGraph, now: Callable[[], float]) -> CompiledGraph:
+    """What earlier simulations have found is not to be in it; crashes leave it alone."""
+    if graph.fittings.cache is None:
+        return graph
+    fittings = replace(graph.fittings, cache=MemoryCache(clock=now))
+    return type(graph)(graph.spec, fittings, bound=graph.bound)
 
 
 @contextlib.contextmanager

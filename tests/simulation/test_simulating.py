@@ -13,10 +13,11 @@ from typing import Annotated, Any, TypedDict
 
 import pytest
 
-from actors import START, CompiledGraph, StateGraph, interrupt
+from actors import START, CachePolicy, Command, CompiledGraph, StateGraph, interrupt
 from actors.errors import ConfigError
 from actors.testing import BrokenPromiseError, Faults, SimulationError, StuckError, simulate
-from tests.simulation.random_graphs import INPUTS, random_graph
+from checkpoint import MemoryCache
+from tests.simulation.random_graphs import INPUTS, answer, random_graph, simulated
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = range(8)
@@ -26,27 +27,23 @@ class State(TypedDict, total=False):
     log: Annotated[list[str], operator.add]
 
 
-def answer(asked: Any) -> str:
-    return f"to {asked.value}"
-
-
 def one_node(node: Any) -> CompiledGraph:
     return StateGraph(State).add_node("node", node).add_edge(START, "node").compile()
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_random_graph_keeps_every_promise(seed: int) -> None:
-    found = simulate(random_graph(seed), seed, inputs=INPUTS, answer=answer)
-    assert len(found.values) == 2
-    assert all(len(values) == len(INPUTS) for values in found.values)
-    assert found.runs >= 4
+    found = simulated(seed)
+    assert found.values
+    assert all(values for values in found.values)
+    assert found.runs >= len(found.values)
     assert str(found).startswith(f"seed {seed}: ")
 
 
 DIGESTS = """
 import json, sys
-from tests.simulation.test_simulating import answer, random_graph, simulate, INPUTS
-found = [simulate(random_graph(n), n, inputs=INPUTS, answer=answer) for n in range(3)]
+from tests.simulation.random_graphs import simulated
+found = [simulated(n) for n in range(4)]
 print(json.dumps([(each.digest, each.log[-1]) for each in found]))
 """
 
@@ -60,7 +57,7 @@ def test_the_same_seed_gives_the_same_log_and_bytes_in_any_process(hash_seed: st
         text=True,
         check=True,
     )
-    here = [simulate(random_graph(seed), seed, inputs=INPUTS, answer=answer) for seed in range(3)]
+    here = [simulated(seed) for seed in range(4)]
     assert json.loads(done.stdout) == [[each.digest, each.log[-1]] for each in here]
 
 
@@ -141,7 +138,7 @@ def test_an_interrupt_that_nobody_answers_is_an_error() -> None:
 
 
 def test_without_faults_nothing_goes_wrong() -> None:
-    calm = Faults(crashes=0, power_cuts=0, cancels=0, readers=0)
+    calm = Faults(crashes=0, power_cuts=0, cancels=0, readers=0, rivals=0)
     found = simulate(random_graph(1), 1, inputs=INPUTS, answer=answer, faults=calm)
     assert found.crashes == 0
     assert not any("cancel" in line or "reader" in line for line in found.log)
@@ -156,6 +153,69 @@ def test_there_must_be_something_to_do(wrong: Any) -> None:
 def test_faults_are_counted() -> None:
     with pytest.raises(ConfigError, match="crashes=-1"):
         Faults(crashes=-1)
-    fewer = list(Faults(crashes=2, power_cuts=0, cancels=1, readers=0).fewer())
-    assert fewer[0] == Faults(0, 0, 0, 0)
-    assert fewer[1:] == [Faults(0, 0, 1, 0), Faults(1, 0, 1, 0), Faults(2, 0, 0, 0)]
+    fewer = list(Faults(crashes=2, power_cuts=0, cancels=1, readers=0, rivals=0).fewer())
+    assert fewer[0] == Faults(0, 0, 0, 0, 0)
+    assert fewer[1:] == [Faults(0, 0, 1, 0, 0), Faults(1, 0, 1, 0, 0), Faults(2, 0, 0, 0, 0)]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_input_may_be_a_change_by_hand_which_is_made_once(seed: int) -> None:
+    async def note(state: State) -> State:
+        return {"log": [f"saw {len(state['log'])}"]}
+
+    async def update(graph: CompiledGraph, config: Any) -> None:
+        await graph.aupdate_state(config, {"log": ["by hand"]}, as_node=START)
+
+    found = simulate(one_node(note), seed, inputs=[{"log": ["input"]}, update])
+    ended = ["input", "saw 1"]
+    assert found.values == (({"log": ended}, {"log": [*ended, "by hand", "saw 3"]}),) * 2
+
+
+def test_a_graph_s_cache_is_left_alone_and_the_same_seed_finds_the_same_again() -> None:
+    calls: list[int] = []
+
+    async def count(state: State) -> State:
+        calls.append(1)
+        return {"log": ["counted"]}
+
+    cache = MemoryCache()
+    builder = StateGraph(State).add_node("count", count, cache_policy=CachePolicy())
+    graph = builder.add_edge(START, "count").compile(cache=cache)
+    first, second = (simulate(graph, 3, inputs=[{"log": []}]) for _ in range(2))
+    assert first == second
+    assert calls
+    graph.invoke({"log": []})
+    before = len(calls)
+    graph.invoke({"log": []})
+    assert len(calls) == before
+
+
+def test_a_thread_that_ends_too_early_is_found() -> None:
+    calls: list[int] = []
+
+    async def end_at_first(state: State) -> Command[Any]:
+        calls.append(1)
+        return Command(goto=[] if len(calls) > 1 else "more")
+
+    async def more(state: State) -> State:
+        return {"log": ["more"]}
+
+    builder = StateGraph(State).add_node("first", end_at_first, destinations=("more",))
+    graph = builder.add_node(more).add_edge(START, "first").compile()
+    with pytest.raises(BrokenPromiseError, match="ended input 0 with"):
+        simulate(graph, inputs=[{"log": []}])
+
+
+def test_a_run_that_comes_while_another_is_on_the_thread_changes_nothing() -> None:
+    async def wait(state: State) -> State:
+        await asyncio.sleep(1)
+        return {"log": [f"waited {interrupt('how long?')}"]}
+
+    faults = Faults(crashes=0, power_cuts=0, cancels=0, readers=0, rivals=3)
+    found = [
+        simulate(one_node(wait), seed, inputs=[{"log": []}], answer=answer, faults=faults)
+        for seed in range(10)
+    ]
+    assert max(each.runs for each in found) > 4
+    ended = ({"log": ["waited to how long?"]},)
+    assert all(each.values == (ended, ended) for each in found)
