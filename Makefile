@@ -37,11 +37,11 @@ demo: $(VENV)/.core ## a chat that is killed and goes on where it stopped
 test: $(VENV)/.test ## the test suite, all but the faults
 	$(BIN)/python -m pytest --ignore tests/faults -n auto --dist loadfile $(ARGS)
 
-faults: $(VENV)/.test ## kills, failing disks, damaged files: KILLS=300 at random (0: a sample), INPUTS=100000 of hostile bytes
-	FAULT_KILLS=$(KILLS) FAULT_INPUTS=$(INPUTS) HISTORIES=$(HISTORIES) $(BIN)/python -m pytest tests/faults -n auto --dist load $(ARGS)
+faults: $(VENV)/.test ## kills, failing disks, damaged files: KILLS=300 at random (0: a sample), INPUTS=100000 of hostile bytes, SEEDS=1000 simulated
+	FAULT_KILLS=$(KILLS) FAULT_INPUTS=$(INPUTS) HISTORIES=$(HISTORIES) SEEDS=$(SEEDS) $(BIN)/python -m pytest tests/faults -n auto --dist load $(ARGS)
 
-faults-long: ## the same with 10,000 kills at random, 10,000,000 inputs and 10,000 lives of threads
-	$(MAKE) faults KILLS=10000 INPUTS=10000000 HISTORIES=10000
+faults-long: ## the same with 10,000 kills at random, 10,000,000 inputs, 10,000 lives of threads and 200,000 seeds
+	$(MAKE) faults KILLS=10000 INPUTS=10000000 HISTORIES=10000 SEEDS=200000
 
 simulate: $(VENV)/.test ## random graphs with crashes, one per seed (SEEDS=1000), and HISTORIES=200 of threads
 	$(BIN)/python -m tests.simulation $(SEEDS) $(FIRST)

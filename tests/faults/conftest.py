@@ -32,6 +32,9 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     figures = Counter[str]()
     for report in reports:
         figures.update(dict(report.user_properties) if report.when == "call" else {})
+    speed = figures["simulation: seeds"] / (figures.pop("simulation: seconds", 0) or 1)
     terminalreporter.section("faults")
     for name, count in sorted(figures.items()):
         terminalreporter.line(f"{count:>9,} {name}")
+    if speed:
+        terminalreporter.line(f"{speed:>9.1f} simulation: seeds per second of each processor")

@@ -13,9 +13,10 @@ T = TypeVar("T")
 
 KILLS = int(os.environ.get("FAULT_KILLS", "0"))
 HISTORIES = int(os.environ.get("HISTORIES", "200"))
+SEEDS = int(os.environ.get("SEEDS", "40"))
 WHOLE = KILLS > 0
 BATCH = 20
-"""Kills of one test, which has a minute."""
+"""Kills, or seeds, of one test, which has a minute."""
 SAMPLE = 8
 """Kills of one test where a sample is enough."""
 
@@ -24,6 +25,11 @@ def batches(share: float) -> list[int]:
     """Numbers of tests, of `BATCH` kills each, that make this share of the kills asked for; one
     smaller one for a sample."""
     return list(range(max(1, round(KILLS * share / BATCH))))
+
+
+def seed_batches() -> list[range]:
+    """The seeds of each test."""
+    return [range(first, min(first + BATCH, SEEDS)) for first in range(0, SEEDS, BATCH)]
 
 
 def kills() -> int:
