@@ -35,7 +35,7 @@ from streaming import Chunk, Gap
 from streaming.testing_faults import FaultPlan as StreamFaults
 from tests.faults.asking import build_asking, input_of, plain
 from tests.faults.flows import TOPIC, flow_of
-from tests.faults.living import live
+from tests.faults.living import clients, live
 from tests.faults.paying import Shop, build_shop
 from tests.faults.work import INPUT, Effects, build, message
 
@@ -282,6 +282,7 @@ ROLES = {
         store,
         disk,
         live,
+        clients,
     )
 }
 

@@ -9,7 +9,8 @@ import os
 import signal
 import threading
 import uuid  # noqa: F401 - and the modules below: so that children need not
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ import checkpoint.codecs
 import checkpoint.reader
 import checkpoint.writer  # noqa: F401
 from actors import ActorSystem
-from checkpoint import SqliteSaver
+from checkpoint import SqliteSaver, SqliteStore
 from tests.faults.forks import KILLED, Child, ForkServer
+from tests.histories.clients import Served, work
 from tests.histories.operations import Operations, Tell, Told
 from tests.histories.threads import GRAPH
 
@@ -95,17 +97,40 @@ class Death:
 
 async def live(job: dict[str, Any], tell: Tell) -> None:
     """Do one operation after another, as asked, until told to leave."""
-    orders = asyncio.StreamReader()
     death = Death()
-    async with AsyncExitStack() as stack:
-        pipe = stack.enter_context(os.fdopen(job["orders"], "rb"))
-        await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(orders), pipe
-        )
-        saver = await stack.enter_async_context(SqliteSaver(job["path"], faults=death))
-        system = ActorSystem(event_log=saver.events, faults=death)
-        await stack.enter_async_context(system)
-        operations = Operations(GRAPH.stored_in(saver), saver, system, tell)
-        while order := json.loads(await orders.readline() or "0"):
+    async with served(job, tell, death) as here:
+        async for order in orders(job):
             death.plan(order["kill_at"])
-            tell(await operations.do(order["name"], order["arguments"]))
+            tell(await here.operations.do(order["name"], order["arguments"]))
+
+
+async def clients(job: dict[str, Any], tell: Tell) -> None:
+    """Let clients ask by their scripts, all at the same time, and again with the next scripts."""
+    async with served(job, lambda _: None) as here:
+        async for order in orders(job):
+            await work(here, order["scripts"], tell)
+            tell(["end"])
+
+
+@asynccontextmanager
+async def served(
+    job: dict[str, Any], tell: Tell, death: Death | None = None
+) -> AsyncIterator[Served]:
+    """The job's file, opened by this process."""
+    async with (
+        SqliteSaver(job["path"], faults=death) as saver,
+        SqliteStore(job["path"]) as store,
+        ActorSystem(event_log=saver.events, faults=death) as system,
+    ):
+        yield Served(Operations(GRAPH.stored_in(saver), saver, system, tell), store)
+
+
+async def orders(job: dict[str, Any]) -> AsyncIterator[Any]:
+    """What this process is asked, until the other end is closed."""
+    reader = asyncio.StreamReader(limit=1 << 20)
+    with os.fdopen(job["orders"], "rb") as pipe:
+        await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), pipe
+        )
+        while line := await reader.readline():
+            yield json.loads(line)

@@ -47,3 +47,8 @@ def histories() -> tuple[int, int]:
     if not WHOLE:
         return 1, SAMPLE
     return max(1, round(HISTORIES / BATCH)), BATCH
+
+
+def client_histories(each: int) -> list[int]:
+    """Numbers of tests, of `each` histories of concurrent clients: half as many as lives."""
+    return list(range(max(1, HISTORIES // 2 // each))) if WHOLE else [0]
