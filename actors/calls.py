@@ -207,7 +207,7 @@ class Calls:
         self.callers[caller.task] = self.callers.get(caller.task, 0) + 1
         self._scheduler.tell(TaskCalled(call))
 
-    # --- asked by the scheduler and its node actors ----------------------------------------------
+    # --- asked by the scheduler and its tasks ----------------------------------------------------
 
     def context_of(self, call: Task) -> Context:
         """The context variables that the call's code sees: those of the calling code."""

@@ -207,16 +207,11 @@ class Cancelled:
     """The run is to stop; nothing that runs now will be waited for."""
 
 
+Outcome: TypeAlias = TaskFinished | TaskFailed | TaskInterrupted
+"""What comes of a task."""
+
 MachineEvent: TypeAlias = (
-    Begin
-    | TaskFinished
-    | TaskFailed
-    | TaskInterrupted
-    | TaskCalled
-    | CallDropped
-    | StepTimedOut
-    | StopAsked
-    | Cancelled
+    Begin | Outcome | TaskCalled | CallDropped | StepTimedOut | StopAsked | Cancelled
 )
 
 

@@ -16,6 +16,7 @@ from streaming import StreamWriter, current_task
 from .adapters import loaded_langchain
 from .answers import interrupt_id
 from .errors import InvalidUpdateError, NoTaskError
+from .progress import writer_for
 from .runtime import ContextT, ExecutionInfo, Runtime
 from .spec import KEPT, PREVIOUS
 from .tokens import TaskTokens, push_piece, task_metadata
@@ -92,7 +93,7 @@ class TaskContext:
         """Publishes `custom` chunks of this task."""
         writer = self._writer
         if writer is None:  # the first of several threads that ask at once gives it to the others
-            writer = vars(self).setdefault("_writer", self.scheduler.writer_for(self))
+            writer = vars(self).setdefault("_writer", writer_for(self))
             if self.fenced:
                 writer.fence()
         return writer

@@ -128,6 +128,11 @@ class Mailbox(Generic[T]):
         return self._closed
 
     @property
+    def idle(self) -> bool:
+        """True if its reader waits, and nothing is there for it."""
+        return self._reader is not None and not self._items
+
+    @property
     def full(self) -> bool:
         """True if no message fits in now; room reserved for a woken writer is taken."""
         return len(self._items) + self._reserved >= self.capacity

@@ -4,10 +4,10 @@ It reads its mailbox one message at a time (what has arrived meanwhile is fed to
 so that tasks which finish together are committed together), and carries out the commands in order:
 commit what is to be saved, publish what that reports, wait for the run's owner, run tasks.
 
-Tasks go to node actors, started with their first task.  A task is handed out only while a slot is
-free, and a node actor reports with one message per task, so neither ever waits for the other's
-mailbox.  A run that a node starts (a subgraph) has a scheduler of its own, which lives in the
-node's task and ends with it.
+A task is handed out only while a slot is free, and reports with one message, so neither ever waits
+for the other.  A task that is alone in its step and reports while the scheduler waits for it feeds
+the machine itself, and goes on with the next one (`walk.py`).  A run that a node starts (a
+subgraph) has a scheduler of its own, which lives in the node's task and ends with it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,9 @@ import asyncio
 import contextlib
 import math
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextvars import Context
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from checkpoint import SerializationError
-from streaming import StreamWriter
 
 from .caching import ResultCache
 from .calls import Calls, about_calls
@@ -31,6 +29,7 @@ from .commands import (
     Finish,
     MachineCommand,
     MachineEvent,
+    Outcome,
     Restored,
     RunTasks,
     StopAsked,
@@ -43,7 +42,6 @@ from .layout import Layout
 from .mailbox import Mailbox
 from .outlet import let_out, taken
 from .patience import see_through, seen
-from .progress import ProgressWriter
 from .recorder import Recorder
 from .report import Facts
 from .setting import Setting
@@ -59,6 +57,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+News: TypeAlias = MachineEvent | list[MachineCommand]
+"""What comes: an event for the machine, or its answer to one that a task has fed it."""
+
 _REPLIES = 1 << 30
 """Bound of the mailbox: one reply per running task, and slots bound those."""
 
@@ -71,27 +72,26 @@ class Scheduler:
         "_asking",
         "_cancelling",
         "_children",
+        "_clocks",
         "_desk",
         "_lockstep",
-        "_loop",
         "_mailbox",
-        "_meter",
         "_over",
-        "_recorder",
         "_results",
-        "_supervisor",
-        "_timer",
-        "_waits",
+        "_straight",
         "caller",
         "calls",
         "facts",
         "grace",
         "layout",
+        "loop",
         "machine",
         "notes",
+        "recorder",
         "refused",
         "running",
         "setting",
+        "supervisor",
         "threads",
     )
 
@@ -118,17 +118,19 @@ class Scheduler:
         """Replies of fenced tasks, which came too late to count."""
         self.caller = caller
         """The task that started this run, if one did."""
-        self._loop = asyncio.get_running_loop()
-        self._lockstep = setting.owned and (caller is None or caller.scheduler.loop is self._loop)
+        self.loop = asyncio.get_running_loop()
+        """The one the run lives on."""
+        self._lockstep = setting.owned and (caller is None or caller.scheduler.loop is self.loop)
         """Not for a run that its task drives from a thread of its own: the task may have stopped
         the very loop that the reader is on."""
-        self._supervisor = supervisor
-        self._recorder = recorder
-        self._mailbox: Mailbox[MachineEvent] = Mailbox(_REPLIES, name="scheduler")
-        self._timer: StepTimer | None = None
-        if layout.step_timeout is not None:
-            self._timer = StepTimer(self._loop, layout.step_timeout, self._mailbox.put_nowait)
-        self._meter = meter
+        self.supervisor = supervisor
+        """Owns the tasks of the run."""
+        self.recorder = recorder
+        """Where checkpoints go; None for a stateless run."""
+        self._mailbox: Mailbox[News] = Mailbox(_REPLIES, name="scheduler")
+        limit, ring = layout.step_timeout, self._mailbox.put_nowait
+        timer = None if limit is None else StepTimer(self.loop, limit, ring)
+        self._clocks = [clock for clock in (meter, timer) if clock is not None]
         self.calls = Calls(self)
         """What its tasks have called."""
         self.threads = Threads()
@@ -136,8 +138,8 @@ class Scheduler:
         self._desk = Desk(self, setting.config.max_concurrency or math.inf)
         cache = self.cache if layout.caches else None
         self._results = None if cache is None else ResultCache(cache, self.machine)
-        self._waits = self._lockstep or self._results is not None
-        """Tasks are not run right away: for the reader, or to look results up first."""
+        self._straight = not self._lockstep and cache is None and recorder is None
+        """A task may be followed by the next one at once."""
         self._asking: asyncio.Task[Any] | None = None
         """A question to the cache, which a cancel cuts short."""
         self._children: set[Scheduler] = set()
@@ -170,8 +172,8 @@ class Scheduler:
             while finish is None:
                 finish = await self._carry_out(self._feed(await self._mailbox.get()))
         except SerializationError as error:  # of what was to be stored; a node's own is no such
-            if self._recorder is not None:
-                self._recorder.drop_refused(error)
+            if self.recorder is not None:
+                self.recorder.drop_refused(error)
             raise
         return finish
 
@@ -180,36 +182,60 @@ class Scheduler:
         self.grace = grace
         self._cancelling = True  # seen by a step that waits for its reader
         if self._asking is not None:
-            self._supervisor.cancel(self._asking)
+            self.supervisor.cancel(self._asking)
         if not self._mailbox.closed:
             self._mailbox.put_nowait(Cancelled())
 
     def fence(self) -> None:
         """The task that started this run was given up: let nothing of the run be stored or
         streamed any more, and ask it to stop.  From any thread."""
-        if self._recorder is not None:
-            self._recorder.fenced = True
+        if self.recorder is not None:
+            self.recorder.fenced = True
         for context in list(self.running.values()):
             context.fence()
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self.cancel_nowait, self.grace)
+        if not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self.cancel_nowait, self.grace)
 
-    # --- asked by node actors --------------------------------------------------------------
+    # --- asked by tasks --------------------------------------------------------------------
 
-    def reply(self, context: TaskContext, event: MachineEvent) -> None:
-        """Take a task's result, and hand its slot on; refused if the task is fenced."""
+    def reply(self, event: Outcome) -> Task | None:
+        """Take a task's result, and hand its slot on; refused if the task is fenced.
+
+        Gives the task to go on with, if that is all there is to do.
+        """
+        context = self.running[event.task]
         if context.fenced or self._mailbox.closed:
             self.refused += 1
-            return
-        del self.running[context.task]
+            return None
+        del self.running[event.task]
         context.end()
         if self.caller is not None:
             self.caller.progress()
+        if self._straight and self._mailbox.idle and self._is_quiet():
+            return self._next(self.machine.feed(event))
         self._mailbox.put_nowait(event)
         if self.calls.callers:
-            self.calls.ended(context.task)
+            self.calls.ended(event.task)
         if self._desk.queue:
             self._desk.hand_out(self)
+        return None
+
+    def _is_quiet(self) -> bool:
+        return not (self.running or self._desk.queue or self.calls.callers)
+
+    def _next(self, commands: list[MachineCommand]) -> Task | None:
+        """The only task of the next step, if all that there is to do is to run that."""
+        last = commands[-1] if commands else None
+        if len(commands) == 1 and isinstance(last, RunTasks) and len(last.tasks) == 1:
+            self._mark_step()
+            return last.tasks[0]
+        self._mailbox.put_nowait(commands)
+        return None
+
+    def break_off(self, error: Exception) -> None:
+        """End the run with an error of the engine's own."""
+        if not self._mailbox.closed:
+            self._mailbox.put_nowait([Finish(error)])
 
     def tell(self, event: TaskCalled | CallDropped) -> None:
         """Take news of a call; a dropped one holds no slot any more."""
@@ -230,16 +256,6 @@ class Scheduler:
         """Such a run is over."""
         self._children.discard(run)
 
-    def writer_for(self, context: TaskContext) -> StreamWriter:
-        """A writer of `custom` chunks for one task."""
-        log, ns, task = self.setting.log, self.facts.ns, context.task
-        step, name = task.step, task.node.name
-        inside = self.machine.trail.namespace(task.parent)[len(ns) :] if task.parent else ()
-        if context.watched:
-            progress = context.progress
-            return ProgressWriter(progress, log, ns=ns, step=step, node=name, inside=inside)
-        return StreamWriter(log, ns=ns, step=step, node=name, inside=inside)
-
     def may_inline(self) -> bool:
         """True if sync code may run on the loop's own thread: nothing else is to run on it, and
         the code has nothing to wait for that would."""
@@ -250,26 +266,6 @@ class Scheduler:
     def config(self) -> RunConfig:
         """The run's config."""
         return self.setting.config
-
-    @property
-    def context(self) -> Context:
-        """The context variables that nodes see."""
-        return self.setting.context
-
-    @property
-    def recorder(self) -> Recorder | None:
-        """Where checkpoints go; None for a stateless run."""
-        return self._recorder
-
-    @property
-    def supervisor(self) -> Supervisor:
-        """Owns the tasks of the run."""
-        return self._supervisor
-
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """The loop the run lives on."""
-        return self._loop
 
     @property
     def cache(self) -> Cache | None:
@@ -284,27 +280,29 @@ class Scheduler:
 
     # --- carrying out ------------------------------------------------------------------------
 
-    def _feed(self, event: MachineEvent) -> list[MachineCommand]:
-        commands = self.machine.feed(event)
-        if self._results is not None:
-            self._results.note(event)
+    def _feed(self, event: News) -> list[MachineCommand]:
+        commands = self._answer(event)
         while len(self._mailbox) and not (commands and isinstance(commands[-1], RunTasks)):
-            event = self._mailbox.get_nowait()
-            commands += self.machine.feed(event)
-            if self._results is not None:
-                self._results.note(event)
+            commands += self._answer(self._mailbox.get_nowait())
         return commands
 
+    def _answer(self, event: News) -> list[MachineCommand]:
+        if isinstance(event, list):  # a task has fed the machine
+            return event
+        if self._results is not None:
+            self._results.note(event)
+        return self.machine.feed(event)
+
     async def _carry_out(self, commands: list[MachineCommand]) -> Finish | None:
-        recorder, log = self._recorder, self.setting.log
+        recorder, log = self.recorder, self.setting.log
         last = commands[-1] if commands else None
-        if len(commands) == 1 and isinstance(last, RunTasks) and not self._waits:
+        if len(commands) == 1 and isinstance(last, RunTasks) and not self._waits():
             self._begin(last.tasks)  # nothing is stored or watched
             return None
         events, calls = taken(commands, recorder), about_calls(commands)
         if recorder is not None and recorder.pending:
             sync = bool(calls) or isinstance(last, RunTasks | Finish)
-            await let_out(events, log, recorder, self._supervisor, sync=sync)
+            await let_out(events, log, recorder, self.supervisor, sync=sync)
         else:
             for event in events:
                 log.publish(event)
@@ -322,6 +320,10 @@ class Scheduler:
         self._begin(tasks)
         return None
 
+    def _waits(self) -> bool:
+        """Tasks are not run right away: for the reader, or to look results up first."""
+        return self._lockstep or self._results is not None
+
     async def _caught_up(self, run: RunTasks) -> StopAsked | None:
         """Wait for the reader, who may have asked the run to stop before this step."""
         await self.setting.log.caught_up()
@@ -333,19 +335,20 @@ class Scheduler:
     async def _begin_calls(self, called: Sequence[Task]) -> None:
         cached = self._results is None and any(task.node.cache is not None for task in called)
         if cached and (cache := self.cache) is not None:
-            self._results, self._waits = ResultCache(cache, self.machine), True
+            self._results, self._straight = ResultCache(cache, self.machine), False
         if self._results is not None:
             called = self.calls.wanted(await self._unknown(called, self._results))
         self._begin(called)
 
     def _begin(self, tasks: Sequence[Task]) -> None:
-        if self._cancelling:
-            return
-        if self._timer is not None:
-            self._timer.begin(self.machine.step)
-        if self._meter is not None:
-            self._meter.begin(self.machine.step)
-        self._desk.add(tasks, self)
+        if not self._cancelling:
+            self._mark_step()
+            self._desk.add(tasks, self)
+
+    def _mark_step(self) -> None:
+        """A step's time begins, if it does not run already."""
+        for clock in self._clocks:
+            clock.begin(self.machine.step)
 
     async def _unknown(self, tasks: Sequence[Task], results: ResultCache) -> Sequence[Task]:
         """The tasks of these whose results are not in the cache; the others have finished."""
@@ -357,33 +360,31 @@ class Scheduler:
 
     async def _ask(self, question: Coroutine[Any, Any, T]) -> T | None:
         """Ask the cache; None if the run is cancelled meanwhile."""
-        self._asking = task = self._supervisor.spawn(question, name="cache", on_done=seen)
+        self._asking = task = self.supervisor.spawn(question, name="cache", on_done=seen)
         try:
-            await see_through(task, lambda: self._supervisor.cancel(task))
+            await see_through(task, lambda: self.supervisor.cancel(task))
         finally:
             self._asking = None
         return None if task.cancelled() and self._cancelling else task.result()
 
     async def _end(self) -> None:
         """Stop what still runs, fenced first, and store what was put off."""
-        if self._meter is not None:
-            self._meter.end()
+        for clock in self._clocks:
+            clock.end()
         self._mailbox.close()
         self._desk.clear()
         self.calls.refuse()
-        if self._timer is not None:
-            self._timer.stop()
         for context in list(self.running.values()):
             context.fence()
-        children = [run for run in self._children if run.loop is self._loop]
+        children = [run for run in self._children if run.loop is self.loop]
         for run in children:  # started by a task that did not wait for it
             run.cancel_nowait(self.grace)
-        await self._supervisor.stop(self.grace)
+        await self.supervisor.stop(self.grace)
         self.calls.close()
         for run in children:
             await run.over(self.grace)
-        if self._recorder is not None:
-            await self._recorder.flush()
+        if self.recorder is not None:
+            await self.recorder.flush()
 
     async def over(self, grace: float) -> None:
         """Wait up to `grace` seconds until the run is over."""

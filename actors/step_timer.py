@@ -28,11 +28,11 @@ class StepTimer:
     def begin(self, step: int) -> None:
         """Tasks of a step are handed out; its time runs from the first of them."""
         if step != self._step:
-            self.stop()
+            self.end()
             self._step = step
             self._handle = self._loop.call_later(self._seconds, self._ring, StepTimedOut(step))
 
-    def stop(self) -> None:
+    def end(self) -> None:
         """Ring no more for the step that was begun."""
         if self._handle is not None:
             self._handle.cancel()

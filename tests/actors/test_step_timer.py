@@ -72,7 +72,7 @@ async def test_it_does_not_ring_for_a_step_that_is_over() -> None:
     await heard.wait()
     assert rung == [StepTimedOut(2)]
     timer.begin(3)
-    timer.stop()
+    timer.end()
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert rung == [StepTimedOut(2)]

@@ -1,0 +1,129 @@
+"""Walks: asyncio tasks that run the tasks of a run, each in a context of its own.
+
+Tasks of one super-step run side by side, so each begins a walk.  A task that is alone in its step
+and reports while the scheduler has nothing else to do is mostly followed by another such task: the
+walk goes on with that at once, which spares the three turns of the loop that an asyncio task takes
+to begin, to wake the scheduler and to be reaped (10 of 25 µs a step).
+
+What user code sees is the same as if each task had an asyncio task of its own: the context
+variables that the run began with, a name, a cancel that comes once.  A walk takes a few tasks only,
+so that a graph which never waits does not keep the loop from the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Generator
+from contextvars import Context
+from typing import TYPE_CHECKING, Any
+
+from streaming import current_task
+
+from .adapters import loaded_langchain
+from .commands import Outcome, Task, TaskFailed
+from .context import TaskContext, current
+from .errors import NodeCancelledError
+from .outcome import outcome
+
+if TYPE_CHECKING:
+    from .scheduler import Scheduler
+
+_LENGTH = 16
+"""Tasks that a walk takes at most: the loop is held up by no more code at a time."""
+
+
+def begin(task: Task, scheduler: Scheduler) -> None:
+    """Run a task, and the few that may follow it."""
+    context = _context_of(task, scheduler)
+    walk = _Walk(task, scheduler)
+    scheduler.supervisor.spawn(
+        walk.take(), name=task.node.name, context=context, on_done=walk.ended
+    )
+
+
+class _Walk:
+    """One asyncio task."""
+
+    __slots__ = ("_scheduler", "_task")
+
+    def __init__(self, task: Task, scheduler: Scheduler) -> None:
+        self._task = task
+        """The one it is at."""
+        self._scheduler = scheduler
+
+    async def take(self) -> None:
+        """Run its tasks."""
+        task, scheduler = self._task, self._scheduler
+        if task.parent is not None and not scheduler.calls.begun(task):
+            return
+        following = scheduler.reply(await outcome(task, scheduler))
+        if following is not None:
+            await self._go_on(following)
+
+    async def _go_on(self, task: Task) -> None:
+        scheduler, own = self._scheduler, asyncio.current_task()
+        for _ in range(_LENGTH - 1):
+            if own is None or own.cancelling():  # user code cancelled it, and took no notice
+                break
+            self._task = task
+            own.set_name(task.node.name)
+            code, context = outcome(task, scheduler), _context_of(task, scheduler)
+            try:
+                waited = context.run(code.send, None)
+            except StopIteration as end:  # it had nothing to wait for
+                result: Outcome = end.value
+            else:
+                result = await _Rest(code, context, waited)
+            following = scheduler.reply(result)
+            if following is None:
+                return
+            task = following
+        begin(task, scheduler)
+
+    def ended(self, done: asyncio.Task[None]) -> None:
+        """Report for a task whose code cancelled the asyncio task it runs in."""
+        scheduler, task = self._scheduler, self._task
+        if not done.cancelled():
+            error = done.exception()
+            if isinstance(error, Exception):  # not of user code, which `outcome` answers for
+                scheduler.break_off(error)
+        elif task in scheduler.running and task.parent is None:
+            scheduler.reply(TaskFailed(task, NodeCancelledError(task.node.name)))
+
+
+class _Rest:
+    """The rest of code that has begun in a context and waits; every part of it runs there."""
+
+    __slots__ = ("_code", "_context", "_waited")
+
+    def __init__(self, code: Coroutine[Any, Any, Outcome], context: Context, waited: Any) -> None:
+        self._code = code
+        self._context = context
+        self._waited = waited
+
+    def __await__(self) -> Generator[Any, Any, Outcome]:
+        code, run, waited = self._code, self._context.run, self._waited
+        try:
+            while True:
+                try:
+                    value = yield waited
+                except GeneratorExit:
+                    code.close()
+                    raise
+                except BaseException as error:  # noqa: BLE001  # a cancel, mostly: for the code
+                    waited = run(code.throw, error)
+                else:
+                    waited = run(code.send, value)
+        except StopIteration as end:
+            return end.value
+
+
+def _context_of(task: Task, scheduler: Scheduler) -> Context:
+    """The run's context variables (for a call, those of the calling code) with the task in them."""
+    called = task.parent is not None
+    context = scheduler.calls.context_of(task) if called else scheduler.setting.context.copy()
+    scheduler.running[task] = own = TaskContext(scheduler, task)
+    context.run(current_task.set, own)
+    if called and (adapter := loaded_langchain()) is not None:  # the caller may be LangChain's
+        context.run(adapter.attach, current)
+    return context

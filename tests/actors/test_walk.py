@@ -1,0 +1,261 @@
+"""Walks: tasks that follow each other at once, and what their code sees of that: nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextvars import ContextVar
+from typing import Annotated, Any, TypedDict
+
+import pytest
+
+from actors import END, START, ActorSystem, NodeCancelledError, StateGraph, StepTimeoutError
+from actors.channels import LastValue
+from tests.actors.engine import DEADLINE, Gated, State, chain, fan, saying
+
+word: ContextVar[str] = ContextVar("word", default="none")
+
+
+@pytest.fixture(autouse=True)
+async def deadline() -> AsyncIterator[None]:
+    async with asyncio.timeout(DEADLINE):
+        yield
+
+
+async def turn() -> None:
+    await asyncio.sleep(0)
+
+
+async def nothing() -> None:
+    pass
+
+
+async def run(*nodes: Any, **options: Any) -> Any:
+    named = {f"n{at}": node for at, node in enumerate(nodes)}
+    return await chain(**named).compile().ainvoke({"log": []}, **options)
+
+
+def own_task() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    assert task is not None
+    return task
+
+
+# --- what code sees ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wait", [turn, nothing])
+async def test_each_node_begins_with_the_callers_context_and_keeps_what_it_sets(wait: Any) -> None:
+    async def node(state: Any) -> dict[str, Any]:
+        before = word.get()
+        word.set(f"set {len(state['log'])}")
+        await wait()
+        return {"log": [(before, word.get())]}
+
+    word.set("caller's")
+    result = await run(*[node] * 40)
+    assert result["log"] == [("caller's", f"set {at}") for at in range(40)]
+
+
+async def test_code_that_waits_goes_on_in_its_context_whatever_ends_the_wait() -> None:
+    async def node(state: Any) -> dict[str, Any]:
+        word.set("mine")
+        try:
+            async with asyncio.timeout(0):
+                await asyncio.get_running_loop().create_future()
+        except TimeoutError:
+            return {"log": [word.get()]}
+        return {"log": ["not ended"]}
+
+    assert (await run(node, node, node))["log"] == ["mine"] * 3
+
+
+async def test_tasks_that_a_node_makes_inherit_its_context() -> None:
+    async def inner() -> str:
+        return word.get()
+
+    async def node(state: Any) -> dict[str, Any]:
+        word.set(f"set {len(state['log'])}")
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(inner())
+        return {"log": [task.result()]}
+
+    assert (await run(node, node, node))["log"] == ["set 0", "set 1", "set 2"]
+
+
+async def test_the_asyncio_task_is_named_after_the_node_that_runs() -> None:
+    async def node(state: Any) -> dict[str, Any]:
+        return {"log": [own_task().get_name()]}
+
+    assert (await run(*[node] * 20))["log"] == [f"n{at}" for at in range(20)]
+
+
+async def test_a_graph_that_never_waits_leaves_turns_to_others() -> None:
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    other = asyncio.ensure_future(others())
+    await run(*[saying("x")] * 100)
+    other.cancel()
+    assert turns > 100 // 16
+
+
+async def test_an_error_of_a_node_that_follows_shows_the_users_frames_and_the_node() -> None:
+    async def bad(state: Any) -> None:
+        raise LookupError("bad")
+
+    with pytest.raises(LookupError, match="bad") as caught:
+        await run(saying("a"), bad)
+    assert any("'n1'" in note for note in caught.value.__notes__)
+    assert caught.traceback[-1].name == "bad"
+    assert not any(entry.name == "outcome" for entry in caught.traceback)
+
+
+async def test_a_step_that_fans_out_and_joins_again_is_followed_as_any_other() -> None:
+    builder = fan(a=saying("a"), b=saying("b"))
+    builder.add_node("c", saying("c")).add_edge(["a", "b"], "c")
+    builder.add_node("d", saying("d")).add_edge("c", "d").add_edge("d", END)
+    result = await builder.compile().ainvoke({"log": []}, {"max_concurrency": 1})
+    assert result["log"] == ["a", "b", "c", "d"]
+
+
+# --- cancelling ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("before", [0, 1, 20])
+async def test_a_node_that_cancels_its_own_task_fails(before: int) -> None:
+    async def suicidal(state: Any) -> None:
+        own_task().cancel()
+        await asyncio.sleep(0)
+
+    with pytest.raises(NodeCancelledError, match=f"'n{before}'"):
+        await run(*[saying("x")] * before, suicidal, saying("never"))
+
+
+async def test_a_cancel_that_a_node_swallows_does_not_reach_the_next_one() -> None:
+    async def stubborn(state: Any) -> dict[str, Any]:
+        own_task().cancel()
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            return {"log": [own_task().cancelling()]}
+        return {"log": ["not cancelled"]}
+
+    async def node(state: Any) -> dict[str, Any]:
+        await asyncio.sleep(0)
+        return {"log": [own_task().cancelling()]}
+
+    assert (await run(saying("a"), stubborn, node))["log"] == ["a", 1, 0]
+
+
+@pytest.mark.parametrize("before", [0, 3])
+async def test_a_cancelled_run_cancels_the_node_it_is_at_once_and_waits_for_its_cleanup(
+    before: int,
+) -> None:
+    gated = Gated()
+    nodes = {f"n{at}": saying("x") for at in range(before)}
+    async with ActorSystem() as system:
+        handle = await system.start(chain(**nodes, gated=gated).compile(), {"log": []})
+        await gated.started.wait()
+        await handle.cancel()
+    assert (handle.status, gated.cancelled, gated.cleaned) == ("cancelled", 1, 1)
+
+
+async def test_a_node_that_outlives_the_grace_is_left_and_named(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    started, gate = asyncio.Event(), asyncio.Event()
+
+    async def stuck(state: Any) -> dict[str, Any]:
+        started.set()
+        while not gate.is_set():
+            try:
+                await gate.wait()
+            except asyncio.CancelledError:
+                continue
+        return {"log": ["late"]}
+
+    async with ActorSystem() as system:
+        graph = chain(first=saying("a"), stuck=stuck, after=saying("never")).compile()
+        handle = await system.start(graph, {"log": []})
+        await started.wait()
+        await handle.cancel(grace=0)
+        assert handle.status == "cancelled"
+        assert "grace: stuck" in caplog.text
+        gate.set()
+
+
+async def test_a_run_that_is_cancelled_by_its_own_node_goes_no_further() -> None:
+    ran: list[str] = []
+
+    async def asks(state: Any) -> None:
+        handle.cancel_nowait()
+
+    async def after(state: Any) -> None:
+        ran.append("after")
+
+    async with ActorSystem() as system:
+        graph = chain(a=saying("a"), asks=asks, after=after).compile()
+        handle = await system.start(graph, {"log": []})
+        await handle.ended()
+    assert (handle.status, ran) == ("cancelled", [])
+
+
+async def test_a_step_that_follows_has_its_own_time() -> None:
+    graph = chain(a=saying("a"), b=saying("b"), gated=Gated()).compile()
+    graph.step_timeout = 0.01
+    with pytest.raises(StepTimeoutError):
+        await graph.ainvoke({"log": []})
+
+
+# --- errors of the engine's own ------------------------------------------------------------------
+
+
+class _Unsettled(LastValue[Any]):
+    """A channel whose writes cannot be settled."""
+
+    __slots__ = ()
+
+    @property
+    def settles(self) -> bool:
+        return True
+
+    def settle(self, value: Any) -> Any:
+        if value == "bad":
+            raise LookupError(value)
+        return value
+
+
+class Settling(TypedDict):
+    text: Annotated[Any, _Unsettled]
+
+
+@pytest.mark.parametrize("before", [0, 2])
+async def test_an_error_between_two_steps_ends_the_run(before: int) -> None:
+    def writes(text: str) -> Callable[[Any], Any]:
+        async def node(state: Any) -> dict[str, Any]:
+            return {"text": text}
+
+        return node
+
+    nodes = {f"n{at}": writes("good") for at in range(before)}
+    graph = chain(Settling, **nodes, bad=writes("bad"), after=writes("good")).compile()
+    with pytest.raises(LookupError, match="bad"):
+        await graph.ainvoke({"text": ""})
+
+
+async def test_a_loop_runs_to_its_end() -> None:
+    async def count(state: Any) -> dict[str, Any]:
+        return {"n": state["n"] + 1}
+
+    def path(state: Any) -> str:
+        return END if state["n"] == 100 else "count"
+
+    builder = StateGraph(State).add_node("count", count).add_edge(START, "count")
+    graph = builder.add_conditional_edges("count", path).compile()
+    assert (await graph.ainvoke({"n": 0}))["n"] == 100
