@@ -37,6 +37,7 @@ from tests.faults.asking import build_asking, input_of, plain
 from tests.faults.flows import TOPIC, flow_of
 from tests.faults.living import clients, live
 from tests.faults.paying import Shop, build_shop
+from tests.faults.recorded import recorded
 from tests.faults.work import INPUT, Effects, build, message
 
 MODES = ["values", "updates", "custom"]
@@ -283,6 +284,7 @@ ROLES = {
         disk,
         live,
         clients,
+        recorded,
     )
 }
 

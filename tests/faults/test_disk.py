@@ -7,9 +7,7 @@ here and preloaded makes them fail.
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import subprocess
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,6 @@ from checkpoint.story import values_of
 from tests.faults.forks import ForkServer
 from tests.faults.scale import WHOLE
 
-SOURCE = Path(__file__).with_name("shim") / "failing_disk.c"
 STEPS = 4
 SCENARIOS = ("steps", "events", "store")
 OPERATIONS = {"r": "read", "w": "write", "s": "sync", "t": "truncate"}
@@ -32,14 +29,9 @@ Record = Callable[[str, object], None]
 
 
 @pytest.fixture(scope="module")
-def failing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
+def failing(shims: Path) -> Iterator[ForkServer]:
     """Children on a disk that may fail."""
-    library = tmp_path_factory.mktemp("shim") / "failing_disk.so"
-    compiler = shutil.which(os.environ.get("CC", "cc"))
-    assert compiler, "a C compiler is needed to build the disk that fails"
-    command = [compiler, "-shared", "-fPIC", "-O1", "-o", library, SOURCE, "-ldl"]
-    subprocess.run(command, check=True)
-    with ForkServer(LD_PRELOAD=str(library)) as server:
+    with ForkServer(LD_PRELOAD=str(shims / "failing_disk.so")) as server:
         yield server
 
 
@@ -69,41 +61,49 @@ async def look(path: Path, scenario: str) -> int:
     return values["n"] if values else 0
 
 
-def check(path: Path, scenario: str, lines: list[Any]) -> tuple[int, int]:
-    """Nothing that was acknowledged is lost; how many calls there were, and how many refusals."""
+def check(path: Path, scenario: str, lines: list[Any]) -> int:
+    """Nothing that was acknowledged is lost; how many refusals there were."""
     done = max((line[1] for line in lines if line[0] == "done"), default=0)
-    refused = [line for line in lines if line[0] == "refused"]
     assert asyncio.run(look(path, scenario)) - done in {0, 1}
-    return lines[-1][1], len(refused)
+    return sum(line[0] == "refused" for line in lines)
+
+
+def sweep(
+    server: ForkServer, folder: Path, scenario: str, ops: str, **more: str
+) -> Iterator[tuple[Path, list[Any]]]:
+    """A database and what its child told, for each call that failed: on beyond the last one, until
+    a child ends without having come to the call that was to fail."""
+    for nth in itertools.count(1, EACH):
+        path = folder / f"{nth}-{ops}-{scenario}{len(more)}-disk.db"
+        room = {key: str(path.with_suffix(value)) for key, value in more.items() if value != "1"}
+        lines = run(server, path, scenario, ops, nth, **{**more, **room})
+        if lines[-1][1] < nth:
+            return
+        yield path, lines
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize("ops", OPERATIONS, ids=OPERATIONS.values())
 def test_whichever_call_fails_what_was_acknowledged_is_there(
-    scenario: str, ops: str, failing: ForkServer, tmp_path: Path, record_property: Record
+    scenario: str, ops: str, failing: ForkServer, quick_folder: Path, record_property: Record
 ) -> None:
-    path = tmp_path / "0-disk.db"
-    calls, refused = check(path, scenario, run(failing, path, scenario, ops, 0))
-    assert refused == 0
-    numbers = range(1, calls + 1, EACH)
-    for nth in numbers:
-        path = tmp_path / f"{nth}-disk.db"
-        refused += check(path, scenario, run(failing, path, scenario, ops, nth))[1]
-    print(f"{len(numbers)} of {calls} calls failed, {refused} refusals")
+    runs = refused = 0
+    for path, lines in sweep(failing, quick_folder, scenario, ops):
+        refused += check(path, scenario, lines)
+        runs += 1
+    print(f"each {EACH}. of {runs * EACH} calls failed, {refused} refusals")
     assert refused or ops == "t", "nothing was made to fail"
-    record_property(f"failing {OPERATIONS[ops]}s", len(numbers))
+    record_property(f"failing {OPERATIONS[ops]}s ({scenario})", runs)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_a_full_disk_refuses_and_goes_on_when_there_is_room(
-    scenario: str, failing: ForkServer, tmp_path: Path, record_property: Record
+    scenario: str, failing: ForkServer, quick_folder: Path, record_property: Record
 ) -> None:
-    path = tmp_path / "0-disk.db"
-    calls, _ = check(path, scenario, run(failing, path, scenario, "w", 0))
-    numbers = range(1, calls + 1, EACH * 2)
-    for nth in numbers:
-        path, room = tmp_path / f"{nth}-disk.db", tmp_path / f"{nth}.room"
-        lines = run(failing, path, scenario, "w", nth, DISK_FULL="1", DISK_ROOM=str(room))
+    runs = 0
+    full = {"DISK_FULL": "1", "DISK_ROOM": ".room"}
+    for path, lines in sweep(failing, quick_folder, scenario, "w", **full):
         check(path, scenario, lines)
         assert ["done", STEPS] in lines, "with room, it goes on"
-    record_property("full disks", len(numbers))
+        runs += 1
+    record_property(f"full disks ({scenario})", runs)

@@ -17,7 +17,7 @@ from checkpoint.story import Story
 from tests.faults.scale import some
 
 SECTOR = 512
-STEPS = 12
+STEPS = 8
 
 Torn = Callable[[bytes, int], bytes]
 TAILS: dict[str, Torn] = {
@@ -59,15 +59,17 @@ async def steps_in(path: Path) -> int:
 
 @pytest.mark.parametrize("tail", TAILS)
 def test_wherever_the_log_is_torn_what_was_synced_before_is_there(
-    tail: str, tmp_path: Path, record_property: Callable[[str, object], None]
+    tail: str, quick_folder: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    origin = tmp_path / "origin.db"
-    lengths = asyncio.run(written(tmp_path / "live.db", origin))
+    folder = quick_folder / tail
+    folder.mkdir()
+    origin = folder / "origin.db"
+    lengths = asyncio.run(written(folder / "live.db", origin))
     log = origin.with_name("origin.db-wal").read_bytes()
     assert len(log) == lengths[-1], "the log was never begun anew"
     places = some(range(0, len(log), SECTOR), 16)
     for at in places:
-        path = tmp_path / f"{at}.db"
+        path = folder / f"{at}.db"
         shutil.copy(origin, path)
         path.with_name(path.name + "-wal").write_bytes(TAILS[tail](log, at))
         steps = asyncio.run(steps_in(path))

@@ -5,37 +5,16 @@
  *   DISK_NTH   which one fails, from 1; 0: none, they are only counted
  *   DISK_FULL  set: from that one on all fail with ENOSPC, until the file DISK_ROOM exists
  */
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <errno.h>
-#include <fcntl.h>
+#include "disk.h"
+
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/types.h>
-#include <unistd.h>
 
 static atomic_long passed;
 
-static const char *setting(const char *name) {
-    const char *value = getenv(name);
-    return value ? value : "";
-}
-
-static int is_ours(int fd) {
-    char link[64], path[4096];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t length = readlink(link, path, sizeof path - 1);
-    if (length < 0) return 0;
-    path[length] = 0;
-    const char *part = setting("DISK_PATH");
-    return *part && strstr(path, part) != NULL;
-}
-
 /* 0, or the error that this call is to fail with. */
 static int fault(int fd, char op) {
-    if (!strchr(setting("DISK_OPS"), op) || !is_ours(fd)) return 0;
+    char path[PATH_SIZE];
+    if (!strchr(setting("DISK_OPS"), op) || !ours(fd, path)) return 0;
     long number = atomic_fetch_add(&passed, 1) + 1, nth = atol(setting("DISK_NTH"));
     if (!nth) return 0;
     if (getenv("DISK_FULL"))
@@ -46,9 +25,6 @@ static int fault(int fd, char op) {
 #define FAIL_IF(op)                       \
     int error = fault(fd, op);            \
     if (error) { errno = error; return -1; }
-#define REAL(type, name, ...)             \
-    static type (*real)(__VA_ARGS__);     \
-    if (!real) real = (type (*)(__VA_ARGS__))dlsym(RTLD_NEXT, name);
 
 ssize_t pread64(int fd, void *data, size_t size, off64_t at) {
     REAL(ssize_t, "pread64", int, void *, size_t, off64_t) FAIL_IF('r')
