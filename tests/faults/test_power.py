@@ -17,10 +17,13 @@ from tests.faults.recorded import PARTS
 from tests.faults.scale import WHOLE, some
 from tests.faults.witness import Reference
 
-SHARDS = 8
+SHARDS = 12
 """Tests that share the cuts; a sample takes one of them."""
 GO_ON = 40
 """Of how many images one is run on to its end."""
+
+
+pytestmark = pytest.mark.timeout(240)  # the first test waits for all states to be looked at
 
 
 @pytest.fixture(scope="module")
