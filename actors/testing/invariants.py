@@ -5,7 +5,8 @@ that breaks a promise.
   id and its channel versions only grow, and a channel that it does not say it changed is as it was.
 * Only the step in flight is written to: pending writes belong to the newest checkpoint.
 * A task that is said to have finished has its writes there.
-* A task whose writes are committed does not run again, nor does an effect that is noted as done.
+* A task whose writes are committed does not run again, nor does one that its error handler takes
+  care of, nor an effect that is noted as done.
 * Events of a run are numbered 1, 2, 3, … and none follows its end.
 """
 
@@ -15,7 +16,7 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
-from actors.commands import NULL_TASK, ONCE, RUNS_TASK
+from actors.commands import FAILURE, NULL_TASK, ONCE, RUNS_TASK
 from actors.kept import MARKS
 from actors.testing.errors import BrokenPromiseError
 from checkpoint import CheckpointRecord, Inline, Serializer, TaskWrites
@@ -60,7 +61,7 @@ class Ledger:
         self.ended: set[str] = set()
         """Runs whose last event is there."""
         self._finished: set[str] = set()
-        """Ids of tasks whose writes are there."""
+        """Ids of tasks whose writes are there, or that were handed over to an error handler."""
 
     def take(self, entries: Iterable[Entry]) -> None:
         """Take in what was committed.  Raises BrokenPromiseError."""
@@ -78,7 +79,7 @@ class Ledger:
             case Rewound(thread_id, points):
                 for ns, point in points.items():
                     self._rewind(thread_id, ns, point)
-                self._finished = {task.task_id for task in self._writes() if _is_final(task)}
+                self._finished = {task.task_id for task in self._writes() if _is_over(task)}
             case _:
                 pass
 
@@ -135,7 +136,7 @@ class Ledger:
         if before is not None and task.task_id not in (NULL_TASK, RUNS_TASK):
             self._check_again(where, before, task)
         tasks[task.task_id] = task
-        if _is_final(task):
+        if _is_over(task):
             self._finished.add(task.task_id)
 
     def begins(self, task_id: str, node: str) -> None:
@@ -208,6 +209,11 @@ def _check_step(
 def _is_final(task: TaskWrites) -> bool:
     """True for the writes of a task that has finished."""
     return not any(channel in MARKS or channel == ONCE for channel, _ in task.writes)
+
+
+def _is_over(task: TaskWrites) -> bool:
+    """True for what is kept of a task that is not to run again."""
+    return _is_final(task) or any(channel == FAILURE for channel, _ in task.writes)
 
 
 def _version(entry: object) -> int:

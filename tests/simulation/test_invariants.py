@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from actors.codec import SerializedEvents
+from actors.commands import FAILURE
 from actors.testing import BrokenPromiseError
 from actors.testing.invariants import Ledger
 from actors.testing.world import Process, World
-from checkpoint import Batch, EventRow, MsgpackSerializer
+from checkpoint import Batch, EventRow, MsgpackSerializer, TaskWrites
 from checkpoint.testing_disk import Appended, Entry, Rewound
 from tests.simulation.random_graphs import random_graph
 
@@ -126,6 +127,16 @@ def test_a_task_that_runs_again_is_found() -> None:
     book.begins("another", "node")
     book.add(Rewound("1", {"": None}))
     book.begins(done.task_id, "node")
+
+
+def test_a_task_that_runs_again_though_its_error_handler_has_it_is_found() -> None:
+    book = ledger()
+    last, done = BATCHES[-1].checkpoints[-1], next(e for e in BATCHES if e.writes).writes[0]
+    book.take(ENTRIES)
+    writes = ((FAILURE, done.writes[0][1]),)
+    book.add(Batch("1", 1, writes=(TaskWrites(last.ns, last.id, "failed", writes),)))
+    with pytest.raises(BrokenPromiseError, match="'node' had finished and runs again"):
+        book.begins("failed", "node")
 
 
 def test_an_event_after_the_end_is_found() -> None:
