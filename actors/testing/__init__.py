@@ -6,6 +6,7 @@
 from .effects import Effects
 from .errors import (
     BrokenPromiseError,
+    OutageError,
     ProcessKilled,
     SimulationError,
     StuckError,
@@ -22,6 +23,7 @@ __all__ = [
     "Effects",
     "Faults",
     "Finding",
+    "OutageError",
     "ProcessKilled",
     "ResumeProof",
     "SimulatedLoop",

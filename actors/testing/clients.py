@@ -13,21 +13,24 @@ from typing import Any
 
 from actors.compiled import CompiledGraph
 from actors.config import Config
-from actors.errors import EmptyInputError, RunCancelledError, RunEndedError
+from actors.errors import EmptyInputError, RunCancelledError, RunEndedError, StepTimeoutError
 from actors.run import Run
 from actors.testing.driving import Answer, Errand, is_over
-from actors.testing.errors import BrokenPromiseError
+from actors.testing.errors import BrokenPromiseError, OutageError
 from actors.testing.faults import Faults
 from actors.testing.readers import Reading
 from actors.testing.telling import Teller, same
 from actors.testing.world import Process
 from actors.values import StateSnapshot
+from checkpoint import ThreadBusyError
 
 Pick = Callable[[Any], Any]
 Deed = Callable[[CompiledGraph, Config], Awaitable[Any]]
 """An input that is no run: changes a thread by hand, with this config."""
 INPUT = "simulated_input"
 """Metadata that says to which input a checkpoint belongs."""
+MOST_FAILURES = 100
+"""A thread whose runs have failed so often never ends."""
 DURABILITIES = ("async", "async", "sync", "exit")
 
 
@@ -54,6 +57,7 @@ class Client:
     """The power failed: what was seen and not acknowledged may be lost."""
     cancels: int = 0
     rivals: int = 0
+    failures: int = 0
     readings: list[Reading] = field(default_factory=list[Reading])
     results: list[Any] = field(default_factory=list[Any])
     """The values after each input."""
@@ -119,10 +123,10 @@ class Client:
         self._send_readers(process, run)
         self._send_canceller(process, run)
         rival = await self._rival(process)
-        cancelled = await self._outcome(run)
+        again = await self._outcome(run)
         if rival is not None:
-            cancelled |= await self._outcome(rival)
-        if not cancelled:
+            again |= await self._outcome(rival)
+        if not again:
             self._acknowledge(await process.graph.aget_state(self.config))
         self.last_run = None
 
@@ -142,13 +146,20 @@ class Client:
         return await self._start(process, None, self.config)
 
     async def _outcome(self, run: Run) -> bool:
-        """True if the run was cancelled, or found nothing to do."""
+        """True if the run did not come to an end of its own, and the thread is to be run again."""
         try:
             await run.result()
-        except (RunCancelledError, EmptyInputError) as error:
-            self.teller.tell(f"{self.thread_id}: {run.run_id} ended with {type(error).__name__}")
-            return True
-        return False
+        except (RunCancelledError, EmptyInputError, ThreadBusyError) as error:
+            ended = error
+        except (OutageError, StepTimeoutError) as error:
+            self.failures += 1
+            if self.failures > MOST_FAILURES:
+                raise
+            ended = error
+        else:
+            return False
+        self.teller.tell(f"{self.thread_id}: {run.run_id} ended with {type(ended).__name__}")
+        return True
 
     def _send_readers(self, process: Process, run: Run) -> None:
         for reading in self.readings:

@@ -4,7 +4,8 @@ ActorsError
 ├── SimulationError (RuntimeError)      a simulation was asked for what it cannot do
 │   └── StuckError                      nothing in it can go on any more
 ├── BrokenPromiseError (AssertionError) the engine did what it promises not to do
-└── UnsafeResumeError (AssertionError)  a graph does not go on from a crash as if there were none
+├── UnsafeResumeError (AssertionError)  a graph does not go on from a crash as if there were none
+└── OutageError (RuntimeError)          raised by nodes, to see what becomes of a run that fails
 
 ProcessKilled (BaseException)           passes through sync code of a process that dies
 """
@@ -31,6 +32,11 @@ class BrokenPromiseError(ActorsError, AssertionError):
 class UnsafeResumeError(ActorsError, AssertionError):
     """A graph, resumed after a crash, did something twice or came to another end; the message names
     the nodes; put their effects into `runtime.once`."""
+
+
+class OutageError(ActorsError, RuntimeError):
+    """Something that a node needs is not there for now: a node of a simulation may raise this, the
+    run fails, and whoever works on the thread runs it again."""
 
 
 class ProcessKilled(BaseException):

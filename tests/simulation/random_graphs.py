@@ -13,7 +13,7 @@ from actors.testing.clients import Deed
 from checkpoint import MemoryCache, MemoryStore
 from tests.simulation.drafts import Draft, Menu
 from tests.simulation.random_calls import GRAPHS
-from tests.simulation.random_nodes import NODES
+from tests.simulation.random_nodes import NODES, STEP_TIMEOUT
 from tests.simulation.random_stages import STAGES
 
 MENU = Menu(NODES, GRAPHS, STAGES)
@@ -31,7 +31,13 @@ class Case:
 
 def random_graph(seed: int) -> CompiledGraph:
     """The graph of a seed."""
-    return random_draft(seed).compile(cache=MemoryCache(), store=MemoryStore())
+    return compiled(random_draft(seed))
+
+
+def compiled(draft: Draft) -> CompiledGraph:
+    graph = draft.compile(cache=MemoryCache(), store=MemoryStore())
+    graph.step_timeout = STEP_TIMEOUT
+    return graph
 
 
 def random_draft(seed: int) -> Draft:
@@ -53,8 +59,7 @@ def random_case(seed: int) -> Case:
         else:
             make = updated if kind == "update" else forked
             inputs.append(make(word, dice.choice(names)))
-    graph = draft.compile(cache=MemoryCache(), store=MemoryStore())
-    return Case(graph, inputs, dice.randint(1, 3))
+    return Case(compiled(draft), inputs, dice.randint(1, 3))
 
 
 def updated(word: str, node: str) -> Deed:

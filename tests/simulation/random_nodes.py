@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import Any
 
 from actors import (
@@ -17,7 +18,11 @@ from actors import (
     task,
 )
 from actors.errors import NodeTimeoutError
+from actors.testing import OutageError
 from tests.simulation.drafts import Draft, State, digest, seen_by
+
+STEP_TIMEOUT = 1_000
+"""Seconds that a super-step may take at most: no other node takes so long."""
 
 
 def attempt_of(runtime: Runtime) -> int:
@@ -76,6 +81,21 @@ def late(draft: Draft, name: str) -> None:
 
     retry = RetryPolicy(initial_interval=0.1, retry_on=NodeTimeoutError)
     draft.builder.add_node(name, hang_first, retry_policy=retry, timeout=0.5)
+
+
+def failing(draft: Draft, name: str) -> None:
+    """Fails its run, or lets it time out, as the simulation's dice say."""
+    pause, hangs = draft.pause(), draft.dice.random() < 0.3
+
+    async def fail(state: State) -> State:
+        await asyncio.sleep(pause)
+        if random.random() < 0.4:
+            if hangs:
+                await asyncio.sleep(100 * STEP_TIMEOUT)
+            raise OutageError(name)
+        return seen_by(name, state)
+
+    draft.builder.add_node(name, fail)
 
 
 def alive(draft: Draft, name: str) -> None:
@@ -223,7 +243,7 @@ def tasks(draft: Draft, name: str) -> None:
 
 NODES = (
     *(plain, waiting, updating, asking),
-    *(flaky, late, alive, handled, hanging),
+    *(flaky, late, failing, alive, handled, hanging),
     *(effect, effects_between, effect_in_thread),
     *(talking, talking_slowly, cached, filing, tasks),
 )

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 import operator
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,14 @@ import pytest
 
 from actors import START, CachePolicy, Command, CompiledGraph, StateGraph, interrupt
 from actors.errors import ConfigError
-from actors.testing import BrokenPromiseError, Faults, SimulationError, StuckError, simulate
+from actors.testing import (
+    BrokenPromiseError,
+    Faults,
+    OutageError,
+    SimulationError,
+    StuckError,
+    simulate,
+)
 from checkpoint import MemoryCache
 from tests.simulation.random_graphs import INPUTS, answer, random_graph, simulated
 
@@ -127,6 +135,25 @@ def test_what_the_undisturbed_graph_raises_is_raised() -> None:
 
     with pytest.raises(LookupError, match="no such thing"):
         simulate(one_node(broken), inputs=[{"log": []}])
+
+
+def test_a_run_that_fails_for_now_is_run_again() -> None:
+    async def unsure(state: State) -> State:
+        if random.random() < 0.5:
+            raise OutageError("not now")
+        return {"log": ["node"]}
+
+    found = simulate(one_node(unsure), inputs=[{"log": []}], threads=1)
+    assert found.values == (({"log": ["node"]},),)
+    assert any("OutageError" in line for line in found.log)
+
+
+def test_a_run_that_fails_for_ever_is_an_error() -> None:
+    async def never(state: State) -> State:
+        raise OutageError("not now")
+
+    with pytest.raises(OutageError, match="not now"):
+        simulate(one_node(never), inputs=[{"log": []}])
 
 
 def test_an_interrupt_that_nobody_answers_is_an_error() -> None:
