@@ -52,6 +52,7 @@ ActorsError
 │   ├── SimulationError (RuntimeError)  a simulation was asked for what it cannot do
 │   │   └── StuckError                  nothing in it can go on any more
 │   ├── UnsafeResumeError (AssertionError)  a graph is not safe to run again after a crash
+│   ├── OutageError (RuntimeError)      raised by nodes: a run that fails for now
 │   └── (ProcessKilled (BaseException): the end of a simulated process, no error)
 ├── DrawingError (ValueError)           the graph cannot be drawn so
 ├── DrawingUnavailableError (ImportError)  nothing is installed that draws so
