@@ -178,6 +178,9 @@ class Dispatcher:
         """Take up what an earlier process left: at the server's start, before requests come."""
         await self._recoverer.recover()
         await self._webhooks.resend()
+
+    def begin_sweeping(self) -> None:
+        """Forget, now and then, what is too old or too much of ended runs' events."""
         sweeping = self._retention.sweep_every(self._settings.sweep, asyncio.sleep)
         self._turns.supervisor.spawn(sweeping, name="retention")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from actors import RunUnknownError
 
 from .ended import PastRun
-from .errors import RequestError
+from .errors import ConflictError, RequestError
 from .live import LiveRun
 from .records import Run
 
@@ -26,7 +26,17 @@ async def find_run(services: Services, thread_id: str | None, run_id: str) -> Li
     if known is not None and thread_id in (None, known.run.thread_id):
         return known
     run = await services.runs.get(thread_id, run_id)
+    check_ours(services, run)
     return PastRun(run, await _past_log(services, run))
+
+
+def check_ours(services: Services, run: Run) -> None:
+    """Raise ConflictError for an open run that this process does not have: another server's."""
+    if services.settings.shared and not run.ended:
+        raise ConflictError(
+            f"Run {run.run_id} was taken by another server of this database; ask that one, or wait "
+            "until it has ended"
+        )
 
 
 async def runs_so_far(services: Services, thread_id: str) -> Sequence[Run]:

@@ -88,7 +88,7 @@ async def open_services(
     Raises DatabaseInUseError, GraphLoadError.
     """
     async with AsyncExitStack() as stack:
-        stack.enter_context(hold(settings.database))
+        standing = stack.enter_context(hold(settings.database, shared=settings.shared))
         saver = await stack.enter_async_context(SqliteSaver(settings.database))
         store = await stack.enter_async_context(_store(settings, file, index))
         tables = await stack.enter_async_context(server_tables(settings.database))
@@ -113,18 +113,20 @@ async def open_services(
         )
         stack.push_async_callback(dispatcher.drain)
         crons = Crons(tables, time.time, starter(assistants, dispatcher, time.time))
-        await crons.resume()
-        await dispatcher.recover()
-        sweepers = sweepers_of(settings, file, threads, store)
-        await stack.enter_async_context(upkept(system.supervisor, crons, *sweepers))
-        most = settings.max_readers
+        if standing.alone:
+            await crons.resume()
+            await dispatcher.recover()
+        if standing.keeps:
+            dispatcher.begin_sweeping()
+            sweepers = sweepers_of(settings, file, threads, store)
+            await stack.enter_async_context(upkept(system.supervisor, crons, *sweepers))
         yield Services(
             settings=settings,
             tables=tables,
             saver=saver,
             store=store,
             system=system,
-            streams=Streams(system.supervisor, heartbeat=settings.heartbeat, most=most),
+            streams=_streams(settings, system),
             graphs=served,
             assistants=assistants,
             threads=threads,
@@ -161,6 +163,11 @@ def _system(
         ring_bytes=settings.ring_bytes,
         on_step=on_step,
     )
+
+
+def _streams(settings: Settings, system: ActorSystem) -> Streams:
+    most = settings.max_readers
+    return Streams(system.supervisor, heartbeat=settings.heartbeat, most=most)
 
 
 def _store(settings: Settings, file: ConfigFile, index: IndexConfig | None) -> SqliteStore:

@@ -26,6 +26,10 @@ class Settings(BaseSettings):
     port: int = Field(default=2024, ge=0, le=65_535)
     database: Path = Path("understudy.db")
     """The file that holds all state."""
+    shared: bool = False
+    """True: other servers with this setting may have the same file, on this machine.  Each runs
+    what it took; crons and sweeping are one's; what a server that ended has left open goes on when
+    one starts alone."""
 
     api_keys: Annotated[tuple[str, ...], NoDecode] = Field(default=(), repr=False)
     """Keys of which a request must bring one in `x-api-key`; none: everybody may ask.  In the

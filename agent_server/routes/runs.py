@@ -17,6 +17,7 @@ from agent_server.answers import RUN_FIELDS, picked, run_json
 from agent_server.bodies import model_of, read_json, read_model
 from agent_server.endings import Endings
 from agent_server.errors import InvalidError, NotFoundError
+from agent_server.finding import check_ours
 from agent_server.ids import uuid_of
 from agent_server.live import LiveRun
 from agent_server.orders import RunBody, run_from
@@ -266,6 +267,7 @@ async def _stored(services: Services, thread_id: str, run_id: str) -> Run:
     if run is None:
         await services.threads.get(thread_id)
         raise NotFoundError("Run not found")
+    check_ours(services, run)
     return run
 
 
