@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import DatabaseUnwritableError
+from .lock_holder import lock_holder
 
 _fcntl: Any = importlib.import_module("fcntl") if os.name == "posix" else None
 
@@ -37,13 +38,14 @@ later eras behind them."""
 _PER_ERA = 1 << 41
 _NAME = SLOT - MARK - _ERA
 _GATE = 0
-_GATE_SECONDS = 30.0
+GATE_SECONDS = 30.0
 
 
 class LockFile:
     """The side file of one database in this process."""
 
-    def __init__(self, path: Path, mark: bytes) -> None:
+    def __init__(self, path: Path, mark: bytes, *, patience: float = GATE_SECONDS) -> None:
+        """`patience`: seconds to wait for others that write."""
         if _fcntl is None:
             raise DatabaseUnwritableError(
                 f"{str(path)!r} cannot be locked: this system has no POSIX file locks; "
@@ -51,6 +53,7 @@ class LockFile:
             )
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self._path = path
+        self._patience = patience
         self._mark = mark
         self._held: dict[int, int] = {}
         """Threads whose locks this process has, with the era of the lock."""
@@ -102,13 +105,14 @@ class LockFile:
         SQLite before 3.51.3 can lose a log that one connection resets while another writes; with
         one writing connection per process and this gate between processes that cannot be.
         """
-        deadline = time.monotonic() + _GATE_SECONDS
+        deadline = time.monotonic() + self._patience
         pause = 0.0002
         while not self._try(_place(_GATE)):
             if time.monotonic() > deadline:
                 raise DatabaseUnwritableError(
-                    f"the database of {str(self._path)!r} cannot be written: another process has "
-                    f"been writing for {_GATE_SECONDS:g} s; look whether it hangs"
+                    f"the database of {str(self._path)!r} cannot be written: "
+                    f"{lock_holder(self._fd, _place(_GATE))} has been writing for "
+                    f"{self._patience:g} s; let it go on, or end it, which undoes what it writes"
                 )
             time.sleep(pause)
             pause = min(pause * 2, 0.01)

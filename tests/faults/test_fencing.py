@@ -1,4 +1,5 @@
-"""Two processes on one file: one that is stopped, taken over from and continued writes no more."""
+"""Several processes on one file: one that is stopped, taken over from and continued writes no more;
+whoever reads waits for nobody."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -208,3 +209,97 @@ async def test_a_reader_that_is_stopped_in_the_middle_holds_up_nobody(path: Path
             reader.send_signal(signal.SIGCONT)
         told, _ = reader.communicate("go on\n")
         assert told == "1\n"  # it has seen one moment of the file all the time
+
+
+STUCK = """
+import asyncio, sys
+from checkpoint import SqliteSaver
+from checkpoint.story import Story
+from checkpoint.testing_faults import FaultPlan
+
+async def work():
+    plan = FaultPlan()
+    held = plan.hold("checkpoint applied", nth=2)
+    async with SqliteSaver(sys.argv[1], faults=plan) as saver:
+        story = await Story.begin(saver, "stuck")
+        await story.step({"a": 1})
+        step = asyncio.create_task(story.step({"a": 2}))
+        await asyncio.to_thread(held.wait)
+        print("inside", flush=True)
+        await step
+
+asyncio.run(work())
+"""
+
+
+async def test_a_writer_that_is_stopped_inside_a_transaction_stops_no_reader_and_dies_without_trace(
+    path: Path,
+) -> None:
+    """Other writers wait, for no longer than it lives."""
+    async with SqliteSaver(path) as saver:
+        story = await Story.begin(saver)
+        await story.step({"a": 1})
+        args, pipe = [sys.executable, "-c", STUCK, str(path)], subprocess.PIPE
+        with subprocess.Popen(args, cwd=ROOT, stdout=pipe, text=True) as stuck:  # noqa: ASYNC220
+            assert stuck.stdout is not None
+            assert stuck.stdout.readline() == "inside\n"
+            stuck.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, stuck.pid, os.WSTOPPED)  # noqa: ASYNC222 - at once
+            writing = asyncio.create_task(story.step({"a": 2}))
+            for _ in range(20):
+                assert await values_of(saver) == {"a": 1}
+                assert await values_of(saver, "stuck") == {"a": 1}
+            assert not writing.done()
+            stuck.kill()
+            await writing
+        assert await values_of(saver) == {"a": 2}
+        assert await values_of(saver, "stuck") == {"a": 1}
+
+
+BUSY = """
+import asyncio, sys
+from checkpoint import SqliteSaver
+from checkpoint.story import Story
+
+async def work(path, thread, count):
+    async with SqliteSaver(path) as saver:
+        story = await Story.begin(saver, thread)
+        print("begun", flush=True)
+        sys.stdin.readline()
+        for n in range(int(count)):
+            await story.step({"a": n})
+            if n % 10 == 0:
+                pages = await saver.history("shared", "", limit=20)
+                assert len(pages) > 0
+
+asyncio.run(work(*sys.argv[1:]))
+"""
+STEPS = 200
+
+
+async def test_processes_that_write_and_read_one_file_are_never_told_that_it_is_locked(
+    path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    async with SqliteSaver(path) as saver:
+        shared = await Story.begin(saver, "shared")
+        await shared.step({"a": 0})
+        pipe = subprocess.PIPE
+        others = [
+            subprocess.Popen(  # noqa: ASYNC220 - they end by themselves
+                [sys.executable, "-c", BUSY, str(path), f"thread {n}", str(STEPS)],
+                cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True,
+            )
+            for n in range(2)
+        ]  # fmt: skip
+        for each in others:
+            assert each.stdout is not None
+            assert each.stdout.readline() == "begun\n"
+        ends = [asyncio.create_task(asyncio.to_thread(each.communicate, "\n")) for each in others]
+        for n in range(STEPS):
+            await shared.step({"a": n})
+        for each, end in zip(others, ends, strict=True):
+            assert (await end)[1] == ""
+            assert each.returncode == 0
+        for thread in ("shared", "thread 0", "thread 1"):
+            assert await values_of(saver, thread) == {"a": STEPS - 1}
+    record_property("steps of three processes on one file, none told that it is locked", 3 * STEPS)
