@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .encoder import rows_of
@@ -20,6 +20,7 @@ from .record import (
     Whole,
 )
 from .serde import Serializer
+from .spans import overlapping, together
 
 
 class Decoder:
@@ -95,24 +96,35 @@ class Decoder:
         return found[0]
 
     def _span(self, loaded: Loaded, span: Span) -> list[Any]:
+        rows = overlapping(rows_of(loaded, span.key), span)
+        self._decode_together([row for row in rows if (row.key, row.start) not in self._decoded])
         items: list[Any] = []
-        for row in _overlapping(rows_of(loaded, span.key), span):
-            first, last = max(span.start - row.start, 0), span.stop - row.start
-            items += self._items(row)[first:last]
-        if len(items) != span.stop - span.start:
+        for row in rows:
+            items += self._decoded.get((row.key, row.start)) or self._items(row)
+        start, stop = (rows[0].start, rows[-1].start + rows[-1].count) if rows else (0, 0)
+        if start > span.start or stop < span.stop or len(items) != stop - start:
             raise CorruptDataError(
                 f"items {span.start} to {span.stop} of blob {span.key} of checkpoint "
                 f"{loaded.record.id!r} (thread {loaded.record.thread_id!r}) are not all there; "
                 "restore the database from a backup"
             )
-        return items
+        return items[span.start - start : span.stop - start]
 
     def _items(self, row: BlobRow) -> list[Any]:
-        found = self._decoded.get((row.key, row.start))
-        if found is None:
-            found = self._decoded[row.key, row.start] = self._serializer.unpack_items(row.data)
+        found = self._decoded[row.key, row.start] = self._serializer.unpack_items(row.data)
         return found
 
-
-def _overlapping(rows: Iterable[BlobRow], span: Span) -> list[BlobRow]:
-    return [row for row in rows if row.start < span.stop and span.start < row.start + row.count]
+    def _decode_together(self, rows: Sequence[BlobRow]) -> None:
+        """Decode rows in a few calls; those that cannot be read so are left for `_items`, whose
+        error tells which row it is."""
+        for group in together(rows):
+            try:
+                items = self._serializer.unpack_items(b"".join([row.data for row in group]))
+            except DeserializationError:
+                continue
+            if len(items) != sum(row.count for row in group):
+                continue
+            at = 0
+            for row in group:
+                self._decoded[row.key, row.start] = items[at : at + row.count]
+                at += row.count

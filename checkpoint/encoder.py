@@ -21,11 +21,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from .errors import CorruptDataError, SerializationError
+from .errors import CorruptDataError, DeserializationError, SerializationError
 from .record import BlobRow, Entry, Inline, Loaded, Span, Spanned, Whole
 from .sealing import Sealing, sealing_of
 from .serde import Serializer
-from .spans import Spans, cut, difference, find, join
+from .spans import Spans, cut, difference, find, join, overlapping, together
 
 INLINE = 100
 """Bytes up to which a value rides in its checkpoint: a row of its own would cost as much again."""
@@ -295,12 +295,19 @@ def _digest(sealing: Sealing, row: BlobRow) -> int:
 
 def _run_digests(sealing: Sealing, loaded: Loaded, span: Span) -> list[int]:
     digests: list[int] = []
-    for row in rows_of(loaded, span.key):
-        if row.start < span.stop and span.start < row.start + row.count:
-            items = sealing.plain.split_items(sealing.unseal(row.data))
-            first, last = max(span.start - row.start, 0), span.stop - row.start
-            digests += [hash(item) for item in items[first:last]]
-    return digests
+    rows = overlapping(rows_of(loaded, span.key), span)
+    for group in together(rows):
+        digests += [hash(item) for item in _split(sealing, group)]
+    first = max(span.start - rows[0].start, 0) if rows else 0
+    return digests[first : first + span.stop - span.start]
+
+
+def _split(sealing: Sealing, rows: Sequence[BlobRow]) -> list[bytes]:
+    parts = [sealing.unseal(row.data) for row in rows]
+    try:
+        return sealing.plain.split_items(b"".join(parts))
+    except DeserializationError:  # more at once than the serializer takes
+        return [item for part in parts for item in sealing.plain.split_items(part)]
 
 
 def rows_of(loaded: Loaded, key: int) -> tuple[BlobRow, ...]:

@@ -286,9 +286,11 @@ class ScopeRows:
 
     def _blob(self, key: int, stop: int) -> tuple[BlobRow, ...]:
         rows: list[BlobRow] = []
-        for start, count, crc, data in self._connection.execute(BLOB, (self.scope.id, key, stop)):
-            self._check(f"blob {key}:{start}", crc, data, self.scope.id, key, start, count)
-            rows.append(BlobRow(self._ns, key, start, count, data))
+        scope, ns = self.scope.id, self._ns
+        for start, count, crc, data in self._connection.execute(BLOB, (scope, key, stop)):
+            if not is_sound(data, crc, scope, key, start, count):
+                raise self.damaged(f"blob {key}:{start} does not match its checksum")
+            rows.append(BlobRow(ns, key, start, count, data))
         if not rows:
             raise self.damaged(f"blob {key} is missing")
         return tuple(rows)

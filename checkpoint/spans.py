@@ -7,12 +7,15 @@ what is new between them is stored.  Items are told apart by the hash of their b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from .record import Span
+from .record import BlobRow, Span
 
 Spans = tuple[Span, ...]
+
+TOGETHER = 1 << 18
+"""Bytes of rows that are read at once: a call for each row of a chat takes ten times as long."""
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -85,3 +88,26 @@ def find(part: Sequence[int], whole: Sequence[int]) -> int | None:
         if whole[at : at + len(part)] == part:
             return at
     return None
+
+
+def overlapping(rows: Iterable[BlobRow], span: Span) -> list[BlobRow]:
+    """The rows of a run that hold items of the span."""
+    start, stop = span.start, span.stop
+    return [row for row in rows if row.start < stop and start < row.start + row.count]
+
+
+def together(rows: Sequence[BlobRow]) -> Iterator[Sequence[BlobRow]]:
+    """The rows in groups that are read at once."""
+    if sum([len(row.data) for row in rows]) <= TOGETHER:
+        if rows:
+            yield rows
+        return
+    group: list[BlobRow] = []
+    size = 0
+    for row in rows:
+        if group and size + len(row.data) > TOGETHER:
+            yield group
+            group, size = [], 0
+        group.append(row)
+        size += len(row.data)
+    yield group

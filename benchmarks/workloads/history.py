@@ -6,10 +6,11 @@ import asyncio
 import operator
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from time import perf_counter
 from typing import Annotated, Any, TypedDict
 
-from benchmarks.contenders import OURS, Engine
+from benchmarks.contenders import Engine
 from benchmarks.graphs import loop, on_thread
 from benchmarks.workload import Stage, Target, Workload, microseconds
 
@@ -76,7 +77,7 @@ async def writer_beside_readers(engine: Engine, stage: Stage) -> float:
 
 
 async def shared_list(engine: Engine, stage: Stage) -> float:
-    """What a page of states that share a long list takes, over what one of them takes."""
+    """What a page of states that share a long list takes, over a page that has none."""
 
     async def step(state: Any) -> dict[str, Any]:
         return {"n": state["n"] + 1}
@@ -84,16 +85,16 @@ async def shared_list(engine: Engine, stage: Stage) -> float:
     async with engine.sqlite(stage.folder / "chat.db") as saver:
         graph = loop(engine, PAGE + 20, Chat, step).compile(checkpointer=saver)
         said = [{"role": "user", "content": f"{i:08d}".ljust(100, ".")} for i in range(MESSAGES)]
-        await graph.ainvoke({"n": 0, "messages": said}, on_thread("long", PAGE + 20))
+        for thread, messages in (("long", said), ("short", said[:1])):
+            await graph.ainvoke({"n": 0, "messages": messages}, on_thread(thread, PAGE + 20))
 
-        async def one() -> None:
-            await graph.aget_state(on_thread("long"))
+        async def page(thread: str, messages: int) -> None:
+            found = await read_page(graph, thread)
+            assert len(found[-1].values["messages"]) == messages
 
-        async def page() -> None:
-            assert len((await read_page(graph))[-1].values["messages"]) == MESSAGES
-
-        repeats = stage.size(11, 5)
-        return await microseconds(page, 1, repeats) / await microseconds(one, 1, repeats)
+        repeats = stage.size(21, 9)
+        long = await microseconds(partial(page, "long", MESSAGES), 1, repeats)
+        return long / await microseconds(partial(page, "short", 1), 1, repeats)
 
 
 WORKLOADS = [
@@ -115,11 +116,10 @@ WORKLOADS = [
     ),
     Workload(
         "history-shared",
-        "a page of 100 that share a list of 1,000 messages, over one state of them",
-        "× one",
+        "a page of 100 that share a list of 1,000 messages, over a page that shares one message",
+        "× short",
         shared_list,
-        target=Target(limit=5),
+        target=Target(limit=2),
         rounds=3,
-        engines=(OURS,),
     ),
 ]

@@ -231,6 +231,76 @@ def test_an_error_names_the_channel_and_changes_nothing() -> None:
     assert [(row.key, row.start) for row in encoded.rows] == [(0, 1)]
 
 
+class Counting(MsgpackSerializer):
+    """Counts the calls that read items."""
+
+    calls = 0
+
+    def unpack_items(self, data: bytes) -> list[Any]:
+        self.calls += 1
+        return super().unpack_items(data)
+
+    def split_items(self, data: bytes) -> list[bytes]:
+        self.calls += 1
+        return super().split_items(data)
+
+
+def chat(turns: int, encoder: ScopeEncoder | None = None) -> Disk:
+    """A list that was stored message by message."""
+    disk, encoder = Disk(), encoder or fresh()
+    for turn in range(1, turns + 1):
+        disk.store(encoder.encode({"c": [f"{LONG}{i}" for i in range(turn)]}, turn))
+    return disk
+
+
+def test_rows_of_a_list_are_read_together_and_read_once_for_all_checkpoints_of_a_page() -> None:
+    disk, serializer = chat(50), Counting()
+    decoder, loaded = Decoder(serializer), disk.load()
+    first = decoder.values(loaded)["c"]
+    page = [decoder.values(disk.load())["c"] for _ in range(100)]
+    assert serializer.calls == 1
+    assert all(a is b for other in page for a, b in zip(first, other, strict=True))
+    ScopeEncoder(serializer, "", loaded).encode({"c": first}, 51)
+    assert serializer.calls == 2
+
+
+@pytest.mark.parametrize("most", [1 << 30, 2 * len(LONG)])
+def test_rows_that_are_too_much_to_be_read_at_once_are_read_one_after_the_other(most: int) -> None:
+    """The bound of a value is no bound of a list."""
+    serializer = MsgpackSerializer(max_bytes=most)
+    disk = chat(20)
+    values = Decoder(serializer).values(disk.load())
+    assert values == {"c": [f"{LONG}{i}" for i in range(20)]}
+    encoded = ScopeEncoder(serializer, "", disk.load()).encode({"c": [*values["c"], LONG]}, 21)
+    assert [(row.key, row.start, row.count) for row in encoded.rows] == [(0, 20, 1)]
+
+
+def test_a_long_list_is_read_in_several_parts() -> None:
+    disk, serializer = Disk(), Counting()
+    big = ["x" * 100_000 + str(i) for i in range(9)]
+    encoder = fresh()
+    for turn in range(1, 10):
+        disk.store(encoder.encode({"c": big[:turn]}, turn))
+    assert Decoder(serializer).values(disk.load()) == {"c": big}
+    assert 1 < serializer.calls < 9
+
+
+@pytest.mark.parametrize("lost", [0, 4, 9])
+def test_a_row_that_is_missing_anywhere_in_a_run_is_noticed(lost: int) -> None:
+    disk = chat(10)
+    del disk.rows[lost]
+    with pytest.raises(CorruptDataError, match="not all there"):
+        disk.value()
+
+
+def test_a_row_that_holds_another_number_of_items_than_it_says_is_noticed() -> None:
+    disk = chat(10)
+    row = disk.rows[4]
+    disk.rows[4] = BlobRow(row.ns, row.key, row.start, row.count, row.data * 2)
+    with pytest.raises(CorruptDataError, match="not all there"):
+        disk.value()
+
+
 def test_missing_rows_are_noticed() -> None:
     disk = Disk()
     disk.store(fresh().encode({"c": [LONG] * 3, "w": LONG}, 1))
