@@ -142,7 +142,7 @@ class Scheduler:
         """A task may be followed by the next one at once."""
         self._asking: asyncio.Task[Any] | None = None
         """A question to the cache, which a cancel cuts short."""
-        self._children: set[Scheduler] = set()
+        self._children: dict[Scheduler, None] = {}
         self._over = asyncio.Event()
         self.grace = 1.0
         """Seconds that user code gets when the run is cancelled."""
@@ -250,11 +250,11 @@ class Scheduler:
 
     def adopt(self, run: Scheduler) -> None:
         """A run that one of its tasks has started."""
-        self._children.add(run)
+        self._children[run] = None
 
     def release(self, run: Scheduler) -> None:
         """Such a run is over."""
-        self._children.discard(run)
+        self._children.pop(run, None)
 
     def may_inline(self) -> bool:
         """True if sync code may run on the loop's own thread: nothing else is to run on it, and

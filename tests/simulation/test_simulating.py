@@ -20,6 +20,7 @@ from actors.testing import (
     BrokenPromiseError,
     Faults,
     OutageError,
+    Simulation,
     SimulationError,
     StuckError,
     simulate,
@@ -67,6 +68,17 @@ def test_the_same_seed_gives_the_same_log_and_bytes_in_any_process(hash_seed: st
     )
     here = [simulated(seed) for seed in range(4)]
     assert json.loads(done.stdout) == [[each.digest, each.log[-1]] for each in here]
+
+
+@pytest.mark.parametrize("seed", [519, 550])
+def test_graphs_that_are_called_at_once_end_in_the_same_order_wherever_they_lie_in_memory(
+    seed: int,
+) -> None:
+    kept: list[Any] = []
+    for number in range(5):
+        kept += [object() for _ in range(number)]
+        kept.append(simulated(seed))
+    assert len({found.digest for found in kept if isinstance(found, Simulation)}) == 1
 
 
 def test_seeds_differ() -> None:
