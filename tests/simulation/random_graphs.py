@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from actors import CompiledGraph
-from actors.testing import Simulation, simulate
+from actors.testing import Faults, Simulation, simulate
 from actors.testing.clients import Deed
 from checkpoint import MemoryCache, MemoryStore
 from tests.simulation.drafts import Draft, Menu
@@ -17,6 +17,7 @@ from tests.simulation.random_nodes import NODES, STEP_TIMEOUT
 from tests.simulation.random_stages import STAGES
 
 MENU = Menu(NODES, GRAPHS, STAGES)
+MANY_FAULTS = Faults(crashes=7, power_cuts=3, cancels=5, readers=3, rivals=3)
 INPUTS = ({"log": ["first"]}, {"log": ["second"]})
 
 
@@ -27,6 +28,7 @@ class Case:
     graph: CompiledGraph
     inputs: Sequence[Any]
     threads: int
+    faults: Faults
 
 
 def random_graph(seed: int) -> CompiledGraph:
@@ -59,7 +61,8 @@ def random_case(seed: int) -> Case:
         else:
             make = updated if kind == "update" else forked
             inputs.append(make(word, dice.choice(names)))
-    return Case(compiled(draft), inputs, dice.randint(1, 3))
+    faults = dice.choice((Faults(), MANY_FAULTS))
+    return Case(compiled(draft), inputs, dice.randint(1, 3), faults)
 
 
 def updated(word: str, node: str) -> Deed:
@@ -89,4 +92,11 @@ def answer(asked: Any) -> str:
 def simulated(seed: int) -> Simulation:
     """What comes of a seed."""
     case = random_case(seed)
-    return simulate(case.graph, seed, inputs=case.inputs, threads=case.threads, answer=answer)
+    return simulate(
+        case.graph,
+        seed,
+        inputs=case.inputs,
+        threads=case.threads,
+        faults=case.faults,
+        answer=answer,
+    )
