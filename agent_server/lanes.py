@@ -30,6 +30,7 @@ class Job:
         "state",
         "stop",
         "task",
+        "timer",
     )
 
     def __init__(self, live: LiveRun, *, row: bool, begun: bool) -> None:
@@ -49,6 +50,8 @@ class Job:
         given = (order.input, order.command, order.context, order.config, order.metadata)
         self.size = len(to_json(given))
         """Bytes of what it was given, as JSON."""
+        self.timer: asyncio.TimerHandle | None = None
+        """Until it is due."""
         self.began_at: float | None = None
         """When it had its turn."""
 

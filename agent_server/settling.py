@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from itertools import chain, repeat
 
-from checkpoint import CheckpointError, SqliteSaver, SqliteTables
+from checkpoint import CheckpointError, RowTooLargeError, SqliteSaver, SqliteTables
 
 from .answers import moment, run_json
 from .errors import UnshowableError
@@ -104,7 +104,7 @@ class Settler:
             try:
                 await self._write(job, ending)
                 break
-            except UnshowableError as error:  # in what it left on its thread
+            except (UnshowableError, RowTooLargeError) as error:  # in what it left on its thread
                 ending = self._ending(run, failed(error))
                 logger.warning(_UNSHOWABLE, run.run_id, error, extra=run_facts(run))
             except CheckpointError as error:

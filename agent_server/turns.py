@@ -63,7 +63,7 @@ class Turns:
         job.state = "waiting"
         delay = job.live.run.due_at - self._clock()
         if delay > 0:
-            asyncio.get_running_loop().call_later(delay, self._ripen, job)
+            job.timer = asyncio.get_running_loop().call_later(delay, self._ripen, job)
         else:
             self._ripen(job)
 
@@ -131,6 +131,8 @@ class Turns:
         await self._tables.write(lambda db: begin_run(db, run.run_id, now))
 
     def _retire(self, job: Job) -> None:
+        if job.timer is not None:
+            job.timer.cancel()  # it would hold the job until then
         job.state = "settling"
         self._spawn(job, self.end_unrun(job))
 

@@ -30,6 +30,7 @@ CheckpointError
     ├── SchemaUpgradeError             tables of an older version cannot become those of today
     ├── DatabaseUnwritableError        read-only folder, disk full, I/O error
     ├── DatabaseBusyError              others use it, and it is needed alone
+    ├── RowTooLargeError               a value is too large for a row
     └── CorruptDataError               a checksum does not match
 """
 
@@ -168,6 +169,10 @@ class DatabaseUnwritableError(DatabaseError):
 
 class DatabaseBusyError(DatabaseError):
     """Others use the database, and this needs it alone; try again when they are done."""
+
+
+class RowTooLargeError(DatabaseError):
+    """A value is larger than a row can be (1 GB); nothing was stored; keep it elsewhere."""
 
 
 class CorruptDataError(DatabaseError):

@@ -29,6 +29,7 @@ from .errors import (
     DatabaseError,
     DatabaseUnwritableError,
     NotADatabaseError,
+    RowTooLargeError,
 )
 from .packing import checksum
 from .upgrades import FileSchema, check_not_newer, climb
@@ -277,6 +278,11 @@ def typed_error(error: Exception, database: str) -> Exception:
         return DatabaseUnwritableError(
             f"{database!r} cannot be used: {reason} ({error}); nothing of this call was stored; "
             "mend that and try again"
+        )
+    if code == sqlite3.SQLITE_TOOBIG:
+        return RowTooLargeError(
+            f"{database!r} cannot take a value of this size: {error} (SQLite's bound is 1 GB); "
+            "nothing of this call was stored; keep large values elsewhere, and where they are here"
         )
     if code == sqlite3.SQLITE_NOTADB:
         return NotADatabaseError(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -119,6 +121,11 @@ async def test_a_delayed_run_that_is_cancelled_leaves_its_thread_idle(at: Stage)
     await at.dispatcher.cancel(thread, [live.run.run_id], "interrupt", wait=True)
     left = await at.threads.get(thread)
     assert (left.status, left.values, left.error) == ("idle", None, None)
+    held = weakref.ref(live)
+    del live
+    await at.tables.write(lambda _: None)  # the writer remembers what it wrote last
+    gc.collect()
+    assert held() is None, "nothing waits for the moment at which it was due"
 
 
 @pytest.mark.parametrize("action", ["interrupt", "rollback"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -154,3 +155,23 @@ async def test_a_state_that_cannot_be_shown_is_the_runs_error_though_its_answer_
         assert said(live)["__error__"] == live.run.error
         alone = await at.end("broken", {})
         assert (alone.run.status, said(alone)) == ("success", {"seen": "fine"})
+
+
+async def test_an_end_that_no_row_can_hold_is_a_failure_and_its_thread_goes_on(
+    tmp_path: Path,
+) -> None:
+    """SQLite takes a gigabyte, and here less."""
+
+    async def never(seconds: float) -> None:
+        raise AssertionError("to try again does not help")
+
+    async with stage(tmp_path / "server.db", SERVED, sleep=never) as at:
+        thread = await at.thread()
+        kind = sqlite3.SQLITE_LIMIT_LENGTH
+        most = await at.tables.write(lambda db: db.setlimit(kind, 500_000))
+        live = await at.end("agent", {"topic": "x" * 300_000}, thread)
+        row = await at.runs.get(thread, live.run.run_id)
+        assert (live.run.status, row.status) == ("error", "error")
+        assert said(live)["__error__"]["error"] == "RowTooLargeError"
+        await at.tables.write(lambda db: db.setlimit(kind, most))
+        assert (await at.end("agent", {"topic": "y"}, thread)).run.status == "success"
