@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
@@ -23,6 +24,7 @@ from agent_server.finding import find_run
 from agent_server.live import LiveRun
 from agent_server.readers import Look, RunReader
 from agent_server.records import Run
+from agent_server.recovering import AT_ONCE
 from agent_server.run_rows import add_run
 from agent_server.subscriptions import Filter
 from agent_server.thread_notices import ThreadNotices
@@ -91,6 +93,35 @@ async def test_a_run_that_ran_has_another_attempt(path: Path) -> None:
     async with stage(path, SERVED) as at:
         (ended,) = await finished(at, thread)
         assert (ended.status, ended.attempt) == ("success", 2)
+
+
+async def test_many_runs_that_were_left_are_started_a_few_at_a_time(path: Path) -> None:
+    """So that requests have their turns in between."""
+    doors, count = Doors(1), 5 * AT_ONCE
+    async with stage(path, {"agent": doors.graph}) as at:
+        for _ in range(count):
+            await store(at, at.order("agent", {"log": ["a"]}, await at.thread()))
+    async with stage(path, {"agent": doors.graph}, drain=0) as at:
+        started = [at.dispatcher.stats().running]
+        while started[-1] < count:
+            await asyncio.sleep(0)
+            started.append(at.dispatcher.stats().running)
+        assert max(after - before for before, after in pairwise(started)) <= AT_ONCE
+
+
+async def test_the_last_of_many_runs_that_were_left_can_be_cancelled_before_its_start(
+    path: Path,
+) -> None:
+    doors, count = Doors(1), 20 * AT_ONCE
+    async with stage(path, {"agent": doors.graph}) as at:
+        runs = [at.order("agent", {"log": ["a"]}, await at.thread()) for _ in range(count)]
+        for run in runs:
+            await store(at, run)
+    async with stage(path, {"agent": doors.graph}, drain=0) as at:
+        last = runs[-1]
+        await at.dispatcher.cancel(last.thread_id, [last.run_id], "interrupt", wait=True)
+        (ended,) = await at.runs.list(last.thread_id)
+        assert (ended.status, ended.attempt) == ("interrupted", 0)
 
 
 @pytest.fixture
