@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import operator
+import threading
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, TypedDict
 
@@ -420,6 +421,48 @@ async def test_a_child_in_a_worker_thread_is_fenced_and_cancelled_with_the_run()
         await set_in_thread(blocked.ended)
     assert after == []
     assert (await graph.aget_state(on("t"))).next == ("n",)
+
+
+async def test_a_child_in_a_worker_thread_that_was_given_up_stores_nothing_more() -> None:
+    blocked, over = Blocked(), threading.Event()
+
+    def added(log: list[Any], more: list[Any]) -> list[Any]:
+        if more == ["x"]:
+            blocked(None)  # the step is over, and not stored yet
+        return [*log, *more]
+
+    state = {"log": Annotated[list[Any], added]}
+    sub = chain(TypedDict("Inner", state), x=says("x"), y=says("y")).compile()
+    cleaning, cleaned = asyncio.Event(), asyncio.Event()
+
+    def node(state: Any) -> None:
+        try:
+            sub.invoke({"log": []})
+        finally:
+            over.set()
+
+    async def sibling(state: Any) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cleaning.set()
+            await cleaned.wait()
+
+    saver = MemorySaver()
+    graph = fan(n=node, s=sibling).compile(checkpointer=saver)
+    async with ActorSystem() as system:
+        run = await system.start(graph, {"log": []}, on("t"))
+        await set_in_thread(blocked.started)
+        cancelling = asyncio.create_task(run.cancel(grace=DEADLINE))
+        await cleaning.wait()  # the thread is still the run's
+        (task,) = [task for task in (await graph.aget_state(on("t"))).tasks if task.name == "n"]
+        stored = await saver.history("t", f"n:{task.id}")
+        blocked.gate.set()
+        await set_in_thread(over)
+        left = await saver.history("t", f"n:{task.id}")
+        cleaned.set()
+        await cancelling
+    assert left == stored != []
 
 
 async def test_a_sync_node_reads_a_nested_sync_stream() -> None:

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from actors import ActorSystem
 from checkpoint import Batch, MemorySaver, instant, is_instant
 from tests.actors.engine import chain, says
+from tests.actors.kernel import let_all_run
 
 CONFIG = {"configurable": {"thread_id": "1"}}
 
@@ -41,6 +43,33 @@ async def test_only_a_commit_that_may_wait_gets_a_task_of_its_own(
 
     assert saver.tasks - {"run"} == {task} - {"run"}
     assert len(await saver.history("1")) == 4
+
+
+class Held(MemorySaver):
+    """Commits events when it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.let_go = asyncio.Event(), asyncio.Event()
+
+    async def commit(self, batch: Batch) -> None:
+        if batch.events:
+            self.asked.set()
+            await self.let_go.wait()
+        await super().commit(batch)
+
+
+async def test_nobody_sees_a_step_before_its_rows_are_committed_with_it() -> None:
+    saver = Held()
+    graph = chain(a=says("a")).compile(checkpointer=saver)
+    async with ActorSystem(event_log=saver.events) as system:
+        run = await system.start(graph, {"log": []}, CONFIG)
+        await saver.asked.wait()
+        await let_all_run()
+        held = run.log.last, run.log.visible, await saver.events.last(run.run_id)
+        saver.let_go.set()
+        await run.result()
+    assert held[0] > held[1] == held[2]
 
 
 def slowly(commit: Any) -> Any:

@@ -6,7 +6,7 @@ import asyncio
 import operator
 import shutil
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,12 +81,13 @@ async def stage(
     sleep: Any = asyncio.sleep,
     clock: Any = time.time,
     find_tracer: Any = tracer_of_process,
+    faults: Callable[[str], None] | None = None,
     **settings: Any,
 ) -> AsyncIterator[Stage]:
     """The parts, open; on leaving they are drained as at a shutdown."""
     chosen = Settings(database=path, **settings)
     async with AsyncExitStack() as stack:
-        saver = await stack.enter_async_context(SqliteSaver(path))
+        saver = await stack.enter_async_context(SqliteSaver(path, faults=faults))
         store = await stack.enter_async_context(SqliteStore(path))
         tables = await stack.enter_async_context(server_tables(path))
         served = Graphs(saver, store)

@@ -90,11 +90,18 @@ async def test_a_strategy_whose_run_cannot_be_stored_stops_nobody(tmp_path: Path
 
 
 async def test_what_is_told_of_an_end_is_written_and_synced_before(tmp_path: Path) -> None:
-    async with stage(tmp_path / "server.db", SERVED) as at:
+    points: list[str] = []
+    async with stage(tmp_path / "server.db", SERVED, faults=points.append) as at:
         thread = await at.thread()
         live = await at.end("agent", {"topic": "x"}, thread)
+        assert "synced" in points[_last(points, "tables committed") :]
         row, shown = await at.runs.get(thread, live.run.run_id), await at.threads.get(thread)
         assert (row.status, shown.status, shown.values) == ("success", "idle", said(live))
+
+
+def _last(points: list[str], point: str) -> int:
+    """Where a point was passed last."""
+    return len(points) - 1 - points[::-1].index(point)
 
 
 # --- values that cannot be shown ----------------------------------------------------------------

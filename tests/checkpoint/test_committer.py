@@ -130,6 +130,22 @@ async def test_a_group_that_the_disk_refuses_fails_as_one_and_the_next_one_works
     assert setup.items() == ["a"]
 
 
+async def test_what_only_the_commit_refuses_is_told_and_undone(setup: Setup) -> None:
+    def strict(connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA foreign_keys=ON")
+        refers = "REFERENCES item (name) DEFERRABLE INITIALLY DEFERRED"
+        connection.execute(f"CREATE TABLE part (item {refers})")
+
+    def orphan(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO part VALUES ('nobody')")
+
+    await setup.committer.submit_alone(strict, "unit")
+    with pytest.raises(DatabaseError, match="FOREIGN KEY"):
+        await setup.committer.submit(orphan, "unit")
+    assert await setup.committer.submit(add("a"), "unit") == 1
+    assert setup.items() == ["a"]
+
+
 def test_a_plain_thread_waits_for_its_unit_and_gets_its_result_or_error(setup: Setup) -> None:
     def add(connection: sqlite3.Connection) -> str:
         connection.execute("INSERT INTO item VALUES ('a')")

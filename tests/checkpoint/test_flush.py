@@ -61,3 +61,22 @@ async def test_a_failed_flush_is_reported_and_final() -> None:
         with pytest.raises(DatabaseUnwritableError, match="disk reports an error"):
             await flusher.synced()
     flusher.close()
+
+
+async def test_what_is_committed_while_a_flush_runs_waits_for_the_next_one(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.touch()
+    passed: list[str] = []
+
+    def commit_meanwhile(point: str) -> None:
+        passed.append(point)
+        if passed == ["syncing"]:
+            flusher.committed += 1
+
+    flusher = Flusher(log, commit_meanwhile)
+    flusher.committed += 1
+    await flusher.synced()
+    assert passed == ["syncing", "synced"]
+    await flusher.synced()
+    assert passed == ["syncing", "synced"] * 2
+    flusher.close()

@@ -17,7 +17,7 @@ from checkpoint.story import Story, values_of
 
 @pytest.fixture
 async def path(tmp_path: Path) -> Path:
-    """Two threads, one with two namespaces; the other with events."""
+    """Two threads, one with two namespaces; the other with events and pending writes."""
     path = tmp_path / "db"
     async with SqliteSaver(path) as saver:
         for thread, ns in (("one", ""), ("one", "sub:1"), ("two", "")):
@@ -28,6 +28,7 @@ async def path(tmp_path: Path) -> Path:
         story = await Story.begin(saver, "two")
         events = tuple(EventRow("run", number, b"%d" % number) for number in (1, 2, 3))
         await saver.commit(Batch("two", story.claim.epoch, events=events))
+        await story.write("task", [("n", 3)])
         story.end()
     return path
 
@@ -40,6 +41,10 @@ def change(path: Path, *statements: str) -> None:
 
 async def newest(saver: SqliteSaver) -> Any:
     return await saver.load("one")
+
+
+async def pending(saver: SqliteSaver) -> Any:
+    return await saver.load("two")
 
 
 async def history(saver: SqliteSaver) -> Any:
@@ -76,6 +81,8 @@ HEAD = "(SELECT seq FROM checkpoint WHERE scope=1 ORDER BY id DESC LIMIT 1)"
         (f"DELETE FROM checkpoint WHERE seq={HEAD}", history),
         (f"DELETE FROM checkpoint WHERE seq={HEAD}", threads),
         ("DELETE FROM checkpoint WHERE scope=1 AND parent IS NULL", history),
+        ("DELETE FROM checkpoint WHERE scope=1", history),
+        ("DELETE FROM pending", pending),
         (f"UPDATE checkpoint SET scope=2 WHERE seq={HEAD}", newest),
         ("UPDATE checkpoint SET depth=0 WHERE depth=2", newest),
         (f"UPDATE checkpoint SET parent=parent-1 WHERE seq={HEAD}", newest),

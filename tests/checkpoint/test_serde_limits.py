@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 import threading
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -213,6 +214,18 @@ def test_to_a_tool_crafted_bytes_are_an_error_or_opaque(data: bytes) -> None:
         return
     assert type(value) is Opaque
     assert tool.loads(tool.dumps(value)) == value
+
+
+def test_lists_that_claim_more_items_than_there_are_take_no_room() -> None:
+    serde, claim = MsgpackSerializer(), b"\xdd" + (2_000).to_bytes(4, "big")
+    tracemalloc.start()
+    try:
+        with pytest.raises(DeserializationError, match="cannot be read"):
+            serde.loads(claim * 400)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 1 << 20  # room for all that is claimed would be 6 MiB
 
 
 def test_tuples_without_end_give_a_typed_error() -> None:

@@ -120,6 +120,21 @@ class TestCaughtUp:
         log.close()
         assert await reading == list(range(100))
 
+    async def test_nobody_waits_for_readers_that_are_not_the_owner(self) -> None:
+        log = RunLog("run", keep=False)
+        owner, joiner = log.own("custom"), log.subscribe("custom")
+        publish(log, 1)
+        assert await take(owner, 1) == [1]
+        asks = asyncio.create_task(anext(owner))
+        step = caught_up(log)
+        await turns()
+        held_up, _ = not step.done(), joiner.close()
+        await step
+        assert not held_up
+        log.close()
+        await asyncio.wait({asks})
+        assert isinstance(asks.exception(), StopAsyncIteration)
+
     async def test_there_is_one_owner_at_a_time(self) -> None:
         log = RunLog("run")
         owner = log.own("custom")

@@ -143,6 +143,13 @@ class TestFallingBehind:
         assert await reader.batch() == Gap(id=23, lost=2)
         assert ids(await reader.batch()) == [3, 4, 5]
 
+    async def test_the_loss_of_a_single_event_is_told_too(self) -> None:
+        log = RunLog("run", max_events=3)
+        reader = log.read()
+        publish(log, 1, 2, 3, 4)
+        assert await reader.batch() == Gap(id=15, lost=1)
+        assert ids(await reader.batch()) == [2, 3, 4]
+
     async def test_with_one_it_reads_on_from_there(self) -> None:
         log = await stored(10)
         reader = log.read()
