@@ -26,7 +26,7 @@ RESULTS := benchmarks/results$(if $(QUICK),/quick)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test simulate faults faults-long acceptance lint types shapes bench bench-server docs clean
+.PHONY: help demo test simulate faults faults-long planted acceptance lint types shapes bench bench-server docs clean
 
 help: ## these words
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 8
@@ -42,6 +42,9 @@ faults: $(VENV)/.test ## kills, failing disks, damaged files: KILLS=300 at rando
 
 faults-long: ## the same with 10,000 kills at random, 10,000,000 inputs, 10,000 lives of threads and 200,000 seeds
 	$(MAKE) faults KILLS=10000 INPUTS=10000000 HISTORIES=10000 SEEDS=200000
+
+planted: $(VENV)/.test ## bugs put in by hand, each of which a test must catch; ARGS=word for some of them
+	$(BIN)/python -m tests.planted $(ARGS)
 
 simulate: $(VENV)/.test ## random graphs with crashes, one per seed (SEEDS=1000), and HISTORIES=200 of threads
 	$(BIN)/python -m tests.simulation $(SEEDS) $(FIRST)

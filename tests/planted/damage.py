@@ -1,0 +1,147 @@
+"""Bugs against the handling of hostile bytes and of damage."""
+
+from __future__ import annotations
+
+from tests.planted.bug import Bug
+
+SAFE = (
+    Bug(
+        "an unknown class is imported",
+        "P5",
+        "checkpoint/reader.py",
+        """
+        if self._opaque:
+            return Opaque(name, payload)
+""",
+        """
+        if self._opaque:
+            return Opaque(name, payload)
+        __import__(name.rpartition(".")[0] or name)
+""",
+        "tests/checkpoint/test_serde_limits.py::test_reading_imports_opens_and_runs_nothing",
+    ),
+    Bug(
+        "typed values may nest without end",
+        "P5",
+        "checkpoint/reader.py",
+        "        if depth > self._max_depth:\n",
+        "        if depth > 1_000 * self._max_depth:\n",
+        "tests/checkpoint/test_serde_limits.py"
+        "::test_typed_values_may_nest_to_the_limit_and_no_further",
+    ),
+    Bug(
+        "a value that is too long is read",
+        "P5",
+        "checkpoint/serde.py",
+        "        if len(data) > self._max_bytes:\n",
+        "        if len(data) > self._max_bytes << 20:\n",
+        "tests/checkpoint/test_serde_limits.py"
+        "::test_a_value_that_is_too_long_is_refused_on_both_sides",
+    ),
+    Bug(
+        "lengths are believed",
+        "P5",
+        "checkpoint/lengths.py",
+        "    if size <= SHORT:\n",
+        "    if size:\n",
+        "tests/checkpoint/test_serde_limits.py"
+        "::test_lists_that_claim_more_items_than_there_are_take_no_room",
+    ),
+)
+"""P5: bytes do nothing."""
+
+HONEST = (
+    Bug(
+        "the checksum of blobs is skipped",
+        "P7",
+        "checkpoint/reads.py",
+        """
+            self._check(f"blob {key}:{start}", crc, data, self.scope.id, key, start, count)
+""",
+        "\n",
+        "tests/checkpoint/test_reads.py::test_a_damaged_row_is_noticed_when_it_is_read",
+    ),
+    Bug(
+        "the checksum of pending writes is skipped",
+        "P7",
+        "checkpoint/reads.py",
+        """
+            self._check(f"the pending writes of task {task!r}", crc, data, found.seq, task)
+""",
+        "\n",
+        "tests/checkpoint/test_reads.py::test_a_damaged_row_is_noticed_when_it_is_read",
+    ),
+    Bug(
+        "checksums do not cover the place of a row",
+        "P7",
+        "checkpoint/packing.py",
+        'begin = zlib.crc32(repr(place).encode("utf-8", "surrogatepass")) if place else 0',
+        "begin = 0",
+        "tests/checkpoint/test_places.py::test_damage_to_a_row_or_the_loss_of_one_is_noticed",
+    ),
+    Bug(
+        "a newest checkpoint that is lost is not missed",
+        "P7",
+        "checkpoint/reads.py",
+        "            if scope.count and self.checkpoint_id is None:\n",
+        "            if not scope.count and self.checkpoint_id is None:\n",
+        "tests/checkpoint/test_places.py::test_damage_to_a_row_or_the_loss_of_one_is_noticed",
+    ),
+    Bug(
+        "pending writes that are lost are not missed",
+        "P7",
+        "checkpoint/reads.py",
+        "        if found.seq == self.scope.seq and len(tasks) != self.scope.writes:\n",
+        "        if found.seq == self.scope.seq and len(tasks) > self.scope.writes:\n",
+        "tests/checkpoint/test_places.py"
+        "::test_damage_to_a_row_or_the_loss_of_one_is_noticed[DELETE FROM pending-pending]",
+    ),
+    Bug(
+        "a history that is lost is not missed",
+        "P7",
+        "checkpoint/reads.py",
+        "        if not line.ends():\n",
+        "        if not line:\n",
+        "tests/checkpoint/test_places.py"
+        "::test_damage_to_a_row_or_the_loss_of_one_is_noticed"
+        "[DELETE FROM checkpoint WHERE scope=1-history]",
+    ),
+    Bug(
+        "events that are lost are not missed",
+        "P7",
+        "checkpoint/reads.py",
+        "        if [number for number, _ in rows] != list(expected):\n",
+        "        if len(rows) > len(expected):\n",
+        "tests/checkpoint/test_places.py"
+        "::test_damage_to_a_row_or_the_loss_of_one_is_noticed"
+        "[DELETE FROM event WHERE id & 7 = 2-events]",
+    ),
+    Bug(
+        "a commit that failed is answered as made",
+        "P7",
+        "checkpoint/committer.py",
+        "            results = [typed_error(error, self.database)] * len(group)\n",
+        "            results = [None for _ in group] if error else []\n",
+        "tests/checkpoint/test_committer.py"
+        "::test_a_group_that_the_disk_refuses_fails_as_one_and_the_next_one_works",
+    ),
+    Bug(
+        "a flush that failed is forgotten",
+        "P7",
+        "checkpoint/flush.py",
+        "                self._failure = typed_error(error, str(self._log))\n",
+        "                return typed_error(error, str(self._log))\n",
+        "tests/checkpoint/test_testing_faults.py::test_a_flush_that_failed_fails_all_later_ones",
+    ),
+    Bug(
+        "a file of a newer version is opened",
+        "P7",
+        "checkpoint/schema.py",
+        """
+        check_not_newer(version, schema.version, repr(str(path)))
+""",
+        "\n",
+        "tests/checkpoint/test_upgrades.py::test_a_newer_file_is_left_untouched",
+    ),
+)
+"""P7: damage is noticed, failures are told."""

@@ -1,0 +1,262 @@
+"""Bugs against what is kept of steps, and how often they run."""
+
+from __future__ import annotations
+
+from tests.planted.bug import Bug
+
+KEPT = (
+    Bug(
+        "a commit is answered before it is made",
+        "P1",
+        "checkpoint/committer.py",
+        """
+                results = [self._apply(connection, unit) for unit in group]
+                connection.execute("COMMIT")
+""",
+        """
+                results = [self._apply(connection, unit) for unit in group]
+                self._answer(group, results)
+                connection.execute("COMMIT")
+""",
+        "tests/checkpoint/test_committer.py::test_what_only_the_commit_refuses_is_told_and_undone",
+    ),
+    Bug(
+        "writes are applied in another order than they came",
+        "P1",
+        "checkpoint/committer.py",
+        "[self._apply(connection, unit) for unit in group]",
+        "[self._apply(connection, unit) for unit in reversed(group)][::-1]",
+        "tests/checkpoint/test_committer.py"
+        "::test_what_waits_while_a_transaction_runs_goes_into_the_next_one",
+    ),
+    Bug(
+        "a refused batch leaves its first rows",
+        "P1",
+        "checkpoint/committer.py",
+        """
+            connection.execute("ROLLBACK TO unit")
+""",
+        "\n",
+        "tests/checkpoint/test_committer.py::test_a_unit_that_fails_is_undone_alone",
+    ),
+    Bug(
+        "a chunk is shown before its step is committed",
+        "P1",
+        "actors/outlet.py",
+        """
+        await recorder.commit()
+        for event in events:
+            log.publish(event)
+""",
+        """
+        for event in events:
+            log.publish(event)
+        await recorder.commit()
+""",
+        "tests/actors/test_scheduler.py"
+        "::test_a_commit_that_fails_ends_the_run_and_shows_nothing_of_it",
+    ),
+    Bug(
+        "durability `sync` does not wait for the disk",
+        "P1",
+        "actors/outlet.py",
+        """
+    if sync and recorder.durability == "sync":
+        await recorder.synced()
+""",
+        "\n",
+        "tests/actors/test_scheduler.py::test_what_a_call_returns_is_synced_first",
+    ),
+    Bug(
+        "a call returns before its result is synced",
+        "P1",
+        "actors/run.py",
+        """
+        await recorder.synced()
+        if self._rollback:
+""",
+        """
+        if self._rollback:
+""",
+        "tests/actors/test_scheduler.py::test_what_a_call_returns_is_synced_first",
+    ),
+    Bug(
+        "a flush counts what was committed while it ran",
+        "P1",
+        "checkpoint/flush.py",
+        "                self._flushed = committed\n",
+        "                self._flushed = self.committed\n",
+        "tests/checkpoint/test_flush.py"
+        "::test_what_is_committed_while_a_flush_runs_waits_for_the_next_one",
+    ),
+    Bug(
+        "the server tells how a run ended before that is synced",
+        "P1",
+        "agent_server/settling.py",
+        """
+        await self._tables.synced()
+""",
+        "\n",
+        "tests/agent_server/test_settling.py"
+        "::test_what_is_told_of_an_end_is_written_and_synced_before",
+    ),
+    Bug(
+        "the server accepts a run before it is stored",
+        "P1",
+        "agent_server/accepting.py",
+        """
+        await asyncio.shield(storing)
+""",
+        "\n",
+        "tests/agent_server/test_dispatcher.py::test_a_thread_that_is_not_there_is_refused_or_made",
+    ),
+)
+"""P1: what was told is kept."""
+
+ONCE = (
+    Bug(
+        "the next step starts before the last one is committed",
+        "P2",
+        "actors/scheduler.py",
+        """
+        if recorder is not None and recorder.pending:
+""",
+        """
+        if isinstance(last, RunTasks) and not self._waits():
+            self._begin(last.tasks)
+            last = None
+        if recorder is not None and recorder.pending:
+""",
+        "tests/actors/test_scheduler.py::test_what_a_call_returns_is_synced_first[sync]",
+    ),
+    Bug(
+        "pending writes of siblings are dropped",
+        "P2",
+        "actors/trail.py",
+        """
+        return [SaveWrites(task, self.checkpoint_id)]
+""",
+        """
+        return [SaveWrites(task, self.checkpoint_id)] if task.error else []
+""",
+        "tests/actors/test_superstep.py"
+        "::test_a_failure_ends_the_run_and_keeps_what_siblings_wrote_and_the_error",
+    ),
+    Bug(
+        "a task whose writes were kept runs again",
+        "P2",
+        "actors/superstep.py",
+        """
+            task.cached = task.writes is not None
+""",
+        "\n",
+        "tests/actors/test_superstep.py"
+        "::test_tasks_whose_writes_were_kept_do_not_run_again_and_are_reported_as_cached",
+    ),
+    Bug(
+        "writes are applied in the order of their arrival",
+        "P2",
+        "actors/channelset.py",
+        "ordered = done if len(done) == 1 else sorted(done, key=_path)",
+        "ordered = done",
+        "tests/actors/test_channelset.py::test_applying_sorts_tasks_by_path",
+    ),
+    Bug(
+        "`next` is empty while a task waits",
+        "P2",
+        "actors/snapshots.py",
+        "channels, waiting = applied, [task for task in tasks if task not in done]",
+        "channels, waiting = applied, []",
+        "tests/actors/test_snapshots.py"
+        "::test_a_failed_task_shows_its_error_and_its_siblings_their_results",
+    ),
+    Bug(
+        "an effect that was had is had again",
+        "P2",
+        "actors/once.py",
+        """
+    return known.stage == "failed"
+""",
+        """
+    return known.stage in ("failed", "done")
+""",
+        "tests/actors/test_once.py::test_a_second_ask_gets_the_first_ones_result_without_a_call",
+    ),
+    Bug(
+        "a question has another id in another process",
+        "P2",
+        "actors/answers.py",
+        'text_digest("|".join((*ns, str(place))))',
+        'text_digest("|".join((*ns, str(place), str(id(_ID)))))',
+        "tests/actors/test_answers.py"
+        "::test_an_id_is_32_hex_digits_and_depends_on_nothing_but_task_and_place",
+    ),
+    Bug(
+        "the fence of epochs is gone",
+        "P2",
+        "checkpoint/commits.py",
+        """
+        if row is None or row[1] != self.epoch:
+            raise stale(self.batch)
+""",
+        """
+        if row is None:
+            raise stale(self.batch)
+""",
+        "tests/checkpoint/test_ownership.py::test_an_owner_that_was_taken_over_cannot_write",
+    ),
+    Bug(
+        "a claim that is over may write",
+        "P2",
+        "checkpoint/ownership.py",
+        """
+        if self._table.writer(batch.thread_id) != batch.epoch & _TURN:
+            raise stale(batch)
+""",
+        "\n",
+        "tests/checkpoint/test_testing.py::TestSavers::test_a_claim_that_is_over_cannot_write",
+    ),
+    Bug(
+        "a claim given back twice frees its successor's thread",
+        "P2",
+        "checkpoint/claims.py",
+        """
+            if held is None or held.turn != turn:
+                return
+""",
+        """
+            if held is None:
+                return
+""",
+        "tests/checkpoint/test_claims.py::test_turns_grow_and_only_the_current_one_counts",
+    ),
+    Bug(
+        "a run gives its thread back before it has settled",
+        "P2",
+        "actors/run.py",
+        """
+                await self._settle(recorder)
+""",
+        """
+                recorder.saver.release(recorder.claim)
+                await self._settle(recorder)
+""",
+        "tests/actors/test_rollback.py"
+        "::test_a_canceller_that_is_cancelled_leaves_the_rollback_under_way",
+    ),
+    Bug(
+        "a thread that another process holds is taken all the same",
+        "P2",
+        "checkpoint/ownership.py",
+        """
+        if not self._locks.try_lock(number):
+            return self._locks.owner(number)
+        # Signed""",
+        """
+        self._locks.try_lock(number)
+        # Signed""",
+        "tests/checkpoint/test_ownership.py"
+        "::test_a_thread_held_by_another_process_is_refused_and_its_owner_named",
+    ),
+)
+"""P2: nothing is done twice, and one scheduler does it."""
