@@ -4,7 +4,9 @@ Each input is made from a seed: a valid value that was cut, flipped, spliced or 
 that claim too much; a random payload under a code of the closed table, under the name of a
 registered class, or in an encrypted envelope; a bomb.  Whatever the bytes are, a decoder gives a
 value or a DeserializationError.  While it does, nothing is imported, opened, compiled, executed,
-called or connected (an audit hook notes it), and memory stays within what the input may cost.
+called or connected (an audit hook notes it), and memory stays within what the input may cost: of
+one in a hundred inputs, and of each that is large, it is counted; for all of them the process gets
+no more than ROOM on top of what it has.
 """
 
 from __future__ import annotations
@@ -43,6 +45,8 @@ packb: Callable[[Any], bytes] = cast(Any, msgpack).packb
 PER_BYTE, AT_LEAST = 512, 6 << 20
 """What decoding may cost in bytes: per byte of the input, and at least.  An empty set of three
 bytes takes 216, a copy of each level's payload stands beside the others."""
+ROOM = 256 << 20
+"""Bytes that the process may come to hold beside the decoders themselves."""
 WATCHED = ("import", "open", "exec", "compile", "os.", "subprocess.", "socket.", "ctypes.")
 WATCHED += ("pickle.", "marshal.", "shutil.", "tempfile.", "code.")
 
@@ -296,10 +300,21 @@ class Trial:
         return None
 
 
+def bound_memory() -> None:
+    """Have the system refuse what goes beyond ROOM, where it says how much there is."""
+    status = pathlib.Path("/proc/self/statm")
+    if status.exists():
+        import resource
+
+        held = int(status.read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (held + ROOM, resource.RLIM_INFINITY))
+
+
 def main(count: int, seed: int) -> int:
     """Try inputs until one fails; 0 if none does."""
     trial = Trial(Watch())
     hostile = Hostile(seed, trial.plain, trial.key)
+    bound_memory()
     begun = time.perf_counter()
     for number in range(count):
         data = hostile.next()
