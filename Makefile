@@ -14,6 +14,7 @@ FIRST  ?= 0
 HISTORIES ?= 200
 KILLS  ?= 300
 INPUTS ?= 100000
+BITS   ?= 10000
 
 BIN := $(VENV)/bin
 PACKAGES := actors agent_server checkpoint streaming
@@ -38,10 +39,10 @@ test: $(VENV)/.test ## the test suite, all but the faults
 	$(BIN)/python -m pytest --ignore tests/faults -n auto --dist loadfile $(ARGS)
 
 faults: $(VENV)/.test ## kills, failing disks, damaged files: KILLS=300 at random (0: a sample), INPUTS=100000 of hostile bytes, SEEDS=1000 simulated
-	FAULT_KILLS=$(KILLS) FAULT_INPUTS=$(INPUTS) HISTORIES=$(HISTORIES) SEEDS=$(SEEDS) $(BIN)/python -m pytest tests/faults -n auto --dist load $(ARGS)
+	FAULT_KILLS=$(KILLS) FAULT_INPUTS=$(INPUTS) FAULT_BITS=$(BITS) HISTORIES=$(HISTORIES) SEEDS=$(SEEDS) $(BIN)/python -m pytest tests/faults -n auto --dist load $(ARGS)
 
-faults-long: ## the same with 10,000 kills at random, 10,000,000 inputs, 10,000 lives of threads and 200,000 seeds
-	$(MAKE) faults KILLS=10000 INPUTS=10000000 HISTORIES=10000 SEEDS=200000
+faults-long: ## the same with 10,000 kills at random, 1,000,000 bits, 10,000,000 inputs, 10,000 lives of threads and 200,000 seeds
+	$(MAKE) faults KILLS=10000 BITS=1000000 INPUTS=10000000 HISTORIES=10000 SEEDS=200000
 
 planted: $(VENV)/.test ## bugs put in by hand, each of which a test must catch; ARGS=word for some of them
 	$(BIN)/python -m tests.planted $(ARGS)

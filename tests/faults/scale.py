@@ -1,6 +1,6 @@
-"""How much is broken: a sample under `make test`, all of it under `make faults`.
+"""How much is broken: all of it under `make faults`, a sample without kills at random moments.
 
-`FAULT_KILLS` is how many kills at random moments there are to be, over all tests that kill so.
+`FAULT_KILLS` is how many of those there are to be, over all tests that kill so.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 KILLS = int(os.environ.get("FAULT_KILLS", "0"))
+BITS = int(os.environ.get("FAULT_BITS", "10000"))
 HISTORIES = int(os.environ.get("HISTORIES", "200"))
 SEEDS = int(os.environ.get("SEEDS", "40"))
 WHOLE = KILLS > 0

@@ -11,12 +11,12 @@ import pytest
 
 from checkpoint.schema import PAGE_SIZE
 from tests.faults.answers import Answers, ask, fill, is_error
-from tests.faults.scale import WHOLE
+from tests.faults.scale import BITS, WHOLE
 
-BATCHES = range(100) if WHOLE else (44, 57, 65, 70, 84)
-"""The sample is those in which something was wrong once."""
 FLIPS = 100
 """In each batch."""
+BATCHES = range(BITS // FLIPS) if WHOLE else (44, 57, 65, 70, 84)
+"""The sample is those in which something was wrong once."""
 HEADER = 12
 """Bytes of a page that say what is in it, and those in front that say where."""
 
