@@ -30,6 +30,9 @@ from .spec import (
 )
 from .values import Send
 
+_UNTOLD = frozenset({SCHEMA})
+_NONE: frozenset[str] = frozenset()
+
 
 class ChannelSet:
     """The run's channels, their common version, and what the last step updated."""
@@ -57,7 +60,7 @@ class ChannelSet:
         self._channels: dict[str, Channel] = {}
         self._values: dict[str, Any] = {}
         self._expiring: set[str] = set()
-        self._deferred: set[str] = set()
+        self._deferred: dict[str, None] = {}
         self._last: dict[str, Any] | None = None
         """Of state that holds for one step only: as the last step that wrote any left it."""
         self._limited: dict[tuple[str, TimeoutOption], NodeSpec] = {}
@@ -71,7 +74,7 @@ class ChannelSet:
         """The super-step at whose end the recursion limit is reached."""
         self.updated: set[str] = set()
         """Channels that the last step changed."""
-        self.given: set[str] = {SCHEMA}
+        self.given: frozenset[str] = _UNTOLD
         """Channels changed since by writes of no task; the next checkpoint has them too."""
         self._channels[SCHEMA] = layout.schema
         for key in layout.spec.state_keys:
@@ -89,7 +92,7 @@ class ChannelSet:
         if restored.schema is not None:
             self._channels[SCHEMA] = self._layout.schema.fresh()
             self._channels[SCHEMA].restore(restored.schema)
-        self.given = set(restored.outdated)
+        self.given = frozenset(restored.outdated)
         self.version = restored.version
         self.updated = {n for n, v in restored.versions.items() if v == restored.version}
 
@@ -237,11 +240,11 @@ class ChannelSet:
         self.given |= changed
         self._refresh(changed)
 
-    def take_given(self) -> set[str]:
+    def take_given(self) -> frozenset[str]:
         """Channels changed by writes of no task since the last checkpoint, and not in this step."""
         if not self.given:
-            return set()
-        given, self.given = self.given, set()
+            return _NONE
+        given, self.given = self.given, _NONE
         return given - self.updated
 
     def _take(self, written: Mapping[str, list[Any]], by: Sequence[Task]) -> set[str]:
@@ -260,13 +263,16 @@ class ChannelSet:
             if channel.expires:
                 self._expiring.add(name)
             elif name in deferred:
-                self._deferred.add(name)
+                self._deferred[name] = None
         return changed
 
     def open_deferred(self) -> bool:
         """Open deferred triggers that were written; True if there were any."""
+        if not self._deferred:
+            return False
         opened = {name for name in self._deferred if self._channels[name].finish()}
-        self._deferred -= opened
+        for name in opened:
+            del self._deferred[name]
         self.updated |= opened
         return bool(opened)
 
@@ -332,7 +338,7 @@ class ChannelSet:
         if channel.expires:
             self._expiring.add(name)
         elif name in self._layout.deferred:
-            self._deferred.add(name)
+            self._deferred[name] = None
 
     def _refresh(self, names: Iterable[str]) -> None:
         state, values, grown = self._layout.state, self._values, False

@@ -42,6 +42,9 @@ class Tally:
     leftovers: int = 0
 
 
+_NOBODY: frozenset[asyncio.Task[Any]] = frozenset()
+
+
 class Ledger:
     """The counters of one supervisor and all under it, and its hooks; inherits hooks not given."""
 
@@ -62,7 +65,7 @@ class Ledger:
         self.on_dead_letter = on_dead_letter
         self.on_failure = on_failure
         self.tally = Tally()
-        self._left: set[asyncio.Task[Any]] = set()
+        self._left = _NOBODY
 
     def dead_letter(self, letter: DeadLetter) -> None:
         """Count a message that will not be handled, and give it to the hook."""
@@ -103,9 +106,11 @@ class Ledger:
 
     def leftovers(self, tasks: Iterable[asyncio.Task[Any]]) -> None:
         """Count the tasks that outlived the grace of a stop, each one once."""
-        alive = {task for task in tasks if not task.done()}
+        alive = frozenset(task for task in tasks if not task.done())
+        if not alive:
+            return
         new = alive - self._left
-        self._left = {task for task in self._left if not task.done()} | alive
+        self._left = frozenset(task for task in self._left if not task.done()) | alive
         for tally in self._tallies():
             tally.leftovers += len(new)
         if new:

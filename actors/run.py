@@ -34,6 +34,7 @@ from .errors import (
     RunCancelledError,
     RunEndedError,
 )
+from .latch import Latch
 from .patience import see_through
 from .plan import Plan
 from .recorder import Recorder
@@ -76,7 +77,7 @@ class Run:
         self._values: Any = {}
         self.interrupts: tuple[Interrupt, ...] = ()
         """What the run waits for, if it was interrupted."""
-        self._ended = asyncio.Event()
+        self._ended = Latch()
         self._cancelled = False
         self._rollback = False
         """True: what the run stores is to be forgotten."""
@@ -116,8 +117,7 @@ class Run:
 
         Raises RunCancelledError if it was cancelled.  A cancelled reader leaves the run alone.
         """
-        await self._ended.wait()
-        self.check()
+        await self.output()
         if not self.interrupts:
             return self._values
         return with_interrupts(self._values, list(self.interrupts))
@@ -198,7 +198,7 @@ class Run:
         check_seconds("grace", grace)
         if action == "rollback":
             self._ask_rollback()
-        if self._ended.is_set() or self._cancelled:
+        if self._ended.is_open or self._cancelled:
             return
         self._cancelled = True
         if self._scheduler is None:
@@ -209,7 +209,7 @@ class Run:
     def _ask_rollback(self) -> None:
         if self._rollback or self._plan.saver is None:
             return
-        if self._settled or self._ended.is_set():
+        if self._settled or self._ended.is_open:
             raise RunEndedError(
                 f"run {self.run_id!r} has ended and cannot be rolled back; its "
                 "checkpoints stay; run the thread from an older one instead"
@@ -247,7 +247,7 @@ class Run:
         start, layout = await self._depart(saver), self._plan.layout
         loaded = start.loaded
         runs_before = self._runs_before(loaded)
-        earlier = await earlier_attempts(self.log, runs_before)
+        earlier = await earlier_attempts(self.log, runs_before) if self.log.durable else Earlier()
         restored = recorder = None
         if saver is not None and claim is not None:
             recorder = self._recorder(saver, claim, loaded)
@@ -347,7 +347,7 @@ class Run:
         if self._status in ("pending", "running"):
             self._fail(RunCancelledError(_CANCELLED.format(self.run_id)))
             self._say_last_word()
-        self._ended.set()
+        self._ended.open()
         if self._on_end is not None:
             self._on_end(self)
 

@@ -38,6 +38,7 @@ from .commands import (
 )
 from .context import TaskContext
 from .desk import Desk
+from .latch import Latch
 from .layout import Layout
 from .mailbox import Mailbox
 from .outlet import let_out, taken
@@ -143,7 +144,7 @@ class Scheduler:
         self._asking: asyncio.Task[Any] | None = None
         """A question to the cache, which a cancel cuts short."""
         self._children: dict[Scheduler, None] = {}
-        self._over = asyncio.Event()
+        self._over = Latch()
         self.grace = 1.0
         """Seconds that user code gets when the run is cancelled."""
         self._cancelling = False
@@ -164,7 +165,7 @@ class Scheduler:
             try:
                 await self._end()
             finally:
-                self._over.set()
+                self._over.open()
 
     async def _finished(self, begin: Begin) -> Finish:
         try:

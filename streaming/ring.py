@@ -20,7 +20,7 @@ class Ring:
         self._max_events = max_events
         self._max_bytes = max_bytes
         self._slots: list[Event | None] = []
-        self._sizes: deque[int] = deque()
+        self._sizes: deque[int] | None = None  # of a log that keeps nothing, it would be 0.7 KB
         self._origin = next_id  # the id in slot 0, modulo max_events
         self.first = next_id
         """Id of the oldest event held; `end` when there is none."""
@@ -51,6 +51,8 @@ class Ring:
     def append_sized(self, event: Event, size: int) -> None:
         """Add the event with id `end`, which counts `size` bytes."""
         self.append(event)
+        if self._sizes is None:
+            self._sizes = deque()
         self._sizes.append(size)
         self.size += size
         while self.size > self._max_bytes and self.first < self.end - 1:
@@ -71,7 +73,7 @@ class Ring:
     def clear(self, next_id: int) -> None:
         """Forget all events (every reader has them); the next one has the given id."""
         self._slots.clear()
-        self._sizes.clear()
+        self._sizes = None
         self._origin = self.first = self.end = next_id
         self.size = 0
 
