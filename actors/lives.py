@@ -39,6 +39,10 @@ class Group(Owner, Protocol):
         """Cancel one of its tasks, once."""
         ...
 
+    def reap(self) -> None:
+        """Let go of its tasks that have ended."""
+        ...
+
     def stop_nowait(self, error: ActorsError | None = None) -> None:
         """Close it and cancel its tasks; its questions fail with `error`."""
         ...

@@ -198,3 +198,12 @@ class GraphSpec:
     """The one key whose bare value is the result of a run; None: the result is a dict."""
     shows: Literal["updates", "values"] = "updates"
     """What streams show unless told otherwise."""
+
+    @property
+    def starts_plainly(self) -> bool:
+        """True if only static edges say where a run begins."""
+        return not (self.direct or self.start.branches)
+
+    def writes_in(self, data: Mapping[str, Any]) -> Writes:
+        """What an input writes: its state keys."""
+        return [(key, data[key]) for key in self.input_keys if key in data]

@@ -33,7 +33,7 @@ The rules:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, cast
 
@@ -91,10 +91,10 @@ class Machine:
         "_report",
         "_restored",
         "_silent",
-        "_step",
         "_tasks",
         "_with_ids",
         "channels",
+        "step",
         "trail",
     )
 
@@ -107,25 +107,23 @@ class Machine:
         self._control = facts.control or RunControl()
         self._report = Reporter(layout, facts, self.channels)
         self._called = Called(self.trail, self._report, restored.pending if restored else {})
-        self._step = restored.step if restored else -2
-        """The super-step that the last checkpoint closed."""
-        self.channels.stop = self._step + facts.recursion_limit + 2
+        self.step = restored.step if restored else -2
+        """The super-step that runs, or that the last checkpoint closed."""
+        self.channels.stop = self.step + facts.recursion_limit + 2
         self._tasks: list[Task] = []
         self._given: Writes = []
         """Control that a Command as input gives on a new thread, beside the graph's own start."""
         self._first_written: AbstractSet[str] = frozenset()
         self._paused: tuple[Interrupt, ...] | None = None
         """Interrupts of this step's tasks; None: no task is interrupted or drained."""
-        self._drained: GraphDrained | None = None
-        """A graph that a task called was asked to stop, and did."""
+        self._drained: GraphDrained | None = None  # a graph that a task called was asked to stop
         self._aside: Mapping[str, Any] = {}
         """Keys of the input that are never stored: only this run's step 0 has them."""
         self._open = 0
         """Tasks of this step that have not finished."""
         self._done = False
         self._with_ids = facts.persist or facts.watch.tasks
-        self._silent = not (facts.persist or facts.watch)
-        """Nothing is stored and nobody watches."""
+        self._silent = not (facts.persist or facts.watch)  # nothing is stored, nobody watches
 
     # --- in and out --------------------------------------------------------------------
 
@@ -144,16 +142,11 @@ class Machine:
                 return self._call(event)
             case Begin(value):
                 return self._enter(value)
-            case StepTimedOut(step) if step != self._step:
+            case StepTimedOut(step) if step != self.step:
                 return []
             case StepTimedOut() | StopAsked() | Cancelled():
                 limit = self._layout.step_timeout
                 return [self._finish(stopped(event, self._facts.seed, limit, self._tasks))]
-
-    @property
-    def step(self) -> int:
-        """The super-step that runs, or that the last checkpoint closed."""
-        return self._step
 
     def output(self) -> dict[str, Any]:
         """The output keys that hold a value."""
@@ -161,8 +154,7 @@ class Machine:
 
     def start_writes(self) -> Writes:
         """What the input writes in step 0: its state keys."""
-        data: Mapping[str, Any] = {**self.channels.channel(INPUT).get(), **self._aside}
-        return [(key, data[key]) for key in self._layout.spec.input_keys if key in data]
+        return self._layout.spec.writes_in({**self.channels.channel(INPUT).get(), **self._aside})
 
     # --- beginning ---------------------------------------------------------------------
 
@@ -197,6 +189,9 @@ class Machine:
     def _begin(self, data: Any, given: AbstractSet[str] = frozenset()) -> list[MachineCommand]:
         """Start with an input; `given`: state keys that a Command has already written."""
         spec = self._layout.spec
+        told = self._control.drain_reason or given or self._restored
+        if self._silent and spec.starts_plainly and not told:
+            return self._begin_unseen(data)
         if not self._layout.unstored.isdisjoint(data):
             self._aside = {k: v for k, v in data.items() if k in self._layout.unstored}
             data = {k: v for k, v in data.items() if k not in self._layout.unstored}
@@ -206,21 +201,29 @@ class Machine:
         self.channels.write(written)
         self.channels.updated |= dropped | given
         self._first_written = given
-        self._step += 1
-        commands = self.trail.save("input", self._step, self.channels, left)
+        self.step += 1
+        commands = self.trail.save("input", self.step, self.channels, left)
         start = self._adopt(self.channels.plan())
         if self._facts.persist:
-            commands += self._report.stepped(self._step, frozenset(), self.trail.saved, start)
+            commands += self._report.stepped(self.step, frozenset(), self.trail.saved, start)
         if spec.direct:
             return commands + self._start(start)
         if (reason := self._control.drain_reason) is not None:
             return [*commands, self._finish(GraphDrained(reason))]
-        self._step += 1
+        self.step += 1
         if spec.start.branches:  # user code says where to begin
             return [*commands, self._run(start)]
         writes = [*self.start_writes(), *spec.start.targets]
         self._open = 1
         return commands + self._task_finished(start[0], writes)
+
+    def _begin_unseen(self, data: Any) -> list[MachineCommand]:
+        """Start where the input's own step is neither stored nor shown: without it."""
+        spec = self._layout.spec
+        self.step, self._open = self.step + 2, 1
+        self._tasks = [Task(spec.start, (PULL, INPUT), (INPUT,), None, self.step)]
+        writes = [*spec.writes_in({**data}), *spec.start.targets]
+        return self._task_finished(self._tasks[0], writes)
 
     def _resume(self) -> list[MachineCommand]:
         restored = self._restored
@@ -229,9 +232,9 @@ class Machine:
         tasks = self.channels.plan()
         commands: list[MachineCommand] = []
         if restored.replayed:
-            self._step += 1
+            self.step += 1
             commands = self.trail.save(
-                "fork", self._step, self.channels, changed=self.channels.given
+                "fork", self.step, self.channels, changed=self.channels.given
             )
         self._adopt(tasks)
         for task in tasks:
@@ -240,7 +243,7 @@ class Machine:
             raise stuck
         if self._facts.answers is not None and not self._facts.ns:
             self._facts.answers.address({i.id for task in tasks for i in task.interrupts})
-        commands += self._report.restored(self._step, self.trail.saved, tasks)
+        commands += self._report.restored(self.step, self.trail.saved, tasks)
         return commands + self.trail.answer(self._tasks) + self._start(self._tasks, passing=True)
 
     def _recall(self, task: Task, pending: Mapping[str, Writes]) -> None:
@@ -255,7 +258,7 @@ class Machine:
     def _adopt(self, tasks: list[Task]) -> list[Task]:
         """Make these the tasks of the step after the current one."""
         for task in tasks:
-            task.step = self._step + 1
+            task.step = self.step + 1
             if self._with_ids:
                 self.trail.identify(task)
         if self._called.by_id:
@@ -277,7 +280,7 @@ class Machine:
             return self._pause()
         if (reason := self._control.drain_reason) is not None:
             return [self._finish(GraphDrained(reason))]
-        self._step += 1
+        self.step += 1
         commands = [] if self._silent else self._report.starting(tasks)
         todo: list[Task] = []
         for task in tasks:
@@ -358,21 +361,18 @@ class Machine:
             planned = self.channels.plan()
         commands: list[MachineCommand] = []
         if self._facts.persist:
-            commands = self.trail.save("loop", self._step, self.channels, done)
+            commands = self.trail.save("loop", self.step, self.channels, done)
         self._adopt(planned)
         if not self._silent:
-            commands += self._show(written, planned)
+            shown = (written | self._first_written) & self._layout.state
+            self._first_written = frozenset()
+            commands += self._report.stepped(self.step, shown, self.trail.saved, planned)
         after = self._facts.pauses.after
         if after and any(task.node.name in after for task in done):
             return commands + self._pause()
-        if self._step >= self.channels.stop:
+        if self.step >= self.channels.stop:
             return [*commands, self._finish(out_of_steps(self._facts.recursion_limit))]
         return commands + self._start(planned)
-
-    def _show(self, written: set[str], planned: Sequence[Task]) -> list[MachineCommand]:
-        shown = (written | self._first_written) & self._layout.state
-        self._first_written = frozenset()
-        return self._report.stepped(self._step, shown, self.trail.saved, planned)
 
     def _end_interrupted(self, interrupts: tuple[Interrupt, ...]) -> list[MachineCommand]:
         """End a step in which tasks wait; the caller sees what the others wrote."""
@@ -385,14 +385,14 @@ class Machine:
                 written = self.channels.apply(done)
             except Exception as error:  # noqa: BLE001 - reducers are user code
                 return [self._finish(error)]
-            commands = self._report.stepped(self._step, written & self._layout.state, None, ())
+            commands = self._report.stepped(self.step, written & self._layout.state, None, ())
         if interrupts:
             return [*commands, self._finish(GraphInterrupt(interrupts))]
         return commands + self._pause()
 
     def _pause(self) -> list[MachineCommand]:
         """Pause before or after a node; of a graph that a task called, only the root tells."""
-        commands = [] if self._facts.ns else self._report.paused(self._step)
+        commands = [] if self._facts.ns else self._report.paused(self.step)
         return [*commands, self._finish(GraphInterrupt())]
 
     def _finish(self, error: BaseException | None = None) -> Finish:

@@ -38,6 +38,7 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 DEFAULT_GRACE = 1.0
+DEFAULT_RESTART = RestartPolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +111,9 @@ class Supervisor:
         self.grace = _checked_grace(grace, parent.grace if parent else DEFAULT_GRACE)
         self.clock = clock or (parent.clock if parent else _loop_time)
         self.sleep = sleep or (parent.sleep if parent else asyncio.sleep)
-        self.restart = restart or (parent.restart if parent else RestartPolicy())
+        self.restart = restart or (parent.restart if parent else DEFAULT_RESTART)
         self._tasks: dict[asyncio.Task[Any], Callable[[asyncio.Task[Any]], object] | None] = {}
-        self._cancelled: set[asyncio.Task[Any]] = set()
+        self._cancelled: dict[asyncio.Task[Any], None] = {}
         self._closed = False
         self._loop = parent.bound_loop if parent else None
         self._open_loop = self._loop
@@ -259,7 +260,7 @@ class Supervisor:
         """Cancel one of its tasks, once; False if it ended, was cancelled before, or is foreign."""
         if task not in self._tasks or task in self._cancelled or task.done():
             return False
-        self._cancelled.add(task)
+        self._cancelled[task] = None
         return task.cancel()
 
     async def stop(self, grace: float | None = None) -> tuple[str, ...]:
@@ -274,6 +275,8 @@ class Supervisor:
         _check_outside(tasks, f"supervisor {self.name!r}")
         self.stop_nowait()
         left = await _wait(tasks, grace)
+        for each in tree:
+            each.group.reap()
         for each in reversed(tree):
             each.settle()
         return left
@@ -311,14 +314,23 @@ class Supervisor:
             self.cancel(task)
         left = await _wait(tasks, grace)
         self._ledger.leftovers(tasks)
+        self.reap()  # else what a task has just handled counted as undelivered
         if self._lives.cells.pop(ref, None) is not None:  # else another stop has settled it
             cell.abandon()
         return left
 
+    def reap(self) -> None:
+        """Let go of its tasks that have ended, before the loop comes to tell of that."""
+        for task in self.tasks:
+            if task.done():
+                self._reap(task)
+
     def _reap(self, task: asyncio.Task[Any]) -> None:
+        if task not in self._tasks:  # its stop was quicker than the loop
+            return
         on_done = self._tasks.pop(task)
         if self._cancelled:
-            self._cancelled.discard(task)
+            self._cancelled.pop(task, None)
         if on_done is not None:
             try:
                 on_done(task)
@@ -354,7 +366,6 @@ async def _wait(tasks: Iterable[asyncio.Task[Any]], grace: float) -> tuple[str, 
     """Wait for the tasks to end; the names of those that do not within `grace` seconds."""
     alive = [task for task in tasks if not task.done()]
     if not alive:
-        await asyncio.sleep(0)  # for the done callbacks of tasks that have just ended
         return ()
     await asyncio.wait(alive, timeout=grace)
     return tuple(task.get_name() for task in alive if not task.done())
