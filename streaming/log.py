@@ -107,7 +107,7 @@ class RunLog(ReadableLog):
             if owner is None or owner.position != before or fence.raised:
                 return False
             chunks = owner.chunks
-            if len(chunks) >= owner.room:
+            if len(chunks) >= owner.room and not self._may_hand_more(owner):
                 return False
             chunk = owner.view.chunk(before + 1, ns, mode, data)
             self._last = self._visible = owner.position = before + 1

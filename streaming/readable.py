@@ -36,6 +36,7 @@ class ReadableLog:
         self._check_bounds(start, max_events, max_bytes)
         # Reentrant: a subscriber may be collected, and so leave, at any point of our own code.
         self._lock = threading.RLock()
+        self._most = max_events
         self._hands = min(max_events, self.high_water)
         self._ring = Ring(start + 1, max_events, max_bytes)
         self._start = self._last = self._visible = start
@@ -217,6 +218,11 @@ class ReadableLog:
         if self._faults is not None:  # each event is to pass its points
             owner = None
         self._alone = owner if owner is not None and owner.view.where is None else None
+
+    def _may_hand_more(self, owner: Cursor) -> bool:
+        """True on the reader's own thread, which cannot wait for it: as many as the ring holds."""
+        more = owner.room > 0 and len(owner.chunks) < self._most
+        return more and owner.thread == threading.get_ident()
 
     def _position(self, after: int | None, mask: int) -> int:
         """Id of the last event that a reader who continues after a chunk does not need."""

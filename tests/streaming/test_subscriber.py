@@ -627,6 +627,34 @@ class TestHandedOver:
         say(log, "handed")
         assert (log.held[0], (await waits).data) == (0, "handed")
 
+    async def test_a_node_on_the_readers_own_thread_is_held_up_by_what_the_log_holds_only(
+        self,
+    ) -> None:
+        log = RunLog("run", keep=False, high_water=10, low_water=5, max_events=100)
+        owner = log.own("custom")
+        waits = asyncio.create_task(anext(owner))
+        await turns()  # it reads here, and was handed nothing yet
+        say(log, *range(100))
+        assert (len(owner.made), log.held[0], log.backlog()) == (100, 0, 100)
+        say(log, 100)
+        assert (len(owner.made), log.held[0]) == (100, 1)
+        assert [(await waits).data, *await take(owner, 100)] == list(range(101))
+
+    async def test_a_node_on_another_thread_is_handed_no_more_than_the_reader_may_be_behind(
+        self,
+    ) -> None:
+        log = RunLog("run", keep=False, high_water=10, low_water=5, max_events=100)
+        owner, fence = log.own("custom"), Fence()
+        say(log, "here")
+        assert await take(owner, 1) == ["here"]
+
+        def talk() -> list[bool]:
+            return [log.hand((), "custom", at, fence) for at in range(30)]
+
+        handed = await asyncio.to_thread(talk)
+        assert handed == [True] * 10 + [False] * 20
+        assert await take(owner, 10) == list(range(10))
+
     async def test_what_is_left_in_the_log_keeps_its_place_among_it(self) -> None:
         log = RunLog("run", keep=False)
         owner = log.own(["custom", "updates"])
