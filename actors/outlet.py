@@ -27,6 +27,30 @@ def taken(commands: Iterable[MachineCommand], recorder: Recorder | None) -> list
     return events
 
 
+def waits_for_nothing(recorder: Recorder | None, log: RunLog) -> bool:
+    """True if nothing that a run stores before its end has to be waited for."""
+    if recorder is None or recorder.durability == "exit":
+        return True
+    return recorder.instant and log.durable is None
+
+
+async def send_out(
+    commands: Iterable[MachineCommand],
+    log: RunLog,
+    recorder: Recorder | None,
+    supervisor: Supervisor,
+    *,
+    sync: bool,
+) -> None:
+    """Store, then publish, what commands say of that; see `let_out`."""
+    events = taken(commands, recorder)
+    if recorder is not None and recorder.pending:
+        await let_out(events, log, recorder, supervisor, sync=sync)
+    else:
+        for event in events:
+            log.publish(event)
+
+
 async def let_out(
     events: Sequence[Event],
     log: RunLog,

@@ -16,7 +16,7 @@ import asyncio
 import contextlib
 import math
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from checkpoint import SerializationError
 
@@ -41,7 +41,7 @@ from .desk import Desk
 from .latch import Latch
 from .layout import Layout
 from .mailbox import Mailbox
-from .outlet import let_out, taken
+from .outlet import send_out, waits_for_nothing
 from .patience import see_through, seen
 from .recorder import Recorder
 from .report import Facts
@@ -58,8 +58,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-News: TypeAlias = MachineEvent | list[MachineCommand]
-"""What comes: an event for the machine, or its answer to one that a task has fed it."""
+News: TypeAlias = MachineEvent | list[MachineCommand] | Exception
+"""An event for the machine; its answer to one that a task has fed it; what went wrong there."""
 
 _REPLIES = 1 << 30
 """Bound of the mailbox: one reply per running task, and slots bound those."""
@@ -139,7 +139,7 @@ class Scheduler:
         self._desk = Desk(self, setting.config.max_concurrency or math.inf)
         cache = self.cache if layout.caches else None
         self._results = None if cache is None else ResultCache(cache, self.machine)
-        self._straight = not self._lockstep and cache is None and recorder is None
+        self._straight = not (self._lockstep or cache) and waits_for_nothing(recorder, setting.log)
         """A task may be followed by the next one at once."""
         self._asking: asyncio.Task[Any] | None = None
         """A question to the cache, which a cancel cuts short."""
@@ -199,10 +199,10 @@ class Scheduler:
 
     # --- asked by tasks --------------------------------------------------------------------
 
-    def reply(self, event: Outcome) -> Task | None:
+    def reply(self, event: Outcome) -> list[MachineCommand] | None:
         """Take a task's result, and hand its slot on; refused if the task is fenced.
 
-        Gives the task to go on with, if that is all there is to do.
+        Gives what to do if the task's own asyncio task can do it all, and run the next one.
         """
         context = self.running[event.task]
         if context.fenced or self._mailbox.closed:
@@ -213,7 +213,7 @@ class Scheduler:
         if self.caller is not None:
             self.caller.progress()
         if self._straight and self._mailbox.idle and self._is_quiet():
-            return self._next(self.machine.feed(event))
+            return self._onward(self.machine.feed(event))
         self._mailbox.put_nowait(event)
         if self.calls.callers:
             self.calls.ended(event.task)
@@ -224,19 +224,26 @@ class Scheduler:
     def _is_quiet(self) -> bool:
         return not (self.running or self._desk.queue or self.calls.callers)
 
-    def _next(self, commands: list[MachineCommand]) -> Task | None:
-        """The only task of the next step, if all that there is to do is to run that."""
+    def _onward(self, commands: list[MachineCommand]) -> list[MachineCommand] | None:
         last = commands[-1] if commands else None
-        if len(commands) == 1 and isinstance(last, RunTasks) and len(last.tasks) == 1:
-            self._mark_step()
-            return last.tasks[0]
+        if isinstance(last, RunTasks) and len(last.tasks) == 1:
+            return commands
         self._mailbox.put_nowait(commands)
         return None
+
+    async def next(self, commands: list[MachineCommand]) -> Task:
+        """Do what `reply` gave, which waits for nothing; gives the task to run."""
+        run = commands[-1]
+        if len(commands) > 1:
+            log, recorder = self.setting.log, self.recorder
+            await send_out(commands, log, recorder, self.supervisor, sync=True)
+        self._mark_step()
+        return cast("RunTasks", run).tasks[0]
 
     def break_off(self, error: Exception) -> None:
         """End the run with an error of the engine's own."""
         if not self._mailbox.closed:
-            self._mailbox.put_nowait([Finish(error)])
+            self._mailbox.put_nowait(error)
 
     def tell(self, event: TaskCalled | CallDropped) -> None:
         """Take news of a call; a dropped one holds no slot any more."""
@@ -290,23 +297,20 @@ class Scheduler:
     def _answer(self, event: News) -> list[MachineCommand]:
         if isinstance(event, list):  # a task has fed the machine
             return event
+        if isinstance(event, Exception):
+            raise event
         if self._results is not None:
             self._results.note(event)
         return self.machine.feed(event)
 
     async def _carry_out(self, commands: list[MachineCommand]) -> Finish | None:
-        recorder, log = self.recorder, self.setting.log
         last = commands[-1] if commands else None
         if len(commands) == 1 and isinstance(last, RunTasks) and not self._waits():
             self._begin(last.tasks)  # nothing is stored or watched
             return None
-        events, calls = taken(commands, recorder), about_calls(commands)
-        if recorder is not None and recorder.pending:
-            sync = bool(calls) or isinstance(last, RunTasks | Finish)
-            await let_out(events, log, recorder, self.supervisor, sync=sync)
-        else:
-            for event in events:
-                log.publish(event)
+        calls = about_calls(commands)
+        sync = bool(calls) or isinstance(last, RunTasks | Finish)
+        await send_out(commands, self.setting.log, self.recorder, self.supervisor, sync=sync)
         if self._results is not None:
             await self._ask(self._results.keep())
         if calls and (called := self.calls.carry_out(calls)):

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from streaming import current_task
 
 from .adapters import loaded_langchain
-from .commands import Outcome, Task, TaskFailed
+from .commands import MachineCommand, Outcome, Task, TaskFailed
 from .context import TaskContext, current
 from .errors import NodeCancelledError
 from .outcome import outcome
@@ -56,12 +56,13 @@ class _Walk:
         task, scheduler = self._task, self._scheduler
         if task.parent is not None and not scheduler.calls.begun(task):
             return
-        following = scheduler.reply(await outcome(task, scheduler))
-        if following is not None:
-            await self._go_on(following)
+        onward = scheduler.reply(await outcome(task, scheduler))
+        if onward is not None:
+            await self._go_on(onward)
 
-    async def _go_on(self, task: Task) -> None:
+    async def _go_on(self, onward: list[MachineCommand]) -> None:
         scheduler, own = self._scheduler, asyncio.current_task()
+        task = await scheduler.next(onward)
         for _ in range(_LENGTH - 1):
             if own is None or own.cancelling():  # user code cancelled it, and took no notice
                 break
@@ -77,7 +78,7 @@ class _Walk:
             following = scheduler.reply(result)
             if following is None:
                 return
-            task = following
+            task = await scheduler.next(following)
         begin(task, scheduler)
 
     def ended(self, done: asyncio.Task[None]) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from actors import END, START, ActorSystem, NodeCancelledError, StateGraph, StepTimeoutError
 from actors.channels import LastValue
-from tests.actors.engine import DEADLINE, Gated, State, chain, fan, saying
+from checkpoint import MemorySaver, SerializationError
+from tests.actors.engine import DEADLINE, Gated, State, chain, fan, on, saying
 
 word: ContextVar[str] = ContextVar("word", default="none")
 
@@ -211,6 +212,39 @@ async def test_a_step_that_follows_has_its_own_time() -> None:
     graph.step_timeout = 0.01
     with pytest.raises(StepTimeoutError):
         await graph.ainvoke({"log": []})
+
+
+# --- what is stored and shown ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("durability", ["sync", "async", "exit"])
+async def test_tasks_that_follow_each_other_are_stored_as_any_others(durability: Any) -> None:
+    saver = MemorySaver()
+    graph = chain(a=saying("a"), b=saying("b"), c=saying("c")).compile(checkpointer=saver)
+    await graph.ainvoke({"log": []}, on("t"), durability=durability)
+    steps = [state.metadata["step"] async for state in graph.aget_state_history(on("t"))]
+    assert steps == ([3] if durability == "exit" else [3, 2, 1, 0, -1])
+    assert (await graph.aget_state(on("t"))).values == {"log": ["a", "b", "c"]}
+
+
+async def test_what_cannot_be_stored_between_two_steps_ends_the_run_and_the_rest_stays() -> None:
+    async def bad(state: Any) -> dict[str, Any]:
+        return {"text": object()}
+
+    graph = chain(a=saying("a"), bad=bad, c=saying("c")).compile(checkpointer=MemorySaver())
+    with pytest.raises(SerializationError):
+        await graph.ainvoke({"log": []}, on("t"))
+    state = await graph.aget_state(on("t"))
+    assert (state.values, state.next) == ({"log": ["a"]}, ("bad",))
+
+
+async def test_a_reader_that_holds_up_nobody_sees_each_step() -> None:
+    graph = chain(a=saying("a"), b=saying("b"), c=saying("c")).compile()
+    async with ActorSystem() as system:
+        handle = await system.start(graph, {"log": []}, stream_mode="updates")
+        await handle.ended()
+        shown = [chunk.data async for chunk in handle.stream()]
+    assert shown == [{name: {"log": [name]}} for name in "abc"]
 
 
 # --- errors of the engine's own ------------------------------------------------------------------
