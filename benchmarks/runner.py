@@ -90,9 +90,9 @@ def _measure(workload: Workload, *, quick: bool, say: Callable[[str], None]) -> 
 
 
 def _contenders(workload: Workload) -> list[str]:
-    if workload.load is Servers and not peer_is_here():
-        return [OURS]
-    return [*workload.engines, *([LIMIT] if workload.limit else []), *workload.peers]
+    served = workload.load is not Servers or peer_is_here()
+    engines = [name for name in workload.engines if served or name == OURS]
+    return [*engines, *([LIMIT] if workload.limit else []), *workload.peers]
 
 
 def in_own_process(module: str, *arguments: str) -> Any:

@@ -74,7 +74,8 @@ class Workload:
     unit: str
     measure: Measure
     limit: Limit | None = None
-    """The same work with bare asyncio, or with sqlite3 itself, where that has a meaning."""
+    """The same work with bare asyncio, with sqlite3 itself, or with hardly anything stored, where
+    that has a meaning."""
     target: Target = field(default_factory=Target)
     rounds: int = 5
     """Rounds of a full run; slow or exact workloads need fewer."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from time import perf_counter, sleep
 
 from benchmarks.contenders import OURS, THEIRS
 
-from .client import Connection, request
+from .client import Connection, check, request
 from .source import write_project
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,6 +35,8 @@ class Server:
     pid: int
     started_in: float
     """Seconds from its start to its first answer."""
+    answered_in: float
+    """Seconds of those that are left once it takes connections."""
     folder: Path
 
     def connect(self) -> Connection:
@@ -44,6 +47,10 @@ class Server:
     def url(self) -> str:
         """Where it is."""
         return f"http://127.0.0.1:{self.port}"
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        os.kill(self.pid, signal.SIGKILL)
 
     def memory(self) -> float:
         """MiB that it and its children hold."""
@@ -67,8 +74,9 @@ class Servers:
         return self.name == OURS
 
     @contextmanager
-    def start(self, folder: Path) -> Iterator[Server]:
-        """A fresh one with nothing in it, with the settings that it has by itself."""
+    def start(self, folder: Path, first: str = "/ok") -> Iterator[Server]:
+        """A fresh one, with the settings that it has by itself: with nothing in it, if there is no
+        database in the folder.  `first`: the path that it is asked for first."""
         config, port = write_project(folder, self.name), _free_port()
         began = perf_counter()
         with (folder / "server.log").open("w") as log:
@@ -80,8 +88,10 @@ class Servers:
                 stderr=subprocess.STDOUT,
             )
         try:
-            _await_answer(process, port, folder / "server.log")
-            yield Server(port, process.pid, perf_counter() - began, folder)
+            message = request("GET", first)
+            listened = _await_answer(process, port, message, folder / "server.log")
+            now = perf_counter()
+            yield Server(port, process.pid, now - began, now - listened, folder)
         finally:
             process.terminate()
             try:
@@ -119,17 +129,17 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _await_answer(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    """Ask every few milliseconds until it says that it is there."""
+def _await_answer(process: subprocess.Popen[bytes], port: int, message: bytes, log: Path) -> float:
+    """Try every few milliseconds until it is there and has answered; when it took connections."""
     until = perf_counter() + PATIENCE
     while perf_counter() < until and process.poll() is None:
         try:
             with Connection(port) as connection:
-                if connection.ask(request("GET", "/ok")).ok:
-                    return
+                listened = perf_counter()
+                check(connection.ask(message))
+                return listened
         except OSError:
-            pass
-        sleep(0.005)
+            sleep(0.005)
     raise RuntimeError(f"the server did not start; mend what it says:\n{log.read_text()}")
 
 

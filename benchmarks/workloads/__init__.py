@@ -16,6 +16,7 @@ from . import (
     memory,
     memory_saver,
     messaging,
+    recovery,
     server,
     server_sdk,
     sqlite_many,
@@ -54,6 +55,7 @@ WORKLOADS: dict[str, Workload] = {
         messaging,
         server,
         server_sdk,
+        recovery,
     )
     for workload in module.WORKLOADS
 }
