@@ -72,6 +72,27 @@ async def test_nobody_sees_a_step_before_its_rows_are_committed_with_it() -> Non
     assert held[0] > held[1] == held[2]
 
 
+async def test_a_step_begins_when_the_one_before_it_is_committed() -> None:
+    order: list[Any] = []
+
+    class Noted(MemorySaver):
+        async def commit(self, batch: Batch) -> None:
+            await let_all_run()  # whoever does not wait begins now
+            await super().commit(batch)
+            order.extend(record.metadata.step for record in batch.checkpoints)
+
+    def noting(name: str) -> Any:
+        async def node(state: Any) -> None:
+            order.append(name)
+
+        return node
+
+    graph = chain(a=noting("a"), b=noting("b")).compile(checkpointer=Noted())
+    async with ActorSystem() as system:
+        await (await system.start(graph, {"log": []}, CONFIG)).result()
+    assert order == [-1, 0, "a", 1, "b", 2]
+
+
 def slowly(commit: Any) -> Any:
     """A commit that may wait, while it looks like the one that may not."""
 

@@ -119,15 +119,15 @@ ONCE = (
         "P2",
         "actors/scheduler.py",
         """
-        if recorder is not None and recorder.pending:
+        await send_out(commands, self.setting.log, self.recorder, self.supervisor, sync=sync)
 """,
         """
         if isinstance(last, RunTasks) and not self._waits():
             self._begin(last.tasks)
             last = None
-        if recorder is not None and recorder.pending:
+        await send_out(commands, self.setting.log, self.recorder, self.supervisor, sync=sync)
 """,
-        "tests/actors/test_scheduler.py::test_what_a_call_returns_is_synced_first[sync]",
+        "tests/actors/test_outlet.py::test_a_step_begins_when_the_one_before_it_is_committed",
     ),
     Bug(
         "pending writes of siblings are dropped",
