@@ -201,6 +201,30 @@ async def test_keys_are_of_their_own_in_each_task_of_a_fan_out(saver: Saver) -> 
     assert sorted(world.done) == [0, 1, 2]
 
 
+async def test_in_durability_sync_what_is_noted_is_on_the_disk_before_anything_follows() -> None:
+    order: list[str] = []
+
+    class Noted(MemorySaver):
+        async def commit(self, batch: Batch) -> None:
+            await super().commit(batch)
+            order.append("noted")
+
+        async def synced(self) -> None:
+            order.append("synced")
+
+    async def charge() -> None:
+        order.append("charged")
+
+    async def pay(state: State, runtime: Runtime) -> None:
+        order.clear()
+        await runtime.once("charge", charge)
+        seen.extend(order)
+
+    seen: list[str] = []
+    await graph(pay, Noted()).ainvoke({"log": []}, T, durability="sync")
+    assert seen == ["noted", "synced", "charged", "noted", "synced"]
+
+
 async def test_the_next_step_makes_the_call_anew(saver: Saver) -> None:
     world = World()
     node = paying(world, lambda: "fine")

@@ -78,6 +78,24 @@ async def node_of(reader: AsyncIterator[Chunk | Gap]) -> str:
 # --- what is forgotten ------------------------------------------------------------------------
 
 
+async def test_a_rollback_is_on_the_disk_when_cancel_returns(system: ActorSystem) -> None:
+    done: list[str] = []
+
+    class Noted(MemorySaver):
+        async def rewind(self, claim: Claim, points: Mapping[str, RewindPoint | None]) -> None:
+            await super().rewind(claim, points)
+            done.append("rewound")
+
+        async def synced(self) -> None:
+            done.append("synced")
+
+    gated = Gated()
+    graph = chain(a=gated).compile(checkpointer=Noted())
+    run = await started(system, graph, {"log": []}, gated)
+    await run.cancel(action="rollback")
+    assert done[-2:] == ["rewound", "synced"]
+
+
 async def test_a_rolled_back_run_leaves_the_thread_as_it_found_it(
     system: ActorSystem, saver: SaverWithEvents
 ) -> None:

@@ -83,6 +83,15 @@ async def test_a_background_run_without_a_thread_has_a_row_while_it_is_open(
     assert await at.runs.find(None, live.run.run_id) is None
 
 
+async def test_a_background_run_is_on_the_disk_when_it_is_accepted(tmp_path: Path) -> None:
+    points: list[str] = []
+    async with stage(tmp_path / "server.db", {"agent": graphs.agent}, faults=points.append) as at:
+        order = at.order("agent", {"topic": "x"}, await at.thread(), after_seconds=3600)
+        points.clear()
+        await at.dispatcher.accept_background(order)
+        assert "synced" in points[points.index("tables committed") :]
+
+
 async def test_a_kept_run_without_a_thread_makes_one(at: Stage) -> None:
     live = await at.end("agent", {"topic": "k"}, on_completion="keep")
     thread = await at.threads.get(live.run.thread_id)

@@ -101,6 +101,42 @@ KEPT = (
         "::test_what_is_told_of_an_end_is_written_and_synced_before",
     ),
     Bug(
+        "a rollback is told before it is synced",
+        "P1",
+        "actors/run.py",
+        """
+            await recorder.rewind()
+            await recorder.synced()
+""",
+        """
+            await recorder.rewind()
+""",
+        "tests/actors/test_rollback.py::test_a_rollback_is_on_the_disk_when_cancel_returns",
+    ),
+    Bug(
+        "an effect is had before its note is synced",
+        "P1",
+        "actors/recorder.py",
+        """
+        if self.durability == "sync":
+            await self.saver.synced()
+""",
+        "\n",
+        "tests/actors/test_journal.py"
+        "::test_in_durability_sync_what_is_noted_is_on_the_disk_before_anything_follows",
+    ),
+    Bug(
+        "the server accepts a background run before it is synced",
+        "P1",
+        "agent_server/dispatcher.py",
+        """
+        await self._tables.synced()
+""",
+        "\n",
+        "tests/agent_server/test_dispatcher.py"
+        "::test_a_background_run_is_on_the_disk_when_it_is_accepted",
+    ),
+    Bug(
         "the server accepts a run before it is stored",
         "P1",
         "agent_server/accepting.py",
@@ -204,6 +240,24 @@ ONCE = (
             raise stale(self.batch)
 """,
         "tests/checkpoint/test_ownership.py::test_an_owner_that_was_taken_over_cannot_write",
+    ),
+    Bug(
+        "two processes write to the file at once",
+        "P2",
+        "checkpoint/locks.py",
+        "        while not self._try(_place(_GATE)):\n",
+        "        while self._try(_place(_GATE)) is None:\n",
+        "tests/checkpoint/test_lock_holder.py"
+        "::test_who_waits_too_long_is_told_which_process_writes_and_that_it_is_stopped",
+    ),
+    Bug(
+        "a server runs again after a crash what its log says has ended",
+        "P2",
+        "agent_server/running.py",
+        "        if run.attempt > 1 and not run.stateless:\n",
+        "        if run.attempt > 2 and not run.stateless:\n",
+        "tests/agent_server/test_recovering.py"
+        "::test_a_run_whose_log_says_that_it_has_ended_does_not_run_again",
     ),
     Bug(
         "a claim that is over may write",

@@ -100,6 +100,18 @@ GAPLESS = (
         "::TestSavers::test_a_batch_that_does_not_fit_changes_nothing",
     ),
     Bug(
+        "a row that is gone from the log is passed over",
+        "P3",
+        "streaming/committer.py",
+        """
+            if event_id != after + len(events) + 1:
+                break
+""",
+        "\n",
+        "tests/streaming/test_reader.py"
+        "::TestFallingBehind::test_a_row_that_is_gone_from_the_middle_is_told",
+    ),
+    Bug(
         "a reader that comes back in the middle of an event misses its rest",
         "P3",
         "streaming/readable.py",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import Sequence
 
 import pytest
 
@@ -13,6 +14,7 @@ from streaming import (
     EventsMissingError,
     Gap,
     LogFailedError,
+    Row,
     RunLog,
     SubscriberBusyError,
     TaskStarted,
@@ -168,3 +170,18 @@ class TestFallingBehind:
         log = RunLog("run", start=5, event_log=MemoryEventLog(), codec=JsonCodec())
         with pytest.raises(EventsMissingError, match="restore the log"):
             await log.read().batch()
+
+    async def test_a_row_that_is_gone_from_the_middle_is_told(self) -> None:
+        class Holey(MemoryEventLog):
+            async def read(self, run_id: str, after: int, limit: int) -> Sequence[Row]:
+                rows = await super().read(run_id, after, limit)
+                return [row for row in rows if row[0] != 3]
+
+        log = RunLog("run", event_log=Holey(), codec=JsonCodec(), max_events=1)
+        for number in range(5):
+            publish(log, number)
+            await log.flush()
+        reader = log.read()
+        assert ids(await reader.batch()) == [1, 2]
+        with pytest.raises(EventsMissingError, match="event 3"):
+            await reader.batch()
