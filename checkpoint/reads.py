@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from .errors import CorruptDataError, InvalidIdError
@@ -172,6 +172,7 @@ class ScopeRows:
             return True
         if len(self._rows) > _KEPT_ROWS:  # a long search keeps no more than it needs
             self._rows.clear()
+            self._origins.clear()
         return matches(self._metadata(self._unpack(row)), match)
 
     def record(self, row: CheckpointRow) -> StoredRecord:
@@ -239,15 +240,26 @@ class ScopeRows:
 
     def _metadata(self, row: _Row) -> CheckpointMetadata:
         """Why the row was written; the origin is its own or that of the parents above it."""
+        packed, common = row.packed, self._common(row)
+        return CheckpointMetadata(
+            packed.source, packed.step, common.run_id, common.parents, common.extra
+        )
+
+    def _common(self, row: _Row) -> CheckpointMetadata:
+        """What a row has in common with those of its run; told to all rows up to where it stands,
+        as the next one that is asked for is one of them."""
+        line: list[_Row] = []
         above = row
-        while (origin := above.packed.origin) is None:
+        while (common := self._origins.get(above.seq)) is None:
+            line.append(above)
+            if (origin := above.packed.origin) is not None:
+                extra: dict[str, Any] = self._serializer.loads(origin.extra) if origin.extra else {}
+                common = CheckpointMetadata("input", 0, origin.run_id, origin.parents, extra)
+                break
             above = self._parent(above)
-        common = self._origins.get(above.seq)
-        if common is None:
-            extra: dict[str, Any] = self._serializer.loads(origin.extra) if origin.extra else {}
-            common = CheckpointMetadata("input", 0, origin.run_id, origin.parents, extra)
-            self._origins[above.seq] = common
-        return replace(common, source=row.packed.source, step=row.packed.step)
+        for below in line:
+            self._origins[below.seq] = common
+        return common
 
     def _parent(self, row: _Row) -> _Row:
         """The row above; read and checked once."""

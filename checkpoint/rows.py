@@ -21,7 +21,7 @@ from .record import (
 EVENT_BITS = 32
 """Low bits of an event row's id that hold its id in the run."""
 
-_UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_is_uuid = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 
 
 def id_bytes(checkpoint_id: str) -> bytes:
@@ -39,7 +39,7 @@ def id_bytes(checkpoint_id: str) -> bytes:
 
 def uuid_bytes(text: str) -> bytes | None:
     """The 16 bytes of a UUID in its usual form; None for any other text."""
-    return bytes.fromhex(text.replace("-", "")) if re.fullmatch(_UUID, text) else None
+    return bytes.fromhex(text.replace("-", "")) if _is_uuid(text) else None
 
 
 def matches(metadata: CheckpointMetadata, match: Mapping[str, Any] | None) -> bool:
