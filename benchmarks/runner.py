@@ -79,8 +79,10 @@ def _measure(workload: Workload, *, quick: bool, say: Callable[[str], None]) -> 
     for name in absent:
         say(f"{workload.name:18} {name:21} is not installed; see make bench")
     measured = {contender: list[float]() for contender in contenders}
-    for _ in range(min(QUICK_ROUNDS, workload.rounds) if quick else workload.rounds):
+    for turn in range(min(QUICK_ROUNDS, workload.rounds) if quick else workload.rounds):
         for contender in contenders:
+            if quick and turn and contender not in workload.engines:
+                continue  # libraries and the bare one, once
             size = "quick" if quick else "full"
             figure = float(in_own_process("benchmarks.worker", workload.name, contender, size))
             measured[contender].append(figure)

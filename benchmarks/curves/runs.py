@@ -54,7 +54,7 @@ CURVES = [
         (1, 1_000),
         0.15,
         quick=1_000,
-        theirs=1_000,
+        theirs=100,
     ),
     Curve(
         "threads",

@@ -14,13 +14,13 @@ INPUTS = 10_000
 
 
 async def batch(engine: Engine, stage: Stage) -> float:
-    graph, count = chain(engine, 1).compile(), stage.size(INPUTS, 2_000)
+    graph, count = chain(engine, 1).compile(), stage.size(INPUTS, 1_000)
     inputs = [{"n": i} for i in range(count)]
     return await microseconds(partial(graph.abatch, inputs), count, stage.size(3, 1))
 
 
 async def tasks(stage: Stage) -> float:
-    count = stage.size(INPUTS, 2_000)
+    count = stage.size(INPUTS, 1_000)
 
     async def run() -> None:
         await asyncio.gather(*(step({"n": i}) for i in range(count)))
@@ -30,7 +30,7 @@ async def tasks(stage: Stage) -> float:
 
 async def most_memory(engine: Engine, stage: Stage) -> float:
     """MiB of Python's allocations at the worst moment, beyond inputs and outputs."""
-    graph, count = chain(engine, 1).compile(), stage.size(INPUTS, 2_000)
+    graph, count = chain(engine, 1).compile(), stage.size(INPUTS, 1_000)
     inputs = [{"n": i} for i in range(count)]
     await graph.abatch(inputs[:100])
     tracemalloc.start()
@@ -44,7 +44,7 @@ async def most_memory(engine: Engine, stage: Stage) -> float:
 WORKLOADS = [
     Workload(
         "batch",
-        "an input of an `abatch` of 10,000 (2,000 in a quick run), one node, nothing stored",
+        "an input of an `abatch` of 10,000 (1,000 in a quick run), one node, nothing stored",
         "µs/input",
         batch,
         tasks,
