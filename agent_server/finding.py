@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from actors import RunUnknownError
+from actors import ActorSystem, RunUnknownError
+from streaming import RunLog
 
 from .ended import PastRun
 from .errors import ConflictError, RequestError
@@ -13,11 +15,11 @@ from .live import LiveRun
 from .records import Run
 
 if TYPE_CHECKING:
-    from streaming import RunLog
-
     from .services import Services
 
 _MOST_RUNS = 1_000
+_past: WeakKeyDictionary[ActorSystem, WeakValueDictionary[str, RunLog]] = WeakKeyDictionary()
+"""Logs of ended runs that somebody reads."""
 
 
 async def find_run(services: Services, thread_id: str | None, run_id: str) -> LiveRun | PastRun:
@@ -51,6 +53,17 @@ def began(run: Run) -> int:
 
 
 async def _past_log(services: Services, run: Run) -> RunLog | None:
+    """One for all who read it at the same time, and so one cache of frames."""
+    shared = _past.setdefault(services.system, WeakValueDictionary())
+    log = shared.get(run.run_id) if run.ended else None
+    if log is None:
+        log = await _open_log(services, run)
+        if log is not None and run.ended:
+            shared[run.run_id] = log
+    return log
+
+
+async def _open_log(services: Services, run: Run) -> RunLog | None:
     config = {"configurable": {"thread_id": run.thread_id}}
     try:
         async with services.graphs.open(run.graph_id, config) as graph:
