@@ -63,6 +63,24 @@ def calling_in_thread(draft: Draft, name: str) -> None:
     draft.builder.add_node(name, call)
 
 
+def streaming(draft: Draft, name: str) -> None:
+    """A graph whose values are read as they come."""
+    inner, pause = draft.inner(name, 0).graph(), draft.pause()
+
+    async def read(state: State) -> State:
+        log: list[str] = []
+        async for values in inner.astream(given_to(name, state), stream_mode="values"):
+            log = values["log"]
+            await asyncio.sleep(pause)
+        return {"log": log}
+
+    def read_in_thread(state: State) -> State:
+        *_, last = inner.stream(given_to(name, state), stream_mode="values")
+        return {"log": last["log"]}
+
+    draft.builder.add_node(name, draft.dice.choice((read, read_in_thread)))
+
+
 def entry(draft: Draft, name: str) -> None:
     """A function as a graph, with tasks; it may remember what it gave before."""
     pause, asks, keeps = draft.pause(), draft.dice.random() < 0.5, draft.dice.random() < 0.5
@@ -85,4 +103,4 @@ def entry(draft: Draft, name: str) -> None:
     draft.builder.add_node(name, call)
 
 
-GRAPHS = (nested, calling, calling_twice, keeping, calling_in_thread, entry)
+GRAPHS = (nested, calling, calling_twice, keeping, calling_in_thread, streaming, entry)
