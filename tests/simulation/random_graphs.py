@@ -39,7 +39,8 @@ def random_graph(seed: int) -> CompiledGraph:
 def compiled(draft: Draft) -> CompiledGraph:
     graph = draft.compile(cache=MemoryCache(), store=MemoryStore())
     graph.step_timeout = STEP_TIMEOUT
-    return graph
+    slots = draft.dice.choice((None, None, 1, 2))
+    return graph if slots is None else graph.with_config({"max_concurrency": slots})
 
 
 def random_draft(seed: int) -> Draft:
