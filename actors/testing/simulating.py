@@ -28,8 +28,9 @@ from streaming import current_task
 
 MOST_TURNS = 200_000
 """Turns of the loop after which a process that still runs never ends."""
-POINTS_BEFORE_A_CRASH = 60
-TURNS_BEFORE_A_CRASH = 1_500
+POINTS_BEFORE_A_CRASH = (8, 60)
+"""At most, one of these: soon after the last crash, or anywhere."""
+TURNS_BEFORE_A_CRASH = (150, 1_500)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +169,11 @@ class _Attempt:
         world.on_entry, world.on_process = self._committed, self._watch
         crashes = dice.randint(0, self.faults.crashes)
         for left in range(crashes, -1, -1):
-            at = dice.randint(1, POINTS_BEFORE_A_CRASH) if left and dice.random() < 0.7 else None
-            self._deadline = MOST_TURNS
-            if left and at is None:
-                self._deadline = dice.randint(1, TURNS_BEFORE_A_CRASH)
+            at, self._deadline = None, MOST_TURNS
+            if left and dice.random() < 0.7:
+                at = dice.randint(1, dice.choice(POINTS_BEFORE_A_CRASH))
+            elif left:
+                self._deadline = dice.randint(1, dice.choice(TURNS_BEFORE_A_CRASH))
             try:
                 world.live(self._life, kill_at=at)
             except ProcessKilled:
