@@ -106,7 +106,7 @@ class _Case:
     pick: Pick
 
     def simulate(self, faults: Faults) -> Simulation:
-        """With these faults; a failure is told with the fewest that show it."""
+        """With these faults; a failure is told with the fewest crashes that show it."""
         calm, failure, _ = self._attempt(NO_FAULTS, 1, ())
         if failure is not None:
             raise failure
@@ -114,11 +114,13 @@ class _Case:
         attempt, failure, log = self._attempt(faults, self.threads, expected)
         if failure is None:
             return attempt.result()
+        found = [(attempt, failure, log)]
         for fewer in faults.fewer():
-            for threads in {1, self.threads}:
-                _, other, shorter = self._attempt(fewer, threads, expected)
-                if other is not None and len(shorter) < len(log):
-                    failure, log = other, shorter
+            for threads in sorted({1, self.threads}):
+                other, error, lines = self._attempt(fewer, threads, expected)
+                if error is not None:
+                    found.append((other, error, lines))
+        _, failure, log = min(found, key=lambda each: (each[0].crashes, len(each[2])))
         if not isinstance(failure, BrokenPromiseError):
             failure.add_note(f"seed {self.seed}")
             raise failure
