@@ -1,4 +1,7 @@
-"""What a server finds when it starts: a database that is full, and what a killed one left in it."""
+"""What a server finds when it starts: a database that is full, and what a killed one left in it.
+
+The engine is imported where it is used: every contender's process imports all workloads.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,16 @@ import time
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from actors import StateGraph
-from agent_server.records import Thread
-from agent_server.tables import server_tables
-from agent_server.thread_rows import add_thread
 from benchmarks.contenders import OURS
-from checkpoint import SqliteSaver
 
 from .client import check, request
 from .server import Server
 from .source import write_project
+
+if TYPE_CHECKING:
+    from actors import StateGraph
 
 DATABASE = "understudy.db"
 """Where a server keeps everything by itself, in the folder that it is started in."""
@@ -42,6 +43,8 @@ def counting(folder: Path) -> StateGraph:
 
 async def fill(folder: Path, threads: int) -> Path:
     """Make the database of a project: so many threads with ten checkpoints each."""
+    from checkpoint import SqliteSaver
+
     write_project(folder, OURS)
     path = folder / DATABASE
     ids = [thread_id(number) for number in range(threads)]
@@ -58,6 +61,10 @@ async def fill(folder: Path, threads: int) -> Path:
 
 async def _add_rows(path: Path, ids: Sequence[str], values: Any) -> None:
     """What a server knows of its threads beside their checkpoints."""
+    from agent_server.records import Thread
+    from agent_server.tables import server_tables
+    from agent_server.thread_rows import add_thread
+
     now = time.time()
 
     def unit(db: Any) -> None:

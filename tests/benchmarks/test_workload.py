@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from benchmarks.contenders import LIMIT, OURS, THEIRS, is_here
 from benchmarks.report import Report, markdown
 from benchmarks.runner import Figures, Result
+from benchmarks.served.server import ROOT
 from benchmarks.workload import Stage, Target, Workload
 from benchmarks.workloads import WORKLOADS
 
@@ -59,3 +63,14 @@ def test_every_workload_of_an_engine_says_what_it_asks_and_in_which_unit() -> No
         assert workload.question
         assert workload.unit
         assert workload.engines[0] == OURS
+
+
+def test_a_contender_s_process_has_loaded_no_engine_before_it_is_measured() -> None:
+    script = (
+        "import sys, benchmarks.worker, benchmarks.growing;"
+        "print({'actors', 'agent_server', 'checkpoint', 'langgraph', 'streaming'} & {*sys.modules})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout.strip() == "set()"
