@@ -16,8 +16,9 @@ from typing import Any
 
 from actors import CompiledGraph
 from checkpoint import SqliteSaver, SqliteStore
+from tests.agent_server.stage import stage
 from tests.faults.cut_disk import CUTS, Disk, Entry, Image, entries, kept
-from tests.faults.recorded import PARTS
+from tests.faults.recorded import PARTS, SERVED
 from tests.faults.witness import Received, Reference, find, points_of
 from tests.faults.work import INPUT, Effects, build, keys_of
 
@@ -38,6 +39,14 @@ def digest(connection: sqlite3.Connection) -> str:
         rows = connection.execute(f'SELECT * FROM "{table}"').fetchall()
         found.update(repr((table, sorted(map(repr, rows)))).encode() if rows else b"")
     return found.hexdigest()
+
+
+def server_runs(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+    """Ids and statuses of a server's runs."""
+    there = "SELECT count(*) FROM sqlite_master WHERE name = 'server_run'"
+    if connection.execute(there).fetchone() == (0,):
+        return []
+    return connection.execute("SELECT id, status FROM server_run").fetchall()
 
 
 def rank(key: str) -> tuple[int, int]:
@@ -64,6 +73,8 @@ class Known:
                 self.synced.update(("task", thread, each) for each in before)
             case ["returned", thread]:
                 self.synced.update(("task", thread, key) for key in self.tasks)
+            case ["accepted" | "settled" as what, run]:
+                self.synced.add(("run", run, what))
             case ["syncing", number]:
                 self._syncing[number] = len(self.committed)
             case ["synced", number]:
@@ -194,7 +205,7 @@ class Place:
 
     def facts(self, known: Collection[Fact]) -> set[Fact]:
         """What it holds; threads that are known to be over are taken as read."""
-        return set(known) | asyncio.run(self._counted()) | self._tasks(known)
+        return set(known) | asyncio.run(self._counted()) | self._tasks(known) | self._runs()
 
     async def _counted(self) -> set[Fact]:
         facts = set[Fact]()
@@ -207,6 +218,15 @@ class Place:
             keys = sorted(int(item.key) for item in items)
             assert keys == list(range(len(keys)))
             return facts | {("put", "", number + 1) for number in keys}
+
+    def _runs(self) -> set[Fact]:
+        """What a server knows of its runs."""
+        facts = set[Fact]()
+        with SqliteSaver(self._path) as saver:
+            for run, status in saver.lease.run_read(server_runs):
+                facts.add(("run", run, "accepted"))
+                facts.update({("run", run, "settled")} if status == "success" else ())
+        return facts
 
     def _tasks(self, known: Collection[Fact]) -> set[Fact]:
         facts = set[Fact]()
@@ -237,7 +257,18 @@ class Place:
                     assert final == self._reference.final
                 if not thread.endswith("exit"):
                     assert points_of(graph, _config(thread)) == self._reference.points
+        asyncio.run(self._serve())
         assert asyncio.run(self.sound())
+
+    async def _serve(self) -> None:
+        """Be the server again: its runs come to their end."""
+        async with stage(self._path, SERVED) as at:
+            for run, _ in await at.saver.lease.read(server_runs):
+                live = at.dispatcher.live(run)
+                if live is not None:
+                    await live.settled()
+            found = await at.saver.lease.read(server_runs)
+            assert {status for _, status in found} <= {"success"}
 
     @contextmanager
     def _graph(self) -> Generator[CompiledGraph]:

@@ -8,6 +8,7 @@ It notes in the record what it knows at each moment to be there:
     event, run, id          a chunk has that event id
     put, "", count          so many items are in the store
     returned, thread        a run gave its result
+    accepted / settled, id  a server took a run in the background, and told its end
     syncing / synced, n     a call of `synced` begins, and is over
 """
 
@@ -23,8 +24,11 @@ from pathlib import Path
 from typing import Any
 
 from actors import ActorSystem
+from agent_server.live import LiveRun
 from checkpoint import SqliteSaver, SqliteStore
 from streaming import Chunk
+from tests.agent_server.harness.graphs import agent
+from tests.agent_server.stage import stage
 from tests.faults.work import INPUT, Effects, build, keys_of
 
 PARTS = (("sync", "async", "exit"), ("async", "sync"), ("async",))
@@ -32,6 +36,8 @@ PARTS = (("sync", "async", "exit"), ("async", "sync"), ("async",))
 database closed before the last."""
 FILL = 1_050
 """Rows that are written and deleted: as many as it takes for the committer to move the log."""
+SERVED = {"agent": agent}
+SERVER_RUNS = 4
 ITEMS = 3
 """Put into the store in each part."""
 
@@ -48,6 +54,7 @@ async def recorded(job: dict[str, Any], tell: Callable[[Any], None]) -> None:
 
     await open_and_run(job, [0, 1], mark)
     await open_and_run(job, [2], mark)
+    await serve(job, mark)
     tell("end")
 
 
@@ -71,6 +78,20 @@ async def open_and_run(job: dict[str, Any], parts: list[int], mark: Mark) -> Non
                 done.set()
             await saver.events.append("filler", [(n, b"") for n in range(1, FILL)])
             await saver.events.forget(["filler"])
+
+
+async def serve(job: dict[str, Any], mark: Mark) -> None:
+    """Be a server: take runs that nobody waits for, on two threads, and bring them to their end."""
+    async with stage(Path(job["path"]), SERVED) as at:
+        threads = [await at.thread() for _ in range(2)]
+        runs = [at.order("agent", {"topic": f"{n}"}, threads[n % 2]) for n in range(SERVER_RUNS)]
+        lives = list[LiveRun]()
+        for run in runs:
+            lives.append(await at.dispatcher.accept_background(run))
+            mark("accepted", run.run_id)
+        for live in lives:
+            await live.settled()
+            mark("settled", live.run.run_id)
 
 
 async def sync(saver: SqliteSaver, done: asyncio.Event, mark: Mark) -> None:

@@ -12,6 +12,9 @@
 #include <stdarg.h>
 #include <stdint.h>
 
+/* Microseconds, as on a disk: what is written meanwhile is not synced by it. */
+#define SYNC_TAKES 2000
+
 struct head { int64_t op, path, at, size; };
 
 static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
@@ -80,6 +83,7 @@ static void sync_entry(char op, const char *path, int64_t *number) {
     if (!ours(fd, path)) return real(fd);                      \
     sync_entry('s', path, &number);                            \
     int result = real(fd);                                     \
+    usleep(SYNC_TAKES);                                        \
     if (!result) sync_entry('d', path, &number);               \
     return result;
 
