@@ -31,7 +31,7 @@ from tests.agent_server.harness.graphs import agent
 from tests.agent_server.stage import stage
 from tests.faults.work import INPUT, Effects, build, keys_of
 
-PARTS = (("sync", "async", "exit"), ("async", "sync"), ("async",))
+PARTS = (("sync", "async", "exit"), ("async",), ("sync",))
 """Durabilities of threads that run at the same time; the log is moved after each part, and the
 database closed before the last."""
 FILL = 1_050
