@@ -120,12 +120,10 @@ class Scheduler:
         self.caller = caller
         """The task that started this run, if one did."""
         self.loop = asyncio.get_running_loop()
-        """The one the run lives on."""
         self._lockstep = setting.owned and (caller is None or caller.scheduler.loop is self.loop)
         """Not for a run that its task drives from a thread of its own: the task may have stopped
         the very loop that the reader is on."""
         self.supervisor = supervisor
-        """Owns the tasks of the run."""
         self.recorder = recorder
         """Where checkpoints go; None for a stateless run."""
         self._mailbox: Mailbox[News] = Mailbox(_REPLIES, name="scheduler")
@@ -139,7 +137,7 @@ class Scheduler:
         self._desk = Desk(self, setting.config.max_concurrency or math.inf)
         cache = self.cache if layout.caches else None
         self._results = None if cache is None else ResultCache(cache, self.machine)
-        self._straight = not (self._lockstep or cache) and waits_for_nothing(recorder, setting.log)
+        self._straight = cache is None and waits_for_nothing(recorder, setting.log)
         """A task may be followed by the next one at once."""
         self._asking: asyncio.Task[Any] | None = None
         """A question to the cache, which a cancel cuts short."""
@@ -231,14 +229,18 @@ class Scheduler:
         self._mailbox.put_nowait(commands)
         return None
 
-    async def next(self, commands: list[MachineCommand]) -> Task:
-        """Do what `reply` gave, which waits for nothing; gives the task to run."""
-        run = commands[-1]
+    async def next(self, commands: list[MachineCommand]) -> Task | None:
+        """Do what `reply` gave, and wait for the reader; gives the task that is to run then."""
+        run = cast("RunTasks", commands[-1])
         if len(commands) > 1:
-            log, recorder = self.setting.log, self.recorder
-            await send_out(commands, log, recorder, self.supervisor, sync=True)
-        self._mark_step()
-        return cast("RunTasks", run).tasks[0]
+            await send_out(commands, self.setting.log, self.recorder, self.supervisor, sync=True)
+        asked = await self._caught_up(run) if self._lockstep else None
+        if asked is not None:
+            self._mailbox.put_nowait(asked)
+        elif not self._cancelling:
+            self._mark_step()
+            return run.tasks[0]
+        return None
 
     def break_off(self, error: Exception) -> None:
         """End the run with an error of the engine's own."""

@@ -61,11 +61,12 @@ class _Walk:
             await self._go_on(onward)
 
     async def _go_on(self, onward: list[MachineCommand]) -> None:
-        scheduler, own = self._scheduler, asyncio.current_task()
-        task = await scheduler.next(onward)
-        for _ in range(_LENGTH - 1):
-            if own is None or own.cancelling():  # user code cancelled it, and took no notice
-                break
+        scheduler, own, left = self._scheduler, asyncio.current_task(), _LENGTH - 1
+        while (task := await scheduler.next(onward)) is not None:
+            if not left or own is None or own.cancelling():  # cancelled by code that took no notice
+                begin(task, scheduler)
+                return
+            left -= 1
             self._task = task
             own.set_name(task.node.name)
             code, context = outcome(task, scheduler), _context_of(task, scheduler)
@@ -78,8 +79,7 @@ class _Walk:
             following = scheduler.reply(result)
             if following is None:
                 return
-            task = await scheduler.next(following)
-        begin(task, scheduler)
+            onward = following
 
     def ended(self, done: asyncio.Task[None]) -> None:
         """Report for a task whose code cancelled the asyncio task it runs in."""

@@ -238,6 +238,38 @@ async def test_what_cannot_be_stored_between_two_steps_ends_the_run_and_the_rest
     assert (state.values, state.next) == ({"log": ["a"]}, ("bad",))
 
 
+async def test_a_reader_in_lockstep_holds_up_tasks_that_follow_each_other() -> None:
+    ran: list[str] = []
+
+    def node(name: str) -> Callable[[Any], Any]:
+        async def run_it(state: Any) -> dict[str, Any]:
+            ran.append(name)
+            return {"log": [name]}
+
+        return run_it
+
+    stream = chain(a=node("a"), b=node("b"), c=node("c")).compile().astream({"log": []})
+    for name in "abc":
+        assert await anext(stream) == {name: {"log": [name]}}
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert ran[-1] == name
+    assert [chunk async for chunk in stream] == []
+
+
+async def test_a_run_that_is_cancelled_while_its_reader_is_away_goes_no_further() -> None:
+    ran: list[str] = []
+
+    async def after(state: Any) -> None:
+        ran.append("after")
+
+    stream = chain(a=saying("a"), b=saying("b"), after=after).compile().astream({"log": []})
+    assert await anext(stream) == {"a": {"log": ["a"]}}
+    assert await anext(stream) == {"b": {"log": ["b"]}}
+    await stream.aclose()
+    assert ran == []
+
+
 async def test_a_reader_that_holds_up_nobody_sees_each_step() -> None:
     graph = chain(a=saying("a"), b=saying("b"), c=saying("c")).compile()
     async with ActorSystem() as system:
