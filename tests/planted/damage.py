@@ -57,7 +57,7 @@ HONEST = (
         "checkpoint/reads.py",
         "            if not is_sound(data, crc, scope, key, start, count):\n",
         "            if not isinstance(data, bytes):\n",
-        "tests/checkpoint/test_reads.py::test_a_damaged_row_is_noticed_when_it_is_read",
+        "tests/checkpoint/test_reads.py::test_a_damaged_row_is_noticed_when_it_is_read[blob]",
     ),
     Bug(
         "the checksum of pending writes is skipped",
@@ -67,7 +67,7 @@ HONEST = (
             self._check(f"the pending writes of task {task!r}", crc, data, found.seq, task)
 """,
         "\n",
-        "tests/checkpoint/test_reads.py::test_a_damaged_row_is_noticed_when_it_is_read",
+        "tests/checkpoint/test_reads.py::test_a_damaged_row_is_noticed_when_it_is_read[pending]",
     ),
     Bug(
         "checksums do not cover the place of a row",
@@ -75,7 +75,9 @@ HONEST = (
         "checkpoint/packing.py",
         'begin = zlib.crc32(repr(place).encode("utf-8", "surrogatepass")) if place else 0',
         "begin = 0",
-        "tests/checkpoint/test_places.py::test_damage_to_a_row_or_the_loss_of_one_is_noticed",
+        "tests/checkpoint/test_places.py"
+        "::test_damage_to_a_row_or_the_loss_of_one_is_noticed"
+        "[UPDATE thread SET epoch=epoch+1-newest]",
     ),
     Bug(
         "a newest checkpoint that is lost is not missed",

@@ -257,7 +257,7 @@ ONCE = (
         "        if run.attempt > 1 and not run.stateless:\n",
         "        if run.attempt > 2 and not run.stateless:\n",
         "tests/agent_server/test_recovering.py"
-        "::test_a_run_whose_log_says_that_it_has_ended_does_not_run_again",
+        "::test_a_run_whose_log_says_that_it_has_ended_does_not_run_again[agent-success]",
     ),
     Bug(
         "a claim that is over may write",
