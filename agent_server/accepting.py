@@ -73,13 +73,17 @@ class Intake:
         self._register = register
         self._turns = turns
         self._clock = clock
+        self._storing: dict[Job, asyncio.Task[None]] = {}
+        """Those that are being stored."""
 
     async def take(self, run: Run, if_not_exists: IfNotExists) -> LiveRun:
         """Store a run; who asked may be gone before that is done, and it is done all the same.
 
         Raises ConflictError, NotFoundError, OverloadedError; nothing is changed then.
         """
-        others = [job for job in self._register.jobs_of(run.thread_id) if job.may_stop]
+        if run.multitask_strategy == "reject":
+            await self._others_stored(run.thread_id)
+        others = self._others(run.thread_id)
         action = make_way(run.multitask_strategy, others)
         begun = self._register.lane(run.thread_id).is_free and run.due_at <= self._clock()
         job = Job(LiveRun(replace(run, attempt=int(begun))), row=True, begun=begun)
@@ -98,8 +102,19 @@ class Intake:
         storing = self._turns.supervisor.spawn(
             self._store(job, entry, in_way), name=f"store {job.run_id}", on_done=seen
         )
+        self._storing[job] = storing
+        storing.add_done_callback(lambda _: self._storing.pop(job))
         await asyncio.shield(storing)
         return job.live
+
+    def _others(self, thread_id: str) -> list[Job]:
+        return [job for job in self._register.jobs_of(thread_id) if job.may_stop]
+
+    async def _others_stored(self, thread_id: str) -> None:
+        """Wait while all that is in the way is being stored: it may come to nothing, and nobody
+        can see it yet."""
+        while (others := self._others(thread_id)) and all(j in self._storing for j in others):
+            await asyncio.wait([self._storing[job] for job in others])
 
     async def _store(self, job: Job, entry: _Entry, in_way: Sequence[Job]) -> None:
         try:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 
 from actors import ActorSystem
@@ -169,6 +170,11 @@ class Dispatcher:
     async def cancel_all(self, status: OpenStatus, action: CancelAction) -> None:
         """Cancel all runs that wait, or run, or both.  Raises NotFoundError if there are none."""
         await self._canceller.cancel_all(status, action)
+
+    def alone(self, thread_id: str) -> AbstractAsyncContextManager[None]:
+        """Have a thread to oneself, for what is no run: none begins meanwhile (one that is at work
+        stays), and who asks for the same waits."""
+        return self._turns.alone(thread_id)
 
     async def delete(self, thread_id: str, run_id: str) -> None:
         """Forget a run of a thread; an open one is cancelled first.  Raises NotFoundError."""

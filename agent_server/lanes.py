@@ -22,6 +22,7 @@ class Job:
     __slots__ = (
         "began_at",
         "begun",
+        "bystander",
         "control",
         "live",
         "rolled_back",
@@ -40,6 +41,9 @@ class Job:
         self.begun = begun
         """True: its row (if any) says already that it runs."""
         self.state: JobState = "storing"
+        self.bystander = False
+        """True: it ends unrun beside one that is at work, and only that one says how the thread
+        stands."""
         self.stop: CancelAction | None = None
         """What somebody asked for who cancelled it."""
         self.rolled_back = False
@@ -77,9 +81,13 @@ class Job:
 class Lane:
     """One thread's jobs.  Each is in it from its acceptance until it is over."""
 
-    __slots__ = ("_delayed", "_queue", "_running")
+    __slots__ = ("_delayed", "_queue", "_running", "holders", "outside")
 
     def __init__(self) -> None:
+        self.holders = 0
+        """How many change the thread without a run, or wait for it: no job begins meanwhile."""
+        self.outside = asyncio.Lock()
+        """Held by the one of them that is at it."""
         self._running: Job | None = None
         self._queue: deque[Job] = deque()
         self._delayed: dict[Job, None] = {}
@@ -93,12 +101,17 @@ class Lane:
     @property
     def is_free(self) -> bool:
         """True if a job that is added now is the next to run."""
-        return self._running is None and not self._queue
+        return self._running is None and not self._queue and not self.holders
 
     @property
     def is_empty(self) -> bool:
-        """True if it holds no job at all."""
+        """True if it holds no job at all, and nobody holds it."""
         return self.is_free and not self._delayed
+
+    def has_at_work(self, job: Job) -> bool:
+        """True if another job than this one is running."""
+        running = self._running
+        return running is not None and running is not job and running.state == "running"
 
     def add(self, job: Job) -> None:
         """Let it wait behind the others."""
@@ -116,7 +129,9 @@ class Lane:
 
     def take(self) -> Job | None:
         """The job to run now, which is running from here on; None if it is nobody's turn."""
-        if self._running is not None or not self._queue or self._queue[0].state == "storing":
+        if self.holders or self._running is not None or not self._queue:
+            return None
+        if self._queue[0].state == "storing":
             return None
         self._running = self._queue.popleft()
         self._running.state = "running"

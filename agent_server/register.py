@@ -66,6 +66,11 @@ class Register:
         if job.thread_id in self._lanes:
             self._lanes[job.thread_id].drop(job)
 
+    def tidy(self, thread_id: str) -> None:
+        """Forget a thread's lane that is empty."""
+        if (lane := self._lanes.get(thread_id)) is not None and lane.is_empty:
+            del self._lanes[thread_id]
+
     def add(self, job: Job) -> None:
         """An open run more."""
         self._jobs[job.run_id] = job
@@ -76,10 +81,7 @@ class Register:
         job.state = "over"
         if self._jobs.pop(job.run_id, None) is not None:
             self.size -= job.size
-        lane = self._lanes.get(job.thread_id)
-        if lane is not None:
-            lane.drop(job)
-            if lane.is_empty:
-                del self._lanes[job.thread_id]
+        self.pull(job)
+        self.tidy(job.thread_id)
         if keep and job.live.run.stateless:
             self._ended.add(job.live)

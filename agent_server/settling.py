@@ -154,7 +154,7 @@ class Settler:
                 keep_answer(db, run.run_id, ending.answer)
             if ending.payload is not None and run.order.webhook is not None:
                 keep_webhook(db, run.run_id, run.order.webhook, ending.payload)
-            if not run.stateless:
+            if not run.stateless and not job.bystander:
                 _settle_thread(db, job, outcome, now)
 
         return unit

@@ -18,6 +18,7 @@ from actors import (
 )
 from checkpoint import DatabaseError, InvalidArgumentError, InvalidIdError, ThreadBusyError
 
+from .dispatcher import Dispatcher
 from .errors import BadRequestError, ConflictError, NotFoundError, RequestError
 from .failures import error_json
 from .ids import uuid_of
@@ -84,9 +85,10 @@ class States:
     unknown namespace, node or key) raises BadRequestError.
     """
 
-    def __init__(self, threads: Threads, graphs: Graphs) -> None:
+    def __init__(self, threads: Threads, graphs: Graphs, dispatcher: Dispatcher) -> None:
         self._threads = threads
         self._graphs = graphs
+        self._dispatcher = dispatcher
 
     async def get(self, thread_id: str, place: Place, *, subgraphs: bool) -> StateSnapshot | None:
         """The state; None of a thread on which no graph ran yet.
@@ -134,11 +136,18 @@ class States:
         self, thread_id: str, place: Place, supersteps: Sequence[Sequence[StateUpdate]]
     ) -> Json:
         """Write to a thread as its nodes; gives the `configurable` of the last new checkpoint.
+        Runs that come meanwhile begin when the thread's row shows the new state.
 
         Raises ConflictError while runs wait or run, BadRequestError for a thread without a graph
         and for an update that the graph does not take.
         """
         thread = await self._threads.get(thread_id)
+        async with self._dispatcher.alone(thread.thread_id):
+            return await self._update(thread, place, supersteps)
+
+    async def _update(
+        self, thread: Thread, place: Place, supersteps: Sequence[Sequence[StateUpdate]]
+    ) -> Json:
         if runs := await self._threads.open_runs(thread.thread_id):
             raise ConflictError(
                 f"Thread {thread.thread_id} has in-flight runs: {', '.join(runs)}; wait for them "

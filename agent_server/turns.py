@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 
@@ -78,6 +79,20 @@ class Turns:
         if job is not None:
             self.start(job)
 
+    @asynccontextmanager
+    async def alone(self, thread_id: str) -> AsyncGenerator[None]:
+        """Have a thread to oneself, but for a run that is at work: none begins meanwhile, and who
+        asks for the same waits."""
+        lane = self._register.lane(thread_id)
+        lane.holders += 1
+        try:
+            async with lane.outside:
+                yield
+        finally:
+            lane.holders -= 1
+            self._register.tidy(thread_id)
+            self.advance(thread_id)
+
     # --- its life ------------------------------------------------------------------------------
 
     def start(self, job: Job) -> None:
@@ -105,7 +120,9 @@ class Turns:
 
     async def end_unrun(self, job: Job) -> None:
         """End a job that was cancelled while the engine did not have it."""
-        await self.end(job, await self._runner.retire(job))
+        job.bystander = self._register.lane(job.thread_id).has_at_work(job)
+        async with self.alone(job.thread_id):
+            await self.end(job, await self._runner.retire(job))
 
     def _spawn(self, job: Job, life: Coroutine[object, object, None]) -> None:
         name = f"run {job.run_id}"

@@ -191,7 +191,7 @@ async def _history(request: Request, body: HistoryBody) -> Response:
 
 def _states(request: Request) -> States:
     services = services_of(request)
-    return States(services.threads, services.graphs)
+    return States(services.threads, services.graphs, services.dispatcher)
 
 
 def _checked(select: Sequence[str]) -> Sequence[str]:

@@ -182,7 +182,8 @@ async def _filled(request: Request, thread_id: str, supersteps: Sequence[Superst
     services = services_of(request)
     steps = [[update.update() for update in each.updates] for each in supersteps]
     try:
-        await States(services.threads, services.graphs).update(thread_id, NEWEST, steps)
+        states = States(services.threads, services.graphs, services.dispatcher)
+        await states.update(thread_id, NEWEST, steps)
     except BaseException:
         await services.threads.delete(thread_id)
         raise

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from actors import START, StateGraph
+from actors import START, StateGraph, StateUpdate
 from agent_server.errors import ConflictError, InvalidError, NotFoundError, OverloadedError
 from agent_server.live import LiveRun
+from agent_server.states import NEWEST, States
 from tests.agent_server.harness import graphs
 from tests.agent_server.stage import Doors, Stage, said, stage, unknown
 
@@ -384,3 +385,76 @@ async def test_what_waiting_runs_were_given_is_bounded_in_bytes(
         for each in taken:
             assert (await each.settled()).status == "success"
         assert at.dispatcher._register.size == 0
+
+
+# --- several who ask at once -------------------------------------------------------------------
+
+
+async def test_a_run_that_comes_to_nothing_is_in_nobodys_way(at: Stage) -> None:
+    thread = unknown()
+    found = await asyncio.gather(
+        at.start("agent", {"topic": "x"}, thread),
+        at.start("agent", {"topic": "x"}, thread, multitask_strategy="reject"),
+        return_exceptions=True,
+    )
+    assert [type(each) for each in found] == [NotFoundError, NotFoundError]
+
+
+async def test_who_is_rejected_can_see_what_is_in_the_way(at: Stage, doors: Doors) -> None:
+    thread = await at.thread()
+    first = asyncio.create_task(at.start("steps", {"log": []}, thread))
+    await asyncio.sleep(0)
+    with pytest.raises(ConflictError, match="already running a task"):
+        await at.start("steps", {"log": []}, thread, multitask_strategy="reject")
+    assert (await at.threads.get(thread)).status == "busy"
+    doors.open()
+    await (await first).settled()
+
+
+async def test_no_run_begins_while_somebody_has_its_thread_alone(at: Stage, doors: Doors) -> None:
+    thread = await at.thread()
+    async with at.dispatcher.alone(thread):
+        live = await at.start("steps", {"log": []}, thread)
+        other = await at.start("steps", {"log": []}, await at.thread())
+        await doors.arrival()  # of the other one
+        assert (await at.runs.get(thread, live.run.run_id)).status == "pending"
+    await doors.arrival()
+    doors.open()
+    await other.settled()
+    await live.settled()
+    assert live.run.status == "success"
+
+
+async def test_an_update_waits_until_nobody_has_its_thread_alone(at: Stage, doors: Doors) -> None:
+    """So the row shows the newest state, whoever else updates or runs the thread."""
+    doors.open()
+    thread = await at.thread()
+    await at.end("steps", {"log": []}, thread)
+    states = States(at.threads, at.graphs, at.dispatcher)
+    update = [[StateUpdate({"log": ["updated"]}, "step3")]]
+    async with at.dispatcher.alone(thread):
+        updating = asyncio.create_task(states.update(thread, NEWEST, update))
+        for _ in range(20):  # more than an update asks of the database
+            await at.tables.write(lambda _: None)
+        assert not updating.done()
+    await updating
+    assert (await at.threads.get(thread)).values["log"][-2:] == ["step3", "updated"]
+
+
+async def test_a_run_that_is_cancelled_before_its_turn_does_not_say_how_the_thread_stands(
+    at: Stage, doors: Doors
+) -> None:
+    """What it could say is how the run that is at work stands at that moment."""
+    thread = await at.thread()
+    first = await at.start("steps", {"log": ["first"]}, thread)
+    waiting = await at.start("steps", {"log": ["never"]}, thread)
+    await doors.arrival()
+    doors.let_on()
+    await doors.arrival()
+    await at.dispatcher.cancel(thread, [waiting.run.run_id], "interrupt", wait=True)
+    found = await at.threads.get(thread)
+    assert (found.status, found.values) == ("busy", None)
+    doors.open()
+    await first.settled()
+    found = await at.threads.get(thread)
+    assert (found.status, found.values["log"]) == ("idle", ["first", "step1", "step2", "step3"])

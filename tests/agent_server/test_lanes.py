@@ -96,3 +96,25 @@ def test_any_moves_keep_the_order_and_at_most_one_running(moves: list[str]) -> N
         assert sum(each.state == "running" for each in lane) <= 1
     assert taken == [each for each in added if each in taken]
     assert set(lane) == {*added, *delayed} - dropped
+
+
+def test_none_is_taken_while_somebody_holds_the_lane() -> None:
+    lane, first = Lane(), job()
+    lane.add(first)
+    lane.holders += 1
+    assert lane.take() is None
+    assert (lane.is_free, lane.is_empty) == (False, False)
+    lane.holders -= 1
+    assert lane.take() is first
+
+
+def test_only_another_one_that_runs_is_at_work_beside_a_job() -> None:
+    lane, first, second = Lane(), job(), job()
+    lane.add(first)
+    lane.add(second)
+    assert not lane.has_at_work(second)
+    lane.take()
+    assert lane.has_at_work(second)
+    assert not lane.has_at_work(first)
+    first.state = "settling"
+    assert not lane.has_at_work(second)
