@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from checkpoint.store import Store
 from tests.histories.linear import Operation
@@ -17,6 +17,14 @@ Order = Sequence[Any]
 """Name, key, and what is given."""
 Scripts = Mapping[str, Sequence[Order]]
 """What each client is to ask, one after another."""
+
+
+class Answering(Protocol):
+    """What clients ask."""
+
+    async def answer(self, order: Order) -> Any:
+        """Carry out an order."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +63,7 @@ class Served:
         return answer if how == "answer" else [how, answer]
 
 
-async def work(served: Served, scripts: Scripts, tell: Tell) -> None:
+async def work(served: Answering, scripts: Scripts, tell: Tell) -> None:
     """Let the clients of one process ask, all at the same time, and tell of calls and returns."""
 
     async def ask(client: str) -> None:
@@ -99,8 +107,6 @@ def frozen(value: Any) -> Hashable:
 
 
 # --- scripts -----------------------------------------------------------------------------------
-
-ItemMaker = Callable[[random.Random, str], list[Any]]
 
 
 def thread_order(dice: random.Random, word: str) -> list[Any]:

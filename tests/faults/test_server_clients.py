@@ -1,0 +1,31 @@
+"""Clients of one server, in many histories (a sample: `tests/histories/test_server.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.faults.scale import client_histories
+from tests.histories.asking import seen_of_a_server
+from tests.histories.linear import violation_in
+from tests.histories.server import ServerModel
+
+EACH = 10
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("batch", client_histories(EACH))
+async def test_what_clients_of_a_server_see_is_explained_by_one_order(
+    batch: int, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    questions = 0
+    for seed in range(100 + batch * EACH, 100 + (batch + 1) * EACH):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        history = await seen_of_a_server(folder, seed)
+        assert (found := violation_in(history, ServerModel())) is None, f"seed {seed}: {found}"
+        questions += len(history)
+    record_property("questions of clients", questions)
+    record_property("histories of clients", EACH)

@@ -1,0 +1,54 @@
+"""Clients of one server that ask at the same time see what some order of their questions gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.histories.asking import CLIENTS, LENGTH, seen_of_a_server
+from tests.histories.linear import Operation, violation_in
+from tests.histories.server import ServerModel
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_what_clients_of_a_server_see_is_explained_by_one_order(
+    seed: int, tmp_path: Path
+) -> None:
+    history = await seen_of_a_server(tmp_path, seed)
+    assert len(history) == len(CLIENTS) * LENGTH
+    assert (found := violation_in(history, ServerModel())) is None, str(found)
+
+
+def asked(name: str, began: float, ended: float, *given: object, result: object) -> Operation:
+    return Operation("a client", "thread", name, given, began, ended, result)
+
+
+CREATED = asked("create", 0, 1, "tag", result="done")
+RUN = asked("run", 2, 9, ("input", "w"), "enqueue", result=(("w", "first"), True))
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        [asked("update", 2, 3, "u", result=("status", 404))],
+        [RUN, asked("run", 10, 11, ("input", "v"), "reject", result=("status", 409))],
+        [RUN, asked("look", 10, 11, result=("tag", "busy", ("w", "first")))],
+        [RUN, asked("look", 10, 11, result=("tag", "interrupted", ()))],
+        [RUN, asked("look", 10, 11, result=("tag", "interrupted", ("w",)))],
+        [
+            asked("update", 2, 3, "u", result="done"),
+            asked("look", 4, 5, result=("tag", "idle", ())),
+        ],
+    ],
+    ids=[
+        "a thread that is there and is not found",
+        "a run in the way that has ended",
+        "a row that stays busy",
+        "a row without the values",
+        "a row with the values of an earlier step",
+        "an update that the row does not show",
+    ],
+)
+def test_a_server_that_says_something_else_is_refused(rest: list[Operation]) -> None:
+    assert violation_in([CREATED, *rest], ServerModel()) is not None
