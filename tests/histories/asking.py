@@ -29,8 +29,8 @@ async def seen_of_a_server(folder: Path, seed: int) -> list[Operation]:
 
 
 def _scripts(dice: random.Random) -> dict[str, list[list[Any]]]:
-    """Scripts about two threads, one of which every client wants to make."""
-    threads = [str(uuid.UUID(int=dice.getrandbits(128), version=4)) for _ in range(2)]
+    """Scripts about three threads, one of which every client wants to make."""
+    threads = [str(uuid.UUID(int=dice.getrandbits(128), version=4)) for _ in range(3)]
 
     def order(client: str, number: int) -> list[Any]:
         word = f"{client}.{number}"

@@ -20,7 +20,7 @@ then it has taken some of its steps, or none, and takes no more.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -30,9 +30,9 @@ State = TypeVar("State", bound=Hashable)
 NEVER = float("inf")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Operation:
-    """What one client asked of one object, and what it saw."""
+    """What one client asked of one object, and what it saw; each is like none but itself."""
 
     client: str
     key: str
@@ -62,6 +62,11 @@ class Model(Protocol[S]):
     @property
     def initial(self) -> S:
         """Its state before all."""
+        ...
+
+    @property
+    def looks(self) -> Container[str]:
+        """Names of operations that change nothing."""
         ...
 
     def steps(self, state: S, operation: Operation, *, begun: bool) -> Iterable[tuple[S, bool]]:
@@ -190,8 +195,19 @@ class Search(Generic[State]):
         return reached
 
     def _following(self, at: Configuration[State]) -> Iterator[Configuration[State]]:
-        """What one more step of any operation under way leads to."""
-        for number in self._open - at.done:
+        """What one more step of any operation under way leads to.
+
+        Who only looks and sees what was seen may as well look now: that leaves all else open.
+        """
+        left = self._open - at.done
+        for number in left:
+            operation = self._operations[number]
+            if operation.name in self._model.looks and any(
+                self._model.steps(at.state, operation, begun=False)
+            ):
+                yield Configuration(at.state, at.begun, at.done | {number})
+                return
+        for number in left:
             operation = self._operations[number]
             steps = self._model.steps(at.state, operation, begun=number in at.begun)
             for state, is_done in steps:

@@ -16,6 +16,7 @@ class StoreModel:
     """A namespace of a store: `put(key, value)`, `remove(key)`, `get(key)`, `search()`."""
 
     initial: Items = frozenset()
+    looks = frozenset({"get", "search"})
 
     def steps(
         self, state: Items, operation: Operation, *, begun: bool
@@ -69,6 +70,7 @@ class ThreadModel:
     """
 
     initial = Held()
+    looks = frozenset({"state", "history"})
 
     def steps(
         self, state: Held, operation: Operation, *, begun: bool

@@ -83,6 +83,7 @@ class ServerModel:
     """
 
     initial: State = None
+    looks = frozenset({"look", "state"})
 
     def steps(self, state: State, operation: Operation, *, begun: bool) -> Steps:
         """Runs have several steps, all else has one."""

@@ -83,10 +83,11 @@ def test_each_object_is_looked_at_by_itself() -> None:
     here = put("1", 0, 1)
     there = Operation("a client", "other items", "get", ("x",), 2, 3, None)
     assert violation_in([here, there], StoreModel()) is None
-    violation = violation_in([here, there, get(None, 2, 3)], StoreModel())
+    stale = get(None, 2, 3)
+    violation = violation_in([here, there, stale], StoreModel())
     assert violation is not None
     assert violation.operation.key == "items"
-    assert list(violation.history) == [here, get(None, 2, 3)]
+    assert list(violation.history) == [here, stale]
 
 
 def test_a_violation_says_what_was_seen_and_what_could_be() -> None:
