@@ -186,8 +186,8 @@ class Child:
     def _free_answers(self, facts: Facts, restored: Restored) -> None:
         """Answers to what this graph asked, and asks no more, as it was updated from outside.
 
-        Where it was not, an earlier run brought the answer and was stopped before the caller learned
-        of it: what is asked now is another question.
+        Where it was not, an earlier run brought the answer and was stopped before the caller
+        learned of it: what is asked now is another question.
         """
         if facts.answers is None or restored.source in ("input", "loop"):
             return
