@@ -192,7 +192,7 @@ async def hold(path: Path, stalled: int, kilobytes: int) -> int:
         awake = [log.subscribe("custom", overflow="spill") for _ in range(READERS - stalled)]
         log.publish(Custom(data=0))
         await log.flush()
-        assert [(await anext(each)).id for each in asleep] == [chunk_id(1, "custom")] * stalled  # type: ignore[union-attr]
+        assert [(await anext(each)).id for each in asleep] == [chunk_id(1, "custom")] * stalled
         before = sys.getallocatedblocks()
         for number in range(1, kilobytes):
             log.publish(Custom(data=f"{number} {'x' * 1_000}"))

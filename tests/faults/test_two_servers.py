@@ -17,8 +17,8 @@ async def test_a_second_server_is_refused_with_a_clear_word_unless_both_are_told
     tmp_path: Path,
 ) -> None:
     async with ServerProcess(tmp_path / "server.db") as one:
-        for settings in ({}, {"shared": "true"}):
-            other = ServerProcess(tmp_path / "server.db", **settings)
+        for shared in ("false", "true"):
+            other = ServerProcess(tmp_path / "server.db", shared=shared)
             with pytest.raises(RuntimeError) as refused:
                 await other.start()
             told = str(refused.value)
