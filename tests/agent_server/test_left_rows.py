@@ -96,6 +96,7 @@ async def test_what_an_older_server_had_still_to_send_is_not_lost(tmp_path: Path
             ALTER TABLE server_run ADD COLUMN webhook TEXT;
             CREATE INDEX server_run_webhook ON server_run (id) WHERE webhook IS NOT NULL;
             UPDATE part SET version = 1 WHERE name = 'server';
+            DELETE FROM definition;
             INSERT INTO server_run (id, thread, assistant, graph, created, updated, status,
                 strategy, stateless, due, attempt, metadata, kwargs, webhook)
             VALUES ('run', 't', 'a', 'g', 1, 1, 'success', 'enqueue', 0, 0, 1, '{{}}',
