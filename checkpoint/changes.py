@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from .contents import Removal, ScopeRemoval
 from .custodian import Change, unknown_source
-from .packing import Origin, checksum, pack_checkpoint, unpack_checkpoint
+from .packing import Origin, checksum, pack_checkpoint, pack_depth, unpack_checkpoint
 from .places import add_scope, reseal
 from .record import CheckpointRecord, Claim
 from .reports import Removed
@@ -47,7 +47,8 @@ _DROP_NAMELESS = "DELETE FROM thread WHERE name>=x'' AND id<(SELECT max(id) FROM
 
 _FIND = "SELECT seq, parent, data FROM checkpoint WHERE scope=? AND id=?"
 _ABOVE = "SELECT seq, parent, data FROM checkpoint WHERE seq=?"
-_RELINK = "UPDATE checkpoint SET parent=?, depth=0, crc=?, data=? WHERE seq=?"
+_RELINK = "UPDATE checkpoint SET parent=?, depth=?, crc=?, data=? WHERE seq=?"
+_WRITES = "SELECT count(*) FROM pending WHERE checkpoint=?"
 _DROP_WRITES = (
     "DELETE FROM pending WHERE checkpoint=(SELECT seq FROM checkpoint WHERE scope=? AND id=?)"
 )
@@ -160,12 +161,14 @@ def _relink(
         seq, parent, data = connection.execute(_FIND, (scope, id_bytes(record.id))).fetchone()
         origin = _origin(connection, parent, data)
         packed = pack_checkpoint(record, origin, full=True)
-        above = key = None
+        above, key, before = None, None, 0
         if record.parent_id is not None:
             key = id_bytes(record.parent_id)
             above = connection.execute(_FIND, (scope, key)).fetchone()[0]
-        crc = checksum(packed, scope, id_bytes(record.id), key, 0)
-        connection.execute(_RELINK, (above, crc, packed, seq))
+            (before,) = connection.execute(_WRITES, (above,)).fetchone()
+        depth = pack_depth(0, before)
+        crc = checksum(packed, scope, id_bytes(record.id), key, depth)
+        connection.execute(_RELINK, (above, depth, crc, packed, seq))
 
 
 def _origin(connection: sqlite3.Connection, parent: int, data: bytes) -> Origin:

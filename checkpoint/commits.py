@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from .errors import CheckpointConflictError
 from .events import Row, check_events
 from .ids import id_from_bytes
-from .packing import FULL_EVERY, Origin, checksum, pack_checkpoint, pack_task_id, pack_writes
+from .packing import (
+    FULL_EVERY,
+    Origin,
+    checksum,
+    pack_checkpoint,
+    pack_depth,
+    pack_task_id,
+    pack_writes,
+    unpack_depth,
+)
 from .places import (
     ScopeRow,
     add_run,
@@ -24,6 +33,7 @@ from .run_threads import link_runs
 
 _THREAD = "SELECT id, epoch FROM thread WHERE name=?"
 _FIND = "SELECT seq, id, depth FROM checkpoint WHERE scope=? AND id=?"
+_WRITES = "SELECT count(*) FROM pending WHERE checkpoint=?"
 _ADD_CHECKPOINT = (
     "INSERT INTO checkpoint (scope, id, parent, depth, crc, data) VALUES (?, ?, ?, ?, ?, ?)"
 )
@@ -72,11 +82,14 @@ class CommitBatch:
         if row is None or row[1] != self.epoch:
             raise stale(self.batch)
         tables = _ThreadTables(connection, self.batch.thread_id, row[0], self.origins)
+        left = list(self.batch.writes)
         for record, extra in zip(self.batch.checkpoints, self.extras, strict=True):
+            if left:  # those after its parent, which it counts
+                left = tables.add_writes_after(record, left)
             tables.add_checkpoint(record, extra)
         if self.batch.blobs:
             tables.add_blobs(self.batch.blobs)
-        for task in self.batch.writes:
+        for task in left:
             tables.add_writes(task)
         tables.seal()
         if self.batch.events:
@@ -100,14 +113,15 @@ class _ThreadTables:
         key, scope = id_bytes(record.id), self._scope(record.ns)
         if scope.head >= key:
             raise id_taken(record, id_from_bytes(scope.head))
-        seq, above, depth = self._parent(scope, record)
+        seq, above, depth, before = self._parent(scope, record)
         full = above is None or depth + 1 >= FULL_EVERY
         origin = Origin(record.metadata.run_id, record.metadata.parents, extra)
         same = not full and self._origins.get(scope.id) == (above, origin)
         data = pack_checkpoint(record, None if same else origin, full=full)
         depth = 0 if full else depth + 1
-        crc = checksum(data, scope.id, key, above, depth)
-        added = self._connection.execute(_ADD_CHECKPOINT, (scope.id, key, seq, depth, crc, data))
+        both = pack_depth(depth, before)
+        crc = checksum(data, scope.id, key, above, both)
+        added = self._connection.execute(_ADD_CHECKPOINT, (scope.id, key, seq, both, crc, data))
         scope.seq, scope.head, scope.depth = added.lastrowid or 0, key, depth
         scope.count += 1
         scope.writes = 0
@@ -122,6 +136,18 @@ class _ThreadTables:
             )
         except sqlite3.IntegrityError as error:
             raise self._taken(rows) from error
+
+    def add_writes_after(
+        self, record: CheckpointRecord, tasks: Sequence[TaskWrites]
+    ) -> list[TaskWrites]:
+        """Store the pending writes after a checkpoint's parent; gives the others."""
+        left: list[TaskWrites] = []
+        for task in tasks:
+            if task.checkpoint_id == record.parent_id and task.ns == record.ns:
+                self.add_writes(task)
+            else:
+                left.append(task)
+        return left
 
     def add_writes(self, task: TaskWrites) -> None:
         scope = self._scope(task.ns)
@@ -152,9 +178,10 @@ class _ThreadTables:
 
     def _parent(
         self, scope: ScopeRow, record: CheckpointRecord
-    ) -> tuple[int | None, bytes | None, int]:
+    ) -> tuple[int | None, bytes | None, int, int]:
+        """The place, id and depth of the parent, and how many tasks have writes after it."""
         if record.parent_id is None:
-            return None, None, 0
+            return None, None, 0, 0
         found = self._find(scope, record.parent_id)
         if found is None:
             raise CheckpointConflictError(
@@ -162,14 +189,17 @@ class _ThreadTables:
                 f"not stored: {record.parent_id!r}; nothing was changed; commit the parent before "
                 "it or with it, or leave it out"
             )
-        return found
+        if found[0] == scope.seq:
+            return (*found, scope.writes)
+        return (*found, self._connection.execute(_WRITES, found[:1]).fetchone()[0])
 
     def _find(self, scope: ScopeRow, checkpoint_id: str) -> tuple[int, bytes, int] | None:
         """The place, id and depth of a checkpoint; nearly always it is the newest."""
         key = id_bytes(checkpoint_id)
         if scope.head == key:
             return scope.seq, key, scope.depth
-        return self._connection.execute(_FIND, (scope.id, key)).fetchone()
+        found = self._connection.execute(_FIND, (scope.id, key)).fetchone()
+        return found and (*found[:2], unpack_depth(found[2])[0])
 
     def _scope(self, ns: str) -> ScopeRow:
         scope = self._scopes.get(ns)

@@ -80,6 +80,17 @@ def is_sound(data: object, crc: object, *place: object) -> bool:
     return isinstance(data, bytes) and checksum(data, *place) == crc
 
 
+def pack_depth(depth: int, before: int) -> int:
+    """How many rows up stands a full map, and how many tasks had pending writes after the parent,
+    in one number: there is one per step."""
+    return depth + FULL_EVERY * before
+
+
+def unpack_depth(packed: int) -> tuple[int, int]:
+    """Both again."""
+    return packed % FULL_EVERY, packed // FULL_EVERY
+
+
 def pack_checkpoint(record: CheckpointRecord, origin: Origin | None, *, full: bool) -> bytes:
     """The bytes of a checkpoint row: with all entries, or with the changed ones only."""
     entries = record.entries

@@ -14,7 +14,7 @@ import zlib
 from dataclasses import dataclass
 
 from .errors import CorruptDataError
-from .packing import checksum
+from .packing import checksum, unpack_depth
 
 _THREAD = "SELECT id, name, epoch, crc FROM thread WHERE name=?"
 _THREAD_BY_MARK = "SELECT 1 FROM thread INDEXED BY thread_mark WHERE mark=? AND name=?"
@@ -33,6 +33,8 @@ _SEAL_SCOPE = "UPDATE scope SET seq=?, head=?, depth=?, count=?, writes=?, crc=?
 _HEAD = "SELECT seq, id, depth FROM checkpoint WHERE scope=? ORDER BY id DESC LIMIT 1"
 _COUNT = "SELECT count(*) FROM checkpoint WHERE scope=?"
 _WRITES = "SELECT count(*) FROM pending WHERE checkpoint=?"
+_RUN_TAG = b"run"
+"""Told from a thread's row, which looks alike."""
 _RUN = "SELECT id, name, last, crc FROM run WHERE name=?"
 _RUN_BY_MARK = "SELECT 1 FROM run INDEXED BY run_mark WHERE mark=? AND name=?"
 _ADD_RUN = "INSERT INTO run (name, last, mark, crc) VALUES (?, 0, ?, 0) RETURNING id"
@@ -122,7 +124,8 @@ def reseal(connection: sqlite3.Connection, scope: int) -> None:
     row = connection.execute(_SCOPE_BY_ID, (scope,)).fetchone()
     if row is None:
         return
-    seq, head, depth = connection.execute(_HEAD, (scope,)).fetchone() or (0, b"", 0)
+    seq, head, packed = connection.execute(_HEAD, (scope,)).fetchone() or (0, b"", 0)
+    depth, _ = unpack_depth(packed)
     (count,) = connection.execute(_COUNT, (scope,)).fetchone()
     (writes,) = connection.execute(_WRITES, (seq,)).fetchone()
     ScopeRow(row[0], row[1], row[2], seq, head, depth, count, writes).seal(connection)
@@ -138,7 +141,7 @@ def find_run(connection: sqlite3.Connection, name: str) -> tuple[int, int] | Non
         if connection.execute(_RUN_BY_MARK, (mark(name), name)).fetchone():
             raise _lost(f"run {name!r}")
         return None
-    if checksum(b"", *row[:-1]) != row[-1]:
+    if checksum(_RUN_TAG, *row[:-1]) != row[-1]:
         raise _unsound(f"the row of run {name!r}")
     return row[0], row[2]
 
@@ -150,7 +153,7 @@ def add_run(connection: sqlite3.Connection, name: str) -> int:
 
 def seal_run(connection: sqlite3.Connection, number: int, name: str, last: int) -> None:
     """Store the id of a run's last event."""
-    connection.execute(_SEAL_RUN, (last, checksum(b"", number, name, last), number))
+    connection.execute(_SEAL_RUN, (last, checksum(_RUN_TAG, number, name, last), number))
 
 
 def mark(name: str) -> int:

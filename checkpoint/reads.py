@@ -10,7 +10,14 @@ from typing import Any, TypeAlias
 from .errors import CorruptDataError, InvalidIdError
 from .events import Row
 from .ids import id_from_bytes
-from .packing import PackedRow, is_sound, unpack_checkpoint, unpack_task_id, unpack_writes
+from .packing import (
+    PackedRow,
+    is_sound,
+    unpack_checkpoint,
+    unpack_depth,
+    unpack_task_id,
+    unpack_writes,
+)
 from .places import ScopeRow, find_run, find_scope, find_thread
 from .record import BlobRow, CheckpointMetadata, CheckpointRecord, Entry, Loaded, TaskWrites
 from .rows import EVENT_BITS, id_bytes, matches, used_blobs, uuid_bytes
@@ -24,6 +31,8 @@ _CHECKPOINT = f"SELECT {FROM_CHECKPOINTS} WHERE c.scope=?"
 BY_ID = _CHECKPOINT + " AND c.id=?"
 OLDER = _CHECKPOINT + " AND c.id<? ORDER BY c.id DESC"
 PARENT = f"SELECT {FROM_CHECKPOINTS} WHERE c.seq=?"
+_FOLLOWS = "SELECT parent, depth FROM checkpoint WHERE scope=? AND id>? ORDER BY id LIMIT 1"
+_COUNT = "SELECT count(*) FROM checkpoint WHERE scope=?"
 WRITES = "SELECT task, crc, data FROM pending WHERE checkpoint=? ORDER BY task"
 BLOB = "SELECT start, count, crc, data FROM blob WHERE scope=? AND key=? AND start<? ORDER BY start"
 NEXT_KEY = "SELECT key FROM blob WHERE scope=? ORDER BY key DESC LIMIT 1"
@@ -56,6 +65,9 @@ class LoadOne:
         if row is None:
             if scope.count and self.checkpoint_id is None:
                 raise rows.damaged("its newest checkpoint is missing")
+            (count,) = connection.execute(_COUNT, (scope.id,)).fetchone()
+            if count != scope.count:
+                raise rows.damaged(f"{count} of {scope.count} checkpoints are there")
             return None
         return rows.loaded([rows.record(row)])[0]
 
@@ -165,6 +177,8 @@ class ScopeRows:
         self._rows: dict[int, _Row] = {}
         self._entries: dict[int, Mapping[str, Entry]] = {}
         self._origins: dict[int, CheckpointMetadata] = {}
+        self._owed: dict[int | None, int] = {}
+        """How many tasks must have pending writes after a row, as its children say."""
 
     def matches(self, row: CheckpointRow, match: Mapping[str, Any] | None) -> bool:
         """True if the row's metadata is what the caller looks for; its entries are left alone."""
@@ -272,14 +286,16 @@ class ScopeRows:
         return self._unpack(found)
 
     def _unpack(self, row: CheckpointRow) -> _Row:
-        seq, key, parent, above, depth, crc, data = row
+        seq, key, parent, above, packed, crc, data = row
         unpacked = self._rows.get(seq)
         if unpacked is None:
             if parent is not None and parent >= seq:  # rows would lead round in a circle
                 raise self.damaged(f"checkpoint row {seq} is older than its parent")
             if parent is not None and above is None:
                 raise self.damaged(f"the parent of checkpoint row {seq} is missing")
-            self._check(f"checkpoint row {seq}", crc, data, self.scope.id, key, above, depth)
+            self._check(f"checkpoint row {seq}", crc, data, self.scope.id, key, above, packed)
+            depth, before = unpack_depth(packed)
+            self._owed[parent] = max(before, self._owed.get(parent, 0))
             unpacked = self._rows[seq] = _Row(seq, key, parent, depth, unpack_checkpoint(data))
         elif unpacked.key != key:  # an index leads to the row of another checkpoint
             raise self.damaged(f"checkpoint row {seq} is not that of the checkpoint asked for")
@@ -292,9 +308,20 @@ class ScopeRows:
             self._check(f"the pending writes of task {task!r}", crc, data, found.seq, task)
             task_id = unpack_task_id(task)
             tasks.append(TaskWrites(self._ns, found.record.id, task_id, unpack_writes(data)))
-        if found.seq == self.scope.seq and len(tasks) != self.scope.writes:
-            raise self.damaged(f"pending writes are missing: {len(tasks)} of {self.scope.writes}")
+        newest = found.seq == self.scope.seq
+        least = self.scope.writes if newest else self._least(found.seq, id_bytes(found.record.id))
+        if len(tasks) < least or (newest and len(tasks) > least):
+            raise self.damaged(f"pending writes are missing: {len(tasks)} of {least}")
         return tuple(tasks)
+
+    def _least(self, seq: int, key: bytes) -> int:
+        """How many tasks had pending writes after an older checkpoint, as the one that follows
+        says; 0 if that is none of its children."""
+        if seq not in self._owed:
+            follows = self._connection.execute(_FOLLOWS, (self.scope.id, key)).fetchone()
+            parent, depth = follows or (0, 0)
+            self._owed[seq] = unpack_depth(depth)[1] if parent == seq else 0
+        return self._owed[seq]
 
     def _blob(self, key: int, stop: int) -> tuple[BlobRow, ...]:
         rows: list[BlobRow] = []

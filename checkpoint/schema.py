@@ -3,7 +3,8 @@
     thread      one row per thread; `epoch` is raised when another process takes the thread over
     scope       one row per (thread, ns), with its head (see `places.py`)
     checkpoint  append-only; `seq` is its place in the file, `parent` the parent's, `depth` how many
-                rows up stands a full map of entries (0: here)
+                rows up stands a full map of entries (0: here), and how many tasks had pending
+                writes after the parent when it was made (`packing.pack_depth`)
     pending     pending writes of one task of the step after a checkpoint
     blob        a whole value, or `count` items of a run from `start`
     definition  what the tables are, sealed (see `definitions.py`)

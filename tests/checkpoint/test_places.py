@@ -5,12 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from checkpoint import CorruptDataError, EventRow, SqliteSaver
+from checkpoint import CorruptDataError, EventRow, SqliteSaver, TaskWrites, new_id
 from checkpoint.record import Batch
 from checkpoint.story import Story, values_of
 
@@ -174,3 +175,82 @@ async def test_what_was_never_there_is_still_nothing(path: Path) -> None:
         assert await saver.load("one", "sub:2") is None
         assert await saver.events.read("no run", 0, 10) == []
         assert await values_of(saver, "one", "sub:1") == {"n": 2}
+
+
+@pytest.fixture
+async def older(tmp_path: Path) -> tuple[Path, list[str]]:
+    """A thread of three checkpoints with pending writes of two tasks each; their ids."""
+    path = tmp_path / "older"
+    ids: list[str] = []
+    async with SqliteSaver(path) as saver:
+        story = await Story.begin(saver, "one")
+        for number in range(3):
+            ids.append((await story.step({"n": number})).id)
+            for task in ("first", "second"):
+                await story.write(task, [("n", number)])
+        story.end()
+    return path, ids
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+async def test_lost_pending_writes_are_missed_of_any_checkpoint(
+    number: int, older: tuple[Path, list[str]]
+) -> None:
+    path, ids = older
+    change(path, f"DELETE FROM pending WHERE task='second' AND checkpoint={number + 1}")
+    async with SqliteSaver(path) as saver:
+        for other, checkpoint_id in enumerate(ids):
+            if other != number:
+                assert await saver.load("one", "", checkpoint_id)
+        with pytest.raises(CorruptDataError, match="pending writes are missing: 1 of 2"):
+            await saver.load("one", "", ids[number])
+        with pytest.raises(CorruptDataError):
+            await saver.history("one")
+        assert not (await saver.averify()).ok
+
+
+async def test_pending_writes_that_come_later_to_an_older_checkpoint_are_no_damage(
+    older: tuple[Path, list[str]],
+) -> None:
+    path, ids = older
+    async with SqliteSaver(path) as saver:
+        claim = await saver.claim("one", "test", timeout=0)
+        task = TaskWrites("", ids[0], "third", ())
+        await saver.commit(Batch("one", claim.epoch, writes=(task,)))
+        saver.release(claim)
+        found = await saver.load("one", "", ids[0])
+        assert found is not None
+        assert len(found.writes) == 3
+        assert (await saver.averify()).ok
+
+
+async def test_pending_writes_that_come_with_the_next_checkpoint_are_counted(
+    tmp_path: Path,
+) -> None:
+    async with SqliteSaver(tmp_path / "with") as saver:
+        story = await Story.begin(saver, "one")
+        first = await story.step({"n": 0})
+        batch = story.batch({"n": 1})
+        task = TaskWrites("", first.id, "task", ())
+        await story.commit(replace(batch, writes=(task,)))
+        story.end()
+    change(tmp_path / "with", "DELETE FROM pending")
+    async with SqliteSaver(tmp_path / "with") as saver:
+        with pytest.raises(CorruptDataError, match="0 of 1"):
+            await saver.load("one", "", first.id)
+
+
+async def test_an_older_checkpoint_that_is_lost_is_not_taken_for_one_that_never_was(
+    older: tuple[Path, list[str]],
+) -> None:
+    path, ids = older
+    change(path, "DELETE FROM checkpoint WHERE seq=2", "DELETE FROM pending WHERE checkpoint=2")
+    async with SqliteSaver(path) as saver:
+        with pytest.raises(CorruptDataError, match="2 of 3 checkpoints are there"):
+            await saver.load("one", "", ids[1])
+
+
+async def test_an_id_that_never_was_is_still_nothing(older: tuple[Path, list[str]]) -> None:
+    path, _ = older
+    async with SqliteSaver(path) as saver:
+        assert await saver.load("one", "", new_id()) is None
