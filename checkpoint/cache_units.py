@@ -34,14 +34,15 @@ class CacheUnits:
         found: dict[CacheKey, Any] = {}
         for key in keys:
             row = connection.execute(_GET, _packed(key)).fetchone()
-            if row is None or CacheEntry(row[2], row[0]).expired(now):
+            if row is None:
                 continue
-            if not is_sound(row[2], row[1]):
+            if not is_sound(row[2], row[1], *_packed(key), row[0]):
                 raise CorruptDataError(
                     f"the cached value of {key!r} does not match its checksum; clear its "
                     "namespace, and check the file: others may be damaged too"
                 )
-            found[key] = self._serializer.loads(row[2])
+            if not CacheEntry(row[2], row[0]).expired(now):
+                found[key] = self._serializer.loads(row[2])
         return found
 
     def write(
@@ -49,11 +50,7 @@ class CacheUnits:
     ) -> None:
         """Keep the entries, and drop some that have expired."""
         connection.execute(_DROP, (now,))
-        rows = [
-            (*_packed(key), entry.expires, checksum(entry.data), entry.data)
-            for key, entry in entries.items()
-        ]
-        connection.executemany(_SET, rows)
+        connection.executemany(_SET, [_row(key, entry) for key, entry in entries.items()])
 
     def clear(
         self, namespaces: Sequence[tuple[str, ...]] | None, connection: sqlite3.Connection
@@ -63,6 +60,12 @@ class CacheUnits:
             connection.execute(_DELETE_ALL)
         else:
             connection.executemany(_DELETE, [(_packed_ns(ns),) for ns in namespaces])
+
+
+def _row(key: CacheKey, entry: CacheEntry) -> tuple[bytes, bytes, float | None, int, bytes]:
+    expires = None if entry.expires is None else float(entry.expires)
+    place = (*_packed(key), expires)
+    return (*place, checksum(entry.data, *place), entry.data)
 
 
 def _packed(key: CacheKey) -> tuple[bytes, bytes]:

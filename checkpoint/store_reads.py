@@ -14,35 +14,33 @@ from .errors import CorruptDataError
 from .packing import is_sound
 from .store_ops import Item, ListNamespacesOp, Namespace, Result, SearchItem
 from .store_plan import Get, Plan, Read, Search, listed_namespaces, literal_prefix, page
-from .store_tables import Seen, pack_namespace, unpack_namespace
+from .store_tables import Seen, checked_namespace_id, pack_namespace, unpack_namespace
 from .vectors import Cosines, best_first
 
 _ALIVE = "(expires IS NULL OR expires>?)"
-_COLUMNS = "store_item.id, key, created, updated, ttl, store_item.crc, value"
-_GET = (
-    f"SELECT {_COLUMNS} FROM store_namespace JOIN store_item ON ns=store_namespace.id"  # noqa: S608
-    f" WHERE name=? AND key=? AND {_ALIVE}"
-)
+_COLUMNS = "store_item.id, key, created, updated, ttl, store_item.crc, value, ns, expires"
+_GET = f"SELECT {_COLUMNS} FROM store_item WHERE ns=? AND key=?"  # noqa: S608
+_NAMESPACE = "SELECT id, crc FROM store_namespace WHERE name=?"
 _BY_ID = f"SELECT {_COLUMNS} FROM store_item WHERE id=?"  # noqa: S608
-_NAMESPACES = "SELECT id, name FROM store_namespace ORDER BY id"
+_NAMESPACES = "SELECT id, name, crc FROM store_namespace ORDER BY id"
 _BELOW = (
-    "SELECT id, name FROM store_namespace WHERE name=?"
-    " UNION ALL SELECT id, name FROM store_namespace WHERE name>? AND name<? ORDER BY id"
+    "SELECT id, name, crc FROM store_namespace WHERE name=?"
+    " UNION ALL SELECT id, name, crc FROM store_namespace WHERE name>? AND name<? ORDER BY id"
 )
 _HOLDING = (
-    "SELECT name FROM store_namespace WHERE name>=? AND EXISTS"  # noqa: S608
+    "SELECT id, name, crc FROM store_namespace WHERE name>=? AND EXISTS"  # noqa: S608
     f" (SELECT 1 FROM store_item WHERE ns=store_namespace.id AND {_ALIVE}) ORDER BY name"
 )
 _ITEMS = f"SELECT {_COLUMNS} FROM store_item"  # noqa: S608
 _VECTORS = (
-    "SELECT store_item.id, key, store_vector.crc, data FROM store_item"
+    "SELECT store_item.id, key, store_vector.crc, data, number FROM store_item"
     " LEFT JOIN store_vector ON item=store_item.id"
 )
-_OF_ITEM = "SELECT crc, data FROM store_vector WHERE item=?"
+_OF_ITEM = "SELECT crc, data, number FROM store_vector WHERE item=?"
 _IN_NAMESPACE = f" WHERE ns=? AND {_ALIVE}"
 _IN_ORDER = " ORDER BY store_item.id"
 
-_Row: TypeAlias = tuple[int, str, float, float, float | None, int, str]
+_Row: TypeAlias = tuple[int, str, float, float, float | None, int, str, int, float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +98,17 @@ class _Tables:
                 return listed_namespaces(read, self._holding(literal_prefix(read)))
 
     def _get(self, get: Get) -> Item | None:
-        where = (pack_namespace(get.namespace), get.key, self.now)
+        name = pack_namespace(get.namespace)
+        ns = self.connection.execute(_NAMESPACE, (name,)).fetchone()
+        if ns is None:
+            return None
+        where = (checked_namespace_id(name, *ns), get.key)
         row = self.connection.execute(_GET, where).fetchone()
         if row is None:
             return None
         found = _checked(get.namespace, row)
+        if (expires := row[8]) is not None and expires <= self.now:
+            return None
         self._refresh(found, wanted=get.refresh)
         return Item(**_facts(found))
 
@@ -155,13 +159,13 @@ class _Tables:
             for found in self._matching(search):
                 item, key = found.row[:2]
                 rows = self.connection.execute(_OF_ITEM, (item,)).fetchall()
-                for crc, data in rows or [(None, None)]:
-                    yield (found.namespace, item), _sound(found.namespace, key, crc, data)
+                for vector in rows or [(None, None, 0)]:
+                    yield (found.namespace, item), _sound(found.namespace, key, item, *vector)
             return
         for ns, namespace in self._below(search.prefix):
             rows = self.connection.execute(_VECTORS + _IN_NAMESPACE + _IN_ORDER, (ns, self.now))
-            for item, key, crc, data in rows:
-                yield (namespace, item), _sound(namespace, key, crc, data)
+            for item, key, *vector in rows:
+                yield (namespace, item), _sound(namespace, key, item, *vector)
 
     def _below(self, prefix: Namespace) -> Iterator[tuple[int, Namespace]]:
         name = pack_namespace(prefix)
@@ -169,19 +173,20 @@ class _Tables:
             rows = self.connection.execute(_BELOW, (name, name + b"\0", name + b"\1"))
         else:
             rows = self.connection.execute(_NAMESPACES)
-        for ns, found in rows:
-            yield ns, _namespace(found)
+        for ns, found, crc in rows:
+            yield checked_namespace_id(found, ns, crc), _namespace(found)
 
     def _holding(self, prefix: Namespace) -> Iterator[Namespace]:
         """Namespaces that hold items, ascending; none before the prefix, and none behind it."""
-        for (name,) in self.connection.execute(_HOLDING, (pack_namespace(prefix), self.now)):
+        for ns, name, crc in self.connection.execute(_HOLDING, (pack_namespace(prefix), self.now)):
+            checked_namespace_id(name, ns, crc)
             namespace = _namespace(name)
             if namespace[: len(prefix)] != prefix:
                 return
             yield namespace
 
     def _refresh(self, found: _Found, *, wanted: bool) -> None:
-        item, _, _, updated, ttl, _, _ = found.row
+        item, _, _, updated, ttl, *_ = found.row
         if wanted and ttl is not None:
             self.refreshed.append(Seen(item, updated))
 
@@ -196,21 +201,24 @@ def _namespace(name: bytes) -> Namespace:
 
 
 def _checked(namespace: Namespace, row: _Row) -> _Found:
-    value, stored = row[6], cast(object, row[6])
-    if not isinstance(stored, str) or not is_sound(stored.encode(), row[5]):
-        raise _damaged(namespace, row[1])
+    _, key, created, updated, ttl, crc, value, ns, expires = row
+    stored, place = cast(object, value), (ns, key, created, updated, ttl, expires)
+    if not isinstance(stored, str) or not is_sound(stored.encode(), crc, *place):
+        raise _damaged(namespace, key)
     return _Found(namespace, row, json.loads(value))
 
 
-def _sound(namespace: Namespace, key: str, crc: int | None, data: bytes | None) -> bytes | None:
+def _sound(
+    namespace: Namespace, key: str, item: int, crc: int | None, data: bytes | None, number: int
+) -> bytes | None:
     """The vector, if there is one."""
-    if data is not None and not is_sound(data, crc):
+    if data is not None and not is_sound(data, crc, item, number):
         raise _damaged(namespace, key)
     return data
 
 
 def _facts(found: _Found) -> dict[str, Any]:
-    _, key, created, updated, _, _, _ = found.row
+    _, key, created, updated, *_ = found.row
     try:
         times = [datetime.fromtimestamp(each, UTC) for each in (created, updated)]
     except (TypeError, ValueError, OverflowError, OSError) as error:

@@ -5,13 +5,16 @@ store_namespace  `name`: the labels in UTF-8 with a NUL between them, so that na
 store_item       `id` tells which was first in its namespace; `value` is JSON in ASCII; times
                  are seconds since the epoch, `ttl` is in seconds
 store_vector     packed vectors (`vectors.py`) of an item, numbered
+
+Every row has a checksum, `crc`, over its other columns.
 """
 
 from .upgrades import Part
 
 _TABLES = (
     """
-    CREATE TABLE IF NOT EXISTS store_namespace (id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE)
+    CREATE TABLE IF NOT EXISTS store_namespace (id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE,
+        crc INTEGER NOT NULL)
     """,
     """
     CREATE TABLE IF NOT EXISTS store_item (id INTEGER PRIMARY KEY, ns INTEGER NOT NULL,

@@ -7,31 +7,36 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .embedding import Embedded
-from .packing import checksum
+from .errors import CorruptDataError
+from .packing import checksum, is_sound
 from .store_ops import Namespace
 from .store_plan import Put
 
 if TYPE_CHECKING:
     import sqlite3
 
-_NAMESPACE = "SELECT id FROM store_namespace WHERE name=?"
-_ADD_NAMESPACE = "INSERT INTO store_namespace (name) VALUES (?) RETURNING id"
+_NAMESPACE = "SELECT id, crc FROM store_namespace WHERE name=?"
+_ADD_NAMESPACE = "INSERT INTO store_namespace (name, crc) VALUES (?, 0) RETURNING id"
+_SEAL_NAMESPACE = "UPDATE store_namespace SET crc=? WHERE id=?"
 _DROP_NAMESPACE = (
     "DELETE FROM store_namespace WHERE id=?"
     " AND NOT EXISTS (SELECT 1 FROM store_item WHERE ns=store_namespace.id)"
 )
+_CREATED = "iif(expires<=excluded.updated, excluded.created, created)"
 _PUT = (
-    "INSERT INTO store_item (ns, key, created, updated, ttl, expires, crc, value)"
+    "INSERT INTO store_item (ns, key, created, updated, ttl, expires, crc, value)"  # noqa: S608
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (ns, key) DO UPDATE SET"
-    " created=iif(expires<=excluded.updated, excluded.created, created),"
-    " updated=excluded.updated, ttl=excluded.ttl, expires=excluded.expires,"
-    " crc=excluded.crc, value=excluded.value RETURNING id"
+    f" created={_CREATED}, updated=excluded.updated, ttl=excluded.ttl, expires=excluded.expires,"
+    f" crc=checksum(CAST(excluded.value AS BLOB), ns, key, {_CREATED}, excluded.updated,"
+    " excluded.ttl, excluded.expires), value=excluded.value RETURNING id"
 )
 _DELETE = "DELETE FROM store_item WHERE ns=? AND key=? RETURNING id"
 _DROP_VECTORS = "DELETE FROM store_vector WHERE item=?"
 _ADD_VECTOR = "INSERT INTO store_vector (item, number, crc, data) VALUES (?, ?, ?, ?)"
 _REFRESH = (
-    "UPDATE store_item SET expires=?+ttl WHERE id=? AND updated=? AND ttl IS NOT NULL AND expires>?"
+    "UPDATE store_item SET expires=?1+ttl,"
+    " crc=checksum(CAST(value AS BLOB), ns, key, created, updated, ttl, ?1+ttl)"
+    " WHERE id=?2 AND updated=?3 AND ttl IS NOT NULL AND expires>?1"
 )
 _EXPIRED = "SELECT id, ns FROM store_item WHERE expires<=? LIMIT ?"
 _DELETE_ID = "DELETE FROM store_item WHERE id=?"
@@ -70,7 +75,7 @@ class WriteItems:
     def apply(self, connection: sqlite3.Connection) -> None:
         """An item that was put again or swept since it was read is not refreshed."""
         connection.executemany(
-            _REFRESH, [(self.now, seen.row, seen.updated, self.now) for seen in self.refreshed]
+            _REFRESH, [(self.now, seen.row, seen.updated) for seen in self.refreshed]
         )
         for put in self.puts:
             if put.value is None:
@@ -80,23 +85,46 @@ class WriteItems:
 
     def _put(self, connection: sqlite3.Connection, put: Put, value: str) -> None:
         name = pack_namespace(put.namespace)
-        found = connection.execute(_NAMESPACE, (name,)).fetchone()
-        (ns,) = found or connection.execute(_ADD_NAMESPACE, (name,)).fetchone()
-        seconds = None if put.minutes is None else put.minutes * 60
-        expires = None if seconds is None else self.now + seconds
-        crc = checksum(value.encode())
-        row = (ns, put.key, self.now, self.now, seconds, expires, crc, value)
+        ns = _find_namespace(connection, name) or _add_namespace(connection, name)
+        now = float(self.now)
+        seconds = None if put.minutes is None else float(put.minutes * 60)
+        expires = None if seconds is None else now + seconds
+        place = (ns, put.key, now, now, seconds, expires)
+        row = (*place, checksum(value.encode(), *place), value)
         (item,) = connection.execute(_PUT, row).fetchone()
         connection.execute(_DROP_VECTORS, (item,))
         vectors = enumerate(self.embedded.documents[text] for text in put.texts)
-        connection.executemany(_ADD_VECTOR, [(item, n, checksum(v), v) for n, v in vectors])
+        rows = [(item, n, checksum(v, item, n), v) for n, v in vectors]
+        connection.executemany(_ADD_VECTOR, rows)
 
     def _delete(self, connection: sqlite3.Connection, put: Put) -> None:
-        ns = connection.execute(_NAMESPACE, (pack_namespace(put.namespace),)).fetchone()
-        gone = connection.execute(_DELETE, (*ns, put.key)).fetchone() if ns else None
+        ns = _find_namespace(connection, pack_namespace(put.namespace))
+        gone = connection.execute(_DELETE, (ns, put.key)).fetchone() if ns else None
         if gone:
             connection.execute(_DROP_VECTORS, gone)
-            connection.execute(_DROP_NAMESPACE, ns)
+            connection.execute(_DROP_NAMESPACE, (ns,))
+
+
+def _find_namespace(connection: sqlite3.Connection, name: bytes) -> int | None:
+    found = connection.execute(_NAMESPACE, (name,)).fetchone()
+    return None if found is None else checked_namespace_id(name, *found)
+
+
+def _add_namespace(connection: sqlite3.Connection, name: bytes) -> int:
+    (ns,) = connection.execute(_ADD_NAMESPACE, (name,)).fetchone()
+    connection.execute(_SEAL_NAMESPACE, (checksum(name, ns), ns))
+    return ns
+
+
+def checked_namespace_id(name: bytes, number: int, crc: int) -> int:
+    """The number of a namespace.  Raises CorruptDataError for a row, or an index, that is not
+    that of the name."""
+    if not is_sound(name, crc, number):
+        raise CorruptDataError(
+            f"the row of namespace {name!r} does not match its checksum; restore the file from a "
+            "backup"
+        )
+    return number
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from checkpoint import (
     SqliteCache,
     SqliteSaver,
 )
+from checkpoint.packing import checksum
 from checkpoint.story import Story, values_of
 
 NS = ("ns",)
@@ -91,11 +92,25 @@ async def test_a_damaged_value_is_no_miss(path: Path) -> None:
         assert await cache.get([A]) == {}
 
 
+@pytest.mark.parametrize(("damage", "key"), [("expires=1", "a"), ("key=x'62'", "b")])
+async def test_a_value_that_has_another_key_or_end_is_reported(
+    damage: str, key: str, path: Path
+) -> None:
+    async with SqliteCache(path) as cache:
+        await cache.set({A: ("value", None)})
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(f"UPDATE cache SET {damage}")
+    async with SqliteCache(path) as cache:
+        with pytest.raises(CorruptDataError):
+            await cache.get([(NS, key)])
+
+
 async def test_what_the_serializer_cannot_read_is_no_miss(path: Path) -> None:
     async with SqliteCache(path) as cache:
         await cache.set({A: ("value", None)})
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE cache SET data=x'', crc=?", (-0x80000000,))
+        ((ns, key),) = connection.execute("SELECT ns, key FROM cache").fetchall()
+        connection.execute("UPDATE cache SET data=x'', crc=?", (checksum(b"", ns, key, None),))
     async with SqliteCache(path) as cache:
         with pytest.raises(DeserializationError):
             await cache.get([A])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -134,7 +135,17 @@ def test_a_damaged_value_is_reported_whoever_reads_it(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    ["value='{bad'", "value=x'ff'", "value=x''", "crc='x'", "created='x'", "updated=1e300"],
+    [
+        "value='{bad'",
+        "value=x'ff'",
+        "value=x''",
+        "crc='x'",
+        "created='x'",
+        "updated=1e300",
+        "created=created+1",
+        "ttl=1",
+        "expires=1e300",
+    ],
 )
 def test_an_item_is_named_whatever_is_damaged_of_it(path: Path, damage: str) -> None:
     with SqliteStore(path) as store:
@@ -151,13 +162,51 @@ def test_an_item_is_named_whatever_is_damaged_of_it(path: Path, damage: str) -> 
         assert keys(store.search((), filter={"n": 1})) == ["sound"]
 
 
+def test_an_item_that_has_another_key_or_namespace_is_reported(path: Path) -> None:
+    with SqliteStore(path) as store:
+        store.put(NS, "k", {"n": 1})
+        store.put(("other",), "there", {"n": 2})
+    for damage in ("key='there'", "key='j'", "ns=2"):
+        copy = path.with_name(damage.replace("'", ""))
+        shutil.copy(path, copy)
+        change(copy, f"UPDATE store_item SET {damage} WHERE key='k'")
+        with SqliteStore(copy) as store, pytest.raises(CorruptDataError, match="does not match"):
+            store.search(())
+
+
+def test_an_item_is_not_gone_because_its_end_is_damaged(path: Path) -> None:
+    with SqliteStore(path) as store:
+        store.put(NS, "k", {"n": 1})
+    change(path, "UPDATE store_item SET expires=1")
+    with SqliteStore(path) as store, pytest.raises(CorruptDataError, match="item 'k'"):
+        store.get(NS, "k")
+
+
+def test_a_refreshed_item_and_one_that_is_put_again_are_sound(path: Path) -> None:
+    with SqliteStore(path, ttl={"default_ttl": 5}) as store:
+        store.put(NS, "k", {"n": 1})
+        assert store.get(NS, "k", refresh_ttl=True)
+        assert store.get(NS, "k", refresh_ttl=False)
+        store.put(NS, "k", {"n": 2}, ttl=None)
+        assert store.get(NS, "k")
+
+
+@pytest.mark.parametrize("index", ["name=x'62' WHERE id=1", "crc=crc+1"])
+def test_writing_to_a_namespace_that_is_damaged_is_refused(path: Path, index: str) -> None:
+    with SqliteStore(path) as store:
+        store.put(("a",), "k", {"n": 1})
+    change(path, f"UPDATE store_namespace SET {index}")
+    with SqliteStore(path) as store, pytest.raises(CorruptDataError, match="namespace"):
+        store.put(("b" if "name" in index else "a",), "k", {"n": 2})
+
+
 def test_a_damaged_name_of_a_namespace_is_reported(path: Path) -> None:
     with SqliteStore(path) as store:
         store.put(NS, "k", {"n": 1})
     change(path, "UPDATE store_namespace SET name=x'ff'")
     with SqliteStore(path) as store:
         for read in (store.list_namespaces, lambda: store.search(())):
-            with pytest.raises(CorruptDataError, match=r"is no name of a stored namespace; res"):
+            with pytest.raises(CorruptDataError, match=r"of namespace .* checksum; restore"):
                 read()
 
 
