@@ -142,7 +142,8 @@ class _Snapshot:
         channels, waiting = self._channels, tasks
         done = [task for task in tasks if task.writes is not None]
         if with_pending and done and (applied := self._with(done)) is not None:
-            channels, waiting = applied, [task for task in tasks if task not in done]
+            channels = applied
+            waiting = [task for task in tasks if task not in done] or self._following(applied)
         parent = record.parent_id
         return StateSnapshot(
             values=channels.state(),
@@ -171,6 +172,19 @@ class _Snapshot:
         except Exception:  # noqa: BLE001 - reducers are user code
             return None
         return channels
+
+    def _following(self, applied: ChannelSet) -> list[Task]:
+        """The tasks of the step after one whose tasks have all finished, and whose checkpoint is
+        not there: a repair has gone back to the one before."""
+        checkpoint_id, step = self._restored.checkpoint_id, self._restored.step + 2
+        return planned(
+            self._scope.layout,
+            self._scope.ns,
+            applied,
+            checkpoint_id=checkpoint_id,
+            step=step,
+            pending={},
+        )
 
     def _task(self, task: Task) -> TaskSnapshot:
         state = self._scope.layout.state

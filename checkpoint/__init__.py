@@ -66,7 +66,18 @@ from .record import (
     Whole,
 )
 from .registry import Opaque, TypeRegistry, can_register, register_type, register_when_loaded
-from .reports import Damage, Removed, ThreadInfo, Vacuumed, Verification
+from .repair import repair_database
+from .reports import (
+    Damage,
+    Removed,
+    Repair,
+    RowLoss,
+    RunLoss,
+    ThreadInfo,
+    ThreadLoss,
+    Vacuumed,
+    Verification,
+)
 from .rewind import RewindPoint, rewind_point
 from .saver import Saver, instant, is_instant
 from .serde import MsgpackSerializer, Serializer
@@ -155,9 +166,12 @@ __all__ = [
     "PutOp",
     "RemoteError",
     "Removed",
+    "Repair",
     "Result",
     "RewindPoint",
+    "RowLoss",
     "RowTooLargeError",
+    "RunLoss",
     "Saver",
     "SaverClosedError",
     "SchemaUpgradeError",
@@ -179,6 +193,7 @@ __all__ = [
     "TaskWrites",
     "ThreadBusyError",
     "ThreadInfo",
+    "ThreadLoss",
     "ThreadNotEmptyError",
     "TypeRegistrationError",
     "TypeRegistry",
@@ -197,5 +212,6 @@ __all__ = [
     "new_id",
     "register_type",
     "register_when_loaded",
+    "repair_database",
     "rewind_point",
 ]

@@ -93,7 +93,7 @@ class ChangeThreads:
         for claim in self.change.erased:
             removed += _erase(connection, _number(connection, claim, self.epoch_of))
         for claim, removal in self.change.removals:
-            _remove(connection, _number(connection, claim, self.epoch_of), removal)
+            remove(connection, _number(connection, claim, self.epoch_of), removal)
         ForgetEvents(self.change.run_ids).apply(connection)
         return removed
 
@@ -145,17 +145,16 @@ def _erase(connection: sqlite3.Connection, thread: int) -> Removed:
     return Removed(checkpoints, blobs, size or 0)
 
 
-def _remove(connection: sqlite3.Connection, thread: int, removal: Removal) -> None:
+def remove(connection: sqlite3.Connection, thread: int, removal: Removal) -> None:
+    """Carry out a removal of a thread, by its number."""
     for part in removal.scopes:
         (scope,) = connection.execute(_SCOPE, (thread, part.ns)).fetchone()
-        _relink(connection, scope, part.relinked)
+        relink(connection, scope, part.relinked)
         _drop(connection, scope, part)
         reseal(connection, scope)
 
 
-def _relink(
-    connection: sqlite3.Connection, scope: int, records: Iterable[CheckpointRecord]
-) -> None:
+def relink(connection: sqlite3.Connection, scope: int, records: Iterable[CheckpointRecord]) -> None:
     """Write checkpoints anew that cannot lean any more on the rows above them: all in full."""
     for record in records:
         seq, parent, data = connection.execute(_FIND, (scope, id_bytes(record.id))).fetchone()

@@ -137,10 +137,11 @@ def _relinked(scope: ScopeContents, kept: AbstractSet[str]) -> Iterator[Checkpoi
         above = records.get(record.parent_id)
         while above is not None and above.id not in kept:
             above = records.get(above.parent_id or "")
-        yield replace(record, parent_id=above and above.id, changed=_changed(record, above))
+        yield replace(record, parent_id=above and above.id, changed=changed_between(record, above))
 
 
-def _changed(record: CheckpointRecord, parent: CheckpointRecord | None) -> frozenset[str]:
+def changed_between(record: CheckpointRecord, parent: CheckpointRecord | None) -> frozenset[str]:
+    """The channels whose entries differ."""
     entries: Mapping[str, Entry] = parent.entries if parent else {}
     differ = [name for name, entry in record.entries.items() if entries.get(name) != entry]
     return frozenset(differ) | (entries.keys() - record.entries.keys())

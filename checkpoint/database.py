@@ -12,13 +12,14 @@ import os
 import sqlite3
 import threading
 import time
-from contextlib import ExitStack
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 from .commits import Origins
 from .committer import Committer
-from .errors import CorruptDataError, InvalidArgumentError
+from .errors import CorruptDataError, DatabaseBusyError, InvalidArgumentError
 from .flush import Flusher
 from .locks import MARK, LockFile, NoLocks
 from .ownership import Ownership
@@ -131,6 +132,7 @@ class Registry:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._open: dict[Path, tuple[FileDatabase, int]] = {}
+        self._shut: set[Path] = set()
 
     def take(self, path: Path, faults: Faults | None = None) -> FileDatabase:
         """Open a file, or use it as it is open.
@@ -139,6 +141,8 @@ class Registry:
         InvalidArgumentError for faults of a file that is open without them.
         """
         with self._lock:
+            if path in self._shut:
+                raise _being_repaired(path)
             database, users = self._open.get(path) or (_open_file(path, faults), 0)
             if faults is not None and database.faults is not faults:
                 raise InvalidArgumentError(
@@ -147,6 +151,20 @@ class Registry:
                 )
             self._open[path] = (database, users + 1)
             return database
+
+    @contextmanager
+    def shut(self, path: Path, in_use: Callable[[Path], Exception]) -> Generator[None]:
+        """Let nobody in this process open a file as long as the block runs; raises what `in_use`
+        gives if somebody has it open."""
+        with self._lock:
+            if path in self._open or path in self._shut:
+                raise in_use(path)
+            self._shut.add(path)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._shut.discard(path)
 
     def give_back(self, path: Path) -> None:
         """Use a file no more; the last user waits until it is closed."""
@@ -159,10 +177,21 @@ class Registry:
                 database.close()
 
 
+def _being_repaired(path: Path) -> DatabaseBusyError:
+    return DatabaseBusyError(
+        f"{str(path)!r} cannot be opened: it is being repaired; open it when that is done"
+    )
+
+
 def _open_file(path: Path, faults: Faults | None) -> FileDatabase:
     try:
         prepare_file(path)
-        return FileDatabase(path, faults)
+        before = path.stat()
+        database = FileDatabase(path, faults)
+        if not os.path.samestat(before, path.stat()):  # a repair put another file here meanwhile
+            database.close()
+            raise _being_repaired(path)
+        return database
     except UnicodeDecodeError as error:  # in what SQLite says of a damaged schema
         raise CorruptDataError(
             f"{str(path)!r} is damaged ({error}); restore the file from a backup"

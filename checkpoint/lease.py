@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,13 @@ from .contents_reads import FindRuns, ListThreads, ReadContents
 from .custodian import Change
 from .database import Database, PrivateDatabase, Registry
 from .errors import SaverClosedError
+from .event_reads import LastEvent, ReadEvents, SizeOfEvents
 from .events import Row
 from .forget import Forget
 from .points import Faults
 from .rate import Rate
 from .read_pool import Read
-from .reads import LastEvent, LoadHistory, LoadOne, ReadEvents, SizeOfEvents
+from .reads import LoadHistory, LoadOne
 from .record import Batch, Claim, Loaded
 from .reports import Removed, ThreadInfo, Vacuumed, Verification
 from .rewind import RewindPoint
@@ -232,6 +234,11 @@ def open_lease(name: str, noun: str = "saver", faults: Faults | None = None) -> 
         return Lease(PrivateDatabase(faults), None, noun)
     path = Path(os.path.realpath(name))
     return Lease(_registry.take(path, faults), path, noun)
+
+
+def shut(path: Path, in_use: Callable[[Path], Exception]) -> AbstractContextManager[None]:
+    """Let nobody in this process open a file meanwhile; see `Registry.shut`."""
+    return _registry.shut(path, in_use)
 
 
 _registry = Registry()

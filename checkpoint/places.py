@@ -33,7 +33,7 @@ _SEAL_SCOPE = "UPDATE scope SET seq=?, head=?, depth=?, count=?, writes=?, crc=?
 _HEAD = "SELECT seq, id, depth FROM checkpoint WHERE scope=? ORDER BY id DESC LIMIT 1"
 _COUNT = "SELECT count(*) FROM checkpoint WHERE scope=?"
 _WRITES = "SELECT count(*) FROM pending WHERE checkpoint=?"
-_RUN_TAG = b"run"
+RUN_TAG = b"run"
 """Told from a thread's row, which looks alike."""
 _RUN = "SELECT id, name, last, crc FROM run WHERE name=?"
 _RUN_BY_MARK = "SELECT 1 FROM run INDEXED BY run_mark WHERE mark=? AND name=?"
@@ -100,7 +100,7 @@ def find_scope(connection: sqlite3.Connection, thread: int, ns: str) -> ScopeRow
     row = connection.execute(_SCOPE, (thread, ns)).fetchone()
     if row is not None:
         return checked_scope(row)
-    if connection.execute(_SCOPE_BY_MARK, (_scope_mark(thread, ns), thread, ns)).fetchone():
+    if connection.execute(_SCOPE_BY_MARK, (scope_mark(thread, ns), thread, ns)).fetchone():
         raise _lost(f"namespace {ns!r} of thread number {thread}")
     return None
 
@@ -114,7 +114,7 @@ def checked_scope(row: tuple[int, int, str, int, bytes, int, int, int, int]) -> 
 
 def add_scope(connection: sqlite3.Connection, thread: int, ns: str) -> ScopeRow:
     """A new namespace; whoever adds to it seals it."""
-    place = (thread, ns, _scope_mark(thread, ns))
+    place = (thread, ns, scope_mark(thread, ns))
     (number,) = connection.execute(_ADD_SCOPE, place).fetchone()
     return ScopeRow(number, thread, ns, 0, b"", 0, 0, 0)
 
@@ -141,7 +141,7 @@ def find_run(connection: sqlite3.Connection, name: str) -> tuple[int, int] | Non
         if connection.execute(_RUN_BY_MARK, (mark(name), name)).fetchone():
             raise _lost(f"run {name!r}")
         return None
-    if checksum(_RUN_TAG, *row[:-1]) != row[-1]:
+    if checksum(RUN_TAG, *row[:-1]) != row[-1]:
         raise _unsound(f"the row of run {name!r}")
     return row[0], row[2]
 
@@ -153,7 +153,7 @@ def add_run(connection: sqlite3.Connection, name: str) -> int:
 
 def seal_run(connection: sqlite3.Connection, number: int, name: str, last: int) -> None:
     """Store the id of a run's last event."""
-    connection.execute(_SEAL_RUN, (last, checksum(_RUN_TAG, number, name, last), number))
+    connection.execute(_SEAL_RUN, (last, checksum(RUN_TAG, number, name, last), number))
 
 
 def mark(name: str) -> int:
@@ -161,7 +161,8 @@ def mark(name: str) -> int:
     return zlib.crc32(name.encode("utf-8", "surrogatepass"))
 
 
-def _scope_mark(thread: int, ns: str) -> int:
+def scope_mark(thread: int, ns: str) -> int:
+    """What the second index finds a namespace by."""
     return zlib.crc32(ns.encode("utf-8", "surrogatepass"), thread & 0xFFFFFFFF)
 
 

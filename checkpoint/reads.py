@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from .errors import CorruptDataError, InvalidIdError
-from .events import Row
 from .ids import id_from_bytes
 from .packing import (
     PackedRow,
@@ -18,9 +17,9 @@ from .packing import (
     unpack_task_id,
     unpack_writes,
 )
-from .places import ScopeRow, find_run, find_scope, find_thread
+from .places import ScopeRow, find_scope, find_thread
 from .record import BlobRow, CheckpointMetadata, CheckpointRecord, Entry, Loaded, TaskWrites
-from .rows import EVENT_BITS, id_bytes, matches, used_blobs, uuid_bytes
+from .rows import id_bytes, matches, used_blobs, uuid_bytes
 from .serde import Serializer
 
 FROM_CHECKPOINTS = (
@@ -36,8 +35,6 @@ _COUNT = "SELECT count(*) FROM checkpoint WHERE scope=?"
 WRITES = "SELECT task, crc, data FROM pending WHERE checkpoint=? ORDER BY task"
 BLOB = "SELECT start, count, crc, data FROM blob WHERE scope=? AND key=? AND start<? ORDER BY start"
 NEXT_KEY = "SELECT key FROM blob WHERE scope=? ORDER BY key DESC LIMIT 1"
-_SIZE = "SELECT coalesce(sum(length(data)), 0) FROM event WHERE id>? AND id<?"
-EVENTS = "SELECT id, crc, data FROM event WHERE id>? AND id<? ORDER BY id LIMIT ?"
 
 _KEPT_ROWS = 4096
 _NO_STOP = (1 << 63) - 1
@@ -350,68 +347,6 @@ class ScopeRows:
             f"thread {self._thread_id!r}, namespace {self._ns!r} is damaged: {what}; "
             "restore the database from a backup, or go on from an older checkpoint"
         )
-
-
-@dataclass(frozen=True, slots=True)
-class ReadEvents:
-    """Reads rows of a run's log."""
-
-    run_id: str
-    after: int
-    limit: int
-
-    def read(self, connection: sqlite3.Connection) -> Sequence[Row]:
-        """Ascending.  Raises CorruptDataError."""
-        run = find_run(connection, self.run_id)
-        if run is None or self.limit <= 0:
-            return []
-        first = run[0] << EVENT_BITS
-        after = min(max(self.after, 0), (1 << EVENT_BITS) - 1)
-        span = (first + after, first + (1 << EVENT_BITS), self.limit)
-        rows = list(self._checked(connection.execute(EVENTS, span), first))
-        expected = range(after + 1, min(run[1], after + self.limit) + 1)
-        if [number for number, _ in rows] != list(expected):
-            raise CorruptDataError(
-                f"not all events of run {self.run_id!r} are there, of which there were {run[1]}; "
-                "restore the database from a backup"
-            )
-        return rows
-
-    def _checked(self, rows: Iterable[tuple[int, int, bytes]], first: int) -> Iterator[Row]:
-        for row, crc, data in rows:
-            if not is_sound(data, crc, row):
-                raise CorruptDataError(
-                    f"event {row - first} of run {self.run_id!r} does not match its checksum; "
-                    "restore the database from a backup"
-                )
-            yield row - first, data
-
-
-@dataclass(frozen=True, slots=True)
-class LastEvent:
-    """Reads the highest event id of a run."""
-
-    run_id: str
-
-    def read(self, connection: sqlite3.Connection) -> int:
-        """0 when there is none."""
-        run = find_run(connection, self.run_id)
-        return run[1] if run else 0
-
-
-@dataclass(frozen=True, slots=True)
-class SizeOfEvents:
-    """Reads how many bytes the events of a run have."""
-
-    run_id: str
-
-    def read(self, connection: sqlite3.Connection) -> int:
-        """0 when there is none."""
-        run = find_run(connection, self.run_id)
-        if run is None:
-            return 0
-        first = run[0] << EVENT_BITS
-        return connection.execute(_SIZE, (first, first + (1 << EVENT_BITS))).fetchone()[0]
 
 
 def _scope(connection: sqlite3.Connection, thread_id: str, ns: str) -> ScopeRow | None:

@@ -78,3 +78,55 @@ class Vacuumed(Value):
 
     before: int
     after: int
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ThreadLoss(Value):
+    """What a thread loses by a repair."""
+
+    thread_id: str
+    newest_id: str | None
+    """The checkpoint it goes on from; None: nothing is left of it."""
+    checkpoints: int
+    """How many go, in all namespaces."""
+    writes: int
+    """Tasks whose pending writes are lost, after checkpoints that stay: of the newest one, they
+    run again."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class RunLoss(Value):
+    """What a run's log of events loses by a repair: its end."""
+
+    run_id: str
+    last: int
+    """The last event that stays; 0: none."""
+    events: int
+    """How many go."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class RowLoss(Value):
+    """Rows of the store, of the cache or of other tables that a repair cannot save."""
+
+    table: str
+    rows: int
+    """How many there were, as far as can be told: an index counts them too."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Repair(Value):
+    """What is damaged in a file, what mending it costs, and whether that was done."""
+
+    damage: tuple[Damage, ...] = ()
+    """What `verify` has to say of it."""
+    threads: tuple[ThreadLoss, ...] = ()
+    runs: tuple[RunLoss, ...] = ()
+    rows: tuple[RowLoss, ...] = ()
+    backup: str | None = None
+    """Where the damaged file is now; None: nothing was changed."""
+
+    @property
+    def ok(self) -> bool:
+        """True if nothing was damaged."""
+        return not self.damage

@@ -94,19 +94,30 @@ def check_mark(connection: sqlite3.Connection, serializer: Serializer, database:
 
     Raises WrongKeyError, KeyRequiredError or CorruptDataError.
     """
-    found: Any = connection.execute(_MARK).fetchone()
-    if not isinstance(serializer, Sealing):
-        if found:
-            raise KeyRequiredError(
-                f"{database!r} is encrypted, and its saver has no key; nothing was changed; give "
-                "it serializer=EncryptedSerializer() with the key that it was made with"
-            )
-        return
-    if found:
-        if serializer.unseal(found[0]) != _TEXT:
-            raise CorruptDataError(
-                f"{database!r} cannot be opened: the mark that tells whose key it needs is "
-                "damaged; nothing was changed; restore it from a backup"
-            )
-    else:
+    found = check_key(connection, serializer, database)
+    if isinstance(serializer, Sealing) and not found:
         connection.execute(_ADD_MARK, (serializer.seal(_TEXT),))
+
+
+def check_key(connection: sqlite3.Connection, serializer: Serializer, database: str) -> bool:
+    """The same without a mark for a database that has none; True if it has one."""
+    found: Any = connection.execute(_MARK).fetchone()
+    if not found:
+        return False
+    if not isinstance(found[0], bytes) or payload_of(found[0]) is None:
+        raise _no_mark(database)
+    if not isinstance(serializer, Sealing):
+        raise KeyRequiredError(
+            f"{database!r} is encrypted, and its saver has no key; nothing was changed; give "
+            "it serializer=EncryptedSerializer() with the key that it was made with"
+        )
+    if serializer.unseal(found[0]) != _TEXT:
+        raise _no_mark(database)
+    return True
+
+
+def _no_mark(database: str) -> CorruptDataError:
+    return CorruptDataError(
+        f"{database!r} cannot be opened: the mark that tells whose key it needs is damaged; "
+        "nothing was changed; restore it from a backup"
+    )

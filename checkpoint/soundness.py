@@ -84,10 +84,11 @@ class ScopeCheck:
         if entry in self._seen:
             return
         self._seen.add(entry)
-        if (what := self._wrong_with(entry)) is not None:
+        if (what := self.wrong_with(entry)) is not None:
             self.note(f"{name} {what}", checkpoint_id)
 
-    def _wrong_with(self, entry: Entry) -> str | None:
+    def wrong_with(self, entry: Entry) -> str | None:
+        """What is wrong with what an entry points to; to be asked when all blobs are given."""
         match entry:
             case Inline():
                 return self._undecodable(entry.data)

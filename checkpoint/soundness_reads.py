@@ -16,6 +16,7 @@ from .places import SCOPES, ScopeRow, checked_scope, find_run, find_thread
 from .reads import ScopeRows
 from .record import BlobRow
 from .reports import Damage, Verification
+from .row_checks import BESIDE, is_row_of
 from .rows import EVENT_BITS
 from .serde import Serializer
 from .soundness import ScopeCheck
@@ -31,6 +32,7 @@ _EVENTS = (
     " LEFT JOIN run ON run.id=event.id >> ?"
 )
 _EVENTS_OF = "SELECT count(*) FROM event WHERE id BETWEEN ? AND ?"
+_HAS = "SELECT 1 FROM sqlite_master WHERE type='table' AND name=?"
 _LOST = {
     "a namespace": "SELECT count(*) FROM scope WHERE thread NOT IN (SELECT id FROM thread)",
     "a checkpoint": "SELECT count(*) FROM checkpoint WHERE scope NOT IN (SELECT id FROM scope)",
@@ -128,11 +130,26 @@ class VerifyFile:
             if run_id is None or not is_sound(data, crc, number):
                 why = "does not match its checksum" if run_id else "belongs to no run"
                 yield Damage(None, "", None, f"event {event} of run {run_id!r} {why}")
+        yield from self._rows(connection)
         for (run_id,) in connection.execute(_RUNS).fetchall():
             if isinstance(run_id, str):
                 yield from self._run(connection, run_id)
             else:
                 yield Damage(None, "", None, _no_name(run_id))
+
+    def _rows(self, connection: sqlite3.Connection) -> Iterator[Damage]:
+        """Of the store and of the cache, and the versions of what is there."""
+        if connection.execute(_HAS, ("part",)).fetchone():
+            for name, version in connection.execute("SELECT name, version FROM part"):
+                if not isinstance(version, int) or version < 1:
+                    what = f"the version of part {name!r} is {version!r}"
+                    yield Damage(None, "", None, what)
+        for table in BESIDE:
+            if connection.execute(_HAS, (table,)).fetchone():
+                for row in connection.execute(f"SELECT * FROM {table}"):  # noqa: S608
+                    if not is_row_of(table, row):
+                        what = f"a row of {table}, {row[:3]!r}, does not match its checksum"
+                        yield Damage(None, "", None, what)
 
     def _run(self, connection: sqlite3.Connection, run_id: str) -> Iterator[Damage]:
         try:

@@ -24,6 +24,8 @@ _TABLES = (
     """,
 )
 
+CACHE = Part("cache", 1, _TABLES, sign="cache")
+
 
 class SqliteCache(DatabaseHandle):
     """Keeps values in an SQLite file, which may be that of a SqliteSaver or SqliteStore.
@@ -39,7 +41,7 @@ class SqliteCache(DatabaseHandle):
     """
 
     noun: ClassVar[str] = "cache"
-    part = Part("cache", 1, _TABLES, sign="cache")
+    part = CACHE
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from .errors import NewerSchemaError, SchemaUpgradeError
+from .errors import CorruptDataError, NewerSchemaError, SchemaUpgradeError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -70,7 +70,7 @@ class Part:
         check_definitions(connection, where)
         before = definitions(connection)
         connection.execute(_VERSIONS)
-        found = self._found(connection)
+        found = self._found(connection, where)
         if found is not None:
             climb(connection, found, self.version, self.upgrades, f"{self.name} of {where}")
         for table in self.tables:
@@ -79,10 +79,10 @@ class Part:
             connection.execute(_STAMP, (self.name, self.version))
         seal_definitions(connection, before)
 
-    def _found(self, connection: sqlite3.Connection) -> int | None:
+    def _found(self, connection: sqlite3.Connection, where: str) -> int | None:
         row = connection.execute(_FIND, (self.name,)).fetchone()
         if row is not None:
-            return row[0]
+            return checked_version(row[0], f"{self.name} of {where}")
         return 1 if connection.execute(_ANY, (self.sign,)).fetchone()[0] else None
 
 
@@ -113,6 +113,16 @@ def climb(
                 f"{type(error).__name__}: {error}; it was left as it was; mend the cause and "
                 "open it again"
             ) from error
+
+
+def checked_version(version: object, where: str) -> int:
+    """A stored version.  Raises CorruptDataError for what is none."""
+    if isinstance(version, int) and version > 0:
+        return version
+    raise CorruptDataError(
+        f"{version!r} is no version, and that is what is stored of {where}; restore the file from "
+        "a backup, or repair it"
+    )
 
 
 def check_not_newer(version: int, known: int, where: str) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from agent_server.cli import data, run
+from agent_server.cli import database, run, runs, threads
 from agent_server.cli import serve as serving
 from agent_server.errors import ServerError
 from checkpoint import CheckpointError
@@ -24,9 +24,9 @@ app = typer.Typer(
 app.command()(serving.dev)
 app.command()(serving.serve)
 app.command()(run.run)
-app.command()(data.runs)
-app.add_typer(data.threads_app, name="threads")
-app.add_typer(data.db_app, name="db")
+app.command()(runs.runs)
+app.add_typer(threads.threads_app, name="threads")
+app.add_typer(database.db_app, name="db")
 
 
 def _version(asked: bool) -> None:

@@ -13,7 +13,7 @@ import pytest
 from actors import CompiledGraph, ConfigError, Send, StateGraph, StateSnapshot
 from actors.snapshots import before_id
 from actors.values import START
-from checkpoint import MemorySaver
+from checkpoint import MemorySaver, rewind_point
 from tests.actors.engine import DEADLINE, Gated, State, chain, fan, on, saying, says
 from tests.actors.kernel import until
 
@@ -94,6 +94,23 @@ async def test_a_thread_left_in_the_middle_shows_what_comes_next() -> None:
     [task] = state.tasks
     assert (state.next, task.name, task.path) == (("b",), "b", ("__pregel_pull", "b"))
     assert (task.error, task.result, task.state) == (None, None, None)
+
+
+async def test_a_step_whose_tasks_have_all_finished_is_followed_by_the_next() -> None:
+    """As after a repair: the newest checkpoint is lost, the pending writes before it are not."""
+    saver = MemorySaver()
+    graph = chain(a=saying("a"), b=saying("b")).compile(checkpointer=saver)
+    await graph.ainvoke({"log": []}, on("t"))
+    states = await history(graph)
+    (a,) = [state for state in states if state.next == ("a",)]
+    loaded = await saver.load("t", "", a.config["configurable"]["checkpoint_id"])
+    assert loaded is not None
+    claim = await saver.claim("t", "test", timeout=0)
+    await saver.rewind(claim, {"": rewind_point(loaded, loaded.record.id)})
+    saver.release(claim)
+    state = await graph.aget_state(on("t"))
+    assert (state.values, state.next) == ({"log": ["a"]}, ("b",))
+    assert await graph.ainvoke(None, on("t")) == {"log": ["a", "b"]}
 
 
 async def test_task_ids_are_those_that_the_stream_shows() -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from agent_server.tables import SERVER, server_tables
 from checkpoint import (
+    CorruptDataError,
     DatabaseUnwritableError,
     NewerSchemaError,
     Part,
@@ -249,3 +250,16 @@ def test_every_part_of_a_new_file_is_stamped(path: Path) -> None:
         handle.close()
     parts = ask(path, "SELECT name, version FROM part ORDER BY name")
     assert parts == [("cache", 1), ("saver", 1), ("server", SERVER.version), ("store", 1)]
+
+
+@pytest.mark.parametrize("damage", ["version=''", "version=0", "version=1.5"])
+async def test_a_version_that_is_none_is_damage(damage: str, path: Path) -> None:
+    async with SqliteStore(path):
+        pass
+    change(path, f"UPDATE part SET {damage} WHERE name='store'")
+    with pytest.raises(CorruptDataError, match="no version, and that is what is stored of store"):
+        async with SqliteStore(path):
+            pass
+    async with SqliteSaver(path) as saver:
+        (found,) = (await saver.averify()).damage
+        assert "the version of part 'store'" in found.what

@@ -28,7 +28,7 @@ from typing import Any
 
 import checkpoint.lease  # noqa: F401 - so that children need not
 from actors import ActorSystem, CompiledGraph, EmptyInputError
-from checkpoint import CheckpointError, SqliteSaver, SqliteStore
+from checkpoint import CheckpointError, SqliteSaver, SqliteStore, repair_database
 from checkpoint.story import Story
 from checkpoint.testing_faults import FaultPlan as DatabaseFaults
 from streaming import Chunk, Gap
@@ -218,6 +218,24 @@ async def administering(job: dict[str, Any], tell: Tell) -> None:
     tell(calls)
 
 
+async def repairing(job: dict[str, Any], tell: Tell) -> None:
+    """Repair a database, counting the calls of the system that this takes (SQLite's work on files
+    that nobody knows yet); die before one of them (`die_at_call`)."""
+    calls = 0
+
+    def profile(_: Any, event: str, called: Any) -> None:
+        nonlocal calls
+        if event == "c_call" and getattr(called, "__module__", None) in {"posix", "fcntl"}:
+            calls += 1
+            if calls == job.get("die_at_call"):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.setprofile(profile)
+    repair_database(job["path"], fall_back=True)
+    sys.setprofile(None)
+    tell(calls)
+
+
 async def disk(job: dict[str, Any], tell: Tell) -> None:
     """Take steps, put events, put items into a store, on a disk that fails as the job says; tell
     what was acknowledged, and what was refused by a typed error, after which it opens anew."""
@@ -279,6 +297,7 @@ ROLES = {
         takeover,
         opening,
         administering,
+        repairing,
         pay,
         store,
         disk,
