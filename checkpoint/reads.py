@@ -60,10 +60,8 @@ class LoadOne:
         rows = ScopeRows(connection, scope, self.thread_id, self.serializer)
         row = self._row(connection, scope)
         if row is None:
-            if scope.count and self.checkpoint_id is None:
-                raise rows.damaged("its newest checkpoint is missing")
             (count,) = connection.execute(_COUNT, (scope.id,)).fetchone()
-            if count != scope.count:
+            if scope.count and (self.checkpoint_id is None or count != scope.count):
                 raise rows.damaged(f"{count} of {scope.count} checkpoints are there")
             return None
         return rows.loaded([rows.record(row)])[0]

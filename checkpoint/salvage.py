@@ -8,10 +8,12 @@ server, and an application's own) are taken from their own tables, as they are r
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .definitions import definitions, seal_definitions
+from .errors import CorruptDataError
 from .pages import Cell, PageFile
 from .row_checks import CHECKED, is_row_of, table_of
 from .schema import create_tables
@@ -78,7 +80,7 @@ class Salvage:
         layouts = {name: self._layout(name) for (name,) in self._target.execute(_TABLES).fetchall()}
         roots = {each.name: each.root for each in self.listed if each.kind == "table"}
         for name, layout in layouts.items():
-            if name in roots:
+            if name in roots and name != "definition":
                 self._fill(name, layout, roots[name])
         self._counted = self._count_indexes()
         self._adopt(self._pages.orphans())
@@ -100,14 +102,35 @@ class Salvage:
     def _make(self) -> None:
         create_tables(self._target)
         names = {each.name for each in self.listed}
+        before = definitions(self._target)
         for part in self._parts:
             if part.sign in names:
                 for table in part.tables:
                     self._target.execute(table)
+        seal_definitions(self._target, before)
+        known = set(definitions(self._target))
         for kind in ("table", "index", "view", "trigger"):
             for each in self.listed:
                 if each.kind == kind and each.sql and not each.name.startswith("sqlite_"):
                     self._make_as_listed(each, each.sql)
+        self._seal(known)
+
+    def _seal(self, known: Collection[str]) -> None:
+        """Seal what was made as the file lists it, if it is what was sealed there."""
+        today = definitions(self._target)
+        root = next((each.root for each in self.listed if each.name == "definition"), 0)
+        for cell in self._pages.walk(root) if root else ():
+            match cell.values:
+                case (str() as name, int() as crc) if name in today and name not in known:
+                    if today[name] != crc:
+                        raise CorruptDataError(
+                            f"what table or index {name!r} is is damaged, and nothing else knows "
+                            "it; nothing was changed; give the Part that it belongs to as parts="
+                        )
+                    seal = "INSERT OR REPLACE INTO definition (name, crc) VALUES (?, ?)"
+                    self._target.execute(seal, (name, crc))
+                case _:
+                    continue
 
     def _make_as_listed(self, each: Listed, sql: str) -> None:
         there = "SELECT 1 FROM sqlite_master WHERE name=?"

@@ -201,8 +201,8 @@ ONCE = (
         "`next` is empty while a task waits",
         "P2",
         "actors/snapshots.py",
-        "channels, waiting = applied, [task for task in tasks if task not in done]",
-        "channels, waiting = applied, []",
+        "waiting = [task for task in tasks if task not in done] or self._following(applied)",
+        "waiting = list[Task]()",
         "tests/actors/test_snapshots.py"
         "::test_a_failed_task_shows_its_error_and_its_siblings_their_results",
     ),
