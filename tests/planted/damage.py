@@ -109,7 +109,7 @@ HONEST = (
     Bug(
         "events that are lost are not missed",
         "P7",
-        "checkpoint/reads.py",
+        "checkpoint/event_reads.py",
         "        if [number for number, _ in rows] != list(expected):\n",
         "        if len(rows) > len(expected):\n",
         "tests/checkpoint/test_places.py"
