@@ -67,17 +67,7 @@ from .record import (
 )
 from .registry import Opaque, TypeRegistry, can_register, register_type, register_when_loaded
 from .repair import repair_database
-from .reports import (
-    Damage,
-    Removed,
-    Repair,
-    RowLoss,
-    RunLoss,
-    ThreadInfo,
-    ThreadLoss,
-    Vacuumed,
-    Verification,
-)
+from .reports import Damage, Removed, ThreadInfo, Vacuumed, Verification
 from .rewind import RewindPoint, rewind_point
 from .saver import Saver, instant, is_instant
 from .serde import MsgpackSerializer, Serializer
@@ -166,12 +156,9 @@ __all__ = [
     "PutOp",
     "RemoteError",
     "Removed",
-    "Repair",
     "Result",
     "RewindPoint",
-    "RowLoss",
     "RowTooLargeError",
-    "RunLoss",
     "Saver",
     "SaverClosedError",
     "SchemaUpgradeError",
@@ -193,7 +180,6 @@ __all__ = [
     "TaskWrites",
     "ThreadBusyError",
     "ThreadInfo",
-    "ThreadLoss",
     "ThreadNotEmptyError",
     "TypeRegistrationError",
     "TypeRegistry",

@@ -17,7 +17,7 @@ from .mend_scope import Mended, MendScope
 from .names import restore_names
 from .packing import is_sound, unpack_checkpoint
 from .places import SCOPES, checked_scope, mark, scope_mark, seal_run
-from .reports import RowLoss, RunLoss, ThreadLoss
+from .repair_reports import RowLoss, RunLoss, ThreadLoss
 from .row_checks import BESIDE, CHECKED
 from .rows import EVENT_BITS
 from .run_threads import forget_runs

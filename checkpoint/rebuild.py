@@ -28,7 +28,8 @@ from .lease import shut
 from .log_pages import LogPages, read_log
 from .mend import Mender, Mending
 from .pages import HEADER, PageFile
-from .reports import Damage, Repair
+from .repair_reports import Repair
+from .reports import Damage
 from .salvage import Salvage
 from .saver_schema import SAVER
 from .schema import APPLICATION_ID, PAGE_SIZE, SCHEMA, flush_folder, typed_error

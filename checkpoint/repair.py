@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .reports import Repair
+    from .repair_reports import Repair
     from .serde import Serializer
     from .upgrades import Part
 

@@ -17,7 +17,7 @@ from agent_server.cli.opened import FILE, Database, Form, Opened, check_there, c
 from agent_server.cli.tables import show, size
 
 if TYPE_CHECKING:
-    from checkpoint import Damage, EncryptedSerializer, Repair
+    from checkpoint import Damage, EncryptedSerializer
 
 _KEYS = ("UNDERSTUDY_AES_KEY", "LANGGRAPH_AES_KEY")
 
@@ -109,7 +109,7 @@ def repair(
         typer.echo("everything is sound")
         return
     _tell_damage(found.damage)
-    for line in _losses(found):
+    for line in [*found.losses()] or ["nothing that is stored gets lost"]:
         typer.echo(line)
     if found.backup is None:
         typer.echo("nothing was changed; mend it with --fall-back", err=True)
@@ -129,20 +129,3 @@ def _tell_damage(found: Iterable[Damage]) -> None:
             each for each in (damage.thread_id, damage.ns, damage.checkpoint_id) if each
         )
         typer.echo(f"{place or 'the file'}: {damage.what}", err=True)
-
-
-def _losses(found: Repair) -> Iterable[str]:
-    """What mending costs, a line for each."""
-    verb = "loses" if found.backup is None else "lost"
-    for thread in found.threads:
-        where = f"goes on from {thread.newest_id}" if thread.newest_id else "nothing is left"
-        yield (
-            f"thread {thread.thread_id}: {verb} {thread.checkpoints} checkpoints and the pending "
-            f"writes of {thread.writes} tasks; {where}"
-        )
-    for run in found.runs:
-        yield f"run {run.run_id}: {verb} {run.events} events; {run.last} stay"
-    for rows in found.rows:
-        yield f"table {rows.table}: {verb} {rows.rows} rows"
-    if not (found.threads or found.runs or found.rows):
-        yield "nothing that is stored gets lost"

@@ -21,20 +21,17 @@ from checkpoint import (
     KeyRequiredError,
     NewerSchemaError,
     NotADatabaseError,
-    Repair,
-    RowLoss,
-    RunLoss,
     SqliteCache,
     SqliteSaver,
     SqliteStore,
     SqliteTables,
-    ThreadLoss,
     WrongKeyError,
     repair_database,
 )
 from checkpoint.alone import in_use
 from checkpoint.lease import shut
 from checkpoint.record import Batch
+from checkpoint.repair_reports import Repair, RowLoss, RunLoss, ThreadLoss
 from checkpoint.story import LONG, Story, values_of
 from checkpoint.tales import picture_of, told
 from tests.checkpoint.test_places import change, empty_index
@@ -450,3 +447,15 @@ def test_nobody_in_this_process_opens_a_file_that_is_being_repaired(path: Path) 
             repair_database(path)
     with SqliteSaver(path):
         pass
+
+
+def test_losses_are_told_in_a_line_each() -> None:
+    thread, run, rows = ThreadLoss("t", "id", 2, 1), RunLoss("r", 3, 4), RowLoss("cache", 5)
+    assert list(
+        Repair((), (thread, replace(thread, newest_id=None)), (run,), (rows,)).losses()
+    ) == [
+        "thread t: loses 2 checkpoints and the pending writes of 1 tasks; goes on from id",
+        "thread t: loses 2 checkpoints and the pending writes of 1 tasks; nothing is left",
+        "run r: loses 4 events; 3 stay",
+        "table cache: loses 5 rows",
+    ]

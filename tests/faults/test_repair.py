@@ -23,11 +23,11 @@ from checkpoint import (
     EncryptedSerializer,
     NewerSchemaError,
     NotADatabaseError,
-    Repair,
     SqliteSaver,
     SqliteStore,
     repair_database,
 )
+from checkpoint.repair_reports import Repair
 from checkpoint.schema import PAGE_SIZE
 from checkpoint.tales import told
 from tests.faults.answers import Answers, ask, fill, is_error
