@@ -66,12 +66,11 @@ from .record import (
     Whole,
 )
 from .registry import Opaque, TypeRegistry, can_register, register_type, register_when_loaded
-from .repair import repair_database
 from .reports import Damage, Removed, ThreadInfo, Vacuumed, Verification
 from .rewind import RewindPoint, rewind_point
 from .saver import Saver, instant, is_instant
 from .serde import MsgpackSerializer, Serializer
-from .sqlite import SqliteSaver
+from .sqlite import SqliteSaver, repair_database
 from .sqlite_cache import SqliteCache
 from .store import Store
 from .store_config import IndexConfig, TTLConfig

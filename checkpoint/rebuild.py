@@ -47,14 +47,14 @@ _CHUNK = 1 << 20
 class Rebuild:
     """A repair of one file."""
 
-    def __init__(self, path: Path, serializer: Serializer | None, parts: tuple[Part, ...]) -> None:
-        self._path = path
+    def __init__(self, path: str, serializer: Serializer | None, parts: tuple[Part, ...]) -> None:
+        self._path = Path(path)
         self._serializer = serializer or MsgpackSerializer()
         self._parts = (SAVER, STORE, CACHE, *parts)
-        self._folder = path.with_name(path.name + "-repair")
+        self._folder = self._beside("-repair")
 
     def run(self, *, fall_back: bool) -> Repair:
-        """See `repair.repair_database`."""
+        """See `sqlite.repair_database`."""
         if not self._path.is_file():
             raise NotADatabaseError(f"{str(self._path)!r} is no file; give the path of a database")
         try:

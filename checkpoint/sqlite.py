@@ -1,4 +1,4 @@
-"""The saver that keeps threads in one SQLite file."""
+"""The saver that keeps threads in one SQLite file, and the repair of that file."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from .contents import Contents
     from .points import Faults
+    from .repair_reports import Repair
+    from .upgrades import Part
 
 
 class SqliteSaver(DatabaseHandle, Custodian):
@@ -211,3 +213,33 @@ class SqliteEvents:
     async def forget(self, run_ids: Sequence[str]) -> None:
         """Delete all events of runs; see `EventTable.forget`."""
         await self._saver.lease.forget_events(run_ids)
+
+
+def repair_database(
+    path: str | os.PathLike[str],
+    *,
+    serializer: Serializer | None = None,
+    fall_back: bool = False,
+    parts: Sequence[Part] = (),
+) -> Repair:
+    """Tell what is damaged in a file and what mending it costs; with `fall_back`, do it.
+
+    Threads of which checkpoints are lost fall back to the newest checkpoint that is intact with all
+    it needs; logs of events end before the first one that is lost; other rows are saved one by one.
+    The damaged file stays beside the new one, as `Repair.backup`.  Who dies in the middle leaves
+    the one or the other::
+
+        found = repair_database("threads.db")
+        print(found.damage, found.threads)
+        repair_database("threads.db", fall_back=True)
+
+    `serializer` is that of the savers, `parts` are tables of one's own.  It blocks until it is done
+    (in async code: `asyncio.to_thread`), and needs room beside the file for three copies of it.
+
+    Raises DatabaseBusyError for a file that is open anywhere, NotADatabaseError, NewerSchemaError,
+    DatabaseUnwritableError, KeyRequiredError or WrongKeyError, and CorruptDataError if nothing
+    sound can be made of it; nothing is changed then.
+    """
+    from .rebuild import Rebuild  # not before somebody repairs a file
+
+    return Rebuild(os.path.realpath(path), serializer, tuple(parts)).run(fall_back=fall_back)
