@@ -71,7 +71,7 @@ class Salvage:
         self._target = target
         self._parts = parts
         self.listed = list(_listed(pages))
-        self.refused: dict[str, int] = {}
+        self.refused: dict[str, int] = {"sqlite_master": pages.lost} if pages.lost else {}
         """Rows that were there and were not taken, by the table they were found in."""
 
     def take(self) -> None:
@@ -104,7 +104,7 @@ class Salvage:
         names = {each.name for each in self.listed}
         before = definitions(self._target)
         for part in self._parts:
-            if part.sign in names:
+            if part.sign in names or self.refused:  # the list of tables is damaged itself
                 for table in part.tables:
                     self._target.execute(table)
         seal_definitions(self._target, before)
