@@ -1,4 +1,4 @@
-"""The desk where tasks wait for a slot, and from where they set out."""
+"""The desk where tasks wait for a slot, and from where they go to the actors of their nodes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from .commands import Task
+from .node_actor import NodeActor
+from .spec import NodeSpec
 from .walk import begin
 
 if TYPE_CHECKING:
@@ -21,12 +23,14 @@ class Desk:
     memory until the collector comes by.
     """
 
-    __slots__ = ("_callers", "_running", "_slots", "queue")
+    __slots__ = ("_callers", "_running", "_slots", "actors", "queue")
 
     def __init__(self, scheduler: Scheduler, slots: float) -> None:
         self._slots = slots
         self.queue: deque[Task] | tuple[()] = ()  # no deque before one has to wait: 0.6 KB
         """Tasks that wait for a slot."""
+        self.actors: dict[NodeSpec, NodeActor] = {}
+        """Of the nodes that have had a message."""
         self._running = scheduler.running
         self._callers = scheduler.calls.callers
 
@@ -45,6 +49,11 @@ class Desk:
         while isinstance(queue, deque) and queue and len(running) - len(callers) < self._slots:
             begin(queue.popleft(), scheduler)
 
+    def hire(self, node: NodeSpec, scheduler: Scheduler) -> NodeActor:
+        """Make the actor of a node, for its first message."""
+        actor = self.actors[node] = NodeActor(node, scheduler)
+        return actor
+
     def take_back(self, task: Task) -> bool:
         """Hand this task out no more; False if it does not wait here."""
         if not isinstance(self.queue, deque) or task not in self.queue:
@@ -53,5 +62,6 @@ class Desk:
         return True
 
     def clear(self) -> None:
-        """Hand out nothing more."""
+        """Hand out nothing more, and let go of the actors."""
         self.queue = ()
+        self.actors.clear()

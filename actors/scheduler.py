@@ -74,7 +74,6 @@ class Scheduler:
         "_cancelling",
         "_children",
         "_clocks",
-        "_desk",
         "_lockstep",
         "_mailbox",
         "_over",
@@ -82,6 +81,7 @@ class Scheduler:
         "_straight",
         "caller",
         "calls",
+        "desk",
         "facts",
         "grace",
         "layout",
@@ -134,7 +134,7 @@ class Scheduler:
         """What its tasks have called."""
         self.threads = Threads()
         """Bounds the worker threads of its tasks."""
-        self._desk = Desk(self, setting.config.max_concurrency or math.inf)
+        self.desk = Desk(self, setting.config.max_concurrency or math.inf)
         cache = self.cache if layout.caches else None
         self._results = None if cache is None else ResultCache(cache, self.machine)
         self._straight = cache is None and waits_for_nothing(recorder, setting.log)
@@ -215,12 +215,12 @@ class Scheduler:
         self._mailbox.put_nowait(event)
         if self.calls.callers:
             self.calls.ended(event.task)
-        if self._desk.queue:
-            self._desk.hand_out(self)
+        if self.desk.queue:
+            self.desk.hand_out(self)
         return None
 
     def _is_quiet(self) -> bool:
-        return not (self.running or self._desk.queue or self.calls.callers)
+        return not (self.running or self.desk.queue or self.calls.callers)
 
     def _onward(self, commands: list[MachineCommand]) -> list[MachineCommand] | None:
         last = commands[-1] if commands else None
@@ -252,11 +252,11 @@ class Scheduler:
         self._mailbox.put_nowait(event)
         if isinstance(event, CallDropped):
             self.running.pop(event.task, None)
-            self._desk.hand_out(self)
+            self.desk.hand_out(self)
 
     def take_back(self, task: Task) -> bool:
         """Do not begin this task any more; False if it has begun."""
-        return self._desk.take_back(task)
+        return self.desk.take_back(task)
 
     def adopt(self, run: Scheduler) -> None:
         """A run that one of its tasks has started."""
@@ -269,7 +269,7 @@ class Scheduler:
     def may_inline(self) -> bool:
         """True if sync code may run on the loop's own thread: nothing else is to run on it, and
         the code has nothing to wait for that would."""
-        alone = self.setting.inline and len(self.running) == 1 and not self._desk.queue
+        alone = self.setting.inline and len(self.running) == 1 and not self.desk.queue
         return alone and not self.calls.are_possible()
 
     @property
@@ -350,7 +350,7 @@ class Scheduler:
     def _begin(self, tasks: Sequence[Task]) -> None:
         if not self._cancelling:
             self._mark_step()
-            self._desk.add(tasks, self)
+            self.desk.add(tasks, self)
 
     def _mark_step(self) -> None:
         """A step's time begins, if it does not run already."""
@@ -379,7 +379,7 @@ class Scheduler:
         for clock in self._clocks:
             clock.end()
         self._mailbox.close()
-        self._desk.clear()
+        self.desk.clear()
         self.calls.refuse()
         for context in list(self.running.values()):
             context.fence()

@@ -1,4 +1,4 @@
-"""Walks: asyncio tasks that run the tasks of a run, each in a context of its own.
+"""Walks: asyncio tasks in which node actors receive their messages, each in a context of its own.
 
 Tasks of one super-step run side by side, so each begins a walk.  A task that is alone in its step
 and reports while the scheduler has nothing else to do is mostly followed by another such task: the
@@ -23,7 +23,6 @@ from .adapters import loaded_langchain
 from .commands import MachineCommand, Outcome, Task, TaskFailed
 from .context import TaskContext, current
 from .errors import NodeCancelledError
-from .outcome import outcome
 
 if TYPE_CHECKING:
     from .scheduler import Scheduler
@@ -56,12 +55,14 @@ class _Walk:
         task, scheduler = self._task, self._scheduler
         if task.parent is not None and not scheduler.calls.begun(task):
             return
-        onward = scheduler.reply(await outcome(task, scheduler))
+        actor = scheduler.desk.actors.get(task.node) or scheduler.desk.hire(task.node, scheduler)
+        onward = scheduler.reply(await actor.receive(task))
         if onward is not None:
             await self._go_on(onward)
 
     async def _go_on(self, onward: list[MachineCommand]) -> None:
         scheduler, own, left = self._scheduler, asyncio.current_task(), _LENGTH - 1
+        desk = scheduler.desk
         while (task := await scheduler.next(onward)) is not None:
             if not left or own is None or own.cancelling():  # cancelled by code that took no notice
                 begin(task, scheduler)
@@ -69,7 +70,8 @@ class _Walk:
             left -= 1
             self._task = task
             own.set_name(task.node.name)
-            code, context = outcome(task, scheduler), _context_of(task, scheduler)
+            actor = desk.actors.get(task.node) or desk.hire(task.node, scheduler)
+            code, context = actor.receive(task), _context_of(task, scheduler)
             try:
                 waited = context.run(code.send, None)
             except StopIteration as end:  # it had nothing to wait for
@@ -86,7 +88,7 @@ class _Walk:
         scheduler, task = self._scheduler, self._task
         if not done.cancelled():
             error = done.exception()
-            if isinstance(error, Exception):  # not of user code, which `outcome` answers for
+            if isinstance(error, Exception):  # not of user code, which node actors answer for
                 scheduler.break_off(error)
         elif task in scheduler.running and task.parent is None:
             scheduler.reply(TaskFailed(task, NodeCancelledError(task.node.name)))

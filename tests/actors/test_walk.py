@@ -114,7 +114,7 @@ async def test_an_error_of_a_node_that_follows_shows_the_users_frames_and_the_no
         await run(saying("a"), bad)
     assert any("'n1'" in note for note in caught.value.__notes__)
     assert caught.traceback[-1].name == "bad"
-    assert not any(entry.name == "outcome" for entry in caught.traceback)
+    assert not any(entry.name == "receive" for entry in caught.traceback)
 
 
 async def test_a_step_that_fans_out_and_joins_again_is_followed_as_any_other() -> None:
