@@ -17,7 +17,7 @@ from .errors import CorruptDataError
 from .pages import Cell, PageFile
 from .row_checks import CHECKED, is_row_of, table_of
 from .schema import create_tables
-from .upgrades import Part
+from .upgrades import VERSIONS, Part
 
 _AT_ONCE = 500
 _TABLES = (
@@ -107,6 +107,8 @@ class Salvage:
             if part.sign in names or self.refused:  # the list of tables is damaged itself
                 for table in part.tables:
                     self._target.execute(table)
+        if "part" in names or self.refused:
+            self._target.execute(VERSIONS)
         seal_definitions(self._target, before)
         known = set(definitions(self._target))
         for kind in ("table", "index", "view", "trigger"):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Upgrade: TypeAlias = "Callable[[sqlite3.Connection], object]"
 """Changes tables of one version into those of the next; it must neither begin nor commit."""
 
-_VERSIONS = (
+VERSIONS = (
     "CREATE TABLE IF NOT EXISTS part (name TEXT PRIMARY KEY, version INTEGER NOT NULL)"
     " WITHOUT ROWID"
 )
@@ -69,7 +69,7 @@ class Part:
 
         check_definitions(connection, where)
         before = definitions(connection)
-        connection.execute(_VERSIONS)
+        connection.execute(VERSIONS)
         found = self._found(connection, where)
         if found is not None:
             climb(connection, found, self.version, self.upgrades, f"{self.name} of {where}")
