@@ -154,13 +154,19 @@ class Recording:
         disk, known = Disk(self._live), Known(self._reference.tasks)
         self._place.lay({})
         self.states.add(asyncio.run(self._place.sound()), set())
-        for number, entry in enumerate(self._entries):
+        head: Entry | None = None
+        """What was written to the log last; other threads' marks may stand in between."""
+        for entry in self._entries:
             self._happens(entry, disk, known)
-            if number and _is_commit(self._entries[number - 1], entry):
+            is_commit = head is not None and _is_commit(head, entry)
+            if entry.op == "w" and entry.path.endswith("-wal"):
+                head = entry
+            if is_commit:
                 self._place.lay(disk.left(kept()))
                 found = asyncio.run(self._place.sound())
                 self.states.add(found, self._place.facts(self.states.since.keys()))
-            assert self.states.since.keys() >= set(known.committed), "what was told is there"
+            lost = set(known.committed) - self.states.since.keys()
+            assert not lost, f"what was told is there: {sorted(lost)}"
             self._newest.append(self.states.count - 1)
 
     def _happens(self, entry: Entry, disk: Disk, known: Known) -> None:
@@ -178,8 +184,9 @@ def _is_one(one: Entry, other: Entry) -> bool:
 
 def _is_commit(head: Entry, page: Entry) -> bool:
     """True if these two writes end a transaction in the log."""
-    is_frame = head.op == "w" and head.path.endswith("-wal") and len(head.data) == FRAME_HEAD
-    return is_frame and any(head.data[4:8]) and page.at == head.at + FRAME_HEAD
+    is_frame = len(head.data) == FRAME_HEAD and any(head.data[4:8])
+    follows = page.op == "w" and page.path == head.path and page.at == head.at + FRAME_HEAD
+    return is_frame and follows
 
 
 class Place:

@@ -13,7 +13,7 @@ import pytest
 from tests.faults.forks import KILLED, Child, ForkServer
 from tests.faults.scale import WHOLE, client_histories
 from tests.histories.clients import Scripts, history_of, scripts_of
-from tests.histories.linear import Operation
+from tests.histories.linear import NEVER, Operation
 from tests.histories.models import unexplained
 
 PROCESSES = 3
@@ -49,10 +49,11 @@ class Processes:
             scripts = scripts_of(dice, names, threads=threads, length=LENGTH)
             asked.append((child, len(child.lines), scripts))
             child.ask(scripts=scripts)
-        victim = dice.choice([*range(PROCESSES), None, None])
+        victim, killed = dice.choice([*range(PROCESSES), None, None]), NEVER
         if victim is not None:
             child, begin, _ = asked[victim]
             child.listen(lines=begin + dice.randrange(1, TOLD))
+            killed = time.monotonic()
             assert child.kill() == KILLED
             self.kills += 1
             self._children[victim] = self._fork()
@@ -63,7 +64,9 @@ class Processes:
                 assert child.listen(lines=begin + TOLD)
             lines = child.lines[begin:]
             assert at == victim or lines[-1] == ["end"]
-            history += history_of(scripts, [line for line in lines if line != ["end"]], died)
+            history += history_of(
+                scripts, [line for line in lines if line != ["end"]], died, killed
+            )
         return history
 
     def _fork(self) -> Child:

@@ -6,11 +6,11 @@ import asyncio
 import random
 import time
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
 from checkpoint.store import Store
-from tests.histories.linear import Operation
+from tests.histories.linear import NEVER, Operation
 from tests.histories.operations import Operations, Tell
 
 Order = Sequence[Any]
@@ -77,8 +77,11 @@ async def work(served: Answering, scripts: Scripts, tell: Tell) -> None:
             group.create_task(ask(client))
 
 
-def history_of(scripts: Scripts, lines: Iterable[Any], died: float) -> list[Operation]:
-    """What was told, as a history; `died`: by when what did not return was over."""
+def history_of(
+    scripts: Scripts, lines: Iterable[Any], died: float, killed: float = NEVER
+) -> list[Operation]:
+    """What was told, as a history; `died`: by when what did not return was over, which it may have
+    been from `killed` on."""
     calls: dict[tuple[str, int], float] = {}
     history: list[Operation] = []
     for kind, client, number, moment, *answer in lines:
@@ -89,16 +92,17 @@ def history_of(scripts: Scripts, lines: Iterable[Any], died: float) -> list[Oper
             order = scripts[client][number]
             history.append(_operation(client, order, began, moment, frozen(answer[0])))
     for (client, number), began in calls.items():
-        history.append(_operation(client, scripts[client][number], began, died, None, lost=True))
+        lost = _operation(client, scripts[client][number], began, died, None)
+        history.append(replace(lost, lost=True, killed=killed))
     return history
 
 
 def _operation(
-    client: str, order: Order, began: float, ended: float, result: Hashable, *, lost: bool = False
+    client: str, order: Order, began: float, ended: float, result: Hashable
 ) -> Operation:
     name, key, *given = order
     words = cast("tuple[Hashable, ...]", frozen(given))
-    return Operation(client, key, name, words, began, ended, result, lost=lost)
+    return Operation(client, key, name, words, began, ended, result)
 
 
 def frozen(value: Any) -> Hashable:

@@ -28,6 +28,7 @@ S = TypeVar("S", bound=Hashable)
 State = TypeVar("State", bound=Hashable)
 
 NEVER = float("inf")
+_CALL, _KILL, _RETURN = range(3)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +47,8 @@ class Operation:
     result: Hashable = None
     lost: bool = False
     """True: it did not return; it may have taken effect until `ended`."""
+    killed: float = NEVER
+    """From when on its client may have been dead."""
 
     def __str__(self) -> str:
         given = ", ".join(map(repr, self.given))
@@ -135,13 +138,15 @@ class Search(Generic[State]):
         self._model = model
         self._open: set[int] = set()
         """Operations under way."""
+        self._dying: set[int] = set()
+        """Those of them whose clients may be dead."""
 
     def violation(self) -> Violation | None:
         """What no order explains; None: there is one that explains it all."""
         configurations = {Configuration(self._model.initial)}
-        for number, is_call in self._moments():
-            if is_call:
-                self._open.add(number)
+        for number, kind in self._moments():
+            if kind != _RETURN:
+                (self._open if kind == _CALL else self._dying).add(number)
                 continue
             before, operation = configurations, self._operations[number]
             if operation.lost:
@@ -154,15 +159,18 @@ class Search(Generic[State]):
                 return Violation(operation, known, [each.state for each in before])
         return None
 
-    def _moments(self) -> Iterator[tuple[int, bool]]:
-        """Calls and returns in order; at the same moment calls come first, which forbids less."""
-        moments: list[tuple[float, bool, int]] = []
+    def _moments(self) -> Iterator[tuple[int, int]]:
+        """Calls, kills and returns in order; at the same moment calls come first, which forbids
+        less."""
+        moments: list[tuple[float, int, int]] = []
         for number, operation in enumerate(self._operations):
-            moments.append((operation.began, False, number))
+            moments.append((operation.began, _CALL, number))
+            if operation.killed < NEVER:
+                moments.append((max(operation.began, operation.killed), _KILL, number))
             if operation.ended < NEVER:
-                moments.append((operation.ended, True, number))
-        for _, is_return, number in sorted(moments):
-            yield number, not is_return
+                moments.append((operation.ended, _RETURN, number))
+        for _, kind, number in sorted(moments):
+            yield number, kind
 
     def _after_return(
         self, before: set[Configuration[State]], number: int
@@ -209,6 +217,9 @@ class Search(Generic[State]):
                 return
         for number in left:
             operation = self._operations[number]
+            if number in self._dying and number in at.begun:
+                gone = self._model.gone(at.state, operation)
+                yield Configuration(gone, at.begun - {number}, at.done | {number})
             steps = self._model.steps(at.state, operation, begun=number in at.begun)
             for state, is_done in steps:
                 if is_done:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.histories.linear import NEVER, Operation, violation_in
-from tests.histories.models import Items, StoreModel, ThreadModel
+from tests.histories.models import Items, StoreModel, ThreadModel, shown
+from tests.histories.threads import Thread
 
 
 def put(value: str, began: float, ended: float = NEVER, *, lost: bool = False) -> Operation:
@@ -243,3 +245,16 @@ def test_a_run_takes_a_step_after_another(history: list[Operation]) -> None:
 )
 def test_runs_that_get_in_each_others_way_are_refused(history: list[Operation]) -> None:
     assert violation_in(history, ThreadModel()) is not None
+
+
+def test_a_thread_is_free_as_soon_as_its_runner_is_dead_and_not_only_when_that_is_known() -> None:
+    found = next(iter(Thread().after_input("in")))
+    left = found.updated("by another")
+    lost = Operation("one", "t", "invoke", (("input", "in"),), 0, 9, None, True, 0)
+    update = Operation("two", "t", "update", ("by another",), 1, 5)
+    look = Operation("two", "t", "state", (), 6, 7, shown(left))
+    assert violation_in([lost, update, look], ThreadModel()) is None
+    alive = replace(lost, killed=6)
+    assert violation_in([alive, update, look], ThreadModel()) is not None
+    early = Operation("two", "t", "state", (), 2, 3, shown(left.updated("by nobody")))
+    assert violation_in([lost, update, early], ThreadModel()) is not None
