@@ -225,6 +225,7 @@ class Child:
         return GraphStream(lambda: self._begin(look))
 
     def _begin(self, look: Look) -> tuple[_Nested, Shown]:
+        supervisor = _supervisor(self._parent.scheduler)  # none is to be had once the run is over
         parent, depth = self._parent.scheduler.setting, len(self.ns)
 
         def mine(event: Event) -> bool:
@@ -241,7 +242,7 @@ class Child:
         watch = watch_of(look.wanted).union(parent.child_watch)
         if look.subgraphs:
             self._below = watch
-        nested = _Nested(self.output(watch), subscriber, _supervisor(self._parent.scheduler))
+        nested = _Nested(self.output(watch), subscriber, supervisor)
         return nested, look.reader(_Inner(subscriber, depth))
 
     async def _recorder(

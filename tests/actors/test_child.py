@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypedDict
 
 import pytest
 
-from actors import ActorSystem, StateGraph, get_config
+from actors import ActorSystem, StateGraph, SupervisorClosedError, get_config
 from checkpoint import MemorySaver
 from tests.actors.engine import (
     DEADLINE,
@@ -536,3 +536,22 @@ async def test_a_graph_may_call_itself_a_hundred_deep_and_be_cancelled_there() -
     assert (gated.cancelled, gated.cleaned) == (1, 1)
     gated.gate.set()
     assert (await graphs[0].ainvoke({"log": [], "n": 100}))["log"] == ["end"]
+
+
+async def test_a_graph_that_is_begun_when_the_run_is_over_leaves_nothing_unawaited() -> None:
+    sub, gated, found = chain(s=saying("s")).compile(), Gated(), list[BaseException]()
+
+    async def late(state: Any) -> dict[str, Any]:
+        try:
+            return await gated(state)
+        finally:
+            with pytest.raises(SupervisorClosedError) as refused:
+                await anext(sub.astream({"log": []}))
+            found.append(refused.value)
+
+    async with ActorSystem() as system:
+        run = await system.start(chain(n=late).compile(), {"log": []})
+        await gated.started.wait()
+        await run.cancel()
+    gc.collect()  # a coroutine that nobody awaited would be told of here
+    assert len(found) == 1
