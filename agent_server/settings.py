@@ -124,12 +124,13 @@ class Settings(BaseSettings):
 
 
 def _check_names(known: Iterable[str]) -> None:
-    names = [f"{_PREFIX}{name.upper()}" for name in known]
+    names = [name.upper() for name in known]
     for given in os.environ:
-        if given.upper().startswith(_PREFIX) and given.upper() not in names:
-            meant = get_close_matches(given.upper(), names, 1, 0.85)
+        name = given.upper().removeprefix(_PREFIX)
+        if given.upper().startswith(_PREFIX) and name not in names:
+            meant = get_close_matches(name, names, 1, 0.75)
             if meant:
                 raise SettingsError(
-                    f"{given} in the environment is no setting; did you mean {meant[0]}?  Write "
-                    "that, or take it out"
+                    f"{given} in the environment is no setting; did you mean {_PREFIX}{meant[0]}?  "
+                    "Write that, or take it out"
                 )

@@ -15,6 +15,11 @@ from .operations import DELETING, OPERATIONS, Desk, Operation
 NewDatabase = Callable[[], Path]
 
 
+FOLLOWED = {"the run that answered is deleted and the question waits again": (2, ("last",))}
+"""Where all tasks of the newest step are over, and its checkpoint is gone: what we show as next.
+LangGraph shows nothing, and goes on with that all the same."""
+
+
 def seen(operation: Operation, engine: Engine, saver: Any) -> list[Any]:
     desk = Desk(engine, saver, operation.build(engine).compile(checkpointer=saver))
     operation.act(desk)
@@ -37,6 +42,10 @@ def test_copying_and_pruning_leave_the_same(
     operation: Operation, ours: Engine, theirs: Engine, database: NewDatabase
 ) -> None:
     expected = seen(operation, theirs, ContractSaver())
+    if operation.name in FOLLOWED:
+        place, following = FOLLOWED[operation.name]
+        assert expected[place]["next"] == ()
+        expected[place]["next"] = following
     for kind in ("memory", "sqlite"):
         with ours.saver(kind, database()) as saver:
             assert seen(operation, ours, saver) == expected, kind
