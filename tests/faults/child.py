@@ -31,6 +31,7 @@ from actors import ActorSystem, CompiledGraph, EmptyInputError
 from checkpoint import CheckpointError, SqliteSaver, SqliteStore, repair_database
 from checkpoint.story import Story
 from checkpoint.testing_faults import FaultPlan as DatabaseFaults
+from checkpoint.zones import load_zones_if_used
 from streaming import Chunk, Gap
 from streaming.testing_faults import FaultPlan as StreamFaults
 from tests.faults.asking import build_asking, input_of, plain
@@ -41,6 +42,8 @@ from tests.faults.recorded import recorded
 from tests.faults.work import INPUT, Effects, build, message
 
 MODES = ["values", "updates", "custom"]
+
+load_zones_if_used()  # here, so that children need not: it looks at 600 files
 
 Tell = Callable[[Any], None]
 
