@@ -10,7 +10,7 @@ from tests.planted.steps import KEPT, ONCE
 from tests.planted.streams import BOUNDED, GAPLESS, LIVES
 
 BUGS = (*KEPT, *ONCE, *GAPLESS, *LIVES, *SAFE, *BOUNDED, *HONEST)
-PAGE = "docs/faults.md"
+PAGE = "docs/reliability.md"
 
 
 def rows(bugs: tuple[Bug, ...] = BUGS) -> Iterator[str]:
