@@ -23,14 +23,13 @@ class Desk:
     memory until the collector comes by.
     """
 
-    __slots__ = ("_callers", "_running", "_slots", "actors", "queue")
+    __slots__ = ("_actors", "_callers", "_running", "_slots", "queue")
 
     def __init__(self, scheduler: Scheduler, slots: float) -> None:
         self._slots = slots
         self.queue: deque[Task] | tuple[()] = ()  # no deque before one has to wait: 0.6 KB
         """Tasks that wait for a slot."""
-        self.actors: dict[NodeSpec, NodeActor] = {}
-        """Of the nodes that have had a message."""
+        self._actors: dict[NodeSpec, NodeActor] = {}
         self._running = scheduler.running
         self._callers = scheduler.calls.callers
 
@@ -49,9 +48,11 @@ class Desk:
         while isinstance(queue, deque) and queue and len(running) - len(callers) < self._slots:
             begin(queue.popleft(), scheduler)
 
-    def hire(self, node: NodeSpec, scheduler: Scheduler) -> NodeActor:
-        """Make the actor of a node, for its first message."""
-        actor = self.actors[node] = NodeActor(node, scheduler)
+    def actor_of(self, node: NodeSpec, scheduler: Scheduler) -> NodeActor:
+        """The actor of a node, which is made for its first message."""
+        actor = self._actors.get(node)
+        if actor is None:
+            actor = self._actors[node] = NodeActor(node, scheduler)
         return actor
 
     def take_back(self, task: Task) -> bool:
@@ -64,4 +65,4 @@ class Desk:
     def clear(self) -> None:
         """Hand out nothing more, and let go of the actors."""
         self.queue = ()
-        self.actors.clear()
+        self._actors.clear()

@@ -31,7 +31,7 @@ def waits_for_nothing(recorder: Recorder | None, log: RunLog) -> bool:
     """True if nothing that a run stores before its end has to be waited for."""
     if recorder is None or recorder.durability == "exit":
         return True
-    return recorder.instant and log.durable is None
+    return _is_instant(recorder, log)
 
 
 async def send_out(
@@ -65,7 +65,7 @@ async def let_out(
     supervised task of its own: a cancelled run still learns how it ended.
     """
     work = _commit_and_publish(events, log, recorder)
-    if recorder.instant and log.durable is None:
+    if _is_instant(recorder, log):
         await work
     else:
         task = supervisor.spawn(work, name="commit", on_done=seen)
@@ -73,6 +73,11 @@ async def let_out(
         task.result()
     if sync and recorder.durability == "sync":
         await recorder.synced()
+
+
+def _is_instant(recorder: Recorder, log: RunLog) -> bool:
+    """True if a commit has nothing to wait for: neither a file nor a durable log."""
+    return recorder.instant and log.durable is None
 
 
 async def _commit_and_publish(events: Sequence[Event], log: RunLog, recorder: Recorder) -> None:

@@ -55,14 +55,13 @@ class _Walk:
         task, scheduler = self._task, self._scheduler
         if task.parent is not None and not scheduler.calls.begun(task):
             return
-        actor = scheduler.desk.actors.get(task.node) or scheduler.desk.hire(task.node, scheduler)
+        actor = scheduler.desk.actor_of(task.node, scheduler)
         onward = scheduler.reply(await actor.receive(task))
         if onward is not None:
             await self._go_on(onward)
 
     async def _go_on(self, onward: list[MachineCommand]) -> None:
         scheduler, own, left = self._scheduler, asyncio.current_task(), _LENGTH - 1
-        desk = scheduler.desk
         while (task := await scheduler.next(onward)) is not None:
             if not left or own is None or own.cancelling():  # cancelled by code that took no notice
                 begin(task, scheduler)
@@ -70,7 +69,7 @@ class _Walk:
             left -= 1
             self._task = task
             own.set_name(task.node.name)
-            actor = desk.actors.get(task.node) or desk.hire(task.node, scheduler)
+            actor = scheduler.desk.actor_of(task.node, scheduler)
             code, context = actor.receive(task), _context_of(task, scheduler)
             try:
                 waited = context.run(code.send, None)
