@@ -38,15 +38,21 @@ def seal_definitions(connection: sqlite3.Connection, before: dict[str, int]) -> 
     connection.executemany(_DROP, [(name,) for name in before.keys() - today.keys()])
 
 
-def check_definitions(connection: sqlite3.Connection, database: str) -> None:
-    """Raise CorruptDataError if a table is not what it was when it was made."""
-    for what in damaged_definitions(connection):
+def checked_definitions(connection: sqlite3.Connection, database: str) -> dict[str, int]:
+    """What `definitions` gives.  Raises CorruptDataError if a table is not what it was when it was
+    made."""
+    today = definitions(connection)
+    for what in _damaged(connection, today):
         raise CorruptDataError(f"{database} is damaged: {what}; restore the file from a backup")
+    return today
 
 
 def damaged_definitions(connection: sqlite3.Connection) -> Iterator[str]:
     """Names each table or index that is not what it was when it was made."""
-    today = definitions(connection)
+    return _damaged(connection, definitions(connection))
+
+
+def _damaged(connection: sqlite3.Connection, today: dict[str, int]) -> Iterator[str]:
     if "definition" not in today:
         yield "what its tables are is not known any more"
         return

@@ -65,10 +65,9 @@ class Part:
         undone then.
         """
         # Here, as SQLite comes with it: only for who uses a database.
-        from .definitions import check_definitions, definitions, seal_definitions
+        from .definitions import checked_definitions, seal_definitions
 
-        check_definitions(connection, where)
-        before = definitions(connection)
+        before = checked_definitions(connection, where)
         connection.execute(VERSIONS)
         found = self._found(connection, where)
         if found is not None:
