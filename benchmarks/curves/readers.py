@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 from benchmarks.contenders import Engine
-from benchmarks.graphs import Count
+from benchmarks.graphs import counted, talking
 from benchmarks.growth import Curve, Probe
 
 CHUNKS, BURST = 200, 20
@@ -20,32 +19,16 @@ async def subscribers(engine: Engine, folder: Path, size: int) -> AsyncIterator[
     """A custom chunk of one run, to each of so many readers."""
     from actors import ActorSystem
 
-    async def talk(state: Any) -> dict[str, Any]:
-        write = engine.get_stream_writer()
-        for i in range(CHUNKS):
-            write(i)
-            if i % BURST == 0:
-                await asyncio.sleep(0)
-        return {"n": CHUNKS}
-
-    builder = engine.StateGraph(Count).add_node("talk", talk).add_edge(engine.START, "talk")
-    graph, times = builder.compile(), max(1, 30 // size)
+    graph, times = talking(engine, CHUNKS, BURST).compile(), max(1, 30 // size)
     async with ActorSystem() as system:
 
         async def run() -> None:
             for _ in range(times):
                 talking = await system.start(graph, {"n": 0}, stream_mode="custom")
                 streams = [talking.stream("custom") for _ in range(size)]
-                assert set(await asyncio.gather(*map(_count, streams))) == {CHUNKS}
+                assert set(await asyncio.gather(*map(counted, streams))) == {CHUNKS}
 
         yield Probe(run, size * CHUNKS * times)
-
-
-async def _count(chunks: Any) -> int:
-    found = 0
-    async for _ in chunks:
-        found += 1
-    return found
 
 
 CURVES = [

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
-from typing import Annotated, Any, TypedDict
+from typing import Any
 
 from benchmarks.contenders import Engine
-from benchmarks.graphs import loop, on_thread
+from benchmarks.graphs import Messages, Page, loop, on_thread
 from benchmarks.growth import Curve, Probe
 
 KIB = 1024
@@ -18,24 +17,14 @@ SIZES = (KIB, 10 * KIB, 100 * KIB, KIB * KIB, 10 * KIB * KIB)
 STEPS = 20
 
 
-class Heavy(TypedDict):
-    n: int
-    text: str
-
-
-class Chat(TypedDict):
-    n: int
-    messages: Annotated[list[dict[str, str]], operator.add]
-
-
 @asynccontextmanager
 async def untouched(engine: Engine, folder: Path, size: int) -> AsyncIterator[Probe]:
     """A step that leaves a value of so many bytes as it is; the run's first steps store it."""
 
-    async def step(state: Heavy) -> dict[str, Any]:
+    async def step(state: Page) -> dict[str, Any]:
         return {"n": state["n"] + 1}
 
-    async with _steps(engine, folder, Heavy, step, 400) as graph:
+    async with _steps(engine, folder, Page, step, 400) as graph:
         yield _run(graph, {"n": 0, "text": "." * size}, 400)
 
 
@@ -43,11 +32,11 @@ async def untouched(engine: Engine, folder: Path, size: int) -> AsyncIterator[Pr
 async def changed(engine: Engine, folder: Path, size: int) -> AsyncIterator[Probe]:
     """A step that changes a value of so many bytes."""
 
-    async def step(state: Heavy) -> dict[str, Any]:
+    async def step(state: Page) -> dict[str, Any]:
         n = state["n"] + 1
         return {"n": n, "text": f"{n:08d}".ljust(size, ".")}
 
-    async with _steps(engine, folder, Heavy, step, STEPS) as graph:
+    async with _steps(engine, folder, Page, step, STEPS) as graph:
         yield _run(graph, {"n": 0, "text": ""}, STEPS)
 
 
@@ -55,12 +44,12 @@ async def changed(engine: Engine, folder: Path, size: int) -> AsyncIterator[Prob
 async def messages(engine: Engine, folder: Path, size: int) -> AsyncIterator[Probe]:
     """A step that adds a message to so many."""
 
-    async def step(state: Chat) -> dict[str, Any]:
+    async def step(state: Messages) -> dict[str, Any]:
         n = state["n"] + 1
         return {"n": n, "messages": [{"role": "user", "content": f"message {n}"}]}
 
     said = [{"role": "user", "content": f"said {i}"} for i in range(size)]
-    async with _steps(engine, folder, Chat, step, 400) as graph:
+    async with _steps(engine, folder, Messages, step, 400) as graph:
         yield _run(graph, {"n": 0, "messages": said}, 400)
 
 

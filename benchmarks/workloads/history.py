@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import operator
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from time import perf_counter
-from typing import Annotated, Any, TypedDict
+from typing import Any
 
 from benchmarks.contenders import Engine
-from benchmarks.graphs import loop, on_thread
+from benchmarks.graphs import Messages, Page, loop, on_thread
 from benchmarks.workload import Stage, Target, Workload, microseconds
 
 CHECKPOINTS, PAGE, BYTES, MESSAGES = 10_000, 100, 1_000, 1_000
-
-
-class Page(TypedDict):
-    n: int
-    text: str
-
-
-class Chat(TypedDict):
-    n: int
-    messages: Annotated[list[dict[str, str]], operator.add]
 
 
 @asynccontextmanager
@@ -83,7 +72,7 @@ async def shared_list(engine: Engine, stage: Stage) -> float:
         return {"n": state["n"] + 1}
 
     async with engine.sqlite(stage.folder / "chat.db") as saver:
-        graph = loop(engine, PAGE + 20, Chat, step).compile(checkpointer=saver)
+        graph = loop(engine, PAGE + 20, Messages, step).compile(checkpointer=saver)
         said = [{"role": "user", "content": f"{i:08d}".ljust(100, ".")} for i in range(MESSAGES)]
         for thread, messages in (("long", said), ("short", said[:1])):
             await graph.ainvoke({"n": 0, "messages": messages}, on_thread(thread, PAGE + 20))

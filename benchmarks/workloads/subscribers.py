@@ -3,44 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from benchmarks.contenders import OURS, Engine
-from benchmarks.graphs import Count
+from benchmarks.graphs import counted, talking
 from benchmarks.workload import Stage, Target, Workload, microseconds
 
 READERS, CHUNKS, BURST = 100, 1_000, 50
-"""The node lets the loop turn after each burst, as a model's stream would."""
 
 
 async def hundred_readers(engine: Engine, stage: Stage) -> float:
     from actors import ActorSystem
 
-    async def talk(state: Any) -> dict[str, Any]:
-        write = engine.get_stream_writer()
-        for i in range(CHUNKS):
-            write(i)
-            if i % BURST == 0:
-                await asyncio.sleep(0)
-        return {"n": CHUNKS}
-
-    builder = engine.StateGraph(Count).add_node("talk", talk).add_edge(engine.START, "talk")
-    graph = builder.compile()
+    graph = talking(engine, CHUNKS, BURST).compile()
     async with ActorSystem() as system:
 
         async def turn() -> None:
             run = await system.start(graph, {"n": 0}, stream_mode="custom")
-            read = await asyncio.gather(*(_count(run.stream("custom")) for _ in range(READERS)))
+            read = await asyncio.gather(*(counted(run.stream("custom")) for _ in range(READERS)))
             assert set(read) == {CHUNKS}
 
         return await microseconds(turn, READERS * CHUNKS, stage.size(7, 3))
-
-
-async def _count(chunks: Any) -> int:
-    found = 0
-    async for _ in chunks:
-        found += 1
-    return found
 
 
 async def hundred_queues(stage: Stage) -> float:

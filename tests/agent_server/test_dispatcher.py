@@ -46,6 +46,17 @@ async def at(tmp_path: Path, doors: Doors) -> AsyncIterator[Stage]:
         yield parts
 
 
+async def one_at_work_and_one_waiting(at: Stage, doors: Doors) -> tuple[str, LiveRun, LiveRun]:
+    """A thread, a run that is in its second step there, and one that comes after it."""
+    thread = await at.thread()
+    first = await at.start("steps", {"log": ["first"]}, thread)
+    waiting = await at.start("steps", {"log": ["never"]}, thread)
+    await doors.arrival()
+    doors.let_on()
+    await doors.arrival()
+    return thread, first, waiting
+
+
 async def test_a_stateless_run_gives_its_values_and_leaves_nothing(at: Stage) -> None:
     live = await at.end("agent", {"topic": "x"})
     assert live.run.status == "success"
@@ -235,12 +246,7 @@ async def test_reject_is_refused_on_a_busy_thread_and_changes_nothing(
 async def test_interrupt_stops_the_others_and_goes_on_from_what_they_have_done(
     at: Stage, doors: Doors
 ) -> None:
-    thread = await at.thread()
-    first = await at.start("steps", {"log": ["first"]}, thread)
-    waiting = await at.start("steps", {"log": ["never"]}, thread)
-    await doors.arrival()
-    doors.let_on()
-    await doors.arrival()
+    thread, first, waiting = await one_at_work_and_one_waiting(at, doors)
     second = await at.start("steps", {"log": ["second"]}, thread, multitask_strategy="interrupt")
     assert (await at.runs.get(thread, first.run.run_id)).status == "interrupted"
     doors.open()
@@ -445,12 +451,7 @@ async def test_a_run_that_is_cancelled_before_its_turn_does_not_say_how_the_thre
     at: Stage, doors: Doors
 ) -> None:
     """What it could say is how the run that is at work stands at that moment."""
-    thread = await at.thread()
-    first = await at.start("steps", {"log": ["first"]}, thread)
-    waiting = await at.start("steps", {"log": ["never"]}, thread)
-    await doors.arrival()
-    doors.let_on()
-    await doors.arrival()
+    thread, first, waiting = await one_at_work_and_one_waiting(at, doors)
     await at.dispatcher.cancel(thread, [waiting.run.run_id], "interrupt", wait=True)
     found = await at.threads.get(thread)
     assert (found.status, found.values) == ("busy", None)
