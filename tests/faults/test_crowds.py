@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import operator
 import random
-import sys
 from collections.abc import AsyncIterator, Callable
 from cProfile import Profile
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import pytest
 from actors import START, ActorSystem, Run, RunCancelledError, Send, StateGraph, StreamWriter
 from checkpoint import MemorySaver
 from streaming import Chunk, Gap, event_id_of
+from tests.faults.memory import blocks_in_use
 from tests.faults.scale import WHOLE
 
 READERS = 1_000 if WHOLE else 200
@@ -73,7 +73,7 @@ class Cost:
 async def cost(stalled: int) -> Cost:
     """Of a run with many readers, of whom so many read one chunk and stop."""
     async with ActorSystem(ring_bytes=RING) as system:
-        before = sys.getallocatedblocks()
+        before = blocks_in_use()
         with Profile() as profile:
             run = await system.start(talking, {"log": []})
             asleep = [run.stream("custom") for _ in range(stalled)]
@@ -82,7 +82,7 @@ async def cost(stalled: int) -> Cost:
             listeners = Listeners(run)
             awake = [run.stream("custom") for _ in range(READERS - stalled)]
             counts = await asyncio.gather(*map(listeners.listen, awake))
-        blocks = sys.getallocatedblocks() - before
+        blocks = blocks_in_use() - before
         assert counts == [CHUNKS] * len(awake)
         assert system.stats().bytes <= RING
         for each in asleep:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import random
 import signal
 import subprocess
@@ -27,6 +26,7 @@ from streaming import (
     chunk_id,
 )
 from streaming.testing import JsonCodec
+from tests.faults.memory import blocks_in_use
 from tests.faults.scale import WHOLE
 
 ROOT = Path(__file__).parents[2]
@@ -193,7 +193,7 @@ async def hold(path: Path, stalled: int, kilobytes: int) -> int:
         log.publish(Custom(data=0))
         await log.flush()
         assert [(await anext(each)).id for each in asleep] == [chunk_id(1, "custom")] * stalled
-        before = sys.getallocatedblocks()
+        before = blocks_in_use()
         for number in range(1, kilobytes):
             log.publish(Custom(data=f"{number} {'x' * 1_000}"))
             if number % 8 == 0:
@@ -201,8 +201,7 @@ async def hold(path: Path, stalled: int, kilobytes: int) -> int:
                 await asyncio.gather(*map(drain, awake))
         await log.flush()
         await asyncio.gather(*map(drain, awake))
-        gc.collect()
-        held = sys.getallocatedblocks() - before
+        held = blocks_in_use() - before
         log.close()
         for each in asleep:
             rest = [chunk.data async for chunk in each if isinstance(chunk, Chunk)]
