@@ -69,11 +69,12 @@ def ids_of(name: str, ids: Iterable[str]) -> tuple[str, ...]:
 
 
 def id_of(name: str, given: Any) -> str:
-    """The id.  Raises InvalidArgumentError for anything but a text in UTF-8 that is not empty."""
-    if not isinstance(given, str) or not given:
-        raise InvalidArgumentError(
-            f"{name}={given!r} is no id; nothing was changed; give a text that is not empty"
-        )
+    """The id, which may be the empty text: runs take it for a thread's name as well.
+
+    Raises InvalidArgumentError for anything but a text that has a UTF-8 form.
+    """
+    if not isinstance(given, str):
+        raise InvalidArgumentError(f"{name}={given!r} is no id; nothing was changed; give a text")
     try:
         given.encode()
     except UnicodeEncodeError as error:

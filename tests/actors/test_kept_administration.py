@@ -97,3 +97,14 @@ async def test_a_run_goes_on_from_a_call_whose_run_was_deleted(saver: Any) -> No
     oldest = [each async for each in graph.aget_state_history(on("thread"))][-1]
     checkpoint = oldest.config["configurable"]["checkpoint_id"]
     assert await replayed(saver, graph, "thread", checkpoint) == values["log"]
+
+
+async def test_a_thread_whose_name_is_empty_is_copied_and_deleted_like_any_other(
+    saver: Any,
+) -> None:
+    graph = counting(saver, ("one",))
+    await graph.ainvoke({}, on(""))
+    await saver.acopy_thread("", "copy")
+    await saver.adelete_thread("")
+    assert (await graph.aget_state(on(""))).values == {}
+    assert (await graph.aget_state(on("copy"))).values == {"log": ["turn", "call 0"]}

@@ -74,9 +74,10 @@ def test_an_unknown_strategy_and_a_contradiction_are_refused() -> None:
 def test_ids_are_sorted_and_each_stands_once() -> None:
     assert ids_of("run_ids", ["b", "a", "b"]) == ("a", "b")
     assert ids_of("run_ids", iter(())) == ()
+    assert ids_of("thread_ids", ["a", ""]) == ("", "a"), "runs take the empty text for a name, too"
 
 
-@pytest.mark.parametrize("ids", ["abc", b"abc", ["a", ""], ["a", None], [1], 5, ["\ud800"]])
+@pytest.mark.parametrize("ids", ["abc", b"abc", ["a", None], [1], 5, ["\ud800"]])
 def test_what_is_no_list_of_ids_is_refused(ids: Any) -> None:
     with pytest.raises(InvalidArgumentError, match=r"run_ids=.*nothing was changed"):
         ids_of("run_ids", ids)
