@@ -169,7 +169,7 @@ class DeleteSuite:
 
     async def test_a_text_that_is_no_id_is_refused(self, saver: AdministeredSaver) -> None:
         bad: Any
-        for bad in ("", None, 7):
+        for bad in (b"", None, 7):
             with refused(InvalidArgumentError, repr(bad)):
                 await saver.adelete_thread(bad)
         for bad in ("thread", b"thread"):
