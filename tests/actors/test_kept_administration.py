@@ -103,8 +103,8 @@ async def test_a_thread_whose_name_is_empty_is_copied_and_deleted_like_any_other
     saver: Any,
 ) -> None:
     graph = counting(saver, ("one",))
-    await graph.ainvoke({}, on(""))
+    values = await graph.ainvoke({}, on(""))
     await saver.acopy_thread("", "copy")
     await saver.adelete_thread("")
     assert (await graph.aget_state(on(""))).values == {}
-    assert (await graph.aget_state(on("copy"))).values == {"log": ["turn", "call 0"]}
+    assert (await graph.aget_state(on("copy"))).values == values != {}
