@@ -19,12 +19,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .value import Value
+from .value import Value, record
 
 Source = Literal["input", "loop", "update", "fork"]
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record
 class Inline(Value):
     """A value small enough to ride in the checkpoint: its encoded bytes."""
 
@@ -32,7 +32,7 @@ class Inline(Value):
     data: bytes
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record
 class Whole(Value):
     """A value stored as one blob."""
 
@@ -40,7 +40,7 @@ class Whole(Value):
     key: int
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record
 class Span(Value):
     """Items start (inclusive) to stop (exclusive) of the item run `key`."""
 
@@ -49,7 +49,7 @@ class Span(Value):
     stop: int
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record
 class Spanned(Value):
     """A list, as spans over item runs in list order."""
 
@@ -60,7 +60,7 @@ class Spanned(Value):
 Entry = Inline | Whole | Spanned
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record
 class BlobRow(Value):
     """Bytes to store: a whole value (start 0, count 0), or `count` items of a run from `start`.
 
@@ -79,7 +79,7 @@ LINKS = "__kept__"
 other scopes.  A task's pending writes to it count, too."""
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record
 class CheckpointMetadata(Value):
     """Why a checkpoint was written."""
 
@@ -93,7 +93,7 @@ class CheckpointMetadata(Value):
     """The run config's metadata and plain configurable values (JSON-like)."""
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record
 class CheckpointRecord(Value):
     """One checkpoint as stored; append-only, never changed once committed."""
 
@@ -115,7 +115,7 @@ class CheckpointRecord(Value):
     """Names of the nodes that ran last when it was made, sorted."""
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record
 class TaskWrites(Value):
     """All pending writes of one finished (or failed) task of the step after `checkpoint_id`."""
 
@@ -126,7 +126,7 @@ class TaskWrites(Value):
     """(channel, entry) in the order the task wrote them; `version` of these entries is 0."""
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record
 class EventRow(Value):
     """One opaque event of a run's durable log."""
 
@@ -135,7 +135,7 @@ class EventRow(Value):
     data: bytes
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record
 class Batch(Value):
     """What belongs to one commit: all of it becomes durable, or none."""
 
