@@ -17,6 +17,7 @@ from checkpoint import (
     CheckpointRecord,
     Claim,
     ClaimTable,
+    Encoded,
     Entry,
     EventRow,
     Loaded,
@@ -127,8 +128,7 @@ class Recorder:
             self._writes.clear()
             self._notes.clear()
             return
-        self._encode(snapshot, _by_version(snapshot))
-        self._encode_writes()
+        self._encode_writes(self._encode(snapshot, _by_version(snapshot)))
 
     def repeat(self, snapshot: Snapshot) -> None:
         """Take a checkpoint beside the last one that holds exactly what that one holds."""
@@ -234,18 +234,27 @@ class Recorder:
 
     # --- encoding ------------------------------------------------------------------------
 
-    def _encode(self, snapshot: Snapshot, changed: Mapping[int, Mapping[str, Any]]) -> None:
-        """Take a checkpoint whose channels changed in the steps of these versions."""
-        names = frozenset(name for part in changed.values() for name in part)
-        entries = {name: entry for name, entry in self._entries.items() if name not in names}
+    def _encode(
+        self, snapshot: Snapshot, changed: Mapping[int, Mapping[str, Any]]
+    ) -> Encoded | None:
+        """Take a checkpoint whose channels changed in the steps of these versions; gives what the
+        last of them changed."""
+        entries, encoded = dict(self._entries), None
         for version, part in changed.items():
-            values = {name: value for name, value in part.items() if value is not MISSING}
+            values: dict[str, Any] = {}
+            for name, value in part.items():
+                if value is not MISSING:
+                    values[name] = value
+                elif name in entries:
+                    del entries[name]
             if values:  # with "exit", most versions of a long run only emptied triggers
                 encoded = self._encoder.encode(values, version)
                 entries.update(encoded.entries)
                 self._batch.blobs += encoded.rows
         self._entries = entries
+        names = frozenset(name for part in changed.values() for name in part)
         self._batch.checkpoints.append(self._record(snapshot, entries, names))
+        return encoded
 
     def _record(
         self, snapshot: Snapshot, entries: Mapping[str, Entry], changed: frozenset[str]
@@ -270,12 +279,13 @@ class Recorder:
             wrote=snapshot.wrote,
         )
 
-    def _encode_writes(self) -> None:
+    def _encode_writes(self, beside: Encoded | None = None) -> None:
+        """Take the writes of finished tasks; `beside`: the step that has just been encoded."""
         for task, checkpoint_id in self._writes:
             writes = kept_of(task, self._unstored)
             if self._unevolved is not None and self._unevolved[0] == checkpoint_id:
                 writes = [*writes, (MIGRATED, list(self._unevolved[1]))]
-            encoded = self._encoder.encode_writes(writes)
+            encoded = self._encoder.encode_writes(writes, beside)
             self._batch.blobs += encoded.rows
             self._batch.writes.append(TaskWrites(self._ns, checkpoint_id, task.id, encoded.writes))
         self._writes.clear()

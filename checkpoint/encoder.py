@@ -31,6 +31,8 @@ INLINE = 100
 """Bytes up to which a value rides in its checkpoint: a row of its own would cost as much again."""
 MAX_SPANS = 32
 """A list in more pieces than this is written anew, as one run."""
+_NOTHING: Mapping[str, Any] = {}
+_ABSENT = object()
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -39,6 +41,8 @@ class Encoded:
 
     entries: Mapping[str, Entry]
     rows: tuple[BlobRow, ...]
+    values: Mapping[str, Any]
+    """What was encoded."""
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -85,7 +89,7 @@ class ScopeEncoder:
     Give it what the scheduler loaded (None for a scope without checkpoints)::
 
         encoded = encoder.encode({"messages": messages}, version=7)
-        writes = encoder.encode_writes([("messages", [messages[-1]])])   # stored once, not twice
+        writes = encoder.encode_writes([("messages", [messages[-1]])], encoded)   # stored once
         await saver.commit(batch_of(encoded, writes))
         encoder.accept()
 
@@ -103,6 +107,11 @@ class ScopeEncoder:
         self._next_key = loaded.next_key if loaded else 0
         self._accepted = _Changes()
         self._open = _Changes()
+        self._large = set[str]()
+        """Channels of which something may be stored that does not ride in a checkpoint."""
+        if loaded:
+            entries = loaded.record.entries.items()
+            self._large.update(name for name, entry in entries if not isinstance(entry, Inline))
         if loaded and loaded.newest:
             for key, rows in loaded.blobs.items():
                 if rows and rows[-1].count:
@@ -113,29 +122,46 @@ class ScopeEncoder:
 
         Raises SerializationError (or its subclass) naming the channel; nothing is changed then.
         """
-        step = _Step(self)
         entries: dict[str, Entry] = {}
+        dumps, seal, large = self._serializer.dumps, self.seal, self._large
+        step: _Step | None = None
         name = ""
         try:
             for name, value in values.items():
-                entries[name] = step.add(name, value, version)
+                data = None if type(value) is list else dumps(value)
+                if data is not None and len(data) <= INLINE and name not in large:
+                    entries[name] = Inline(version, seal(data))
+                else:
+                    step = step or _Step(self)
+                    entries[name] = step.add(name, value, data, version)
         except SerializationError as error:
             _name_channel(error, name)
             raise
+        if step is None:
+            return Encoded(entries, (), values)
         self._open.take(step.changes)
-        return Encoded(entries, tuple(step.rows))
+        large.update(step.changes.stored)
+        return Encoded(entries, tuple(step.rows), values)
 
-    def encode_writes(self, writes: Sequence[tuple[str, Any]]) -> EncodedWrites:
+    def encode_writes(
+        self, writes: Sequence[tuple[str, Any]], beside: Encoded | None = None
+    ) -> EncodedWrites:
         """Entries (version 0) and rows for one task's pending writes.
 
         A list whose items `encode` has just appended to the same channel points to them there.
+        `beside`: what was encoded of the step in the same breath.  A value that a channel took as
+        it is, is stored there, and not encoded again.
         """
         rows: list[BlobRow] = []
         entries: list[tuple[str, Entry]] = []
+        taken = beside.values if beside else _NOTHING
         name = ""
         try:
             for name, value in writes:
-                entries.append((name, self._write(name, value, rows)))
+                if beside and taken.get(name, _ABSENT) is value:
+                    entries.append((name, _as_write(beside.entries[name])))
+                else:
+                    entries.append((name, self._write(name, value, rows)))
         except SerializationError as error:
             _name_channel(error, name)
             raise
@@ -143,8 +169,9 @@ class ScopeEncoder:
 
     def accept(self) -> None:
         """Everything encoded so far is committed."""
-        self._accepted.take(self._open)
-        self._open = _Changes()
+        if self._open.stored:
+            self._accepted.take(self._open)
+            self._open = _Changes()
 
     def rewind(self) -> None:
         """Forget what was encoded since the last `accept`: its commit failed."""
@@ -206,17 +233,18 @@ class _Step:
         self.rows: list[BlobRow] = []
         self.changes = _Changes()
 
-    def add(self, name: str, value: Any, version: int) -> Entry:
-        items = list_items(self._encoder.serializer, value)
+    def add(self, name: str, value: Any, data: bytes | None, version: int) -> Entry:
+        """`data`: the value's bytes, if it is no list."""
+        items = None if data is not None else list_items(self._encoder.serializer, value)
         if items is None:
-            stored = self._value(name, value, version)
+            data = self._encoder.serializer.dumps(value) if data is None else data
+            stored = self._value(name, data, version)
         else:
             stored = self._list(name, items, version)
         self.changes.stored[name] = stored
         return stored.entry
 
-    def _value(self, name: str, value: Any, version: int) -> _Stored:
-        data = self._encoder.serializer.dumps(value)
+    def _value(self, name: str, data: bytes, version: int) -> _Stored:
         if len(data) <= INLINE:
             return _Stored(Inline(version, self._seal(data)), [])
         digests = [hash(data)]
@@ -272,6 +300,17 @@ def list_items(serializer: Serializer, value: Any) -> list[bytes] | None:
         return None
     items = serializer.pack_items(cast(list[Any], value))
     return items if sum(map(len, items)) > INLINE else None
+
+
+def _as_write(entry: Entry) -> Entry:
+    """A channel's entry as that of a pending write with the same value."""
+    match entry:
+        case Inline():
+            return Inline(0, entry.data)
+        case Whole():
+            return Whole(0, entry.key)
+        case Spanned():
+            return Spanned(0, entry.spans)
 
 
 def _from_loaded(sealing: Sealing, loaded: Loaded, name: str) -> _Stored:

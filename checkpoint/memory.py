@@ -20,7 +20,7 @@ from .reports import Removed, ThreadInfo, Verification
 from .rewind import RewindPoint
 from .rows import (
     blob_taken,
-    id_bytes,
+    check_id,
     id_taken,
     matches,
     no_checkpoint,
@@ -134,7 +134,7 @@ class MemorySaver(Custodian):
     ) -> Sequence[Loaded]:
         """Checkpoints of a scope, newest first; see `Saver.history`."""
         if before is not None:
-            id_bytes(before)
+            check_id(before)
         with self._lock:
             scope = self._scopes.get((thread_id, ns), MemoryScope())
             stop = len(scope.ids) if before is None else bisect_left(scope.ids, before)
@@ -257,7 +257,10 @@ class MemorySaver(Custodian):
     # --- storage ---------------------------------------------------------------------------
 
     def _scope(self, thread_id: str, ns: str) -> MemoryScope:
-        return self._scopes.setdefault((thread_id, ns), MemoryScope())
+        scope = self._scopes.get((thread_id, ns))
+        if scope is None:
+            scope = self._scopes[thread_id, ns] = MemoryScope()
+        return scope
 
     def _record(self, stored: Stored) -> CheckpointRecord:
         extra: dict[str, Any] = self._serializer.loads(stored.extra) if stored.extra else {}
@@ -275,27 +278,28 @@ class MemorySaver(Custodian):
 
     def _check(self, batch: Batch) -> None:
         """Refuse a batch that does not fit what is stored, before anything is changed."""
-        added = self._check_checkpoints(batch)
-        self._check_blobs(batch)
+        self._check_checkpoints(batch)
+        if batch.blobs:
+            self._check_blobs(batch)
         for task in batch.writes:
             scope = self._scopes.get((batch.thread_id, task.ns))
             known = scope is not None and task.checkpoint_id in scope.checkpoints
-            if not known and (task.ns, task.checkpoint_id) not in added:
+            if not known and not any(
+                (each.ns, each.id) == (task.ns, task.checkpoint_id) for each in batch.checkpoints
+            ):
                 raise no_checkpoint(batch.thread_id, task)
-        check_events(batch.events, lambda run_id: len(self._runs.get(run_id, ())))
+        if batch.events:
+            check_events(batch.events, lambda run_id: len(self._runs.get(run_id, ())))
 
-    def _check_checkpoints(self, batch: Batch) -> set[tuple[str, str]]:
+    def _check_checkpoints(self, batch: Batch) -> None:
         newest: dict[str, str] = {}
-        added: set[tuple[str, str]] = set()
         for record in batch.checkpoints:
-            id_bytes(record.id)
+            check_id(record.id)
             scope = self._scopes.get((batch.thread_id, record.ns))
             last = newest.get(record.ns) or (scope.ids[-1] if scope and scope.ids else "")
             if record.id <= last:
                 raise id_taken(record, last)
             newest[record.ns] = record.id
-            added.add((record.ns, record.id))
-        return added
 
     def _check_points(self, thread_id: str, points: Mapping[str, RewindPoint | None]) -> None:
         for ns, point in points.items():

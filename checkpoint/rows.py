@@ -29,12 +29,17 @@ def id_bytes(checkpoint_id: str) -> bytes:
 
     Raises InvalidIdError for anything but a UUID in lower case with dashes.
     """
-    if (data := uuid_bytes(checkpoint_id)) is None:
+    check_id(checkpoint_id)
+    return bytes.fromhex(checkpoint_id.replace("-", ""))
+
+
+def check_id(checkpoint_id: str) -> None:
+    """Raises InvalidIdError for anything but a UUID in lower case with dashes."""
+    if not _is_uuid(checkpoint_id):
         raise InvalidIdError(
             f"{checkpoint_id!r} is no checkpoint id: ids are UUIDs in lower case with dashes; "
             "make them with checkpoint.new_id()"
         )
-    return data
 
 
 def uuid_bytes(text: str) -> bytes | None:

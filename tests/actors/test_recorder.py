@@ -149,6 +149,24 @@ async def test_writes_are_kept_beside_the_checkpoint_they_came_after() -> None:
     assert await pending(saver) == [("task1", "x", 2), ("task1", "x", 3)]
 
 
+async def test_what_a_step_wrote_and_a_channel_took_is_stored_once() -> None:
+    saver = Recording()
+    target = await recorder(saver)
+    first = snapshot(None, 0)
+    text = "long " * 50
+    second = snapshot(first.id, 1, x=text)
+    target.save(first)
+    target.keep(task(1, ("x", text), ("y", 2)), first.id)
+    target.save(second)
+    await target.commit()
+    assert [len(batch.blobs) for batch in saver.batches] == [1]
+    loaded = await saver.load("t", "", first.id)
+    assert loaded is not None
+    writes = Decoder(saver.serializer).writes(loaded)
+    assert [(write.channel, write.value) for write in writes] == [("x", text), ("y", 2)]
+    assert await stored(saver) == {"x": text}
+
+
 async def test_of_a_failed_task_the_error_is_kept() -> None:
     saver = MemorySaver()
     target = await recorder(saver)

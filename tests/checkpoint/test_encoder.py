@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -32,6 +32,29 @@ from checkpoint import (
 
 SERIALIZER = MsgpackSerializer()
 LONG = "long " * 50
+
+
+class Counting(MsgpackSerializer):
+    """Counts the calls that read items, and the values that are packed."""
+
+    calls = 0
+    packed = 0
+
+    def dumps(self, value: Any) -> bytes:
+        self.packed += 1
+        return super().dumps(value)
+
+    def pack_items(self, values: Sequence[Any]) -> list[bytes]:
+        self.packed += len(values)
+        return super().pack_items(values)
+
+    def unpack_items(self, data: bytes) -> list[Any]:
+        self.calls += 1
+        return super().unpack_items(data)
+
+    def split_items(self, data: bytes) -> list[bytes]:
+        self.calls += 1
+        return super().split_items(data)
 
 
 class Disk:
@@ -184,6 +207,49 @@ def test_a_write_points_to_the_items_that_the_step_appended() -> None:
     )
 
 
+def test_a_write_that_a_channel_took_as_it_is_points_to_what_is_stored_there() -> None:
+    serializer = Counting()
+    encoder, disk = ScopeEncoder(serializer, "", None), Disk()
+    values: dict[str, Any] = {"small": 7, "text": LONG, "list": [LONG, LONG]}
+    encoded = encoder.encode(values, 3)
+    disk.store(encoded)
+    packed = serializer.packed
+    kept = encoder.encode_writes([*values.items(), ("other", LONG)], encoded)
+    disk.rows += kept.rows
+    assert serializer.packed == packed + 1  # the last one, of a channel that has not taken it
+    assert kept.writes[:3] == (
+        ("small", Inline(0, b"\x07")),
+        ("text", Whole(0, 0)),
+        ("list", Spanned(0, (Span(1, 0, 2),))),
+    )
+    writes = Decoder(SERIALIZER).writes(disk.load(writes=(TaskWrites("", "id", "t", kept.writes),)))
+    assert [(w.channel, w.value) for w in writes] == [*values.items(), ("other", LONG)]
+
+
+def test_a_write_that_only_equals_what_a_channel_has_is_encoded_as_what_it_is() -> None:
+    encoder = fresh()
+    encoded = encoder.encode({"c": 1, "gone": 5}, 1)
+    kept = encoder.encode_writes([("c", True), ("c", 1.0), ("new", None)], encoded)
+    assert [entry for _, entry in kept.writes] == [
+        Inline(0, b"\xc3"),
+        Inline(0, SERIALIZER.dumps(1.0)),
+        Inline(0, b"\xc0"),
+    ]
+
+
+def test_a_value_that_got_small_and_large_again_is_stored_again() -> None:
+    encoder, disk = fresh(), Disk()
+    for version, value in enumerate([LONG, "short", LONG, [LONG], [], [LONG], [LONG, LONG]], 1):
+        disk.store(encoder.encode({"c": value}, version))
+        encoder.accept()
+        assert disk.value() == value
+    assert [(row.key, row.start) for row in disk.rows] == [(0, 0), (1, 0), (2, 0), (3, 0), (3, 1)]
+    resumed = ScopeEncoder(SERIALIZER, "", disk.load())
+    resumed.encode({"c": 1}, 8)
+    resumed.accept()
+    assert len(resumed.encode({"c": [LONG, LONG]}, 9).rows) == 1
+
+
 def test_a_write_of_anything_else_is_stored() -> None:
     encoder, disk = fresh(), Disk()
     disk.store(encoder.encode({"c": ["a" + LONG]}, 1))
@@ -229,20 +295,6 @@ def test_an_error_names_the_channel_and_changes_nothing() -> None:
         encoder.encode_writes([("worse", Unknown())])
     encoded = encoder.encode({"good": [LONG, LONG]}, 2)
     assert [(row.key, row.start) for row in encoded.rows] == [(0, 1)]
-
-
-class Counting(MsgpackSerializer):
-    """Counts the calls that read items."""
-
-    calls = 0
-
-    def unpack_items(self, data: bytes) -> list[Any]:
-        self.calls += 1
-        return super().unpack_items(data)
-
-    def split_items(self, data: bytes) -> list[bytes]:
-        self.calls += 1
-        return super().split_items(data)
 
 
 def chat(turns: int, encoder: ScopeEncoder | None = None) -> Disk:
