@@ -62,6 +62,10 @@ class Desk:
         self.queue.remove(task)
         return True
 
+    def stop(self) -> None:
+        """Hand out nothing more: the run is being cancelled."""
+        self._slots = 0
+
     def clear(self) -> None:
         """Hand out nothing more, and let go of the actors."""
         self.queue = ()

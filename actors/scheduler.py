@@ -180,14 +180,14 @@ class Scheduler:
         """Ask the run to stop; what has finished is kept.  User code gets `grace` seconds."""
         self.grace = grace
         self._cancelling = True  # seen by a step that waits for its reader
+        self.desk.stop()
         if self._asking is not None:
             self.supervisor.cancel(self._asking)
         if not self._mailbox.closed:
             self._mailbox.put_nowait(Cancelled())
 
     def fence(self) -> None:
-        """The task that started this run was given up: let nothing of the run be stored or
-        streamed any more, and ask it to stop.  From any thread."""
+        """Its task was given up: let it store and show nothing more, and stop.  From any thread."""
         if self.recorder is not None:
             self.recorder.fenced = True
         for context in list(self.running.values()):

@@ -14,6 +14,7 @@ from actors.compiled import CompiledGraph
 from actors.context import TaskContext
 from actors.doors import apart
 from actors.errors import ConfigError
+from actors.patience import seen
 from actors.testing.clients import Client, Pick
 from actors.testing.driving import Answer
 from actors.testing.errors import BrokenPromiseError, ProcessKilled
@@ -139,6 +140,12 @@ class _Case:
         return attempt, failure, attempt.teller.lines
 
 
+def _raise_unhandled(name: str, error: BaseException) -> None:
+    raise BrokenPromiseError(
+        f"{name!r} failed, which nobody handles: {error!r}; report it with the seed"
+    ) from error
+
+
 _FAILED = "{0}\nseed {1}, and the shortest log that shows it:\n{2}"
 
 
@@ -198,7 +205,9 @@ class _Attempt:
 
     async def _life(self, process: Process) -> None:
         tasks = [
-            process.system.supervisor.spawn(client.work(process), name=client.thread_id)
+            process.system.supervisor.spawn(
+                client.work(process), name=client.thread_id, on_done=seen
+            )
             for client in self.clients
         ]
         await asyncio.wait(tasks)
@@ -207,7 +216,7 @@ class _Attempt:
 
     def _watch(self, process: Process) -> None:
         loop = self._loop = process.loop
-
+        process.system.supervisor.ledger.on_failure = self._reported
         seen: set[TaskContext] = set()
 
         def turn(context: Context) -> None:
@@ -223,6 +232,9 @@ class _Attempt:
     def _committed(self, entry: Entry) -> None:
         self.teller.tell(describe(entry))
         self._checked(self._ledger.add, entry)
+
+    def _reported(self, name: str, error: BaseException) -> None:
+        self._checked(_raise_unhandled, name, error)
 
     def _checked(self, check: Callable[..., None], *about: Any) -> None:
         try:

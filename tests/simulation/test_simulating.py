@@ -89,6 +89,11 @@ def test_graphs_that_are_called_at_once_end_in_the_same_order_wherever_they_lie_
     assert len(digests) == 1
 
 
+def test_a_run_that_is_being_cancelled_hands_out_no_task_that_waited_for_a_slot() -> None:
+    """It was handed out to a supervisor that had been stopped: a failure that nobody handles."""
+    simulated(382)
+
+
 def test_seeds_differ() -> None:
     graph = random_graph(0)
     digests = {simulate(graph, seed, inputs=INPUTS, answer=answer).digest for seed in range(4)}
