@@ -18,7 +18,7 @@ know from LangGraph.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Final, Literal, TypeAlias, cast, get_args
@@ -67,7 +67,9 @@ def parse_modes(mode: str | Sequence[str]) -> tuple[StreamMode, ...]:
 
     Raises UnknownStreamModeError for anything that is none of the eight.
     """
-    asked: Sequence[Any] = (mode,) if isinstance(mode, str) else mode
+    given: Any = mode
+    several = isinstance(given, Iterable) and not isinstance(given, str | bytes)
+    asked: Sequence[Any] = tuple(given) if several else (given,)
     for name in asked:
         if not isinstance(name, str) or name not in ORDINALS:
             raise UnknownStreamModeError(
