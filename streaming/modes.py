@@ -18,7 +18,7 @@ know from LangGraph.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Final, Literal, TypeAlias, cast, get_args
@@ -67,9 +67,8 @@ def parse_modes(mode: str | Sequence[str]) -> tuple[StreamMode, ...]:
 
     Raises UnknownStreamModeError for anything that is none of the eight.
     """
-    given: Any = mode
-    several = isinstance(given, Iterable) and not isinstance(given, str | bytes)
-    asked: Sequence[Any] = tuple(given) if several else (given,)
+    several = hasattr(mode, "__iter__") and not isinstance(mode, str | bytes)
+    asked: tuple[Any, ...] = tuple(mode) if several else (mode,)
     for name in asked:
         if not isinstance(name, str) or name not in ORDINALS:
             raise UnknownStreamModeError(

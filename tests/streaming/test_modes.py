@@ -60,7 +60,9 @@ def test_a_list_of_modes_keeps_its_order_and_names_each_once() -> None:
     assert parse_modes([]) == ()
 
 
-@pytest.mark.parametrize("wrong", ["value", "", ["values", "nope"], [None], [["values"]], 7, None, b"values"])
+@pytest.mark.parametrize(
+    "wrong", ["value", "", ["values", "nope"], [None], [["values"]], 7, None, b"values"]
+)
 def test_any_other_mode_is_refused_with_a_list_of_the_eight(wrong: Any) -> None:
     with pytest.raises(UnknownStreamModeError, match=", ".join(MODES)) as caught:
         parse_modes(wrong)
