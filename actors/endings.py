@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from streaming import LogFailedError
+
 from .commands import Cancelled, StepTimedOut, StopAsked, Task
 from .errors import (
     EmptyInputError,
@@ -33,10 +35,33 @@ def stopped(
         return _out_of_time(limit, tasks)
     if isinstance(event, StopAsked):
         return GraphDrained(event.reason)
+    return cancelled(run_id)
+
+
+def cancelled(run_id: str) -> RunCancelledError:
+    """It was asked to end."""
     return RunCancelledError(
         f"run {run_id!r} was cancelled, so it has no result; read its thread's state or run it "
         "again"
     )
+
+
+def rolled_back(run_id: str) -> RunCancelledError:
+    """It was asked to end as if it had not been."""
+    return RunCancelledError(
+        f"run {run_id!r} was rolled back, so it has no result and its thread is as it was before; "
+        "start a new run"
+    )
+
+
+def log_broke(run_id: str, cause: BaseException) -> LogFailedError:
+    """What it tells of itself can be kept no more."""
+    error = LogFailedError(
+        f"the durable log of run {run_id!r} broke ({cause!r}), which ended the run; "
+        "mend the cause and run the thread again with None as input"
+    )
+    error.__cause__ = cause
+    return error
 
 
 def out_of_steps(limit: int) -> GraphRecursionError:

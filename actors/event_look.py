@@ -36,7 +36,7 @@ class EventsOptions(ChunkOptions, total=False):
     """Likewise with one of these tags."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class EventFilter:
     """Which events to show."""
 

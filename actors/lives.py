@@ -71,6 +71,10 @@ class Lives:
         if parent is not None:
             parent.children[self] = None
 
+    def is_alone(self) -> bool:
+        """True if there is nothing under its supervisor but tasks."""
+        return not (self.cells or self.children)
+
     def tree(self) -> Iterator[Lives]:
         """Itself and all below, parents first."""
         yield self

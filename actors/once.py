@@ -45,7 +45,7 @@ class Effect:
     on_unknown: OnUnknown
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Known:
     """What was noted of an effect."""
 

@@ -6,15 +6,17 @@ from contextvars import Context
 from dataclasses import dataclass
 from typing import Any
 
-from checkpoint import Saver, new_id
+from checkpoint import CheckpointMetadata, Claim, Loaded, Saver, new_id
 from streaming import RunLog, ShownMessages
 
 from . import sources
 from .adapters import listening
 from .answers import answers_of
+from .config import checkpoint_extra
 from .context import TaskContext
 from .control import RunControl
 from .layout import Layout
+from .recorder import Recorder
 from .report import Facts, Watch
 from .request import Request
 from .setting import Setting
@@ -70,7 +72,7 @@ class Plan:
             control=self.request.control or RunControl(),
         )
 
-    def setting(self, log: RunLog) -> Setting:
+    def setting(self, log: RunLog, trace: GraphTrace | None) -> Setting:
         """What all graphs of the run have in common."""
         return Setting(
             log=log,
@@ -81,12 +83,27 @@ class Plan:
             store=self.layout.store,
             durability=self.request.durability,
             shown=ShownMessages() if self.watch.messages else None,
-            trace=self._trace(log.run_id),
+            trace=trace,
             owned=self.owned,
             inline=self.inline,
         )
 
-    def _trace(self, run_id: str) -> GraphTrace | None:
+    def recorder(self, run_id: str, saver: Saver, claim: Claim, loaded: Loaded | None) -> Recorder:
+        """Stores what the run makes of `loaded`."""
+        extra = checkpoint_extra(self.request.config, saver.serializer)
+        metadata = CheckpointMetadata(source="loop", step=0, run_id=run_id, extra=extra)
+        return Recorder(
+            saver,
+            claim,
+            "",
+            loaded,
+            durability=self.request.durability,
+            metadata=metadata,
+            unstored=self.layout.unstored,
+        )
+
+    def trace(self, run_id: str) -> GraphTrace | None:
+        """The graph as a span, if anyone asks for `events` or gave callbacks."""
         config, caller = self.request.config, self.caller
         listeners = listening(config.callbacks, caller, inline=self.inline)
         if listeners is None and not self.watch.events:

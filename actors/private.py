@@ -144,8 +144,11 @@ class GraphStream(AsyncIterator[Any]):
 async def run_privately(call: Call) -> GraphOutput:
     """Run to the end; cancelled meanwhile, cancel the run first."""
     run = Run(_plan(call, None), Supervisor("call"), _log(call))
-    try:
+    if run.is_plain:
+        await run.here()
         return await run.output()
+    try:
+        return await run.begin().output()
     finally:
         if not run.log.closed:
             await run.end()
@@ -157,7 +160,7 @@ def stream_privately(call: Call, look: Look) -> GraphStream:
     def begin() -> tuple[Run, Reader]:
         log = _log(call)
         reader = look.owner(log)
-        return Run(_plan(call, look), Supervisor("call"), log), reader
+        return Run(_plan(call, look), Supervisor("call"), log).begin(), reader
 
     return GraphStream(begin)
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
-from checkpoint import CheckpointMetadata, Claim, Decoder, Loaded, Saver
+from checkpoint import Claim, Decoder, Loaded, Saver
 from streaming import (
-    LogFailedError,
     Overflow,
     RunFailed,
     RunFinished,
@@ -23,10 +22,12 @@ from streaming import (
 )
 
 from .attempts import Earlier, earlier_attempts, note_run, opening, runs_at
+from .carried import run_as_guest
 from .commands import Begin
-from .config import check_seconds, checkpoint_extra
+from .config import check_seconds
 from .context import check_reentry
 from .departure import NEW, Departure, depart
+from .endings import cancelled, log_broke, rolled_back
 from .errors import (
     ConfigError,
     GraphDrained,
@@ -86,13 +87,30 @@ class Run:
         """True: what the run stored stays."""
         self._log_error: BaseException | None = None
         self._on_end = on_end
-        name = f"run {self.run_id}"
-        self._pump = None
+        self._trace = plan.trace(self.run_id)
+        self._pump: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self) -> Self:
+        """Run in an asyncio task of its own."""
+        name, log = f"run {self.run_id}", self.log
         if log.durable is not None:
-            self._pump = supervisor.spawn(log.pump(), name=name, on_done=self._pumped)
-        self._task = supervisor.spawn(
-            self._live(), name=name, context=plan.context.copy(), on_done=self._over
+            self._pump = self._supervisor.spawn(log.pump(), name=name, on_done=self._pumped)
+        context = self._plan.context.copy()
+        self._task = self._supervisor.spawn(
+            self._live(), name=name, context=context, on_done=self._over
         )
+        return self
+
+    async def here(self) -> None:
+        """Run in the asyncio task of who awaits this; for a run that no one else knows."""
+        await run_as_guest(self._live(), self._plan.context.copy())
+        self._ended.open()
+
+    @property
+    def is_plain(self) -> bool:
+        """True if it waits for its nodes and for nothing else: no saver, no one who is told."""
+        return self._plan.saver is None and self._trace is None
 
     def __repr__(self) -> str:
         return f"<Run {self.run_id} {self._status} thread={self.thread_id!r}>"
@@ -135,7 +153,8 @@ class Run:
     async def end(self) -> None:
         """Cancel it, and see it through to its end, also when the waiting is cancelled."""
         self.cancel_nowait()
-        await see_through(self._task)
+        if self._task is not None:
+            await see_through(self._task)
 
     def check(self) -> None:
         """Raise what ended the run, if it did not end well."""
@@ -201,10 +220,10 @@ class Run:
         if self._ended.is_open or self._cancelled:
             return
         self._cancelled = True
-        if self._scheduler is None:
-            self._supervisor.cancel(self._task)
-        else:
+        if self._scheduler is not None:
             self._scheduler.cancel_nowait(grace)
+        elif self._task is not None:
+            self._supervisor.cancel(self._task)
 
     def _ask_rollback(self) -> None:
         if self._rollback or self._plan.saver is None:
@@ -227,7 +246,7 @@ class Run:
             self._status = "running"
             self._status = await self._drive(saver, claim)
         except asyncio.CancelledError:
-            self._fail(RunCancelledError(_CANCELLED.format(self.run_id)))
+            self._fail(cancelled(self.run_id))
         except BaseException as error:  # the run's edge: whatever ended it is its result
             self._fail(error)
             if isinstance(error, KeyboardInterrupt | SystemExit):
@@ -250,7 +269,7 @@ class Run:
         earlier = await earlier_attempts(self.log, runs_before) if self.log.durable else Earlier()
         restored = recorder = None
         if saver is not None and claim is not None:
-            recorder = self._recorder(saver, claim, loaded)
+            recorder = self._plan.recorder(self.run_id, saver, claim, loaded)
             await recorder.mark(loaded)
             if loaded is not None:
                 read = Decoder(saver.serializer)
@@ -258,17 +277,21 @@ class Run:
                 recorder.go_on_from(restored, layout)
                 if runs_before and not start.replayed:
                     await note_run(recorder, loaded, runs_before, self.run_id)
+        supervisor = self._supervisor
+        if self._task is not None:  # which is to see the end of all that it starts
+            supervisor = supervisor.child(f"run {self.run_id}")
         scheduler = Scheduler(
             layout,
             self._plan.facts(self.run_id),
             self._setting(start, earlier),
-            self._supervisor.child(f"run {self.run_id}"),
+            supervisor,
             restored=restored,
             recorder=recorder,
             caller=self._plan.caller,
             meter=self._plan.meter,
         )
-        self.log.publish(opening(self.log, self.thread_id, earlier.attempts))
+        if self.log.watched:
+            self.log.publish(opening(self.log, self.thread_id, earlier.attempts))
         try:
             await graph_started(scheduler, self._plan.input)
             self._scheduler = scheduler
@@ -291,7 +314,7 @@ class Run:
             if recorder is not None:
                 await self._settle(recorder)
         if self._rolled_back:
-            raise RunCancelledError(_ROLLED_BACK.format(self.run_id))
+            raise rolled_back(self.run_id)
         values = scheduler.machine.output()
         self._values = narrowed(self._plan.layout.spec, values, self._plan.request.output_keys)
         return status
@@ -321,31 +344,18 @@ class Run:
         return self._plan.input is None or isinstance(self._plan.input, Command)
 
     def _setting(self, start: Departure, earlier: Earlier) -> Setting:
-        setting = self._plan.setting(self.log)
+        setting = self._plan.setting(self.log, self._trace)
         setting.said = earlier.said
         if start.entries is not None and self._goes_on():
             setting.entries = start.entries
         return setting
-
-    def _recorder(self, saver: Saver, claim: Claim, loaded: Loaded | None) -> Recorder:
-        extra = checkpoint_extra(self._plan.request.config, saver.serializer)
-        metadata = CheckpointMetadata(source="loop", step=0, run_id=self.run_id, extra=extra)
-        return Recorder(
-            saver,
-            claim,
-            "",
-            loaded,
-            durability=self._plan.request.durability,
-            metadata=metadata,
-            unstored=self._plan.layout.unstored,
-        )
 
     def _over(self, task: asyncio.Task[None]) -> None:
         """The run's task has ended, maybe before it began."""
         if not task.cancelled():
             task.exception()  # told to whoever asks for the result
         if self._status in ("pending", "running"):
-            self._fail(RunCancelledError(_CANCELLED.format(self.run_id)))
+            self._fail(cancelled(self.run_id))
             self._say_last_word()
         self._ended.open()
         if self._on_end is not None:
@@ -361,14 +371,9 @@ class Run:
 
     def _fail(self, error: BaseException) -> None:
         if self._log_error is not None:
-            cause = self._log_error
-            error = LogFailedError(
-                f"the durable log of run {self.run_id!r} broke ({cause!r}), which ended the run; "
-                "mend the cause and run the thread again with None as input"
-            )
-            error.__cause__ = cause
+            error = log_broke(self.run_id, self._log_error)
         elif self._rolled_back and isinstance(error, Exception):
-            error = RunCancelledError(_ROLLED_BACK.format(self.run_id))
+            error = rolled_back(self.run_id)
         self._status = _status_of(error)
         self._error, self._traceback = error, user_frames(error.__traceback__)
 
@@ -379,7 +384,7 @@ class Run:
 
     def _say_last_word(self) -> None:
         error = self._error
-        if not self.log.closed:
+        if not self.log.closed and self.log.watched:
             if self._status == "error" and error is not None:
                 self.log.publish(RunFailed(error=type(error).__name__, message=message_text(error)))
             else:
@@ -391,10 +396,3 @@ def _status_of(error: BaseException) -> RunStatus:
     if isinstance(error, GraphDrained):
         return "interrupted"
     return "cancelled" if isinstance(error, RunCancelledError) else "error"
-
-
-_CANCELLED = "run {!r} was cancelled, so it has no result; read its thread's state or run it again"
-_ROLLED_BACK = (
-    "run {!r} was rolled back, so it has no result and its thread is as it was before; start a "
-    "new run"
-)

@@ -145,7 +145,7 @@ class ActorSystem:
             meter=None if self._on_step is None else StepMeter(self._on_step),
         )
         try:
-            run = self._runs[run_id] = Run(plan, self.supervisor, log, on_end=self._retire)
+            run = self._runs[run_id] = Run(plan, self.supervisor, log, on_end=self._retire).begin()
         except BaseException:  # started from a foreign loop: the id stays free
             log.close()
             self.hub.drop(run_id)

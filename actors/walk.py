@@ -13,13 +13,13 @@ so that a graph which never waits does not keep the loop from the others.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Generator
 from contextvars import Context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from streaming import current_task
 
 from .adapters import loaded_langchain
+from .carried import Rest
 from .commands import MachineCommand, Outcome, Task, TaskFailed
 from .context import TaskContext, current
 from .errors import NodeCancelledError
@@ -76,7 +76,7 @@ class _Walk:
             except StopIteration as end:  # it had nothing to wait for
                 result: Outcome = end.value
             else:
-                result = await _Rest(code, context, waited)
+                result = await Rest(code, context, waited)
             following = scheduler.reply(result)
             if following is None:
                 return
@@ -91,33 +91,6 @@ class _Walk:
                 scheduler.break_off(error)
         elif task in scheduler.running and task.parent is None:
             scheduler.reply(TaskFailed(task, NodeCancelledError(task.node.name)))
-
-
-class _Rest:
-    """The rest of code that has begun in a context and waits; every part of it runs there."""
-
-    __slots__ = ("_code", "_context", "_waited")
-
-    def __init__(self, code: Coroutine[Any, Any, Outcome], context: Context, waited: Any) -> None:
-        self._code = code
-        self._context = context
-        self._waited = waited
-
-    def __await__(self) -> Generator[Any, Any, Outcome]:
-        code, run, waited = self._code, self._context.run, self._waited
-        try:
-            while True:
-                try:
-                    value = yield waited
-                except GeneratorExit:
-                    code.close()
-                    raise
-                except BaseException as error:  # noqa: BLE001  # a cancel, mostly: for the code
-                    waited = run(code.throw, error)
-                else:
-                    waited = run(code.send, value)
-        except StopIteration as end:
-            return end.value
 
 
 def _context_of(task: Task, scheduler: Scheduler) -> Context:

@@ -71,6 +71,20 @@ async def test_code_that_waits_goes_on_in_its_context_whatever_ends_the_wait() -
     assert (await run(node, node, node))["log"] == ["mine"] * 3
 
 
+async def test_sixteen_nodes_in_a_row_share_an_asyncio_task_and_no_context() -> None:
+    tasks, contexts = list[asyncio.Task[Any]](), list[str]()
+
+    async def node(state: Any) -> None:
+        tasks.append(own_task())
+        contexts.append(word.get())
+        word.set("another's")
+        await asyncio.sleep(0)
+
+    await run(*[node] * 20)
+    assert [tasks.count(each) for each in dict.fromkeys(tasks)] == [16, 4]
+    assert set(contexts) == {"none"}
+
+
 async def test_tasks_that_a_node_makes_inherit_its_context() -> None:
     async def inner() -> str:
         return word.get()

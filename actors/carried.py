@@ -1,0 +1,97 @@
+"""Code that runs in an asyncio task that is not its own, in context variables of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Generator
+from contextvars import Context
+from typing import Any, TypeVar
+
+from .patience import see_through, seen
+from .supervisor import Supervisor
+
+T = TypeVar("T")
+
+
+class Rest:
+    """The rest of code that has begun in a context and waits; every part of it runs there."""
+
+    __slots__ = ("_code", "_context", "_waited")
+
+    def __init__(self, code: Coroutine[Any, Any, Any], context: Context, waited: Any) -> None:
+        self._code = code
+        self._context = context
+        self._waited = waited
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        code, run, waited = self._code, self._context.run, self._waited
+        try:
+            while True:
+                try:
+                    value = yield waited
+                except GeneratorExit:
+                    code.close()
+                    raise
+                except BaseException as error:  # noqa: BLE001  # a cancel, mostly
+                    waited = self._meet(error)
+                else:
+                    waited = run(code.send, value)
+        except StopIteration as end:
+            return end.value
+
+    def _meet(self, error: BaseException) -> Any:
+        """What the code waits for when this has come up where it waited."""
+        return self._context.run(self._code.throw, error)
+
+
+class _Guest(Rest):
+    """Code that the cancel of its host does not meet right there."""
+
+    __slots__ = ("_cancels", "_host")
+
+    def __init__(self, code: Coroutine[Any, Any, Any], context: Context, waited: Any) -> None:
+        super().__init__(code, context, waited)
+        self._host = asyncio.current_task()
+        self._cancels = self._asked()
+
+    def _asked(self) -> int:
+        return 0 if self._host is None else self._host.cancelling()
+
+    def _meet(self, error: BaseException) -> Any:
+        if isinstance(error, asyncio.CancelledError) and self.is_cancelled():
+            raise error
+        return super()._meet(error)
+
+    def is_cancelled(self) -> bool:
+        """True if the host is to end, and not because of a time limit that the code has set."""
+        return self._asked() > self._cancels
+
+
+async def run_as_guest(code: Coroutine[Any, Any, T], context: Context) -> T:
+    """Run code in the asyncio task of who awaits this, which spares it one of its own.
+
+    A cancel gives the rest of the code a task of its own, meets it there, and is raised when the
+    code has ended: nothing can cut its end short.
+    """
+    try:
+        waited = context.run(code.send, None)
+    except StopIteration as end:  # it had nothing to wait for
+        return end.value
+    guest = _Guest(code, context, waited)
+    try:
+        return await guest
+    except asyncio.CancelledError as cancel:
+        task = Supervisor("cancelled").spawn(_met(code, context, cancel), name="rest", on_done=seen)
+        await see_through(task)
+        if guest.is_cancelled():
+            raise
+        return task.result()
+
+
+async def _met(code: Coroutine[Any, Any, T], context: Context, error: BaseException) -> T:
+    """The rest of code, where this has come up now."""
+    try:
+        waited = context.run(code.throw, error)
+    except StopIteration as end:
+        return end.value
+    return await Rest(code, context, waited)

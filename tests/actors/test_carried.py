@@ -1,0 +1,193 @@
+"""Code in the asyncio task of who awaits it: its context, and what a cancel does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextvars import ContextVar, copy_context
+from typing import Any
+
+import anyio
+import pytest
+
+from actors.carried import run_as_guest
+from tests.actors.engine import DEADLINE, Gated, chain
+
+word: ContextVar[str] = ContextVar("word", default="none")
+
+
+@pytest.fixture(autouse=True)
+async def deadline() -> AsyncIterator[None]:
+    async with asyncio.timeout(DEADLINE):
+        yield
+
+
+class Stubborn:
+    """Code that waits, and takes its time to end when it is cancelled."""
+
+    def __init__(self) -> None:
+        self.waits, self.ends, self.may_end = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.cancels = 0
+        self.task: asyncio.Task[Any] | None = None
+
+    async def __call__(self) -> str:
+        try:
+            self.waits.set()
+            await asyncio.get_running_loop().create_future()
+        except asyncio.CancelledError:
+            self.cancels += 1
+            self.task = asyncio.current_task()
+            self.ends.set()
+            await self.may_end.wait()
+        return "ended"
+
+
+def guest(code: Any) -> asyncio.Task[Any]:
+    return asyncio.create_task(run_as_guest(code, copy_context()))
+
+
+# --- where it runs -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("turns", [0, 1, 3])
+async def test_code_runs_in_the_task_of_who_awaits_it_and_in_its_own_context(turns: int) -> None:
+    async def code() -> tuple[Any, str]:
+        word.set("the code's")
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return asyncio.current_task(), word.get()
+
+    word.set("the host's")
+    context = copy_context()
+    assert await run_as_guest(code(), context) == (asyncio.current_task(), "the code's")
+    assert (word.get(), context[word]) == ("the host's", "the code's")
+
+
+async def test_what_code_raises_is_raised() -> None:
+    async def code(turns: int) -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        raise LookupError(turns)
+
+    for turns in range(3):
+        with pytest.raises(LookupError):
+            await run_as_guest(code(turns), copy_context())
+
+
+async def test_an_awaited_error_comes_up_in_the_code() -> None:
+    broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def code() -> str:
+        try:
+            await broken
+        except LookupError:
+            return "met"
+        return "not met"
+
+    asyncio.get_running_loop().call_soon(broken.set_exception, LookupError())
+    assert await run_as_guest(code(), copy_context()) == "met"
+
+
+async def test_a_cancel_of_what_the_code_awaits_is_no_cancel_of_its_host() -> None:
+    awaited: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def code() -> asyncio.Task[Any] | None:
+        with pytest.raises(asyncio.CancelledError):
+            await awaited
+        return asyncio.current_task()
+
+    asyncio.get_running_loop().call_soon(awaited.cancel)
+    assert await run_as_guest(code(), copy_context()) is asyncio.current_task()
+
+
+# --- cancels -------------------------------------------------------------------------------------
+
+
+async def test_a_cancel_arrives_when_the_code_has_ended_in_a_task_of_its_own() -> None:
+    code = Stubborn()
+    host = guest(code())
+    await code.waits.wait()
+    host.cancel()
+    await code.ends.wait()
+    assert not host.done()
+    code.may_end.set()
+    await asyncio.wait({host})
+    assert host.cancelled()
+    assert code.task is not host
+
+
+async def test_further_cancels_do_not_cut_the_end_short() -> None:
+    code = Stubborn()
+    host = guest(code())
+    await code.waits.wait()
+    host.cancel()
+    await code.ends.wait()
+    for _ in range(5):
+        host.cancel()
+        await asyncio.sleep(0)
+    assert not host.done()
+    code.may_end.set()
+    await asyncio.wait({host})
+    assert (host.cancelled(), code.cancels) == (True, 1)
+
+
+async def test_a_time_limit_of_the_code_is_met_by_the_code_alone() -> None:
+    async def code() -> str:
+        try:
+            async with asyncio.timeout(0):
+                await asyncio.get_running_loop().create_future()
+        except TimeoutError:
+            return "out of time"
+        return "in time"
+
+    assert await run_as_guest(code(), copy_context()) == "out of time"
+
+
+async def test_code_that_is_thrown_away_is_closed() -> None:
+    closed = list[bool]()
+
+    async def code() -> None:
+        try:
+            await asyncio.sleep(0)
+        finally:
+            closed.append(True)
+
+    host = run_as_guest(code(), copy_context())
+    host.send(None)
+    host.close()
+    assert closed == [True]
+
+
+# --- runs that are guests ------------------------------------------------------------------------
+
+
+async def test_a_call_that_stores_nothing_has_no_task_but_those_of_its_nodes() -> None:
+    gated = Gated()
+    call = asyncio.create_task(chain(a=gated).compile().ainvoke({"log": []}), name="call")
+    await gated.started.wait()
+    known = {call, asyncio.current_task()}
+    assert [task.get_name() for task in asyncio.all_tasks() - known] == ["a"]
+    gated.gate.set()
+    assert await call == {"log": ["gated"]}
+
+
+async def test_a_limit_of_anyio_around_a_call_sees_the_nodes_end_first() -> None:
+    gated = Gated()  # anyio repeats its cancel at each turn of the loop
+    with anyio.move_on_after(0.01) as scope:
+        await chain(a=gated).compile().ainvoke({"log": []})
+    assert scope.cancelled_caught
+    assert (gated.cancelled, gated.cleaned) == (1, 1)
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_call_that_stores_nothing_can_be_cancelled_at_any_turn(turns: int) -> None:
+    gated = Gated()
+    before = asyncio.all_tasks()
+    call = asyncio.create_task(chain(a=gated).compile().ainvoke({"log": []}))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    call.cancel()
+    await asyncio.wait({call})
+    assert call.cancelled()
+    assert gated.cancelled == gated.cleaned == gated.calls
+    assert asyncio.all_tasks() == before
