@@ -172,8 +172,7 @@ class ChannelSet:
         By name, so that the same run stores the same bytes in any process: names come as sets.
         """
         channels = self._channels
-        kept = (name for name in sorted(names) if channels[name].persisted)
-        return {name: channels[name].checkpoint() for name in kept}
+        return {n: channels[n].checkpoint() for n in sorted(names) if channels[n].persisted}
 
     def settled(self, task: Task, writes: Writes) -> Writes:
         """What a task wrote as it is to be stored and applied."""

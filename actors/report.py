@@ -98,19 +98,32 @@ class Facts:
 
 def task_id(seed: str, ns: Sequence[str], task: Task) -> str:
     """The id of a task: the same for the same checkpoint, step, node and path, in any process."""
-    text = "\x1f".join((seed, *ns, str(task.step), task.node.name, *map(str, task.path)))
-    return id_digest(text)
+    path = task.path
+    head = "\x1f".join((seed, *ns)) if ns else seed
+    tail = f"{path[0]}\x1f{path[1]}" if len(path) == 2 else "\x1f".join(map(str, path))
+    return id_digest(f"{head}\x1f{task.step}\x1f{task.node.name}\x1f{tail}")
 
 
 class Reporter:
     """Says what happens in one machine, to whom it may concern."""
 
-    __slots__ = ("_bare", "_channels", "_facts", "_layout", "_ns_text", "_shown", "_watch")
+    __slots__ = (
+        "_bare",
+        "_channels",
+        "_facts",
+        "_layout",
+        "_ns_text",
+        "_shown",
+        "_watch",
+        "silent",
+    )
 
     def __init__(self, layout: Layout, facts: Facts, channels: ChannelSet) -> None:
         self._layout = layout
         self._facts = facts
         self._watch = facts.watch
+        self.silent = not facts.watch
+        """Nobody watches: nothing would come of asking."""
         self._channels = channels
         self._bare = layout.spec.state_keys in WHOLE_STATE
         self._ns_text = namespace_text(facts.ns)

@@ -281,7 +281,7 @@ class Machine:
         if (reason := self._control.drain_reason) is not None:
             return [self._finish(GraphDrained(reason))]
         self.step += 1
-        commands = [] if self._silent else self._report.starting(tasks)
+        commands = [] if self._report.silent else self._report.starting(tasks)
         todo: list[Task] = []
         for task in tasks:
             task.error = None
@@ -363,7 +363,7 @@ class Machine:
         if self._facts.persist:
             commands = self.trail.save("loop", self.step, self.channels, done)
         self._adopt(planned)
-        if not self._silent:
+        if not self._report.silent:
             shown = (written | self._first_written) & self._layout.state
             self._first_written = frozenset()
             commands += self._report.stepped(self.step, shown, self.trail.saved, planned)

@@ -66,16 +66,16 @@ class Trail:
         parent = self.checkpoint_id
         after = max(parent or "", self._newest)
         self._newest = self.checkpoint_id = facts.new_id(after or None)
-        self.saved = Snapshot(
-            id=self.checkpoint_id,
-            parent_id=parent,
-            created_at=facts.now(),
-            source=source,
-            step=step,
-            version=channels.version,
-            changed=channels.stored(channels.updated if changed is None else changed),
-            wrote=self.wrote,
-            before=channels.stored(given) if given and changed is None else {},
+        self.saved = Snapshot(  # in the order of its fields: naming them takes twice as long
+            self.checkpoint_id,
+            parent,
+            facts.now(),
+            source,
+            step,
+            channels.version,
+            channels.stored(channels.updated if changed is None else changed),
+            self.wrote,
+            channels.stored(given) if given and changed is None else {},
         )
         return [SaveCheckpoint(self.saved)]
 

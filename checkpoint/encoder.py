@@ -146,11 +146,11 @@ class ScopeEncoder:
     def encode_writes(
         self, writes: Sequence[tuple[str, Any]], beside: Encoded | None = None
     ) -> EncodedWrites:
-        """Entries (version 0) and rows for one task's pending writes.
+        """Entries and rows for one task's pending writes.
 
         A list whose items `encode` has just appended to the same channel points to them there.
-        `beside`: what was encoded of the step in the same breath.  A value that a channel took as
-        it is, is stored there, and not encoded again.
+        `beside`: what was encoded of the step in the same breath.  Where a channel took a value as
+        it is, the channel's entry stands for the write, too.
         """
         rows: list[BlobRow] = []
         entries: list[tuple[str, Entry]] = []
@@ -159,7 +159,7 @@ class ScopeEncoder:
         try:
             for name, value in writes:
                 if beside and taken.get(name, _ABSENT) is value:
-                    entries.append((name, _as_write(beside.entries[name])))
+                    entries.append((name, beside.entries[name]))
                 else:
                     entries.append((name, self._write(name, value, rows)))
         except SerializationError as error:
@@ -300,17 +300,6 @@ def list_items(serializer: Serializer, value: Any) -> list[bytes] | None:
         return None
     items = serializer.pack_items(cast(list[Any], value))
     return items if sum(map(len, items)) > INLINE else None
-
-
-def _as_write(entry: Entry) -> Entry:
-    """A channel's entry as that of a pending write with the same value."""
-    match entry:
-        case Inline():
-            return Inline(0, entry.data)
-        case Whole():
-            return Whole(0, entry.key)
-        case Spanned():
-            return Spanned(0, entry.spans)
 
 
 def _from_loaded(sealing: Sealing, loaded: Loaded, name: str) -> _Stored:

@@ -14,7 +14,7 @@ from .custodian import Change, Custodian, unknown_source
 from .events import MemoryEvents, check_events
 from .extras import ExtraEncoder
 from .limits import checked_limit, id_of
-from .memory_scope import MemoryScope, Stored
+from .memory_scope import MemoryScope
 from .record import Batch, BlobRow, CheckpointRecord, Claim, Loaded
 from .reports import Removed, ThreadInfo, Verification
 from .rewind import RewindPoint
@@ -121,7 +121,7 @@ class MemorySaver(Custodian):
             if scope is None or not scope.ids:
                 return None
             stored = scope.checkpoints.get(checkpoint_id or scope.ids[-1])
-            return self._loaded(scope, self._record(stored)) if stored else None
+            return self._loaded(scope, self._record(scope, stored)) if stored else None
 
     async def history(
         self,
@@ -139,7 +139,7 @@ class MemorySaver(Custodian):
             scope = self._scopes.get((thread_id, ns), MemoryScope())
             stop = len(scope.ids) if before is None else bisect_left(scope.ids, before)
             newest_first = (scope.checkpoints[scope.ids[at]] for at in range(stop - 1, -1, -1))
-            records = map(self._record, newest_first)
+            records = (self._record(scope, stored) for stored in newest_first)
             wanted = (record for record in records if matches(record.metadata, match))
             return [self._loaded(scope, record) for record in islice(wanted, limit)]
 
@@ -191,8 +191,8 @@ class MemorySaver(Custodian):
                 {
                     thread_id
                     for (thread_id, _), scope in self._scopes.items()
-                    for stored in scope.checkpoints.values()
-                    if stored.record.metadata.run_id in wanted
+                    for record in scope.checkpoints.values()
+                    if record.metadata.run_id in wanted
                 }
             )
 
@@ -262,9 +262,10 @@ class MemorySaver(Custodian):
             scope = self._scopes[thread_id, ns] = MemoryScope()
         return scope
 
-    def _record(self, stored: Stored) -> CheckpointRecord:
-        extra: dict[str, Any] = self._serializer.loads(stored.extra) if stored.extra else {}
-        return replace(stored.record, metadata=replace(stored.record.metadata, extra=extra))
+    def _record(self, scope: MemoryScope, stored: CheckpointRecord) -> CheckpointRecord:
+        data = scope.extras.get(stored.id)
+        extra: dict[str, Any] = self._serializer.loads(data) if data else {}
+        return replace(stored, metadata=replace(stored.metadata, extra=extra))
 
     def _loaded(self, scope: MemoryScope, record: CheckpointRecord) -> Loaded:
         writes = scope.tasks(record.id)

@@ -16,21 +16,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True, eq=False, repr=False)
-class Stored:
-    """A checkpoint as it is kept."""
-
-    record: CheckpointRecord
-    extra: bytes
-    """The metadata's `extra`, encoded: the caller's dict may change later."""
-
-
-@dataclass(slots=True, eq=False, repr=False)
 class MemoryScope:
-    """The checkpoints, pending writes and blobs of a scope; used under the saver's lock."""
+    """The checkpoints, pending writes and blobs of a scope; used under the saver's lock.
+
+    What a step leaves here is looked at by every full collection of garbage from then on: so it is
+    as few objects as can be.
+    """
 
     ids: list[str] = field(default_factory=list[str])
     """Ascending."""
-    checkpoints: dict[str, Stored] = field(default_factory=dict[str, Stored])
+    checkpoints: dict[str, CheckpointRecord] = field(default_factory=dict[str, CheckpointRecord])
+    extras: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    """Their metadata's `extra`, encoded: the caller's dict may change later.  None if empty."""
     writes: dict[str, dict[str, TaskWrites]] = field(
         default_factory=dict[str, dict[str, TaskWrites]]
     )
@@ -40,7 +37,9 @@ class MemoryScope:
     def add(self, record: CheckpointRecord, extra: bytes) -> None:
         """Keep one more checkpoint, newer than all before."""
         self.ids.append(record.id)
-        self.checkpoints[record.id] = Stored(_with_entries(record, dict(record.entries)), extra)
+        self.checkpoints[record.id] = _with_entries(record, dict(record.entries))
+        if extra:
+            self.extras[record.id] = extra
 
     def tasks(self, checkpoint_id: str) -> tuple[TaskWrites, ...]:
         """The pending writes after a checkpoint, by task."""
@@ -68,7 +67,7 @@ class MemoryScope:
 
         return ScopeContents(
             ns=ns,
-            checkpoints=tuple(self.checkpoints[each].record for each in self.ids),
+            checkpoints=tuple(self.checkpoints[each] for each in self.ids),
             writes={each: self.tasks(each) for each in self.ids if each in self.writes},
             blobs=tuple(
                 BlobSize(row.key, row.start, row.count, len(row.data)) for row in self.rows()
@@ -80,17 +79,15 @@ class MemoryScope:
         from .links import LinkReader
 
         reader = LinkReader(serializer, lambda key: self.blobs[key][0].data)
-        found = {
-            each: reader.of(self.checkpoints[each].record, self.tasks(each)) for each in self.ids
-        }
+        found = {each: reader.of(self.checkpoints[each], self.tasks(each)) for each in self.ids}
         return {each: places for each, places in found.items() if places}
 
     def remove(self, removal: ScopeRemoval) -> None:
         """Keep what stays."""
         for record in removal.relinked:
             stored = self.checkpoints[record.id]
-            relinked = replace(stored.record, parent_id=record.parent_id, changed=record.changed)
-            self.checkpoints[record.id] = Stored(relinked, stored.extra)
+            relinked = replace(stored, parent_id=record.parent_id, changed=record.changed)
+            self.checkpoints[record.id] = relinked
         self._forget(removal.gone)
         for key, start in removal.blobs:
             del self.blobs[key][start]
@@ -102,9 +99,10 @@ class MemoryScope:
         return MemoryScope(
             ids=list(self.ids),
             checkpoints={
-                each: Stored(replace(stored.record, thread_id=thread_id), stored.extra)
+                each: replace(stored, thread_id=thread_id)
                 for each, stored in self.checkpoints.items()
             },
+            extras=dict(self.extras),
             writes={each: dict(tasks) for each, tasks in self.writes.items()},
             blobs={key: dict(rows) for key, rows in self.blobs.items()},
         )
@@ -114,6 +112,7 @@ class MemoryScope:
         self.ids = [each for each in self.ids if each not in lost]
         for each in lost:
             del self.checkpoints[each]
+            self.extras.pop(each, None)
             self.writes.pop(each, None)
 
 

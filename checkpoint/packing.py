@@ -142,7 +142,7 @@ def pack_writes(writes: Iterable[tuple[str, Entry]]) -> bytes:
     """The bytes of one task's pending writes."""
     flat: list[Any] = []
     for channel, entry in writes:
-        flat += (channel, _pack_entry(entry, 0))
+        flat += (channel, _pack_entry(entry, entry.version))
     return _pack(flat)
 
 

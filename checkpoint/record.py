@@ -123,7 +123,8 @@ class TaskWrites(Value):
     checkpoint_id: str
     task_id: str
     writes: tuple[tuple[str, Entry], ...]
-    """(channel, entry) in the order the task wrote them; `version` of these entries is 0."""
+    """(channel, entry) in the order the task wrote them; `version` of these entries says nothing,
+    and is not stored."""
 
 
 @record

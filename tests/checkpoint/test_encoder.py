@@ -218,9 +218,9 @@ def test_a_write_that_a_channel_took_as_it_is_points_to_what_is_stored_there() -
     disk.rows += kept.rows
     assert serializer.packed == packed + 1  # the last one, of a channel that has not taken it
     assert kept.writes[:3] == (
-        ("small", Inline(0, b"\x07")),
-        ("text", Whole(0, 0)),
-        ("list", Spanned(0, (Span(1, 0, 2),))),
+        ("small", Inline(3, b"\x07")),
+        ("text", Whole(3, 0)),
+        ("list", Spanned(3, (Span(1, 0, 2),))),
     )
     writes = Decoder(SERIALIZER).writes(disk.load(writes=(TaskWrites("", "id", "t", kept.writes),)))
     assert [(w.channel, w.value) for w in writes] == [*values.items(), ("other", LONG)]

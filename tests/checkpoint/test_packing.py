@@ -103,8 +103,11 @@ def test_ids_are_stored_as_sixteen_bytes() -> None:
         max_size=4,
     ).map(tuple)
 )
-def test_pending_writes_come_back_in_order(writes: tuple[tuple[str, Entry], ...]) -> None:
-    assert unpack_writes(pack_writes(writes)) == writes
+def test_pending_writes_come_back_in_order_without_their_versions(
+    writes: tuple[tuple[str, Entry], ...],
+) -> None:
+    found = unpack_writes(pack_writes(writes))
+    assert found == tuple((name, replace(entry, version=0)) for name, entry in writes)
 
 
 @given(data=st.binary(min_size=1, max_size=50), bit=st.integers(0, 7))
