@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -26,7 +27,7 @@ from actors import (
 )
 from actors.errors import ThreadStateError
 from checkpoint import Batch, MemorySaver, SerializationError, SqliteSaver, ThreadBusyError
-from checkpoint.ids import uuid7
+from checkpoint.ids import IdSource, ids_from, uuid7
 from tests.actors.engine import DEADLINE, Gated, State, chain, fan, on, saying
 from tests.actors.kernel import until
 
@@ -180,8 +181,9 @@ async def test_a_fork_from_an_old_checkpoint_goes_beyond_ids_of_a_clock_ahead(
 ) -> None:
     saver = MemorySaver()
     graph = chain(**{name: saying(name) for name in "abc"}).compile(checkpointer=saver)
-    old, ahead = await with_newest_of_a_clock_ahead(graph, saver)
-    values = await graph.ainvoke(value, old.config, durability=durability)
+    with ids_from(IdSource(time.time_ns, os.urandom)):  # those of other tests stay in their time
+        old, ahead = await with_newest_of_a_clock_ahead(graph, saver)
+        values = await graph.ainvoke(value, old.config, durability=durability)
     newest = await graph.aget_state(on("t"))
     assert newest.values == values
     assert newest.config["configurable"]["checkpoint_id"] > ahead
@@ -190,8 +192,9 @@ async def test_a_fork_from_an_old_checkpoint_goes_beyond_ids_of_a_clock_ahead(
 async def test_an_update_of_an_old_checkpoint_goes_beyond_ids_of_a_clock_ahead() -> None:
     saver = MemorySaver()
     graph = chain(**{name: saying(name) for name in "abc"}).compile(checkpointer=saver)
-    old, ahead = await with_newest_of_a_clock_ahead(graph, saver)
-    config = await graph.aupdate_state(old.config, {"n": 1})
+    with ids_from(IdSource(time.time_ns, os.urandom)):
+        old, ahead = await with_newest_of_a_clock_ahead(graph, saver)
+        config = await graph.aupdate_state(old.config, {"n": 1})
     assert (await graph.aget_state(on("t"))).config == config
     assert config["configurable"]["checkpoint_id"] > ahead
 
