@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from checkpoint import EventRow
+from checkpoint import Begun, EventRow
 from streaming import Event, RunLog
 
 from .commands import Emit, MachineCommand, SaveCheckpoint, SaveWrites
@@ -61,9 +61,14 @@ async def let_out(
 ) -> None:
     """Commit, then publish what was waiting for that; with a durable log in one transaction.
 
-    `sync`: wait until it is synced, if the durability is that.  A commit that may wait runs in a
-    supervised task of its own: a cancelled run still learns how it ended.
+    `sync`: wait until it is synced, if the durability is that.  A cancelled run still learns how
+    the commit ended: one that cannot be begun by itself runs in a supervised task of its own.
     """
+    synced = sync and recorder.durability == "sync"
+    begun = recorder.begin(synced=synced) if log.durable is None else None
+    if begun is not None:
+        await _publish_when_made(begun, events, log, recorder)
+        return
     work = _commit_and_publish(events, log, recorder)
     if _is_instant(recorder, log):
         await work
@@ -71,13 +76,24 @@ async def let_out(
         task = supervisor.spawn(work, name="commit", on_done=seen)
         await see_through(task)
         task.result()
-    if sync and recorder.durability == "sync":
+    if synced:
         await recorder.synced()
 
 
 def _is_instant(recorder: Recorder, log: RunLog) -> bool:
     """True if a commit has nothing to wait for: neither a file nor a durable log."""
     return recorder.instant and log.durable is None
+
+
+async def _publish_when_made(
+    begun: Begun, events: Sequence[Event], log: RunLog, recorder: Recorder
+) -> None:
+    try:
+        await begun
+    finally:
+        if recorder.settle(begun):
+            for event in events:
+                log.publish(event)
 
 
 async def _commit_and_publish(events: Sequence[Event], log: RunLog, recorder: Recorder) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from checkpoint import (
     Batch,
+    Begun,
     BlobRow,
     CheckpointMetadata,
     CheckpointRecord,
@@ -27,6 +28,7 @@ from checkpoint import (
     SerializationError,
     StaleClaimError,
     TaskWrites,
+    begin_of,
     is_instant,
     rewind_point,
 )
@@ -45,6 +47,7 @@ class Recorder:
 
     __slots__ = (
         "_batch",
+        "_begin",
         "_changed",
         "_encoder",
         "_entries",
@@ -82,6 +85,7 @@ class Recorder:
         self.claim = claim
         self.instant = is_instant(saver)
         """Its commits wait for nothing."""
+        self._begin = begin_of(saver)
         self.durability: Durability = durability
         self.metadata = metadata
         """What the checkpoints' metadata have in common."""
@@ -145,20 +149,35 @@ class Recorder:
 
     async def commit(self, events: Sequence[EventRow] = ()) -> None:
         """Store what was taken since the last commit; returns when it is committed."""
-        if self.fenced:
-            raise StaleClaimError(
-                f"a checkpoint of thread {self.claim.thread_id!r} came after its run was given up; "
-                "nothing was stored; run the thread again"
-            )
-        self._encode_writes()
-        parts, self._batch = self._batch, _Parts()
-        batch = parts.batch(self.claim, tuple(events))
+        batch = self._taken(tuple(events))
         try:
             await self.saver.commit(batch)
         except BaseException:
             self._encoder.rewind()
             raise
         self._encoder.accept()
+
+    def begin(self, *, synced: bool) -> Begun | None:
+        """Begin to store what was taken since the last commit; `settle` has to hear of its end.
+
+        `synced`: it ends when it is on the disk.  None if the saver has to be asked to `commit`.
+        """
+        if self._begin is None:
+            return None
+        batch = self._taken()
+        try:
+            return self._begin(batch, synced=synced)
+        except BaseException:
+            self._encoder.rewind()
+            raise
+
+    def settle(self, begun: Begun) -> bool:
+        """What was begun is over; true if it is committed."""
+        if begun.made:
+            self._encoder.accept()
+        else:
+            self._encoder.rewind()
+        return begun.made
 
     async def flush(self) -> None:
         """Commit whatever was taken and is not committed yet (`exit`: all of it)."""
@@ -233,6 +252,17 @@ class Recorder:
         return None
 
     # --- encoding ------------------------------------------------------------------------
+
+    def _taken(self, events: tuple[EventRow, ...] = ()) -> Batch:
+        """What was taken since the last commit, with events of it."""
+        if self.fenced:
+            raise StaleClaimError(
+                f"a checkpoint of thread {self.claim.thread_id!r} came after its run was given up; "
+                "nothing was stored; run the thread again"
+            )
+        self._encode_writes()
+        parts, self._batch = self._batch, _Parts()
+        return parts.batch(self.claim, events)
 
     def _encode(
         self, snapshot: Snapshot, changed: Mapping[int, Mapping[str, Any]]

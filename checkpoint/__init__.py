@@ -1,6 +1,7 @@
 """Checkpoints: records, the serializer, savers in memory and in SQLite, and a log of run events."""
 
 from .administration import Administration
+from .begun import Begin, Begun, begin_of, waited_for
 from .cache import Cache, CacheKey
 from .claims import ClaimTable
 from .decoder import Decoder
@@ -97,6 +98,8 @@ from .zones import load_zones
 __all__ = [
     "Administration",
     "Batch",
+    "Begin",
+    "Begun",
     "BlobRow",
     "Cache",
     "CacheKey",
@@ -190,6 +193,7 @@ __all__ = [
     "Verification",
     "Whole",
     "WrongKeyError",
+    "begin_of",
     "can_register",
     "instant",
     "is_instant",
@@ -199,4 +203,5 @@ __all__ = [
     "register_when_loaded",
     "repair_database",
     "rewind_point",
+    "waited_for",
 ]

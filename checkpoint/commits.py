@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from .errors import CheckpointConflictError
 from .events import Row, check_events
+from .heads import Heads, ThreadHead
 from .ids import id_from_bytes
 from .packing import (
     FULL_EVERY,
@@ -19,19 +20,11 @@ from .packing import (
     pack_writes,
     unpack_depth,
 )
-from .places import (
-    ScopeRow,
-    add_run,
-    add_scope,
-    find_run,
-    find_scope,
-    seal_run,
-)
+from .places import ScopeRow, add_run, add_scope, find_run, seal_run
 from .record import Batch, BlobRow, CheckpointRecord, EventRow, TaskWrites
 from .rows import EVENT_BITS, blob_taken, id_bytes, id_taken, no_checkpoint, stale
 from .run_threads import link_runs
 
-_THREAD = "SELECT id, epoch FROM thread WHERE name=?"
 _FIND = "SELECT seq, id, depth FROM checkpoint WHERE scope=? AND id=?"
 _WRITES = "SELECT count(*) FROM pending WHERE checkpoint=?"
 _ADD_CHECKPOINT = (
@@ -75,13 +68,14 @@ class CommitBatch:
     extras: Sequence[bytes]
     """The encoded `extra` of each checkpoint's metadata."""
     origins: Origins
+    heads: Heads
 
     def apply(self, connection: sqlite3.Connection) -> None:
         """Raises StaleClaimError or CheckpointConflictError; the caller undoes it then."""
-        row = connection.execute(_THREAD, (self.batch.thread_id,)).fetchone()
-        if row is None or row[1] != self.epoch:
+        head = self.heads.thread(connection, self.batch.thread_id)
+        if head is None or head.epoch != self.epoch:
             raise stale(self.batch)
-        tables = _ThreadTables(connection, self.batch.thread_id, row[0], self.origins)
+        tables = _ThreadTables(connection, self.batch.thread_id, head, self.origins)
         left = list(self.batch.writes)
         for record, extra in zip(self.batch.checkpoints, self.extras, strict=True):
             if left:  # those after its parent, which it counts
@@ -93,21 +87,21 @@ class CommitBatch:
             tables.add_writes(task)
         tables.seal()
         if self.batch.events:
-            link_runs(connection, row[0], add_events(connection, self.batch.events))
+            link_runs(connection, head.number, add_events(connection, self.batch.events))
+        self.heads.changed(connection)
 
 
 class _ThreadTables:
     """The rows of one thread, during one unit."""
 
     def __init__(
-        self, connection: sqlite3.Connection, thread_id: str, thread: int, origins: Origins
+        self, connection: sqlite3.Connection, thread_id: str, head: ThreadHead, origins: Origins
     ) -> None:
         self._connection = connection
         self._origins = origins
         self._thread_id = thread_id
-        self._thread = thread
-        self._scopes: dict[str, ScopeRow] = {}
-        self._changed: set[str] = set()
+        self._head = head
+        self._changed: dict[int, ScopeRow] = {}
 
     def add_checkpoint(self, record: CheckpointRecord, extra: bytes) -> None:
         key, scope = id_bytes(record.id), self._scope(record.ns)
@@ -125,7 +119,7 @@ class _ThreadTables:
         scope.seq, scope.head, scope.depth = added.lastrowid or 0, key, depth
         scope.count += 1
         scope.writes = 0
-        self._changed.add(record.ns)
+        self._changed[scope.id] = scope
         self._origins.remember(scope.id, key, origin)
 
     def add_blobs(self, rows: Sequence[BlobRow]) -> None:
@@ -159,12 +153,12 @@ class _ThreadTables:
             self._connection.execute(_REPLACE_WRITES, (*row[2:], *row[:2]))
         elif found[0] == scope.seq:
             scope.writes += 1
-            self._changed.add(task.ns)
+            self._changed[scope.id] = scope
 
     def seal(self) -> None:
         """Store the heads of the scopes that have changed."""
-        for ns in self._changed:
-            self._scopes[ns].seal(self._connection)
+        for scope in self._changed.values():
+            scope.seal(self._connection)
 
     def _taken(self, rows: Sequence[BlobRow]) -> CheckpointConflictError:
         """The error for the first row that is stored already (the others may be, by now)."""
@@ -202,13 +196,11 @@ class _ThreadTables:
         return found and (*found[:2], unpack_depth(found[2])[0])
 
     def _scope(self, ns: str) -> ScopeRow:
-        scope = self._scopes.get(ns)
+        scope = self._head.scope(self._connection, ns)
         if scope is None:
-            scope = find_scope(self._connection, self._thread, ns)
-            if scope is None:
-                scope = add_scope(self._connection, self._thread, ns)
-                self._changed.add(ns)
-            self._scopes[ns] = scope
+            scope = add_scope(self._connection, self._head.number, ns)
+            self._head.keep(scope)
+            self._changed[scope.id] = scope
         return scope
 
 

@@ -20,7 +20,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from .begun import Begun
 from .errors import SaverClosedError
+from .heads import Heads
 from .locks import Locks
 from .parked import Answers, Waiting, park
 from .points import Faults
@@ -42,13 +44,16 @@ class _Unit:
     """What it is about, as commit points are named."""
     alone: bool = False
     """True: outside of any transaction."""
+    synced: bool = False
+    """True: its caller hears of it when it is flushed to the disk."""
 
 
 class Committer:
     """Applies units of work in the order they were submitted.
 
     `set_up` runs first on the connection; `committed` is called after each transaction, before the
-    callers hear of it, and `faults` with the name of each commit point.
+    callers hear of it, `flush` with those who wait for the disk (None: there is no disk), and
+    `faults` with the name of each commit point.
     """
 
     def __init__(
@@ -58,12 +63,14 @@ class Committer:
         set_up: Apply,
         committed: Callable[[], None],
         faults: Faults | None = None,
+        flush: Callable[[Begun], None] | None = None,
     ) -> None:
         self.database = database
         self._locks = locks
         self._set_up = set_up
         self._committed = committed
         self._faults = faults
+        self._flush = flush
         self._units: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
         self._submitting = threading.Lock()
         self._closed = False
@@ -72,6 +79,8 @@ class Committer:
         self._ended: Future[None] = Future()
         self.busy = False
         """True while a transaction runs."""
+        self.heads = Heads()
+        """For units, on the connection's thread."""
         park(database, self._serve, self._end)
         self._opened.result()
 
@@ -83,6 +92,12 @@ class Committer:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._put(_Unit(apply, future, kind))
         return future
+
+    def begin(self, apply: Apply, kind: str, *, synced: bool) -> Begun:
+        """Queue a unit; see `Begin`.  Raises SaverClosedError."""
+        begun = Begun(loop=asyncio.get_running_loop())
+        self._put(_Unit(apply, begun, kind, synced=synced))
+        return begun
 
     def submit_alone(self, apply: Apply, kind: str) -> asyncio.Future[Any]:
         """Queue what cannot be part of a transaction; nobody else writes meanwhile."""
@@ -163,7 +178,13 @@ class Committer:
     def _answer(self, group: list[_Unit], results: list[Any]) -> None:
         answers = Answers()
         for unit, result in zip(group, results, strict=True):
-            answers.add(unit.future, result)
+            future = unit.future
+            if isinstance(future, Begun) and not isinstance(result, BaseException):
+                future.made = True
+                if unit.synced and self._flush is not None:
+                    self._flush(future)
+                    continue
+            answers.add(future, result)
         answers.send()
         self._pass(group, "answered")
 
@@ -174,8 +195,10 @@ class Committer:
         try:
             with self._locks.gate():
                 connection.execute("BEGIN IMMEDIATE")
+                self.heads.begin(connection)
                 results = [self._apply(connection, unit) for unit in group]
                 connection.execute("COMMIT")
+            self.heads.committed()
             self._committed()
             self._pass(group, "committed")
         except Exception as error:  # noqa: BLE001 - the loop's edge: every caller gets it
@@ -194,6 +217,7 @@ class Committer:
         try:
             with self._locks.gate():
                 result = unit.apply(connection)
+            self.heads.clear()
             self._committed()
             self._pass([unit], "committed")
         except Exception as error:  # noqa: BLE001 - the loop's edge: the caller gets it
@@ -209,6 +233,7 @@ class Committer:
             if self._faults is not None:
                 self._faults(f"{unit.kind} applied")
         except Exception as error:
+            self.heads.clear()
             if not connection.in_transaction:
                 raise  # a full or failing disk: SQLite has undone the whole group
             connection.execute("ROLLBACK TO unit")

@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from .begun import Begun
 from .commits import Origins
 from .committer import Committer
 from .errors import CorruptDataError, DatabaseBusyError, InvalidArgumentError
@@ -91,7 +92,9 @@ class FileDatabase:
         with ExitStack() as opened:
             locks = LockFile(path.with_name(path.name + "-claims"), os.urandom(MARK))
             opened.callback(locks.close)
-            self.committer = Committer(str(path), locks, set_up_writer, self._committed, faults)
+            self.committer = Committer(
+                str(path), locks, set_up_writer, self._committed, faults, self._flush
+            )
             opened.callback(self.committer.close)
             self._flusher = Flusher(path.with_name(path.name + "-wal"), faults)
             flush_folder(path)
@@ -120,6 +123,9 @@ class FileDatabase:
         self.committer.close()
         self._flusher.close()
         self._locks.close()
+
+    def _flush(self, begun: Begun) -> None:
+        self._flusher.flush(begun)
 
     def _committed(self) -> None:
         self._flusher.committed += 1

@@ -17,6 +17,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from .begun import Begun
 from .errors import SaverClosedError
 from .parked import Answers
 from .points import Faults
@@ -57,6 +58,10 @@ class Flusher:
                 )
             self._waiting.put(future)
         await future
+
+    def flush(self, begun: Begun) -> None:
+        """End what was begun after the next flush.  By the writer, who ends before this does."""
+        self._waiting.put(begun)
 
     def close(self) -> None:
         """Flush once more, answering everybody who waits, then stop."""

@@ -7,9 +7,11 @@ import sqlite3
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from .begun import Begun
 from .changes import ChangeThreads, CopyThread
 from .commits import AppendEvents, CommitBatch
 from .committer import Apply
@@ -66,16 +68,17 @@ class Lease:
             self._claims.discard(claim)
             self._database.ownership.release_erased(claim)
 
-    async def commit(self, batch: Batch, extras: Sequence[bytes]) -> None:
-        """Store a batch, with the encoded `extra` of each of its checkpoints."""
+    def begin(self, batch: Batch, extras: Sequence[bytes], *, synced: bool) -> Begun:
+        """Begin to store a batch, with the encoded `extra` of each of its checkpoints."""
         database = self._open()
+        heads = database.committer.heads
 
         def apply(connection: sqlite3.Connection) -> None:
             epoch = database.ownership.check(batch)
-            CommitBatch(batch, epoch, extras, database.origins).apply(connection)
+            CommitBatch(batch, epoch, extras, database.origins, heads).apply(connection)
 
         kind = "checkpoint" if batch.checkpoints else "writes" if batch.writes else "events"
-        await database.committer.submit(apply, kind)
+        return database.committer.begin(apply, kind, synced=synced)
 
     async def rewind(self, claim: Claim, points: Mapping[str, RewindPoint | None]) -> None:
         """Make scopes again what they were at their points."""
@@ -161,7 +164,9 @@ class Lease:
 
     async def append_events(self, run_id: str, rows: Sequence[Row]) -> None:
         """Store events that belong to no checkpoint."""
-        await self._open().committer.submit(AppendEvents(run_id, rows).apply, "events")
+        committer = self._open().committer
+        append = partial(committer.heads.beside, AppendEvents(run_id, rows).apply)
+        await committer.submit(append, "events")
 
     async def read_events(self, run_id: str, after: int, limit: int) -> Sequence[Row]:
         """Rows of a run's log."""
@@ -181,7 +186,8 @@ class Lease:
 
     async def write(self, apply: Apply) -> Any:
         """A unit's result, once it is committed."""
-        return await self._open().committer.submit(apply, self._noun)
+        committer = self._open().committer
+        return await committer.submit(partial(committer.heads.beside, apply), self._noun)
 
     async def read(self, read: Read) -> Any:
         """What a read gives, in one consistent view."""
@@ -189,7 +195,8 @@ class Lease:
 
     def run_write(self, apply: Apply) -> Any:
         """`write` for a thread that waits."""
-        return self._open().committer.run(apply, self._noun)
+        committer = self._open().committer
+        return committer.run(partial(committer.heads.beside, apply), self._noun)
 
     def run_read(self, read: Read) -> Any:
         """`read` for a thread that waits."""

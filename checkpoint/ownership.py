@@ -135,6 +135,7 @@ class Ownership:
         self, connection: sqlite3.Connection, thread_id: str, owner: str
     ) -> _Known | str:
         """Lock a thread and raise its epoch; its owner if it is locked.  Part of a transaction."""
+        self.committer.heads.forget(thread_id)
         found = find_thread(connection, thread_id)
         number, epoch = found or (add_thread(connection, thread_id), 0)
         if not self._locks.try_lock(number):
@@ -205,7 +206,10 @@ class _Taking:
         with self._lock:
             if self._abandoned:
                 return self._owner
-            return self._ownership.lock_in_database(connection, self._thread_id, self._owner)
+            return self._ownership.committer.heads.beside(self._claim, connection)
+
+    def _claim(self, connection: sqlite3.Connection) -> _Known | str:
+        return self._ownership.lock_in_database(connection, self._thread_id, self._owner)
 
 
 def _nothing(connection: sqlite3.Connection) -> None:

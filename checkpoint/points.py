@@ -4,7 +4,7 @@ A unit of work has three, named after its kind, and the database has some of its
 
     <kind> applied     its rows are in the open transaction; what fails here is undone alone
     <kind> committed   the transaction is in the write-ahead log, and nobody was told yet
-    <kind> answered    its caller was told
+    <kind> answered    its caller was told, or will be when it is flushed, if that is asked for
     claim taken        a thread is this process's to write to, and the caller is not told yet
     claim left         it was given back
     syncing, synced    before and after a flush of the log

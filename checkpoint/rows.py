@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from .errors import CheckpointConflictError, InvalidIdError, StaleClaimError
@@ -42,6 +43,7 @@ def check_id(checkpoint_id: str) -> None:
         )
 
 
+@lru_cache(1024)  # of a step's four ids three are those of the step before
 def uuid_bytes(text: str) -> bytes | None:
     """The 16 bytes of a UUID in its usual form; None for any other text."""
     return bytes.fromhex(text.replace("-", "")) if _is_uuid(text) else None

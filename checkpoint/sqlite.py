@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
+from .begun import Begun, waited_for
 from .custodian import Change, Custodian
 from .doors import wait_for
 from .events import Row
@@ -83,15 +84,20 @@ class SqliteSaver(DatabaseHandle, Custodian):
         if self._lease is not None:
             self._lease.release(claim)
 
+    @waited_for
     async def commit(self, batch: Batch) -> None:
         """Store the batch; returns when it is committed.
 
         Raises StaleClaimError, CheckpointConflictError, InvalidIdError, SerializationError or
         DatabaseError; nothing is changed then.
         """
+        await self.begin(batch, synced=False)
+
+    def begin(self, batch: Batch, *, synced: bool) -> Begun:
+        """Begin to store the batch; see `Begin`."""
         lease = self.lease
         extras = [self._extras.encode(each.metadata.extra) for each in batch.checkpoints]
-        await lease.commit(batch, extras)
+        return lease.begin(batch, extras, synced=synced)
 
     async def rewind(self, claim: Claim, points: Mapping[str, RewindPoint | None]) -> None:
         """Make scopes again what they were at their points; see `Saver.rewind`.
@@ -100,6 +106,7 @@ class SqliteSaver(DatabaseHandle, Custodian):
         """
         await self.lease.rewind(claim, dict(points))
 
+    @waited_for
     async def synced(self) -> None:
         """Wait until everything committed so far is flushed to the disk."""
         await self.lease.synced()

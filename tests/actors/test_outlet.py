@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from actors import ActorSystem
-from checkpoint import Batch, MemorySaver, instant, is_instant
+from checkpoint import Batch, MemorySaver, SqliteSaver, instant, is_instant
+from checkpoint.testing_faults import FaultPlan
 from tests.actors.engine import chain, says
 from tests.actors.kernel import let_all_run
 
@@ -116,3 +118,56 @@ def test_a_commit_written_anew_has_not_inherited_the_mark() -> None:
     assert is_instant(MemorySaver())
     assert is_instant(Instant())
     assert not is_instant(Unmarked())
+
+
+@pytest.mark.parametrize("durability", ["sync", "async"])
+async def test_a_chunk_of_a_file_is_shown_when_its_step_is_committed(
+    tmp_path: Path, durability: Any
+) -> None:
+    plan = FaultPlan()
+    hold = plan.hold("checkpoint committed", nth=2)
+    async with SqliteSaver(tmp_path / "db", faults=plan) as saver:
+        graph = chain(a=says("a"), b=says("b")).compile(checkpointer=saver)
+        async with ActorSystem() as system:
+            run = await system.start(graph, {"log": []}, CONFIG, durability=durability)
+            first = asyncio.ensure_future(anext(run.stream("updates")))
+            assert await asyncio.to_thread(hold.wait)
+            await let_all_run()
+            early = first.done()
+            hold.let_go()
+            chunk = await first
+            await run.result()
+    assert not early
+    assert chunk.data == {"a": {"log": ["a"]}}
+
+
+async def test_with_durability_sync_a_step_begins_when_the_one_before_it_is_on_the_disk(
+    tmp_path: Path,
+) -> None:
+    plan, flushed = FaultPlan(), list[int]()
+
+    async def counts(state: Any) -> None:
+        flushed.append(plan.passed["synced"])
+
+    async with SqliteSaver(tmp_path / "db", faults=plan) as saver:
+        graph = chain(a=counts, b=counts, c=counts).compile(checkpointer=saver)
+        await graph.ainvoke({"log": []}, CONFIG, durability="sync")
+    assert flushed == [1, 2, 3]
+
+
+async def test_a_run_that_is_cancelled_in_a_commit_shows_what_it_has_stored(tmp_path: Path) -> None:
+    plan = FaultPlan()
+    hold = plan.hold("checkpoint committed", nth=2)
+    async with SqliteSaver(tmp_path / "db", faults=plan) as saver:
+        graph = chain(a=says("a"), b=says("b")).compile(checkpointer=saver)
+        async with ActorSystem() as system:
+            run = await system.start(graph, {"log": []}, CONFIG)
+            assert await asyncio.to_thread(hold.wait)
+            cancelling = asyncio.create_task(run.cancel())
+            await let_all_run()
+            hold.let_go()
+            await cancelling
+            shown = [chunk.data async for chunk in run.stream("updates")]
+        state = await graph.aget_state(CONFIG)
+    assert shown == [{"a": {"log": ["a"]}}]
+    assert (state.values, state.next) == ({"log": ["a"]}, ("b",))

@@ -57,11 +57,42 @@ KEPT = (
         "::test_a_commit_that_fails_ends_the_run_and_shows_nothing_of_it",
     ),
     Bug(
+        "a chunk is shown before its step is in the file",
+        "P1",
+        "actors/outlet.py",
+        """
+    try:
+        await begun
+    finally:
+        if recorder.settle(begun):
+            for event in events:
+                log.publish(event)
+""",
+        """
+    for event in events:
+        log.publish(event)
+    try:
+        await begun
+    finally:
+        recorder.settle(begun)
+""",
+        "tests/actors/test_outlet.py::test_a_chunk_of_a_file_is_shown_when_its_step_is_committed",
+    ),
+    Bug(
+        "a commit that was begun does not wait for the disk",
+        "P1",
+        "checkpoint/committer.py",
+        "                if unit.synced and self._flush is not None:\n",
+        "                if self._flush is None:\n",
+        "tests/actors/test_outlet.py"
+        "::test_with_durability_sync_a_step_begins_when_the_one_before_it_is_on_the_disk",
+    ),
+    Bug(
         "durability `sync` does not wait for the disk",
         "P1",
         "actors/outlet.py",
         """
-    if sync and recorder.durability == "sync":
+    if synced:
         await recorder.synced()
 """,
         "\n",
@@ -228,15 +259,23 @@ ONCE = (
         "::test_an_id_is_32_hex_digits_and_depends_on_nothing_but_task_and_place",
     ),
     Bug(
+        "what another process wrote goes unnoticed",
+        "P2",
+        "checkpoint/heads.py",
+        "        if self._open or version != self._version:\n",
+        "        if self._open:\n",
+        "tests/checkpoint/test_heads.py::test_what_another_connection_changes_is_asked_for_again",
+    ),
+    Bug(
         "the fence of epochs is gone",
         "P2",
         "checkpoint/commits.py",
         """
-        if row is None or row[1] != self.epoch:
+        if head is None or head.epoch != self.epoch:
             raise stale(self.batch)
 """,
         """
-        if row is None:
+        if head is None:
             raise stale(self.batch)
 """,
         "tests/checkpoint/test_ownership.py::test_an_owner_that_was_taken_over_cannot_write",
