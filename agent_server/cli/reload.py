@@ -38,7 +38,7 @@ class Reloader:
         self, arguments: Sequence[str], listener: socket.socket, folders: Sequence[Path]
     ) -> None:
         self._command = [
-            *(sys.executable, "-m", "agent_server", "serve", "--fd", str(listener.fileno())),
+            *(sys.executable, "-m", "understudy", "serve", "--fd", str(listener.fileno())),
             *arguments,
         ]
         self._descriptor = listener.fileno()

@@ -117,7 +117,7 @@ def _their_command() -> Path:
 def _command(name: str, config: Path, port: int) -> list[str]:
     if name == OURS:
         options = ["--config", str(config), "--port", str(port)]
-        return [sys.executable, "-m", "agent_server", "serve", *options]
+        return [sys.executable, "-m", "understudy", "serve", *options]
     assert name == THEIRS
     options = ["--config", str(config), "--port", str(port), "--no-reload", "--no-browser"]
     return [str(_their_command()), "dev", *options]

@@ -76,7 +76,7 @@ async def _started(
     arguments: tuple[str, ...], cwd: Path, environ: Mapping[str, str], *, stderr: int
 ) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "agent_server", *arguments),
+        *(sys.executable, "-m", "understudy", *arguments),
         cwd=cwd,
         env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", **environ},
         stdin=asyncio.subprocess.PIPE,

@@ -74,7 +74,7 @@ class ServerProcess:
         environ = {f"UNDERSTUDY_{name.upper()}": value for name, value in self._settings.items()}
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "agent_server", "serve", *self._arguments, "--port", str(self._port)),
+            *("-m", "understudy", "serve", *self._arguments, "--port", str(self._port)),
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
             stdout=asyncio.subprocess.PIPE,
