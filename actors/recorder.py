@@ -344,11 +344,5 @@ class _Parts:
         return bool(self.checkpoints or self.writes or self.blobs)
 
     def batch(self, claim: Claim, events: tuple[EventRow, ...]) -> Batch:
-        return Batch(
-            thread_id=claim.thread_id,
-            epoch=claim.epoch,
-            checkpoints=tuple(self.checkpoints),
-            blobs=tuple(self.blobs),
-            writes=tuple(self.writes),
-            events=events,
-        )
+        checkpoints, blobs, writes = tuple(self.checkpoints), tuple(self.blobs), tuple(self.writes)
+        return Batch(claim.thread_id, claim.epoch, checkpoints, blobs, writes, events)

@@ -127,8 +127,8 @@ class Trail:
 
 def _nodes(ran: Sequence[Task]) -> tuple[str, ...]:
     # No Send, no error handler, no node that is gone.
-    names = {task.node.name for task in ran if len(task.path) == 2 and not task.node.gone}
-    return tuple(sorted(names)) if len(names) > 1 else tuple(names)
+    names = [task.node.name for task in ran if len(task.path) == 2 and not task.node.gone]
+    return tuple(sorted({*names})) if len(names) > 1 else tuple(names)
 
 
 def _again(restored: Restored) -> Snapshot:

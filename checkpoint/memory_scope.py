@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from .record import BlobRow, CheckpointRecord, Entry, TaskWrites
+from .record import BlobRow, CheckpointRecord, TaskWrites
 from .rewind import RewindPoint
 from .serde import Serializer
 
@@ -37,7 +37,7 @@ class MemoryScope:
     def add(self, record: CheckpointRecord, extra: bytes) -> None:
         """Keep one more checkpoint, newer than all before."""
         self.ids.append(record.id)
-        self.checkpoints[record.id] = _with_entries(record, dict(record.entries))
+        self.checkpoints[record.id] = record
         if extra:
             self.extras[record.id] = extra
 
@@ -114,19 +114,3 @@ class MemoryScope:
             del self.checkpoints[each]
             self.extras.pop(each, None)
             self.writes.pop(each, None)
-
-
-def _with_entries(record: CheckpointRecord, entries: dict[str, Entry]) -> CheckpointRecord:
-    """The record with a map of entries of its own; `replace` takes ten times as long."""
-    return CheckpointRecord(
-        record.id,
-        record.thread_id,
-        record.ns,
-        record.parent_id,
-        record.created_at,
-        record.metadata,
-        entries,
-        record.changed,
-        record.version,
-        record.wrote,
-    )

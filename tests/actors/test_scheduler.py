@@ -11,7 +11,7 @@ import pytest
 
 from actors import ActorSystem, Send, StateGraph
 from actors.values import START
-from checkpoint import MemorySaver, SerializationError
+from checkpoint import MemorySaver, SerializationError, instant
 from tests.actors.engine import DEADLINE, Blocked, Gated, State, chain, fan, on, saying, says
 from tests.actors.kernel import let_all_run, until
 
@@ -184,14 +184,24 @@ async def test_a_chunk_is_committed_before_its_reader_sees_it() -> None:
         assert (await graph.aget_state(on("t"))).values == chunk
 
 
-async def test_a_commit_that_fails_ends_the_run_and_shows_nothing_of_it() -> None:
-    class Full(MemorySaver):
-        async def commit(self, batch: Any) -> None:
-            if any(record.metadata.step == 1 for record in batch.checkpoints):
-                raise OSError("disk full")
-            await super().commit(batch)
+class Full(MemorySaver):
+    """Has no room for step 1."""
 
-    graph = chain(a=saying("a"), b=saying("b")).compile(checkpointer=Full())
+    async def commit(self, batch: Any) -> None:
+        if any(record.metadata.step == 1 for record in batch.checkpoints):
+            raise OSError("disk full")
+        await super().commit(batch)
+
+
+class FullAtOnce(Full):
+    @instant
+    async def commit(self, batch: Any) -> None:
+        await super().commit(batch)
+
+
+@pytest.mark.parametrize("saver", [Full(), FullAtOnce()], ids=["waits", "instant"])
+async def test_a_commit_that_fails_ends_the_run_and_shows_nothing_of_it(saver: Full) -> None:
+    graph = chain(a=saying("a"), b=saying("b")).compile(checkpointer=saver)
     seen: list[Any] = []
 
     async def read() -> None:
