@@ -8,7 +8,7 @@ checkpoint that was meant; any other is called anew.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from checkpoint import Loaded, Saver
 
@@ -37,8 +37,7 @@ class Entries:
         return None
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Departure:
+class Departure(NamedTuple):
     """What a run goes on from."""
 
     loaded: Loaded | None = None

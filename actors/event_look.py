@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Literal, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from streaming import SKIP, Chunk
 
@@ -36,8 +36,7 @@ class EventsOptions(ChunkOptions, total=False):
     """Likewise with one of these tags."""
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class EventFilter:
+class EventFilter(NamedTuple):
     """Which events to show."""
 
     include_names: Names = None
@@ -66,11 +65,11 @@ def _any_of(wanted: tuple[Names, Names, Names], name: str, kind: str, tags: Sequ
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)  # not frozen: one per call
 class EventLook(Look):
     """Spans of a run; chunks of other modes as what its graph streams."""
 
-    filter: EventFilter = EventFilter()
+    filter: EventFilter = field(default_factory=EventFilter)
 
     def reader(self, chunks: Reader) -> Shown:
         """The events that are to be shown."""
@@ -128,7 +127,7 @@ def event_look(spec: GraphSpec, options: EventsOptions, default: Modes) -> Event
 
 
 def _filter(options: Mapping[str, Any]) -> EventFilter:
-    given = {field.name: options.get(field.name) for field in fields(EventFilter)}
+    given = {name: options.get(name) for name in EventFilter._fields}
     for name, value in given.items():
         if isinstance(value, str):
             raise ConfigError(f"{name}={value!r} is one string; give a list of strings")

@@ -14,7 +14,8 @@ interrupt, a failure or a crash finds the call that it has begun.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from checkpoint import CheckpointMetadata, Loaded, Saver
 
@@ -23,8 +24,7 @@ from .views import shared_namespace
 PAGE = 20
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class KeptState:
+class KeptState(NamedTuple):
     """What a scope holds for one call."""
 
     newest: Loaded | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from checkpoint import Cache, Store
 
@@ -24,8 +24,7 @@ _CONSUMED = (NamedBarrierValue, NamedBarrierValueAfterFinish, LastValueAfterFini
 _DEFERRED = (NamedBarrierValueAfterFinish, LastValueAfterFinish)
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Pauses:
+class Pauses(NamedTuple):
     """Names of nodes before and after which a run pauses."""
 
     before: frozenset[str] = frozenset()

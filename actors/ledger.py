@@ -9,15 +9,14 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 _log = logging.getLogger(__name__)
 
 Reason = Literal["stopped", "dropped", "cancelled"]
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
+class DeadLetter(NamedTuple):
     """A told message that was let in and will not be handled."""
 
     actor: str

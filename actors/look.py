@@ -49,7 +49,7 @@ class Reader(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)  # not frozen: one per call
 class Look:
     """What the reader of a call wants to see."""
 

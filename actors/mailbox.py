@@ -17,8 +17,7 @@ import asyncio
 import reprlib
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar, get_args
+from typing import Generic, Literal, NamedTuple, TypeVar, get_args
 
 from .errors import (
     ConfigError,
@@ -35,8 +34,7 @@ OVERFLOWS: tuple[str, ...] = get_args(Overflow)
 DEFAULT_CAPACITY = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class MailboxStats:
+class MailboxStats(NamedTuple):
     """What a mailbox has seen; in messages, but for `size`."""
 
     capacity: int

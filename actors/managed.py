@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeAlias
+from typing import Annotated, Any, Generic, NamedTuple, TypeAlias
 
 from .backports import TypeVar
 
 V = TypeVar("V", default=Any)
 
 
-@dataclass(frozen=True, slots=True)
-class StepInfo:
+class StepInfo(NamedTuple):
     """Where a run stands, as a managed value sees it."""
 
     step: int

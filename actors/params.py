@@ -11,11 +11,10 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from functools import partial
 from inspect import Parameter
 from types import UnionType
-from typing import Annotated, Any, Union, cast, get_args, get_origin
+from typing import Annotated, Any, NamedTuple, Union, cast, get_args, get_origin
 
 from .errors import GraphBuildError
 from .hints import function_of, parameter_hint
@@ -39,8 +38,7 @@ _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 _VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Callee:
+class Callee(NamedTuple):
     """A piece of user code, ready to be called as `call(state, **injected)`."""
 
     call: Any

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from .channels import Channel, LastValue
 from .errors import GraphBuildError
@@ -15,8 +15,7 @@ from .spec import ROOT
 from .state import Schema, schema_of
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class NodePolicies:
+class NodePolicies(NamedTuple):
     """What is done about a node that fails, hangs, or has run before; None: what the graph says."""
 
     retry: tuple[RetryPolicy, ...] | None = None
@@ -38,8 +37,7 @@ class NodePolicies:
 NO_POLICIES = NodePolicies()
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class NodePart:
+class NodePart(NamedTuple):
     """A node as it was added."""
 
     name: str
@@ -53,8 +51,7 @@ class NodePart:
     policies: NodePolicies
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class BranchPart:
+class BranchPart(NamedTuple):
     """A conditional edge as it was added."""
 
     name: str

@@ -85,7 +85,7 @@ class InvokeOptions(LookOptions, total=False):
     """Keyword arguments of `invoke` and `ainvoke`."""
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)  # not frozen: one per run
 class Request:
     """One run that was asked for."""
 

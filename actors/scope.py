@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from checkpoint import Saver
 
@@ -18,8 +18,7 @@ from .values import RunConfig
 from .views import namespace_text
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Scope:
+class Scope(NamedTuple):
     """One graph's part of a thread."""
 
     saver: Saver

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TypeVar
 
 from streaming import about_bytes
@@ -111,7 +110,7 @@ class SizedMailbox(Mailbox[T]):
 
     def stats(self) -> MailboxStats:
         """A snapshot of its counters."""
-        return replace(super().stats(), size=self._size)
+        return super().stats()._replace(size=self._size)
 
     def _room(self) -> str:
         if len(self._items) >= self.capacity:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 def _dice() -> float:
@@ -24,8 +24,7 @@ dice: Callable[[], float] = _dice
 """A number from 0 to 1 that nobody can foretell."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
+class Sources(NamedTuple):
     """A clock and dice."""
 
     now: Callable[[], float]

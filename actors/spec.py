@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from checkpoint import LINKS
 
@@ -149,8 +149,7 @@ class NodeSpec:
         object.__setattr__(self, "plain", plain)
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Sources:
+class Sources(NamedTuple):
     """A graph's schemas as they were given: classes, or types like `Annotated[list, add]`.
 
     Of a raw graph: the name of a channel, or several in a tuple.  Of an entrypoint: types.
@@ -188,7 +187,7 @@ class GraphSpec:
     """The same for the state schema."""
     types: tuple[type, ...] = field(default=())
     """Classes found in the schemas, registered with the serializer at compile time."""
-    sources: Sources = Sources()
+    sources: Sources = field(default_factory=Sources)
     handlers: Mapping[str, NodeSpec] = field(default_factory=dict[str, NodeSpec])
     """The error handler of each node that has one: a node that nothing triggers, with the name that
     the node gives, and the node's input."""

@@ -18,8 +18,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from dataclasses import dataclass
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 from streaming import about_bytes
 
@@ -40,8 +39,7 @@ DEFAULT_GRACE = 1.0
 DEFAULT_RESTART = RestartPolicy()
 
 
-@dataclass(frozen=True, slots=True)
-class SupervisorStats:
+class SupervisorStats(NamedTuple):
     """A supervisor and everything under it; the counters count from its start."""
 
     name: str

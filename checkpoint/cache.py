@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, cast
+from typing import Any, NamedTuple, Protocol, TypeAlias, cast
 
 from .errors import InvalidArgumentError
 
@@ -39,8 +38,7 @@ class Cache(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class CacheEntry:
+class CacheEntry(NamedTuple):
     """An encoded value, and when it expires, in seconds of the cache's clock."""
 
     data: bytes

@@ -13,7 +13,7 @@ from abc import abstractmethod
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .doors import PATIENCE, SyncDoors
 from .errors import InvalidArgumentError, ThreadNotEmptyError, UnknownThreadError
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from .contents import Contents, Removal
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Change:
+class Change(NamedTuple):
     """What one transaction does."""
 
     erased: tuple[Claim, ...] = ()

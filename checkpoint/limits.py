@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal, TypeAlias, cast, get_args
+from typing import Any, Literal, NamedTuple, TypeAlias, cast, get_args
 
 from .errors import InvalidArgumentError, InvalidLimitError
 
@@ -17,8 +16,7 @@ Age: TypeAlias = float | timedelta | datetime
 _GREATEST = sys.float_info.max
 
 
-@dataclass(frozen=True, slots=True)
-class Keep:
+class Keep(NamedTuple):
     """How much of a group stays, beside its heads."""
 
     last: int = 1

@@ -16,7 +16,7 @@ thread's claim hands them out, counting on from `Loaded.next_key`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from .value import Value, record
@@ -149,7 +149,7 @@ class Batch(Value):
     events: tuple[EventRow, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record
 class Claim(Value):
     """The right to write to a thread, held by one scheduler at a time."""
 
@@ -158,7 +158,7 @@ class Claim(Value):
     epoch: int
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record
 class Loaded(Value):
     """A checkpoint with everything needed to go on from it, still encoded."""
 
@@ -178,7 +178,7 @@ class Loaded(Value):
         return self.record.id == self.newest_id
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record
 class Checkpoint(Value):
     """A checkpoint with its channel values decoded."""
 
@@ -193,7 +193,7 @@ class Checkpoint(Value):
     wrote: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record
 class PendingWrite(Value):
     """One write of a task that finished in a step which is not yet complete."""
 
@@ -202,7 +202,7 @@ class PendingWrite(Value):
     value: Any
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record
 class CheckpointTuple(Value):
     """A decoded checkpoint, why it was written, and the pending writes of the step after it."""
 

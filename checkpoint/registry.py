@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from . import arrays
 from .errors import RemoteError, TypeRegistrationError
@@ -19,8 +19,7 @@ _PLAIN = frozenset({type(None), bool, int, float, str, bytes, bytearray, list, d
 _LONGEST_NAME = 255  # its length is one byte
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Registration:
+class Registration(NamedTuple):
     """A class, the name that stands for it in bytes, and how its instances travel."""
 
     cls: type[Any]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from .reports import Damage
-from .value import Value
+from .value import Value, record
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record
 class ThreadLoss(Value):
     """What a thread loses by a repair."""
 
@@ -23,7 +22,7 @@ class ThreadLoss(Value):
     run again."""
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record
 class RunLoss(Value):
     """What a run's log of events loses by a repair: its end."""
 
@@ -34,7 +33,7 @@ class RunLoss(Value):
     """How many go."""
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record
 class RowLoss(Value):
     """Rows of the store, of the cache or of other tables that a repair cannot save."""
 
@@ -43,7 +42,7 @@ class RowLoss(Value):
     """How many there were, as far as can be told: an index counts them too."""
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record
 class Repair(Value):
     """What is damaged in a file, what mending it costs, and whether that was done."""
 

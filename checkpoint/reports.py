@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from .value import Value
+from .value import Value, record
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record
 class ThreadInfo(Value):
     """One thread in a list of them."""
 
@@ -20,7 +18,7 @@ class ThreadInfo(Value):
     """When that was written, in seconds since the epoch."""
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record
 class Removed(Value):
     """What an operation removed."""
 
@@ -38,7 +36,7 @@ class Removed(Value):
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record
 class Damage(Value):
     """One thing that is wrong with what is stored."""
 
@@ -49,7 +47,7 @@ class Damage(Value):
     what: str
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record
 class Verification(Value):
     """What a look at everything that is stored came to."""
 
@@ -72,7 +70,7 @@ class Verification(Value):
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record
 class Vacuumed(Value):
     """The size of a database, with its log, before and after it was packed; in bytes."""
 

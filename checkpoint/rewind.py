@@ -9,13 +9,12 @@ replaces its own), the first unused blob key, and the ends of the item runs that
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from .record import Loaded, TaskWrites
-from .value import Value
+from .value import Value, record
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record
 class RewindPoint(Value):
     """A scope as a run found it."""
 

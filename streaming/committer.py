@@ -14,7 +14,7 @@ from .ports import EventCodec, EventLog, Row
 from .waiting import Gate
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)  # not frozen: one per run
 class DurableRun:
     """The rows of one run in a durable log."""
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
-from typing import Unpack
+from typing import NamedTuple, Unpack
 
 from .errors import LogSetupError, RunLogExistsError
 from .log import RunLog
@@ -12,8 +11,7 @@ from .options import LogOptions
 from .points import Faults
 
 
-@dataclass(frozen=True, slots=True)
-class HubStats:
+class HubStats(NamedTuple):
     """A hub's counts, over the logs it has."""
 
     live: int

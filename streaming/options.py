@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import TypeAlias, TypedDict
+from typing import NamedTuple, TypeAlias, TypedDict
 
 from .events import Event
 from .points import Faults
@@ -39,8 +38,7 @@ class LogOptions(TypedDict, total=False):
     """For tests: what is to go wrong, and where (`streaming.testing_faults`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogStats:
+class LogStats(NamedTuple):
     """A run log's counts."""
 
     published: int

@@ -7,7 +7,6 @@ of a response (`type`: "response.…"), as the official client of OpenAI's API g
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from reprlib import repr as shortened
@@ -144,6 +143,8 @@ _FREE_BEGINS, _FREE_ENDS = '{"__arg1": "', '"}'
 
 def _inside(text: str) -> str:
     """A text, or a part of it, inside of a JSON string."""
+    import json  # only where a free-form tool is called
+
     return json.dumps(text, ensure_ascii=False)[1:-1]
 
 

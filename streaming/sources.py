@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from typing import NamedTuple
 
 now: Callable[[], float] = time.time
 """Seconds since the epoch."""
@@ -18,8 +18,7 @@ random_bytes: Callable[[int], bytes] = os.urandom
 """That many random bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
+class Sources(NamedTuple):
     """A clock and dice."""
 
     now: Callable[[], float]

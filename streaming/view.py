@@ -13,7 +13,7 @@ from .modes import ORDINALS, SKIP, VIEWS, OutputKeys, Show, StreamMode, narrow
 _STATE_MODES = frozenset({"values", "checkpoints", "debug"})
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)  # not frozen: one per run
 class View:
     """Modes and filters of a subscriber; `chunks` applies them."""
 
