@@ -185,7 +185,7 @@ class ScopeEncoder:
                 return Inline(0, self.seal(data))
             rows.append(BlobRow(self._ns, self.new_key(), 0, 0, self.seal(data)))
             return Whole(0, rows[-1].key)
-        digests = [hash(item) for item in items]
+        digests = [*map(hash, items)]
         appended = self._open.appended.get(name) or self._accepted.appended.get(name)
         if appended and (at := find(digests, appended.digests)) is not None:
             return Spanned(0, cut(appended.spans, at, at + len(digests)))
@@ -215,11 +215,11 @@ class ScopeEncoder:
         end = self._open.ends.get(key)
         return self._accepted.ends.get(key) if end is None else end
 
-    def stored(self, name: str) -> _Stored | None:
-        """How the channel's last version is stored."""
+    def stored(self, name: str, items: Sequence[bytes] = ()) -> _Stored | None:
+        """How the channel's last version is stored; `items`: those of its next one."""
         found = self._open.stored.get(name) or self._accepted.stored.get(name)
         if found is None and self._loaded and name in self._loaded.record.entries:
-            found = _from_loaded(self._sealing, self._loaded, name)
+            found = _from_loaded(self._sealing, self._loaded, name, items)
             self._accepted.stored[name] = found
         return found
 
@@ -254,8 +254,8 @@ class _Step:
         return _Stored(Whole(version, self._row(data, 0)), digests)
 
     def _list(self, name: str, items: list[bytes], version: int) -> _Stored:
-        digests = [hash(item) for item in items]
-        old = self._encoder.stored(name)
+        digests = [*map(hash, items)]
+        old = self._encoder.stored(name, items)
         if old is None or not isinstance(old.entry, Spanned):
             old = _Stored(Spanned(version, ()), [])
         kept = cast(Spanned, old.entry).spans
@@ -302,7 +302,9 @@ def list_items(serializer: Serializer, value: Any) -> list[bytes] | None:
     return items if sum(map(len, items)) > INLINE else None
 
 
-def _from_loaded(sealing: Sealing, loaded: Loaded, name: str) -> _Stored:
+def _from_loaded(
+    sealing: Sealing, loaded: Loaded, name: str, items: Sequence[bytes] = ()
+) -> _Stored:
     """Digests of what is stored, taken from the stored bytes: nothing is decoded or encoded."""
     entry = loaded.record.entries[name]
     match entry:
@@ -313,7 +315,7 @@ def _from_loaded(sealing: Sealing, loaded: Loaded, name: str) -> _Stored:
         case Spanned():
             digests: list[int] = []
             for span in entry.spans:
-                digests += _run_digests(sealing, loaded, span)
+                digests += _run_digests(sealing, loaded, span, items[len(digests) :])
             return _Stored(entry, digests)
 
 
@@ -321,13 +323,24 @@ def _digest(sealing: Sealing, row: BlobRow) -> int:
     return hash(sealing.unseal(row.data))
 
 
-def _run_digests(sealing: Sealing, loaded: Loaded, span: Span) -> list[int]:
+def _run_digests(sealing: Sealing, loaded: Loaded, span: Span, items: Sequence[bytes]) -> list[int]:
+    """`items`: those that may be the same.  They mostly are, and bytes need not be split then."""
     digests: list[int] = []
     rows = overlapping(rows_of(loaded, span.key), span)
+    if items and _are_stored(sealing, rows, items := items[: span.stop - span.start]):
+        return [*map(hash, items)]
     for group in together(rows):
-        digests += [hash(item) for item in _split(sealing, group)]
+        digests += map(hash, _split(sealing, group))
     first = max(span.start - rows[0].start, 0) if rows else 0
     return digests[first : first + span.stop - span.start]
+
+
+def _are_stored(sealing: Sealing, rows: Sequence[BlobRow], items: Sequence[bytes]) -> bool:
+    """True if the rows hold just these items: no item's bytes begin as another's do."""
+    count = sum([row.count for row in rows])
+    return count == len(items) and b"".join(items) == b"".join(
+        [sealing.unseal(row.data) for row in rows]
+    )
 
 
 def _split(sealing: Sealing, rows: Sequence[BlobRow]) -> list[bytes]:

@@ -312,8 +312,22 @@ def test_rows_of_a_list_are_read_together_and_read_once_for_all_checkpoints_of_a
     page = [decoder.values(disk.load())["c"] for _ in range(100)]
     assert serializer.calls == 1
     assert all(a is b for other in page for a, b in zip(first, other, strict=True))
-    ScopeEncoder(serializer, "", loaded).encode({"c": first}, 51)
+    ScopeEncoder(serializer, "", loaded).encode({"c": ["another", *first[1:]]}, 51)
     assert serializer.calls == 2
+
+
+@pytest.mark.parametrize("stop", [1, 7, 10])
+def test_what_was_loaded_is_not_taken_apart_where_the_list_goes_on(stop: int) -> None:
+    disk, serializer = Disk(), Counting()
+    values = [f"{LONG}{i}" for i in range(10)]
+    disk.store(fresh().encode({"c": values}, 10))
+    loaded = disk.load({"c": Spanned(10, (Span(0, 0, stop),))}, newest=stop == 10)
+    encoder = ScopeEncoder(serializer, "", loaded)
+    encoded = encoder.encode({"c": [*values[:stop], "new " + LONG]}, 11)
+    disk.store(encoded)
+    assert serializer.calls == (stop < 10)  # a branch's last row may hold more than its list
+    assert [row.count for row in encoded.rows] == [1]
+    assert disk.value() == [*values[:stop], "new " + LONG]
 
 
 @pytest.mark.parametrize("most", [1 << 30, 2 * len(LONG)])
@@ -323,8 +337,8 @@ def test_rows_that_are_too_much_to_be_read_at_once_are_read_one_after_the_other(
     disk = chat(20)
     values = Decoder(serializer).values(disk.load())
     assert values == {"c": [f"{LONG}{i}" for i in range(20)]}
-    encoded = ScopeEncoder(serializer, "", disk.load()).encode({"c": [*values["c"], LONG]}, 21)
-    assert [(row.key, row.start, row.count) for row in encoded.rows] == [(0, 20, 1)]
+    encoded = ScopeEncoder(serializer, "", disk.load()).encode({"c": [LONG, *values["c"][1:]]}, 21)
+    assert [(row.key, row.start, row.count) for row in encoded.rows] == [(1, 0, 1)]
 
 
 def test_a_long_list_is_read_in_several_parts() -> None:
