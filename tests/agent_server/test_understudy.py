@@ -58,3 +58,22 @@ def test_with_the_extra_it_is_the_command_line(capsys: pytest.CaptureFixture[str
         sys.argv[1:] = before
     assert not ended.value.code
     assert re.match(r"understudy \d", capsys.readouterr().out)
+
+
+COUNTED = """
+import gc, sys, understudy
+at = []
+gc.callbacks.append(lambda *_: at.append("agent_server.cli.main" in sys.modules))
+sys.argv[1:] = ["--version"]
+try:
+    understudy.main()
+finally:
+    print(gc.isenabled(), gc.get_freeze_count() > 10_000, at.count(False))
+"""
+
+
+def test_what_it_imports_is_not_looked_through_for_garbage() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", COUNTED], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "True True 0"
