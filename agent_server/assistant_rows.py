@@ -9,11 +9,15 @@ from typing import Any, Literal, TypeAlias
 
 import orjson
 
+from checkpoint import CorruptDataError
+
 from .filters import Condition, both, contains, equals
 from .grants import Grant
 from .jsontext import to_json
 from .paging import Page
 from .records import Assistant, Json
+from .sealed import find_row, has_row
+from .tables import ASSISTANT, VERSION
 from .thread_search import SortOrder
 
 AssistantSort: TypeAlias = Literal["assistant_id", "created_at", "updated_at", "name", "graph_id"]
@@ -25,14 +29,19 @@ _SORTED: dict[AssistantSort, str] = {
     "name": "name",
     "graph_id": "graph",
 }
-_COLUMNS = (
-    "id, graph, name, config, context, metadata, a.version, a.created, a.updated, description"
-)
 _LATEST = (
     "server_assistant a JOIN server_assistant_version v ON v.assistant = id "
     "AND v.version = a.version"
 )
-_BY_ID = f"SELECT {_COLUMNS} FROM {_LATEST} WHERE id = ?"  # noqa: S608 - all ours
+_ALL = f"SELECT a.*, v.* FROM {_LATEST}"  # noqa: S608 - all ours
+_WIDTH = len(ASSISTANT.columns) + 1
+_VERSIONS = f"SELECT {VERSION.select} FROM server_assistant_version WHERE assistant = ?"  # noqa: S608
+_VERSION = f"{_VERSIONS} AND version = ?"
+_CHOOSE = ASSISTANT.update("id = ?1", version="?2", updated="?3")
+_PUT = (
+    f"{ASSISTANT.insert} ON CONFLICT (id) DO UPDATE SET "
+    f"{ASSISTANT.changes(version='excluded.version', updated='excluded.updated')}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +73,22 @@ class AssistantQuery:
 
 
 def find_assistant(db: sqlite3.Connection, assistant_id: str) -> Assistant | None:
-    """The assistant as it is now."""
-    row = db.execute(_BY_ID, (assistant_id,)).fetchone()
-    return None if row is None else _assistant_of(row)
+    """The assistant as it is now.  Raises CorruptDataError."""
+    row = find_row(db, ASSISTANT, assistant_id)
+    if row is None:
+        return None
+    version = db.execute(_VERSION, row[:2]).fetchone()
+    if version is None:
+        raise CorruptDataError(
+            f"assistant {assistant_id!r} is in the database, and its version {row[1]} is lost; "
+            "restore the file from a backup, or look at `understudy db repair`"
+        )
+    return _assistant_of(row, VERSION.checked(version))
+
+
+def has_assistant(db: sqlite3.Connection, assistant_id: str) -> bool:
+    """True if there is an assistant with this id, damaged or not."""
+    return has_row(db, ASSISTANT, assistant_id)
 
 
 def find_version(db: sqlite3.Connection, assistant_id: str, version: int) -> bool:
@@ -89,8 +111,7 @@ def newest_version(db: sqlite3.Connection, assistant_id: str) -> int:
 def add_version(db: sqlite3.Connection, assistant: Assistant) -> None:
     """Store a version, and make it the one that counts."""
     db.execute(
-        "INSERT INTO server_assistant (id, version, created, updated) VALUES (?, ?, ?, ?) "
-        "ON CONFLICT (id) DO UPDATE SET version = excluded.version, updated = excluded.updated",
+        _PUT,
         (
             assistant.assistant_id,
             assistant.version,
@@ -99,8 +120,7 @@ def add_version(db: sqlite3.Connection, assistant: Assistant) -> None:
         ),
     )
     db.execute(
-        "INSERT INTO server_assistant_version (assistant, version, graph, name, config, context, "
-        "metadata, description, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        VERSION.insert,
         (
             assistant.assistant_id,
             assistant.version,
@@ -117,10 +137,7 @@ def add_version(db: sqlite3.Connection, assistant: Assistant) -> None:
 
 def choose_version(db: sqlite3.Connection, assistant_id: str, version: int, now: float) -> None:
     """Make another version the one that counts."""
-    db.execute(
-        "UPDATE server_assistant SET version = ?, updated = ? WHERE id = ?",
-        (version, now, assistant_id),
-    )
+    db.execute(_CHOOSE, (assistant_id, version, now))
 
 
 def erase_assistant(db: sqlite3.Connection, assistant_id: str) -> bool:
@@ -132,14 +149,17 @@ def erase_assistant(db: sqlite3.Connection, assistant_id: str) -> bool:
 
 
 def find_assistants(db: sqlite3.Connection, query: AssistantQuery) -> Page[Assistant]:
-    """A page of the assistants, and how many there are."""
+    """A page of the assistants, and how many there are.  Raises CorruptDataError."""
     where, order = query.condition(), query.sort_order
     sql = (
-        f"SELECT {_COLUMNS} FROM {_LATEST} WHERE {where.sql} "  # noqa: S608 - all ours
+        f"{_ALL} WHERE {where.sql} "
         f"ORDER BY {_SORTED[query.sort_by]} {order}, id {order} LIMIT ? OFFSET ?"
     )
-    found = db.execute(sql, (*where.values, query.limit, query.offset))
-    return Page([_assistant_of(row) for row in found], count_assistants(db, query), query.offset)
+    found = [
+        _assistant_of(ASSISTANT.checked(row[:_WIDTH]), VERSION.checked(row[_WIDTH:]))
+        for row in db.execute(sql, (*where.values, query.limit, query.offset))
+    ]
+    return Page(found, count_assistants(db, query), query.offset)
 
 
 def count_assistants(db: sqlite3.Connection, query: AssistantQuery) -> int:
@@ -152,19 +172,23 @@ def count_assistants(db: sqlite3.Connection, query: AssistantQuery) -> int:
 def versions_of(
     db: sqlite3.Connection, assistant_id: str, metadata: Json, limit: int, offset: int
 ) -> list[Assistant]:
-    """An assistant's versions, the newest first; each as if it were the one that counts."""
+    """An assistant's versions, the newest first; each as if it were the one that counts.
+
+    Raises CorruptDataError.
+    """
     where = contains("metadata", metadata)
-    sql = (
-        "SELECT assistant, graph, name, config, context, metadata, version, created, created, "  # noqa: S608 - all ours
-        "description FROM server_assistant_version WHERE assistant = ? "
-        f"AND {where.sql or 1} ORDER BY version DESC LIMIT ? OFFSET ?"
-    )
-    found = db.execute(sql, (assistant_id, *where.values, limit, offset))
-    return [_assistant_of(row) for row in found]
+    sql = f"{_VERSIONS} AND {where.sql or 1} ORDER BY version DESC LIMIT ? OFFSET ?"
+    versions = [
+        VERSION.checked(row)
+        for row in db.execute(sql, (assistant_id, *where.values, limit, offset))
+    ]
+    return [_assistant_of((*row[:2], row[-1], row[-1]), row) for row in versions]
 
 
-def _assistant_of(row: Sequence[Any]) -> Assistant:
-    id_, graph, name, config, context, metadata, version, created, updated, description = row
+def _assistant_of(row: Sequence[Any], newest: Sequence[Any]) -> Assistant:
+    """Of its own row and of that of a version."""
+    id_, version, created, updated = row
+    _, _, graph, name, config, context, metadata, description, _ = newest
     return Assistant(
         assistant_id=id_,
         graph_id=graph,

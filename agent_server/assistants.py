@@ -19,6 +19,7 @@ from .assistant_rows import (
     find_assistant,
     find_assistants,
     find_version,
+    has_assistant,
     newest_version,
     versions_of,
 )
@@ -97,7 +98,7 @@ class Assistants:
 
         def unit(db: sqlite3.Connection) -> None:
             for assistant in made:
-                if find_assistant(db, assistant.assistant_id) is None:
+                if not has_assistant(db, assistant.assistant_id):
                     add_version(db, assistant)
 
         await self._tables.write(unit)

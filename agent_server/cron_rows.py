@@ -19,6 +19,8 @@ from .grants import Grant
 from .jsontext import to_json
 from .paging import Page
 from .records import Cron, Json
+from .sealed import find_row, sound_rows
+from .tables import CRON
 from .thread_search import SortOrder
 
 CronSort: TypeAlias = Literal[
@@ -40,18 +42,15 @@ _SORTED: dict[CronSort, str] = {
     "created_at": "created",
     "updated_at": "updated",
 }
-_COLUMNS = (
-    "id, assistant, thread, schedule, timezone, payload, metadata, created, updated, next, end, "
-    "enabled, on_run_completed, user"
-)
-_ALL = f"SELECT {_COLUMNS} FROM server_cron"  # noqa: S608 - the columns above
-_KEPT = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS.split(", ")[1:])
-_PUT = (
-    f"INSERT INTO server_cron ({_COLUMNS}) VALUES ({', '.join('?' * 14)}) "  # noqa: S608
-    f"ON CONFLICT (id) DO UPDATE SET {_KEPT}"
-)
+_ALL = f"SELECT {CRON.select} FROM server_cron"  # noqa: S608 - all ours
+_GIVEN = {name: f"excluded.{name}" for name in CRON.columns if name not in ("id", "firing")}
+_PUT = f"{CRON.insert} ON CONFLICT (id) DO UPDATE SET {CRON.changes(**_GIVEN)}"
 _DUE = f"{_ALL} WHERE next <= ? AND enabled AND firing IS NULL ORDER BY next LIMIT ?"
-_FIRING = f"SELECT {_COLUMNS}, firing FROM server_cron WHERE firing IS NOT NULL"  # noqa: S608
+_FIRING = f"{_ALL} WHERE firing IS NOT NULL"
+_BEGIN = CRON.update("id = ?1 AND next = ?2 AND enabled AND firing IS NULL", firing="?3", next="?4")
+_END = CRON.update("firing = ?", firing="NULL")
+_FIRED = CRON.update("firing IN (SELECT id FROM server_run)", firing="NULL")
+_NEXT = "SELECT MIN(next) FROM server_cron WHERE enabled AND next > ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +90,8 @@ class Firing:
 
 
 def find_cron(db: sqlite3.Connection, cron_id: str) -> Cron | None:
-    """The cron, if there is one with this id."""
-    row = db.execute(f"{_ALL} WHERE id = ?", (cron_id,)).fetchone()
+    """The cron, if there is one with this id.  Raises CorruptDataError."""
+    row = find_row(db, CRON, cron_id)
     return None if row is None else _cron_of(row)
 
 
@@ -115,6 +114,7 @@ def put_cron(db: sqlite3.Connection, cron: Cron) -> None:
             cron.enabled,
             cron.on_run_completed,
             cron.user_id,
+            None,
         ),
     )
 
@@ -125,14 +125,15 @@ def erase_cron(db: sqlite3.Connection, cron_id: str) -> bool:
 
 
 def find_crons(db: sqlite3.Connection, query: CronQuery) -> Page[Cron]:
-    """A page of the crons, and how many there are."""
+    """A page of the crons, and how many there are.  Raises CorruptDataError."""
     where, order = query.condition(), query.sort_order
     sql = (
         f"{_ALL} WHERE {where.sql} ORDER BY {_SORTED[query.sort_by]} {order}, id {order} "
         "LIMIT ? OFFSET ?"
     )
     found = db.execute(sql, (*where.values, query.limit, query.offset))
-    return Page([_cron_of(row) for row in found], count_crons(db, query), query.offset)
+    crons = [_cron_of(CRON.checked(row)) for row in found]
+    return Page(crons, count_crons(db, query), query.offset)
 
 
 def count_crons(db: sqlite3.Connection, query: CronQuery) -> int:
@@ -147,42 +148,38 @@ def count_crons(db: sqlite3.Connection, query: CronQuery) -> int:
 
 def due_crons(db: sqlite3.Connection, now: float, limit: int) -> list[Cron]:
     """Those whose time has come, the one that waits longest first."""
-    return [_cron_of(row) for row in db.execute(_DUE, (now, limit))]
+    return [_cron_of(row) for row in sound_rows(CRON, db.execute(_DUE, (now, limit)))]
 
 
-def first_due(db: sqlite3.Connection) -> float | None:
-    """When the next one fires; None if none does."""
-    return db.execute("SELECT MIN(next) FROM server_cron WHERE enabled").fetchone()[0]
+def first_due(db: sqlite3.Connection, now: float) -> float | None:
+    """When the first one fires after this moment; None if none does."""
+    return db.execute(_NEXT, (now,)).fetchone()[0]
 
 
 def begin_firing(db: sqlite3.Connection, cron: Cron, run_id: str, next_at: float | None) -> bool:
     """It starts a run, and fires again at another time; False if it has changed meanwhile."""
-    changed = db.execute(
-        "UPDATE server_cron SET firing = ?, next = ? "
-        "WHERE id = ? AND next = ? AND enabled AND firing IS NULL",
-        (run_id, next_at, cron.cron_id, cron.next_at),
-    )
+    changed = db.execute(_BEGIN, (cron.cron_id, cron.next_at, run_id, next_at))
     return changed.rowcount > 0
 
 
 def end_firing(db: sqlite3.Connection, run_id: str) -> None:
     """The run is stored, or never will be."""
-    db.execute("UPDATE server_cron SET firing = NULL WHERE firing = ?", (run_id,))
+    db.execute(_END, (run_id,))
 
 
 def forget_fired(db: sqlite3.Connection) -> None:
     """Of runs that are stored, nobody needs to know any more that they were being started."""
-    db.execute("UPDATE server_cron SET firing = NULL WHERE firing IN (SELECT id FROM server_run)")
+    db.execute(_FIRED)
 
 
 def firings(db: sqlite3.Connection) -> list[Firing]:
     """The crons that are starting a run."""
-    return [Firing(_cron_of(row[:-1]), row[-1]) for row in db.execute(_FIRING)]
+    return [Firing(_cron_of(row), row[-1]) for row in sound_rows(CRON, db.execute(_FIRING))]
 
 
 def _cron_of(row: Sequence[Any]) -> Cron:
     id_, assistant, thread, schedule, timezone, payload, metadata, *rest = row
-    created, updated, next_at, end_at, enabled, on_run_completed, user = rest
+    created, updated, next_at, end_at, enabled, on_run_completed, user, _ = rest
     return Cron(
         cron_id=id_,
         assistant_id=assistant,

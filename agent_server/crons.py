@@ -147,13 +147,14 @@ class Crons:
 
     async def fire(self) -> float:
         """Start the runs that are due; gives the seconds until the next ones are."""
+        now = self._clock()
         waiting = await self._tables.read(firings)
-        due = await self._tables.read(lambda db: due_crons(db, self._clock(), AT_ONCE))
+        due = await self._tables.read(lambda db: due_crons(db, now, AT_ONCE))
         for firing in [*waiting, *await self._begun(due)]:
             await self._fired(firing)
         if len(due) == AT_ONCE:
             return 0.0
-        following = await self._tables.read(first_due)
+        following = await self._tables.read(lambda db: first_due(db, now))
         wait = LONGEST_WAIT if following is None else following - self._clock()
         return min(max(wait, 0.0), LONGEST_WAIT)
 

@@ -10,22 +10,26 @@ from collections.abc import Awaitable, Callable, Sequence
 from checkpoint import CheckpointError, EventTable, SqliteTables
 
 from .left_rows import drop_answers
+from .sealed import sound_rows
+from .tables import RUN
 
 logger = logging.getLogger(__name__)
 
 _AT_ONCE = 50
 """Runs whose events go in one transaction: others write in between."""
-_OLD = "SELECT id FROM server_run WHERE events_until <= ? ORDER BY events_until LIMIT ?"
+_ALL = f"SELECT {RUN.select} FROM server_run"  # noqa: S608 - all ours
+_OLD = f"{_ALL} WHERE events_until <= ? ORDER BY events_until LIMIT ?"
+_ONE = f"{_ALL} WHERE id = ?"
 _UNKNOWN = (
     "SELECT id, coalesce(length(answer), 0) FROM server_run LEFT JOIN server_answer USING (id) "
     "WHERE events_until IS NOT NULL AND events_size IS NULL"
 )
-_KNOW = "UPDATE server_run SET events_size = ? WHERE id = ?"
+_KNOW = RUN.update("id = ?2", events_size="?1")
 _SIZES = (
     "SELECT id, events_size FROM server_run WHERE events_until IS NOT NULL "
     "ORDER BY events_until DESC, rowid DESC"
 )
-_FORGET = "UPDATE server_run SET events_until = NULL, events_size = NULL WHERE id = ?"
+_FORGET = RUN.update("id = ?1", events_until="NULL", events_size="NULL")
 
 
 class Retention:
@@ -71,7 +75,7 @@ class Retention:
     async def _old(self) -> list[str]:
         now = self._clock()
         return await self._tables.read(
-            lambda db: [row[0] for row in db.execute(_OLD, (now, _AT_ONCE))]
+            lambda db: [row[0] for row in sound_rows(RUN, db.execute(_OLD, (now, _AT_ONCE)))]
         )
 
     async def _measure(self) -> None:
@@ -81,11 +85,11 @@ class Retention:
             await self._tables.write(lambda db: db.executemany(_KNOW, sizes) and None)
 
     def _too_many(self, db: sqlite3.Connection) -> list[str]:
-        """Those that do not fit beside newer ones."""
+        """Those that do not fit beside newer ones; of a damaged row nobody knows that."""
         total, gone = 0, list[str]()
-        for run_id, size in db.execute(_SIZES):
+        for run_id, size in db.execute(_SIZES).fetchall():
             total += size or 0
-            if total > self._max_bytes:
+            if total > self._max_bytes and sound_rows(RUN, db.execute(_ONE, (run_id,))):
                 gone.append(run_id)
         return gone
 

@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from operator import itemgetter
 from typing import Any, Literal, TypeAlias
 
 import orjson
@@ -17,50 +18,39 @@ import orjson
 from .jsontext import to_json
 from .left_rows import drop_answers
 from .records import CancelAction, Json, Order, Run, RunStatus, ThreadStatus
+from .sealed import find_row, sound_rows
+from .tables import RUN, THREAD
 
 RowStatus: TypeAlias = RunStatus | Literal["rollback"]
 
-COLUMNS = (
-    "id, thread, assistant, graph, kwargs, status, created, updated, strategy, stateless, due, "
-    "attempt, error"
-)
-_ALL = f"SELECT {COLUMNS} FROM server_run"  # noqa: S608 - the columns above
-_ADD = f"INSERT INTO server_run ({COLUMNS}, metadata) VALUES ({', '.join('?' * 14)})"  # noqa: S608
-_BY_ID = f"{_ALL} WHERE id = ?1 AND (?2 IS NULL OR thread = ?2) AND status <> 'rollback'"
+_ALL = f"SELECT {RUN.select} FROM server_run"  # noqa: S608 - all ours
+_HERE = itemgetter(*map(RUN.columns.index, ("thread", "status", "crashes")))
 _OF_THREAD = (
     f"{_ALL} WHERE thread = ?1 AND status <> 'rollback' AND (?2 IS NULL OR status = ?2) "
     "ORDER BY created DESC, rowid DESC LIMIT ?3 OFFSET ?4"
 )
-_OPEN = (
-    f"SELECT {COLUMNS}, status, crashes FROM server_run "  # noqa: S608 - the columns above
-    "WHERE status IN ('pending', 'running') ORDER BY max(created, due), rowid"
-)
-_UNDONE = (
-    f"SELECT {COLUMNS}, status, crashes FROM server_run "  # noqa: S608 - the columns above
-    "WHERE status = 'rollback' ORDER BY rowid"
-)
+_OPEN = f"{_ALL} WHERE status IN ('pending', 'running') ORDER BY max(created, due), rowid"
+_UNDONE = f"{_ALL} WHERE status = 'rollback' ORDER BY rowid"
 _HAS_OPEN = "SELECT 1 FROM server_run WHERE thread = ? AND status IN ('pending', 'running')"
 _RESTING = (
     f"{_ALL} WHERE rowid IN (SELECT max(rowid) FROM server_run WHERE thread IN "  # noqa: S608
     "(SELECT id FROM server_thread WHERE status = 'busy') GROUP BY thread) AND thread NOT IN "
     "(SELECT thread FROM server_run WHERE status IN ('pending', 'running'))"
 )
-_CRASHED = (
-    "UPDATE server_run SET status = 'pending', crashes = crashes + 1, updated = ? WHERE id = ?"
+_IS_OPEN = "id = ?1 AND status IN ('pending', 'running')"
+_CRASHED = RUN.update("id = ?1", status="'pending'", crashes="crashes + 1", updated="?2")
+_BEGIN = RUN.update(_IS_OPEN, status="'running'", attempt="attempt + 1", updated="?2")
+_SUSPEND = RUN.update(_IS_OPEN, status="'pending'", updated="?2")
+_STOP = RUN.update(_IS_OPEN, status="?2")
+_END = RUN.update(
+    "id = ?1",
+    error="?2",
+    updated="?3",
+    events_until="?4",
+    status="iif(status IN ('pending', 'running'), ?5, status)",
 )
-_BEGIN = (
-    "UPDATE server_run SET status = 'running', attempt = attempt + 1, updated = ? "
-    "WHERE id = ? AND status IN ('pending', 'running')"
-)
-_SUSPEND = (
-    "UPDATE server_run SET status = 'pending', updated = ? "
-    "WHERE id = ? AND status IN ('pending', 'running')"
-)
-_STOP = "UPDATE server_run SET status = ? WHERE id = ? AND status IN ('pending', 'running')"
-_END = (
-    "UPDATE server_run SET error = ?, updated = ?, events_until = ?, "
-    "status = CASE WHEN status IN ('pending', 'running') THEN ? ELSE status END WHERE id = ?"
-)
+_KEEP = RUN.update("id = ?1", events_until="?2")
+_FAIL = THREAD.update("id = ?1", status="?2", error="?3", updated="?4")
 _ORDER_FIELDS = frozenset(each.name for each in fields(Order))
 
 
@@ -76,47 +66,51 @@ class OpenRun:
 
 def add_run(db: sqlite3.Connection, run: Run) -> None:
     """Store a new run."""
-    db.execute(_ADD, (*row_of(run), _text(run.order.metadata)))
+    db.execute(RUN.insert, row_of(run))
 
 
 def find_run(db: sqlite3.Connection, thread_id: str | None, run_id: str) -> Run | None:
-    """The run, if there is one with this id (on this thread)."""
-    row = db.execute(_BY_ID, (run_id, thread_id)).fetchone()
-    return None if row is None else run_of(row)
+    """The run, if there is one with this id (on this thread).  Raises CorruptDataError."""
+    row = find_row(db, RUN, run_id)
+    if row is None:
+        return None
+    thread, status, _ = _HERE(row)
+    return run_of(row) if thread_id in (None, thread) and status != "rollback" else None
 
 
 def list_runs(
     db: sqlite3.Connection, thread_id: str, *, status: str | None, limit: int, offset: int
 ) -> list[Run]:
-    """A thread's runs, the newest first."""
-    return [run_of(row) for row in db.execute(_OF_THREAD, (thread_id, status, limit, offset))]
+    """A thread's runs, the newest first.  Raises CorruptDataError."""
+    found = db.execute(_OF_THREAD, (thread_id, status, limit, offset))
+    return [run_of(RUN.checked(row)) for row in found]
 
 
 def open_rows(db: sqlite3.Connection) -> list[OpenRun]:
     """Runs that are being undone, then those that have not ended, in the order of their turns."""
-    rows = [*db.execute(_UNDONE), *db.execute(_OPEN)]
-    return [OpenRun(run_of(row), row[-2], row[-1]) for row in rows]
+    rows = sound_rows(RUN, [*db.execute(_UNDONE), *db.execute(_OPEN)])
+    return [OpenRun(run_of(row), *_HERE(row)[1:]) for row in rows]
 
 
 def note_crash(db: sqlite3.Connection, run_id: str, now: float) -> None:
     """The process died while it ran; it waits for another attempt."""
-    db.execute(_CRASHED, (now, run_id))
+    db.execute(_CRASHED, (run_id, now))
 
 
 def begin_run(db: sqlite3.Connection, run_id: str, now: float) -> None:
     """Another attempt begins."""
-    db.execute(_BEGIN, (now, run_id))
+    db.execute(_BEGIN, (run_id, now))
 
 
 def suspend_runs(db: sqlite3.Connection, run_ids: Iterable[str], now: float) -> None:
     """They stop with this process, which is no crash, and go on with the next one."""
-    db.executemany(_SUSPEND, [(now, run_id) for run_id in run_ids])
+    db.executemany(_SUSPEND, [(run_id, now) for run_id in run_ids])
 
 
 def stop_runs(db: sqlite3.Connection, run_ids: Iterable[str], action: CancelAction) -> None:
     """They were cancelled: from here on they count as ended, or are not shown any more."""
     status: RowStatus = "interrupted" if action == "interrupt" else "rollback"
-    db.executemany(_STOP, [(status, run_id) for run_id in run_ids])
+    db.executemany(_STOP, [(run_id, status) for run_id in run_ids])
 
 
 def end_run(
@@ -130,7 +124,7 @@ def end_run(
 ) -> None:
     """How it ended; one that has been cancelled stays so."""
     told = None if error is None else _text(error)
-    db.execute(_END, (told, now, events_until, status, run_id))
+    db.execute(_END, (run_id, told, now, events_until, status))
 
 
 def has_open_runs(db: sqlite3.Connection, thread_id: str) -> bool:
@@ -140,22 +134,19 @@ def has_open_runs(db: sqlite3.Connection, thread_id: str) -> bool:
 
 def resting_threads(db: sqlite3.Connection) -> list[Run]:
     """The last run of each thread that is shown as busy though no run of it is open."""
-    return [run_of(row) for row in db.execute(_RESTING)]
+    return [run_of(row) for row in sound_rows(RUN, db.execute(_RESTING))]
 
 
 def fail_thread(
     db: sqlite3.Connection, thread_id: str, *, status: ThreadStatus, error: Json | None, now: float
 ) -> None:
     """What a thread is after a run whose state nobody could read; its values stay."""
-    db.execute(
-        "UPDATE server_thread SET status = ?, error = ?, updated = ? WHERE id = ?",
-        (status, None if error is None else _text(error), now, thread_id),
-    )
+    db.execute(_FAIL, (thread_id, status, None if error is None else _text(error), now))
 
 
 def keep_events(db: sqlite3.Connection, run_id: str, until: float) -> None:
     """Until when its events can be read."""
-    db.execute("UPDATE server_run SET events_until = ? WHERE id = ?", (until, run_id))
+    db.execute(_KEEP, (run_id, until))
 
 
 def delete_runs(db: sqlite3.Connection, run_ids: Iterable[str]) -> None:
@@ -166,29 +157,33 @@ def delete_runs(db: sqlite3.Connection, run_ids: Iterable[str]) -> None:
 
 
 def row_of(run: Run) -> tuple[Any, ...]:
-    """The columns of a run."""
+    """The columns of a new run."""
     order = {each.name: getattr(run.order, each.name) for each in fields(Order)}
     return (
         run.run_id,
         run.thread_id,
         run.assistant_id,
         run.graph_id,
-        _text(order),
-        run.status,
         run.created_at,
         run.updated_at,
+        run.status,
         run.multitask_strategy,
         run.stateless,
         run.due_at,
         run.attempt,
+        0,
+        _text(run.order.metadata),
+        _text(order),
         None if run.error is None else _text(run.error),
+        None,
+        None,
     )
 
 
 def run_of(row: Sequence[Any]) -> Run:
-    """The run of a row that begins with these columns."""
-    (id_, thread, assistant, graph, kwargs, status, created, updated, *rest) = row
-    strategy, stateless, due, attempt, error = rest[:5]
+    """The run of a row."""
+    id_, thread, assistant, graph, created, updated, status, strategy, *rest = row
+    stateless, due, attempt, _, _, kwargs, error, *_ = rest
     return Run(
         run_id=id_,
         thread_id=thread,

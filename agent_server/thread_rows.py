@@ -11,19 +11,35 @@ import orjson
 from .jsontext import to_json
 from .left_rows import drop_answers_on
 from .records import Json, Thread, ThreadStatus, Ttl
+from .sealed import find_row, has_row, sound_rows
+from .tables import THREAD
 
 Expired: TypeAlias = tuple[str, Ttl]
 
-COLUMNS = (
-    "id, created, updated, state_updated, status, metadata, config, vals, interrupts, error, "
-    "ttl_minutes, ttl_strategy, expires"
+_EXPIRES = "?2 + 60 * ttl_minutes"
+_MARK = THREAD.update(
+    "id = ?1", updated="?2", expires=_EXPIRES, status="coalesce(?3, status)", metadata="?4"
 )
-_BY_ID = f"SELECT {COLUMNS} FROM server_thread WHERE id = ?"  # noqa: S608 - all ours
-_ADD = f"INSERT INTO server_thread ({COLUMNS}) VALUES ({', '.join('?' * 13)})"  # noqa: S608 - same
+_SETTLE = THREAD.update(
+    "id = ?1",
+    updated="?2",
+    state_updated="?2",
+    expires=_EXPIRES,
+    status="?3",
+    vals="?4",
+    interrupts="?5",
+    error="?6",
+)
+_LIMIT = THREAD.update("id = ?1", ttl_minutes="?2", ttl_strategy="?3", expires="?4")
+_SPARE = THREAD.update("id = ?1", expires=_EXPIRES)
+_EXPIRED = (
+    f"SELECT {THREAD.select} FROM server_thread WHERE expires <= ? "  # noqa: S608 - all ours
+    "AND status <> 'busy' ORDER BY expires LIMIT ?"
+)
 
 
-def thread_of(row: Sequence[Any]) -> Thread:
-    """The thread of a row with these columns."""
+def thread_of(row: Sequence[Any], *, with_values: bool = True) -> Thread:
+    """The thread of a row."""
     (id_, created, updated, state_updated, status, metadata, config, values, *rest) = row
     interrupts, error, minutes, strategy, expires = rest
     return Thread(
@@ -34,7 +50,7 @@ def thread_of(row: Sequence[Any]) -> Thread:
         metadata=orjson.loads(metadata),
         status=status,
         config=orjson.loads(config),
-        values=None if values is None else orjson.loads(values),
+        values=orjson.loads(values) if with_values and values is not None else None,
         interrupts=orjson.loads(interrupts),
         error=None if error is None else orjson.loads(error),
         ttl=None if minutes is None else Ttl(minutes, strategy, expires),
@@ -42,22 +58,21 @@ def thread_of(row: Sequence[Any]) -> Thread:
 
 
 def find_thread(db: sqlite3.Connection, thread_id: str) -> Thread | None:
-    """The thread, if there is one with this id."""
-    row = db.execute(_BY_ID, (thread_id,)).fetchone()
+    """The thread, if there is one with this id.  Raises CorruptDataError."""
+    row = find_row(db, THREAD, thread_id)
     return None if row is None else thread_of(row)
 
 
 def thread_exists(db: sqlite3.Connection, thread_id: str) -> bool:
-    """True if there is a thread with this id."""
-    found = db.execute("SELECT 1 FROM server_thread WHERE id = ?", (thread_id,))
-    return found.fetchone() is not None
+    """True if there is a thread with this id.  Raises CorruptDataError."""
+    return has_row(db, THREAD, thread_id)
 
 
 def add_thread(db: sqlite3.Connection, thread: Thread) -> None:
     """Store a new thread; `sqlite3.IntegrityError` if there is one with its id."""
     ttl = thread.ttl
     db.execute(
-        _ADD,
+        THREAD.insert,
         (
             thread.thread_id,
             thread.created_at,
@@ -81,23 +96,23 @@ def mark_thread(
     status: ThreadStatus,
     now: float,
     metadata: Json | None = None,
-    config: Json | None = None,
 ) -> None:
     """Give a thread another status, and its time to live from now on; metadata is merged."""
-    db.execute("UPDATE server_thread SET status = ? WHERE id = ?", (status, thread_id))
-    touch_thread(db, thread_id, now)
-    if metadata:
-        merge_metadata(db, thread_id, metadata)
-    if config is not None:
-        db.execute("UPDATE server_thread SET config = ? WHERE id = ?", (_text(config), thread_id))
+    _mark(db, thread_id, status, now, metadata or {})
 
 
-def merge_metadata(db: sqlite3.Connection, thread_id: str, metadata: Json) -> None:
-    """Put keys into a thread's metadata; the others stay."""
+def merge_metadata(db: sqlite3.Connection, thread_id: str, metadata: Json, now: float) -> None:
+    """Put keys into a thread's metadata; the others stay.  Its time to live begins anew."""
+    _mark(db, thread_id, None, now, metadata)
+
+
+def _mark(
+    db: sqlite3.Connection, thread_id: str, status: ThreadStatus | None, now: float, more: Json
+) -> None:
     found = db.execute("SELECT metadata FROM server_thread WHERE id = ?", (thread_id,))
     if (row := found.fetchone()) is not None:
-        merged = _text({**orjson.loads(row[0]), **metadata})
-        db.execute("UPDATE server_thread SET metadata = ? WHERE id = ?", (merged, thread_id))
+        metadata = _text({**orjson.loads(row[0]), **more}) if more else row[0]
+        db.execute(_MARK, (thread_id, now, status, metadata))
 
 
 def settle_thread(
@@ -112,52 +127,36 @@ def settle_thread(
 ) -> None:
     """What a thread is after a run or an update: a copy of its newest values, what it asks."""
     db.execute(
-        "UPDATE server_thread SET status = ?, vals = ?, interrupts = ?, error = ?, updated = ?, "
-        "state_updated = ?, expires = ? + 60 * ttl_minutes WHERE id = ?",
+        _SETTLE,
         (
+            thread_id,
+            now,
             status,
             None if values is None else _text(values),
             _text(interrupts),
             None if error is None else _text(error),
-            now,
-            now,
-            now,
-            thread_id,
         ),
-    )
-
-
-def touch_thread(db: sqlite3.Connection, thread_id: str, now: float) -> None:
-    """A thread was changed: its time to live begins anew."""
-    db.execute(
-        "UPDATE server_thread SET updated = ?, expires = ? + 60 * ttl_minutes WHERE id = ?",
-        (now, now, thread_id),
     )
 
 
 def limit_thread(db: sqlite3.Connection, thread_id: str, ttl: Ttl) -> None:
     """Give a thread a time to live."""
-    db.execute(
-        "UPDATE server_thread SET ttl_minutes = ?, ttl_strategy = ?, expires = ? WHERE id = ?",
-        (ttl.minutes, ttl.strategy, ttl.expires_at, thread_id),
-    )
+    db.execute(_LIMIT, (thread_id, ttl.minutes, ttl.strategy, ttl.expires_at))
 
 
 def expired_threads(db: sqlite3.Connection, now: float, limit: int) -> list[Expired]:
     """Threads whose time is over and on which nothing runs, the one that waits longest first."""
-    found = db.execute(
-        "SELECT id, ttl_strategy, ttl_minutes, expires FROM server_thread WHERE expires <= ? "
-        "AND status <> 'busy' ORDER BY expires LIMIT ?",
-        (now, limit),
-    )
-    return [(id_, Ttl(minutes, strategy, expires)) for id_, strategy, minutes, expires in found]
+    expired: list[Expired] = []
+    for row in sound_rows(THREAD, db.execute(_EXPIRED, (now, limit))):
+        thread = thread_of(row, with_values=False)
+        if thread.ttl is not None:
+            expired.append((thread.thread_id, thread.ttl))
+    return expired
 
 
 def spare_thread(db: sqlite3.Connection, thread_id: str, now: float) -> None:
     """What was to go of it has gone; its time begins anew, though nothing was changed."""
-    db.execute(
-        "UPDATE server_thread SET expires = ? + 60 * ttl_minutes WHERE id = ?", (now, thread_id)
-    )
+    db.execute(_SPARE, (thread_id, now))
 
 
 def erase_thread(db: sqlite3.Connection, thread_id: str) -> None:

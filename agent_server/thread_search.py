@@ -11,7 +11,8 @@ from .filters import Condition, both, contains, equals, one_of
 from .grants import Grant
 from .paging import Page
 from .records import Json, Thread, ThreadStatus
-from .thread_rows import COLUMNS, thread_of
+from .tables import THREAD
+from .thread_rows import thread_of
 
 ThreadSort: TypeAlias = Literal[
     "thread_id", "status", "created_at", "updated_at", "state_updated_at"
@@ -25,7 +26,6 @@ _SORTED: dict[ThreadSort, str] = {
     "updated_at": "updated",
     "state_updated_at": "state_updated",
 }
-_BARE = COLUMNS.replace("vals", "NULL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class ThreadQuery:
     allowed: Grant | None = None
     """What threads must be to be found at all."""
     with_values: bool = True
-    """False: threads come without their values, which may be large."""
+    """False: threads come without their values, which may be large: they are checked, not read."""
 
     def condition(self) -> Condition:
         """The threads that are wanted.  Raises InvalidError for a filter that is too large."""
@@ -59,15 +59,14 @@ class ThreadQuery:
 
 
 def find_threads(db: sqlite3.Connection, query: ThreadQuery) -> Page[Thread]:
-    """A page of the threads, and how many there are."""
+    """A page of the threads, and how many there are.  Raises CorruptDataError."""
     where, order = query.condition(), query.sort_order
-    columns = COLUMNS if query.with_values else _BARE
     sql = (
-        f"SELECT {columns} FROM server_thread WHERE {where.sql} "  # noqa: S608 - all ours
+        f"SELECT {THREAD.select} FROM server_thread WHERE {where.sql} "  # noqa: S608 - all ours
         f"ORDER BY {_SORTED[query.sort_by]} {order}, id {order} LIMIT ? OFFSET ?"
     )
     found = db.execute(sql, (*where.values, query.limit, query.offset))
-    threads = [thread_of(row) for row in found]
+    threads = [thread_of(THREAD.checked(row), with_values=query.with_values) for row in found]
     return Page(threads, count_threads(db, query), query.offset)
 
 

@@ -33,7 +33,6 @@ from .thread_rows import (
     settle_thread,
     spare_thread,
     thread_exists,
-    touch_thread,
 )
 from .thread_search import ThreadQuery, count_threads, find_threads
 
@@ -142,10 +141,9 @@ class Threads:
         id_, now = uuid_of("thread", thread_id), self._clock()
 
         def unit(db: sqlite3.Connection) -> Thread | None:
-            merge_metadata(db, id_, metadata or {})
             if ttl is not None:
                 limit_thread(db, id_, ttl.since(now))
-            touch_thread(db, id_, now)
+            merge_metadata(db, id_, metadata or {}, now)
             return find_thread(db, id_)
 
         return _known(id_, await self._tables.write(unit))

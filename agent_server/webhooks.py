@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from actors import Supervisor
-from checkpoint import CheckpointError, SqliteTables
+from checkpoint import CheckpointError, CorruptDataError, SqliteTables
 
 from .errors import InvalidError
 from .left_rows import drop_webhook, find_webhook, kept_webhooks
@@ -82,7 +82,11 @@ class Webhooks:
         for run_id in await self._tables.read(kept_webhooks):
             if self._is_full:
                 return
-            kept = await self._tables.read(lambda db, of=run_id: find_webhook(db, of))
+            try:
+                kept = await self._tables.read(lambda db, of=run_id: find_webhook(db, of))
+            except CorruptDataError as error:
+                logger.error("the webhook of run %s is not sent: %s", run_id, error)  # noqa: TRY400
+                continue
             if kept is not None:
                 self._spawn(run_id, *kept)
 

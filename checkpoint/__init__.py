@@ -91,7 +91,7 @@ from .store_ops import (
     SearchOp,
 )
 from .store_sqlite import SqliteStore
-from .tables import SqliteTables
+from .tables import SealedTable, SqliteTables
 from .upgrades import Part
 from .zones import load_zones
 
@@ -165,6 +165,7 @@ __all__ = [
     "SaverClosedError",
     "SchemaUpgradeError",
     "ScopeEncoder",
+    "SealedTable",
     "SearchItem",
     "SearchOp",
     "SerializationError",

@@ -1,14 +1,15 @@
 """Rows out of the pages of a damaged file, into a new one.
 
 A row that has a checksum is taken only if that fits, and wherever it stands: also from a page that
-no tree leads to any more, or that is in the tree of another table.  Rows without one (those of a
-server, and an application's own) are taken from their own tables, as they are read.
+no tree leads to any more, or that is in the tree of another table.  Rows of sealed tables (those of
+a server) are taken from their own tables alone: elsewhere stand those that they once were, too.
+Rows without a checksum (an application's own) are taken from their tables as they are read.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from .definitions import definitions, seal_definitions
 from .errors import CorruptDataError
 from .pages import Cell, PageFile
 from .row_checks import CHECKED, is_row_of, table_of
+from .row_seals import is_sealed_row, sealed_tables
 from .schema import create_tables
 from .upgrades import VERSIONS, Part
 
@@ -71,17 +73,23 @@ class Salvage:
         self._target = target
         self._parts = parts
         self.listed = list(_listed(pages))
+        self._roots = {each.name: each.root for each in self.listed if each.kind == "table"}
         self.refused: dict[str, int] = {"sqlite_master": pages.lost} if pages.lost else {}
         """Rows that were there and were not taken, by the table they were found in."""
+        stamps = self._roots.get("part")
+        self._stamps = list(pages.walk(stamps)) if stamps else []
+        """The versions of parts."""
 
     def take(self) -> None:
         """Make the tables, and fill them."""
         self._make()
+        self._sealed = frozenset(sealed_tables(self._target))
         layouts = {name: self._layout(name) for (name,) in self._target.execute(_TABLES).fetchall()}
-        roots = {each.name: each.root for each in self.listed if each.kind == "table"}
         for name, layout in layouts.items():
-            if name in roots and name != "definition":
-                self._fill(name, layout, roots[name])
+            if name == "part":
+                self._fill(name, layout, self._stamps)
+            elif name != "definition" and (root := self._roots.get(name)):
+                self._fill(name, layout, self._pages.walk(root))
         self._counted = self._count_indexes()
         self._adopt(self._pages.orphans())
         self._stamp()
@@ -104,7 +112,9 @@ class Salvage:
         names = {each.name for each in self.listed}
         before = definitions(self._target)
         for part in self._parts:
-            if part.sign in names or self.refused:  # the list of tables is damaged itself
+            # Either the list of tables is damaged itself, or they are there; older ones are made
+            # as they are listed, and upgraded when the file is opened.
+            if self.refused or (part.sign in names and not self._is_older(part)):
                 for table in part.tables:
                     self._target.execute(table)
         if "part" in names or self.refused:
@@ -116,6 +126,12 @@ class Salvage:
                 if each.kind == kind and each.sql and not each.name.startswith("sqlite_"):
                     self._make_as_listed(each, each.sql)
         self._seal(known)
+
+    def _is_older(self, part: Part) -> bool:
+        return any(
+            cell.values[:1] == (part.name,) and _is_version(cell.values[-1], part.version - 1)
+            for cell in self._stamps
+        )
 
     def _seal(self, known: Collection[str]) -> None:
         """Seal what was made as the file lists it, if it is what was sealed there."""
@@ -155,11 +171,11 @@ class Salvage:
         order = [*first, *(fact[0] for fact in facts if fact[0] not in first)]
         return _Layout(tuple(fact[1] for fact in facts), tuple(order), number, keyed)
 
-    def _fill(self, table: str, layout: _Layout, root: int) -> None:
+    def _fill(self, table: str, layout: _Layout, cells: Iterable[Cell]) -> None:
         rows: list[tuple[Any, ...]] = []
-        for cell in self._pages.walk(root):
+        for cell in cells:
             row = layout.row(cell)
-            if row is None or (table in CHECKED and not is_row_of(table, row)):
+            if row is None or not self._belongs(row, table):
                 self._adopt([cell], table)
                 continue
             rows.append(row)
@@ -167,6 +183,12 @@ class Salvage:
                 self._put(table, layout.columns, rows)
                 rows = []
         self._put(table, layout.columns, rows)
+
+    def _belongs(self, row: tuple[Any, ...], table: str) -> bool:
+        """As far as a checksum tells."""
+        if table in self._sealed:
+            return is_sealed_row(table, row)
+        return table not in CHECKED or is_row_of(table, row)
 
     def _put(self, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
         for row in rows:

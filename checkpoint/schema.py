@@ -33,6 +33,7 @@ from .errors import (
     RowTooLargeError,
 )
 from .packing import checksum
+from .row_seals import SEAL, row_seal
 from .upgrades import FileSchema, check_not_newer, climb
 
 APPLICATION_ID = 0x55445359
@@ -229,6 +230,7 @@ def set_up_writer(connection: sqlite3.Connection) -> None:
 def _add_functions(connection: sqlite3.Connection) -> None:
     """For rows that are changed where they are, without coming here."""
     connection.create_function("checksum", -1, checksum, deterministic=True)
+    connection.create_function(SEAL, -1, row_seal, deterministic=True)
 
 
 def ask_for_log(connection: sqlite3.Connection, patience: float) -> str:

@@ -17,6 +17,7 @@ from .reads import ScopeRows
 from .record import BlobRow
 from .reports import Damage, Verification
 from .row_checks import BESIDE, is_row_of
+from .row_seals import is_sealed_row, sealed_tables
 from .rows import EVENT_BITS
 from .serde import Serializer
 from .soundness import ScopeCheck
@@ -138,18 +139,21 @@ class VerifyFile:
                 yield Damage(None, "", None, _no_name(run_id))
 
     def _rows(self, connection: sqlite3.Connection) -> Iterator[Damage]:
-        """Of the store and of the cache, and the versions of what is there."""
+        """Of the store, of the cache and of others whose rows are sealed, and the versions of what
+        is there."""
         if connection.execute(_HAS, ("part",)).fetchone():
             for name, version in connection.execute("SELECT name, version FROM part"):
                 if not isinstance(version, int) or version < 1:
                     what = f"the version of part {name!r} is {version!r}"
                     yield Damage(None, "", None, what)
-        for table in BESIDE:
-            if connection.execute(_HAS, (table,)).fetchone():
-                for row in connection.execute(f"SELECT * FROM {table}"):  # noqa: S608
-                    if not is_row_of(table, row):
-                        what = f"a row of {table}, {row[:3]!r}, does not match its checksum"
-                        yield Damage(None, "", None, what)
+        there = [each for each in BESIDE if connection.execute(_HAS, (each,)).fetchone()]
+        sealed = dict.fromkeys(sealed_tables(connection), is_sealed_row)
+        checks = {**dict.fromkeys(there, is_row_of), **sealed}
+        for table, is_sound_in in checks.items():
+            for row in connection.execute(f'SELECT * FROM "{table}"'):  # noqa: S608
+                if not is_sound_in(table, row):
+                    what = f"a row of {table}, {row[:3]!r}, does not match its checksum"
+                    yield Damage(None, "", None, what)
 
     def _run(self, connection: sqlite3.Connection, run_id: str) -> Iterator[Damage]:
         try:

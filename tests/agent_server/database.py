@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent_server.tables import server_tables
+from agent_server.tables import RUN, server_tables
 from checkpoint import SqliteSaver, SqliteStore, SqliteTables
 
 
@@ -38,3 +39,14 @@ class Clock:
     def __call__(self) -> float:
         self.now += 1e-6
         return self.now
+
+
+def keep_run(db: sqlite3.Connection, run_id: str, thread_id: str, status: str) -> None:
+    """Store the row of a run that no process knows of."""
+    place = (run_id, thread_id, "a", "g", 0.0, 0.0, status, "enqueue")
+    db.execute(RUN.insert, (*place, 0, 0.0, 0, 0, "{}", "{}", None, None, None))
+
+
+def rewrite_runs(db: sqlite3.Connection, where: str = "1", **changes: str) -> None:
+    """Let rows of runs tell something else."""
+    db.execute(RUN.update(where, **changes))

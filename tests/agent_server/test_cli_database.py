@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from agent_server.cli.database import db_app
 from agent_server.errors import DatabaseInUseError, SettingsError
+from agent_server.left_rows import find_webhook, keep_webhook
 from agent_server.lock import hold
 from agent_server.tables import server_tables
 from checkpoint import EncryptedSerializer, KeyRequiredError, SqliteSaver
@@ -24,8 +25,7 @@ async def fill(path: Path, key: bytes | None = None) -> None:
     async with SqliteSaver(path, serializer=serializer) as saver, server_tables(path) as tables:
         for thread in ("one", "two"):
             await told(saver, 5, thread)
-        add = "INSERT INTO server_webhook VALUES ('id', 'url', x'00')"
-        await tables.write(lambda db: db.execute(add).rowcount)
+        await tables.write(lambda db: keep_webhook(db, "id", "url", b"\0"))
 
 
 @pytest.fixture
@@ -83,13 +83,11 @@ def test_the_servers_rows_come_along(path: Path) -> None:
     change(path, HEAD)
     said("repair", path, "--fall-back")
 
-    async def rows() -> list[tuple[str]]:
+    async def kept() -> tuple[str, bytes] | None:
         async with server_tables(path) as tables:
-            return await tables.read(
-                lambda db: db.execute("SELECT * FROM server_webhook").fetchall()
-            )
+            return await tables.read(lambda db: find_webhook(db, "id"))
 
-    assert asyncio.run(rows()) == [("id", "url", b"\0")]
+    assert asyncio.run(kept()) == ("url", b"\0")
 
 
 def test_a_file_that_a_server_has_is_refused(path: Path) -> None:

@@ -14,7 +14,7 @@ from agent_server.crons import LONGEST_WAIT, Crons
 from agent_server.errors import ConflictError, InvalidError, NotFoundError, OverloadedError
 from agent_server.records import Cron
 from checkpoint import new_id
-from tests.agent_server.database import Clock, Database
+from tests.agent_server.database import Clock, Database, keep_run
 
 ASSISTANT = "fe096781-5601-53d2-b2f6-0d3403f7e9ca"
 MINUTE = 60.0
@@ -262,12 +262,7 @@ async def test_a_crash_while_a_run_is_started_neither_loses_nor_doubles_it(
     def crash(db: sqlite3.Connection) -> None:
         assert begin_firing(db, made, run_id, None)
         if stored:
-            db.execute(
-                "INSERT INTO server_run (id, thread, assistant, graph, created, updated, status, "
-                "strategy, stateless, due, attempt, metadata, kwargs) VALUES "
-                "(?, 't', 'a', 'g', 0, 0, 'pending', 'enqueue', 1, 0, 0, '{}', '{}')",
-                (run_id,),
-            )
+            keep_run(db, run_id, "t", "pending")
 
     await database.tables.write(crash)
 

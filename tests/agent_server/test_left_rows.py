@@ -25,6 +25,7 @@ from agent_server.tables import server_tables
 from agent_server.thread_rows import erase_thread
 from checkpoint import SqliteTables
 from tests.agent_server.database import opened
+from tests.agent_server.older import older_tables
 from tests.agent_server.stage import assistant_of
 
 URL = "https://host.example/x"
@@ -87,7 +88,7 @@ async def test_a_webhook_is_kept_until_it_is_dropped(tables: SqliteTables) -> No
 
 async def test_what_an_older_server_had_still_to_send_is_not_lost(tmp_path: Path) -> None:
     path = tmp_path / "server.db"
-    async with server_tables(path):
+    async with older_tables(path):
         pass
     with closing(sqlite3.connect(path)) as older:
         older.executescript(

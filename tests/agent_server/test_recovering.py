@@ -25,11 +25,13 @@ from agent_server.live import LiveRun
 from agent_server.readers import Look, RunReader
 from agent_server.records import Run
 from agent_server.recovering import AT_ONCE
-from agent_server.run_rows import add_run
+from agent_server.run_rows import add_run, stop_runs
 from agent_server.subscriptions import Filter
+from agent_server.tables import server_tables
 from agent_server.thread_notices import ThreadNotices
 from agent_server.thread_rows import mark_thread
 from streaming import Event, RunFailed, RunFinished
+from tests.agent_server.database import rewrite_runs
 from tests.agent_server.harness import graphs
 from tests.agent_server.harness.gate import Gate
 from tests.agent_server.harness.server import ServerProcess
@@ -57,7 +59,7 @@ async def store(at: Stage, run: Run, *, rollback: bool = False) -> None:
         add_run(db, run)
         mark_thread(db, run.thread_id, status="busy", now=run.created_at)
         if rollback:
-            db.execute("UPDATE server_run SET status = 'rollback' WHERE id = ?", (run.run_id,))
+            stop_runs(db, [run.run_id], "rollback")
 
     await at.tables.write(unit)
 
@@ -135,10 +137,8 @@ async def deadly(path: Path) -> Run:
         left = await crashed(at, path)
     for suffix in ("", "-wal"):
         shutil.copy(f"{left}{suffix}", f"{path}{suffix}")
-    connection = sqlite3.connect(path)
-    connection.execute("UPDATE server_run SET crashes = 2")
-    connection.commit()
-    connection.close()
+    async with server_tables(path) as tables:
+        await tables.write(lambda db: rewrite_runs(db, crashes="2"))
     return live.run
 
 
@@ -171,10 +171,10 @@ async def test_the_log_of_a_run_that_was_given_up_says_so_once(path: Path, deadl
         assert "died 3 times" in last.message
         assert not any(isinstance(event, RunFailed | RunFinished) for event in before)
     # killed again, before its row was written
-    connection = sqlite3.connect(path)
-    connection.execute("UPDATE server_run SET status = 'pending', error = NULL, crashes = 3")
-    connection.commit()
-    connection.close()
+    async with server_tables(path) as tables:
+        await tables.write(
+            lambda db: rewrite_runs(db, status="'pending'", error="NULL", crashes="3")
+        )
     async with stage(path, SERVED) as at:
         again = await at.runs.get(deadly.thread_id, deadly.run_id)
         assert (again.status, again.attempt) == ("error", 1)
@@ -217,8 +217,8 @@ async def test_a_run_that_had_ended_before_the_last_crash_is_not_given_up(path: 
         live = await at.end("agent", {"topic": "a"}, thread)
         await at.tables.write(
             lambda db: (
-                db.execute("UPDATE server_run SET status = 'running', crashes = 2")
-                and mark_thread(db, thread, status="busy", now=0.0)
+                rewrite_runs(db, status="'running'", crashes="2"),
+                mark_thread(db, thread, status="busy", now=0.0),
             )
         )
     async with stage(path, SERVED) as at:
@@ -233,10 +233,8 @@ async def test_a_rollback_that_was_cut_short_is_finished(path: Path) -> None:
         undone = await at.end("agent", {"topic": "undone"}, thread)
         await at.tables.write(
             lambda db: (
-                db.execute(
-                    "UPDATE server_run SET status = 'rollback' WHERE id = ?", (undone.run.run_id,)
-                )
-                and mark_thread(db, thread, status="busy", now=0.0)
+                rewrite_runs(db, f"id = '{undone.run.run_id}'", status="'rollback'"),
+                mark_thread(db, thread, status="busy", now=0.0),
             )
         )
     async with stage(path, SERVED) as at:
@@ -275,9 +273,9 @@ async def test_a_run_that_had_paused_before_the_crash_does_not_ask_again(
         events = await at.saver.events.last(live.run.run_id)
         await at.tables.write(
             lambda db: (
-                db.execute("UPDATE server_run SET status = 'running'")
-                and db.execute("DELETE FROM server_answer")
-                and mark_thread(db, thread, status="busy", now=0.0)
+                rewrite_runs(db, status="'running'"),
+                db.execute("DELETE FROM server_answer"),
+                mark_thread(db, thread, status="busy", now=0.0),
             )
         )
     async with stage(path, served) as at:
@@ -299,8 +297,8 @@ async def test_a_run_whose_log_says_that_it_has_ended_does_not_run_again(
         events = await at.saver.events.last(run.run_id)
         await at.tables.write(
             lambda db: (
-                db.execute("UPDATE server_run SET status = 'running', error = NULL")
-                and mark_thread(db, thread, status="busy", now=0.0)
+                rewrite_runs(db, status="'running'", error="NULL"),
+                mark_thread(db, thread, status="busy", now=0.0),
             )
         )
     async with stage(path, SERVED) as at:

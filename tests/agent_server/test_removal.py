@@ -13,6 +13,7 @@ from actors import START, StateGraph
 from agent_server.errors import ConflictError, NotFoundError
 from agent_server.removal import remove_thread
 from checkpoint import new_id
+from tests.agent_server.database import keep_run
 from tests.agent_server.serving import Serving, serving
 
 
@@ -73,14 +74,7 @@ async def test_runs_are_stopped_before_their_thread_goes(server: Serving, step: 
 
 async def test_a_thread_whose_runs_cannot_be_stopped_stays(server: Serving) -> None:
     id_ = (await server.ask("POST", "/threads", {}))["thread_id"]
-    await server.services.tables.write(
-        lambda db: db.execute(
-            "INSERT INTO server_run (id, thread, assistant, graph, created, updated, status, "
-            "strategy, stateless, due, attempt, metadata, kwargs) VALUES "
-            "(?, ?, 'a', 'g', 0, 0, 'running', 'enqueue', 0, 0, 0, '{}', '{}')",
-            (new_id(), id_),
-        )
-    )
+    await server.services.tables.write(lambda db: keep_run(db, new_id(), id_, "running"))
 
     with pytest.raises(ConflictError, match="stop who starts them"):
         await remove(server, id_)

@@ -14,7 +14,7 @@ from agent_server.thread_rows import add_thread, mark_thread, settle_thread, thr
 from agent_server.thread_search import ThreadQuery, ThreadSort
 from agent_server.threads import Lifetime, Threads
 from checkpoint import SqliteSaver
-from tests.agent_server.database import Clock, Database
+from tests.agent_server.database import Clock, Database, keep_run
 
 ID = "11111111-1111-4111-8111-111111111111"
 OTHER = "22222222-2222-4222-8222-222222222222"
@@ -43,15 +43,7 @@ def config(thread_id: str) -> dict[str, Any]:
 
 
 async def add_run(database: Database, thread_id: str, run_id: str, status: str) -> None:
-    def unit(db: sqlite3.Connection) -> None:
-        db.execute(
-            "INSERT INTO server_run (id, thread, assistant, graph, created, updated, status, "
-            "strategy, stateless, due, attempt, metadata, kwargs) "
-            "VALUES (?, ?, 'a', 'g', 0, 0, ?, 'enqueue', 0, 0, 0, '{}', '{}')",
-            (run_id, thread_id, status),
-        )
-
-    await database.tables.write(unit)
+    await database.tables.write(lambda db: keep_run(db, run_id, thread_id, status))
 
 
 # --- making and finding ----------------------------------------------------------------------
@@ -142,14 +134,11 @@ async def test_a_run_marks_a_thread_and_settles_it(
     await threads.create(ID, metadata={"k": "v"}, ttl=Lifetime(10))
     now = clock()
     await database.tables.write(
-        lambda db: mark_thread(
-            db, ID, status="busy", now=now, metadata={"graph_id": "g"}, config={"tags": ["t"]}
-        )
+        lambda db: mark_thread(db, ID, status="busy", now=now, metadata={"graph_id": "g"})
     )
 
     busy = await threads.get(ID)
     assert (busy.status, busy.metadata) == ("busy", {"k": "v", "graph_id": "g"})
-    assert busy.config == {"tags": ["t"]}
     assert busy.updated_at == now > busy.state_updated_at
 
     later = now + 60

@@ -1,4 +1,5 @@
-"""One bit of a database turned over, in every page: an answer is the same, or a typed error."""
+"""One bit of a database turned over, in every page: an answer is the same, or a typed error; those
+of a server, too."""
 
 from __future__ import annotations
 
@@ -9,14 +10,19 @@ from pathlib import Path
 
 import pytest
 
+from checkpoint import CheckpointError, SqliteSaver
 from checkpoint.schema import PAGE_SIZE
 from tests.faults.answers import Answers, ask, fill, is_error
 from tests.faults.scale import BITS, WHOLE
+from tests.faults.served import ask_served, fill_served, listed
 
 FLIPS = 100
 """In each batch."""
 BATCHES = range(BITS // FLIPS) if WHOLE else (44, 57, 65, 70, 84)
 """The sample is those in which something was wrong once."""
+SERVED = range(BITS // FLIPS // 4) if WHOLE else (4, 5)
+LISTS = ("runs", "threads", "crons", "assistants", "versions")
+"""What a damaged page has lost is not in them: only that the rest is as it was is promised."""
 HEADER = 12
 """Bytes of a page that say what is in it, and those in front that say where."""
 
@@ -72,3 +78,52 @@ def test_no_answer_is_ever_silently_wrong(
         assert not (errors and verdict), f"verify does not see what {errors} stumbled over"
     record_property("bits flipped, no answer silently wrong", FLIPS)
     record_property("bits flipped that were noticed", noticed)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, Answers]:
+    """A server's database as bytes, and what it answers."""
+    path = tmp_path_factory.mktemp("flips") / "served.db"
+    asyncio.run(fill_served(path))
+    data = path.read_bytes()
+    answers = asyncio.run(ask_served(path))
+    assert not any(is_error(answer) for answer in answers.values())
+    return data, answers
+
+
+@pytest.mark.parametrize("batch", SERVED)
+def test_no_answer_of_a_server_is_ever_silently_wrong(
+    batch: int,
+    served: tuple[bytes, Answers],
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+) -> None:
+    data, answers = served
+    dice, noticed = random.Random(f"served flips {batch}"), 0
+    for number in range(FLIPS):
+        bit = a_bit(dice, data, batch * FLIPS + number)
+        for left in tmp_path.iterdir():
+            left.unlink()
+        path = tmp_path / "flipped.db"
+        path.write_bytes(flipped(data, bit))
+        found = asyncio.run(ask_served(path))
+        errors = {question for question, answer in found.items() if is_error(answer)}
+        others = {q for q in found.keys() - errors if found[q] != answers[q]}
+        where = f"bit {bit % 8} of byte {bit // 8} of page {bit // 8 // PAGE_SIZE + 1}"
+        for question in others:
+            assert question[0] in LISTS, where
+            assert all(each in listed(answers[question]) for each in listed(found[question])), where
+        noticed += bool(errors)
+        if errors or others:
+            assert not asyncio.run(verified(path)), f"verify does not see {where}"
+    record_property("bits of a server's file flipped, no answer silently wrong", FLIPS)
+    record_property("bits of a server's file flipped that were noticed", noticed)
+
+
+async def verified(path: Path) -> bool:
+    """True for a file that nothing is said against."""
+    try:
+        async with SqliteSaver(path) as saver:
+            return (await saver.averify()).ok
+    except CheckpointError:
+        return False

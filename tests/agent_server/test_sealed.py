@@ -1,0 +1,79 @@
+"""Rows that are damaged are errors to who asks for them; what goes on without them says so."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from agent_server.sealed import check_absent, find_row, has_row, sound_rows
+from agent_server.tables import RUN
+from checkpoint import CorruptDataError
+from tests.agent_server.database import Database, keep_run, opened
+
+ALL = f"SELECT {RUN.select} FROM server_run ORDER BY id"
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    async with opened(tmp_path) as database:
+        for run_id in ("one", "two"):
+            await database.tables.write(lambda db, of=run_id: keep_run(db, of, "t", "success"))
+        yield database
+
+
+async def test_a_row_is_found_by_its_id(database: Database) -> None:
+    def unit(db: sqlite3.Connection) -> None:
+        row = find_row(db, RUN, "one")
+        assert row is not None
+        assert row[:2] == ("one", "t")
+        assert len(row) == len(RUN.columns)
+        assert has_row(db, RUN, "one")
+        assert find_row(db, RUN, "three") is None
+        assert not has_row(db, RUN, "three")
+
+    await database.tables.read(unit)
+
+
+async def test_a_damaged_row_is_an_error_and_passed_over_where_work_goes_on(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    def unit(db: sqlite3.Connection) -> None:
+        db.execute("UPDATE server_run SET status = 'running' WHERE id = 'one'")
+        with pytest.raises(CorruptDataError, match="a row of server_run"):
+            find_row(db, RUN, "one")
+        (left,) = sound_rows(RUN, db.execute(ALL))
+        assert left[0] == "two"
+
+    with caplog.at_level(logging.ERROR):
+        await database.tables.write(unit)
+    assert "passed over: a row of server_run, ('one', 't')" in caplog.text
+
+
+async def test_a_row_that_one_index_has_lost_is_an_error(tmp_path: Path) -> None:
+    async with opened(tmp_path) as database:
+        await database.tables.write(lambda db: keep_run(db, "one", "t", "success"))
+        await database.tables.write(forget_in_the_first_index)
+
+        def unit(db: sqlite3.Connection) -> None:
+            for looked in (find_row, has_row, check_absent):
+                with pytest.raises(CorruptDataError, match="an index has lost it"):
+                    looked(db, RUN, "one")
+
+        await database.tables.read(unit)
+
+
+def forget_in_the_first_index(db: sqlite3.Connection) -> None:
+    """Give the table's own index the root of an empty one."""
+    db.execute("CREATE TABLE other (id TEXT PRIMARY KEY)")
+    find = "SELECT rootpage FROM sqlite_master WHERE name = 'sqlite_autoindex_other_1'"
+    (root,) = db.execute(find).fetchone()
+    db.execute("PRAGMA writable_schema = ON")
+    db.execute(
+        "UPDATE sqlite_master SET rootpage = ? WHERE name = 'sqlite_autoindex_server_run_1'",
+        (root,),
+    )
+    db.execute("PRAGMA writable_schema = RESET")
