@@ -22,6 +22,7 @@ from .commits import Origins
 from .committer import Committer
 from .errors import CorruptDataError, DatabaseBusyError, InvalidArgumentError
 from .flush import Flusher
+from .hot_rows import HotRows
 from .locks import MARK, LockFile, NoLocks
 from .ownership import Ownership
 from .points import Faults
@@ -37,6 +38,7 @@ class Database(Protocol):
     ownership: Ownership
     origins: Origins
     commits: Rate
+    hot_rows: HotRows
 
     def read(self, read: Read) -> asyncio.Future[Any]:
         """Queue a read; the future gives its result."""
@@ -64,6 +66,7 @@ class PrivateDatabase:
         self.committer = Committer(":memory:", locks, create_private, self._committed, faults)
         self.ownership = Ownership(locks, self.committer, faults)
         self.origins = Origins()
+        self.hot_rows = HotRows()
 
     def read(self, read: Read) -> asyncio.Future[Any]:
         """Queue a read behind the writes: there is one connection."""
@@ -103,6 +106,7 @@ class FileDatabase:
         self._reads = ReadPool(str(path))
         self.ownership = Ownership(locks, self.committer, faults)
         self.origins = Origins()
+        self.hot_rows = HotRows()
         self.faults = faults
 
     def read(self, read: Read) -> asyncio.Future[Any]:

@@ -124,8 +124,9 @@ class Lease:
         self, serializer: Serializer, thread_id: str, ns: str, checkpoint_id: str | None
     ) -> Loaded | None:
         """The newest checkpoint of a scope, or the one asked for."""
-        load = LoadOne(serializer, thread_id, ns, checkpoint_id)
-        return await self._open().read(load.read)
+        database = self._open()
+        load = LoadOne(serializer, thread_id, ns, checkpoint_id, database.hot_rows)
+        return await database.read(load.read)
 
     async def history(
         self,

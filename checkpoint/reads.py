@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from .errors import CorruptDataError, InvalidIdError
+from .hot_rows import Blobs, HotRows
 from .ids import id_from_bytes
 from .packing import (
     PackedRow,
@@ -20,7 +21,9 @@ from .packing import (
 from .places import ScopeRow, find_scope, find_thread
 from .record import BlobRow, CheckpointMetadata, CheckpointRecord, Entry, Loaded, TaskWrites
 from .rows import id_bytes, matches, used_blobs, uuid_bytes
+from .sealing import Sealing
 from .serde import Serializer
+from .spans import merged
 
 FROM_CHECKPOINTS = (
     "c.seq, c.id, c.parent, p.id, c.depth, c.crc, c.data FROM checkpoint AS c"
@@ -32,8 +35,12 @@ OLDER = _CHECKPOINT + " AND c.id<? ORDER BY c.id DESC"
 PARENT = f"SELECT {FROM_CHECKPOINTS} WHERE c.seq=?"
 _FOLLOWS = "SELECT parent, depth FROM checkpoint WHERE scope=? AND id>? ORDER BY id LIMIT 1"
 _COUNT = "SELECT count(*) FROM checkpoint WHERE scope=?"
+_IS_THERE = "SELECT 1 FROM checkpoint WHERE scope=? AND id=?"
 WRITES = "SELECT task, crc, data FROM pending WHERE checkpoint=? ORDER BY task"
-BLOB = "SELECT start, count, crc, data FROM blob WHERE scope=? AND key=? AND start<? ORDER BY start"
+BLOB = (
+    "SELECT start, count, crc, data FROM blob WHERE scope=? AND key=? AND start>=? AND start<?"
+    " ORDER BY start"
+)
 NEXT_KEY = "SELECT key FROM blob WHERE scope=? ORDER BY key DESC LIMIT 1"
 
 _KEPT_ROWS = 4096
@@ -51,6 +58,8 @@ class LoadOne:
     thread_id: str
     ns: str
     checkpoint_id: str | None
+    hot: HotRows | None = None
+    """Rows that may be known, of newest checkpoints."""
 
     def read(self, connection: sqlite3.Connection) -> Loaded | None:
         """None when there is none.  Raises CorruptDataError."""
@@ -64,7 +73,22 @@ class LoadOne:
             if scope.count and (self.checkpoint_id is None or count != scope.count):
                 raise rows.damaged(f"{count} of {scope.count} checkpoints are there")
             return None
-        return rows.loaded([rows.record(row)])[0]
+        found = rows.record(row)
+        if self.hot is None or self.checkpoint_id is not None:
+            return rows.loaded([found])[0]
+        rows.known = _known(connection, scope, self.hot)
+        loaded = rows.loaded([found])[0]
+        self.hot.keep(scope.id, scope.head, self._needed(loaded))
+        return loaded
+
+    def _needed(self, loaded: Loaded) -> Blobs:
+        """The rows that the checkpoint itself needs; those of pending writes may go before it."""
+        sealed = isinstance(self.serializer, Sealing)
+        needed: dict[int, tuple[BlobRow, ...]] = {}
+        for key, stop in used_blobs(loaded.record, ()).items():
+            rows = tuple([row for row in loaded.blobs[key] if row.start < stop])
+            needed[key] = rows if sealed else merged(rows)
+        return needed
 
     def _row(self, connection: sqlite3.Connection, scope: ScopeRow) -> CheckpointRow | None:
         if self.checkpoint_id is None:
@@ -172,6 +196,8 @@ class ScopeRows:
         self._rows: dict[int, _Row] = {}
         self._entries: dict[int, Mapping[str, Entry]] = {}
         self._origins: dict[int, CheckpointMetadata] = {}
+        self.known: Blobs = {}
+        """The first rows of blobs, which need not be read."""
         self._owed: dict[int | None, int] = {}
         """How many tasks must have pending writes after a row, as its children say."""
 
@@ -319,9 +345,11 @@ class ScopeRows:
         return self._owed[seq]
 
     def _blob(self, key: int, stop: int) -> tuple[BlobRow, ...]:
-        rows: list[BlobRow] = []
+        rows = list(self.known.get(key, ()))
         scope, ns = self.scope.id, self._ns
-        for start, count, crc, data in self._connection.execute(BLOB, (scope, key, stop)):
+        end = rows[-1].start + max(rows[-1].count, 1) if rows else 0
+        place = (scope, key, end, stop)
+        for start, count, crc, data in self._connection.execute(BLOB, place):
             if not is_sound(data, crc, scope, key, start, count):
                 raise self.damaged(f"blob {key}:{start} does not match its checksum")
             rows.append(BlobRow(ns, key, start, count, data))
@@ -345,6 +373,14 @@ class ScopeRows:
             f"thread {self._thread_id!r}, namespace {self._ns!r} is damaged: {what}; "
             "restore the database from a backup, or go on from an older checkpoint"
         )
+
+
+def _known(connection: sqlite3.Connection, scope: ScopeRow, hot: HotRows) -> Blobs:
+    """What is kept of a scope, if the checkpoint that needs it is there."""
+    kept = hot.of(scope.id)
+    if kept is None or not connection.execute(_IS_THERE, (scope.id, kept.checkpoint)).fetchone():
+        return {}
+    return kept.blobs
 
 
 def _scope(connection: sqlite3.Connection, thread_id: str, ns: str) -> ScopeRow | None:

@@ -111,3 +111,17 @@ def together(rows: Sequence[BlobRow]) -> Iterator[Sequence[BlobRow]]:
         group.append(row)
         size += len(row.data)
     yield group
+
+
+def merged(rows: Sequence[BlobRow]) -> tuple[BlobRow, ...]:
+    """The same items in as few rows as are read at once."""
+    found: list[BlobRow] = []
+    for group in together(rows):
+        first, last = group[0], group[-1]
+        count = sum([row.count for row in group])
+        if len(group) == 1 or first.start + count != last.start + last.count:
+            found += group
+        else:
+            data = b"".join([row.data for row in group])
+            found.append(BlobRow(first.ns, first.key, first.start, count, data))
+    return tuple(found)

@@ -2,11 +2,12 @@
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkpoint import Span
-from checkpoint.spans import cut, difference, find, join
+from checkpoint import BlobRow, Span
+from checkpoint.spans import TOGETHER, cut, difference, find, join, merged
 
 LISTS = st.lists(st.integers(0, 4), max_size=12)
 
@@ -67,3 +68,34 @@ def test_a_part_is_found_where_it_stands() -> None:
     assert find([2, 3], [1, 2, 3, 4]) == 1
     assert find([3, 2], [1, 2, 3, 4]) is None
     assert find([1, 2, 3], [1, 2]) is None
+
+
+def run(*counts: int, start: int = 0, size: int = 1) -> list[BlobRow]:
+    found: list[BlobRow] = []
+    for count in counts:
+        found.append(BlobRow("", 7, start, count, b"." * (count * size)))
+        start += count
+    return found
+
+
+def test_rows_that_follow_each_other_become_one() -> None:
+    assert merged(run(1, 3, 2)) == (BlobRow("", 7, 0, 6, b"......"),)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pytest.param([], id="none"),
+        pytest.param(run(4), id="one"),
+        pytest.param([*run(2), *run(2, start=5)], id="a gap"),
+        pytest.param([BlobRow("", 7, 0, 0, b"whole")], id="a whole value"),
+    ],
+)
+def test_other_rows_stay_as_they_are(rows: list[BlobRow]) -> None:
+    assert merged(rows) == tuple(rows)
+
+
+def test_no_row_gets_longer_than_what_is_read_at_once() -> None:
+    rows = merged(run(*[1] * 10, size=TOGETHER // 4))
+    assert [(row.start, row.count) for row in rows] == [(0, 4), (4, 4), (8, 2)]
+    assert max(len(row.data) for row in rows) <= TOGETHER

@@ -97,6 +97,14 @@ HONEST = (
         "::test_damage_to_a_row_or_the_loss_of_one_is_noticed[DELETE FROM pending-pending]",
     ),
     Bug(
+        "rows that were read before are taken for those that are there",
+        "P7",
+        "checkpoint/reads.py",
+        " or not connection.execute(_IS_THERE, (scope.id, kept.checkpoint)).fetchone()",
+        "",
+        "tests/checkpoint/test_hot_rows.py::test_what_a_rewind_took_back_is_read_anew",
+    ),
+    Bug(
         "a history that is lost is not missed",
         "P7",
         "checkpoint/reads.py",
