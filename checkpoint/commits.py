@@ -24,6 +24,7 @@ from .places import ScopeRow, add_run, add_scope, find_run, seal_run
 from .record import Batch, BlobRow, CheckpointRecord, EventRow, TaskWrites
 from .rows import EVENT_BITS, blob_taken, id_bytes, id_taken, no_checkpoint, stale
 from .run_threads import link_runs
+from .value import record
 
 _FIND = "SELECT seq, id, depth FROM checkpoint WHERE scope=? AND id=?"
 _WRITES = "SELECT count(*) FROM pending WHERE checkpoint=?"
@@ -59,7 +60,7 @@ class Origins:
         self._last[scope] = (checkpoint, origin)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CommitBatch:
     """Stores a batch whose claim holds in this process; `epoch` is the thread's in the file."""
 
@@ -77,10 +78,10 @@ class CommitBatch:
             raise stale(self.batch)
         tables = _ThreadTables(connection, self.batch.thread_id, head, self.origins)
         left = list(self.batch.writes)
-        for record, extra in zip(self.batch.checkpoints, self.extras, strict=True):
+        for checkpoint, extra in zip(self.batch.checkpoints, self.extras, strict=True):
             if left:  # those after its parent, which it counts
-                left = tables.add_writes_after(record, left)
-            tables.add_checkpoint(record, extra)
+                left = tables.add_writes_after(checkpoint, left)
+            tables.add_checkpoint(checkpoint, extra)
         if self.batch.blobs:
             tables.add_blobs(self.batch.blobs)
         for task in left:

@@ -17,7 +17,6 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from .begun import Begun
@@ -27,6 +26,7 @@ from .locks import Locks
 from .parked import Answers, Waiting, park
 from .points import Faults
 from .schema import typed_error
+from .value import record
 
 Apply: TypeAlias = Callable[[sqlite3.Connection], Any]
 
@@ -36,7 +36,7 @@ LOG_PAGES = 2000
 """Pages in the log, at a guess, after which it is moved into the database file."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Unit:
     apply: Apply
     future: Waiting

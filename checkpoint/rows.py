@@ -30,17 +30,22 @@ def id_bytes(checkpoint_id: str) -> bytes:
 
     Raises InvalidIdError for anything but a UUID in lower case with dashes.
     """
-    check_id(checkpoint_id)
-    return bytes.fromhex(checkpoint_id.replace("-", ""))
+    if (data := uuid_bytes(checkpoint_id)) is None:
+        raise _no_id(checkpoint_id)
+    return data
 
 
 def check_id(checkpoint_id: str) -> None:
     """Raises InvalidIdError for anything but a UUID in lower case with dashes."""
     if not _is_uuid(checkpoint_id):
-        raise InvalidIdError(
-            f"{checkpoint_id!r} is no checkpoint id: ids are UUIDs in lower case with dashes; "
-            "make them with checkpoint.new_id()"
-        )
+        raise _no_id(checkpoint_id)
+
+
+def _no_id(checkpoint_id: str) -> InvalidIdError:
+    return InvalidIdError(
+        f"{checkpoint_id!r} is no checkpoint id: ids are UUIDs in lower case with dashes; "
+        "make them with checkpoint.new_id()"
+    )
 
 
 @lru_cache(1024)  # of a step's four ids three are those of the step before
