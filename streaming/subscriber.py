@@ -121,7 +121,8 @@ class Subscriber(Place):
     def _read_nowait(self) -> bool:
         """Make chunks of what lies ready in the log; True if there were any to make."""
         source, cursor = self._source, self._cursor
-        if self._busy or self._view.shows_state:  # the state may have to be loaded
+        view = self._view
+        if self._busy:
             return False
         while not self.made:
             if cursor.position >= source.visible:
@@ -129,6 +130,8 @@ class Subscriber(Place):
             taken = source.take(cursor)
             if isinstance(taken, Reading):
                 return False
+            if view.shows_state and any(view.lacks_values(each, self._after) for each in taken):
+                return False  # `ready` loads them
             self._catching_up = False
             self._show(taken)
         return True

@@ -6,15 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
-
-
-class Wakeable(Protocol):
-    """Something blocked."""
-
-    def wake(self) -> None:
-        """Let it go on; callable from any thread, harmless when repeated."""
-        ...
+from functools import partial
 
 
 def finish(future: asyncio.Future[None]) -> None:
@@ -39,37 +31,6 @@ def _finish(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
-class LoopWaiter:
-    """A coroutine of the running loop that waits for `wake`."""
-
-    __slots__ = ("future",)
-
-    def __init__(self) -> None:
-        self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Await it; done when woken."""
-
-    def wake(self) -> None:
-        """Let it go on."""
-        finish(self.future)
-
-
-class ThreadWaiter:
-    """A thread that waits for `wake`."""
-
-    __slots__ = ("_event",)
-
-    def __init__(self) -> None:
-        self._event = threading.Event()
-
-    def wake(self) -> None:
-        """Let it go on."""
-        self._event.set()
-
-    def wait(self) -> None:
-        """Block the calling thread until woken."""
-        self._event.wait()
-
-
 class Gate:
     """Everyone who waits for one kind of change; they look again at each `pulse`.
 
@@ -80,8 +41,8 @@ class Gate:
 
     def __init__(self, lock: threading.RLock) -> None:
         self._lock = lock
-        self.waiters: list[Wakeable] = []
-        """Who waits; read-only."""
+        self.waiters: list[Callable[[], object]] = []
+        """What wakes those who wait; read-only."""
 
     async def until(self, ready: Callable[[], bool]) -> None:
         """Wait until `ready()`, which is asked under the lock, is true."""
@@ -89,12 +50,14 @@ class Gate:
             with self._lock:
                 if ready():
                     return
-                waiter = LoopWaiter()
-                self.waiters.append(waiter)
+                woken = asyncio.get_running_loop().create_future()
+                wake = partial(finish, woken)
+                self.waiters.append(wake)
             try:
-                await waiter.future
-            finally:
-                self._forget(waiter)
+                await woken
+            except BaseException:
+                self._forget(wake)
+                raise
 
     def block_until(self, ready: Callable[[], bool]) -> None:
         """The same for a thread: blocks it."""
@@ -102,22 +65,24 @@ class Gate:
             with self._lock:
                 if ready():
                     return
-                waiter = ThreadWaiter()
-                self.waiters.append(waiter)
+                woken = threading.Event()
+                wake = woken.set
+                self.waiters.append(wake)
             try:
-                waiter.wait()
-            finally:
-                self._forget(waiter)
+                woken.wait()
+            except BaseException:
+                self._forget(wake)
+                raise
 
-    def _forget(self, waiter: Wakeable) -> None:
+    def _forget(self, wake: Callable[[], object]) -> None:
         with self._lock:
-            if waiter in self.waiters:
-                self.waiters.remove(waiter)
+            if wake in self.waiters:
+                self.waiters.remove(wake)
 
     def pulse(self) -> None:
         """Let everyone look again."""
         if self.waiters:
             with self._lock:
                 waiters, self.waiters = self.waiters, []
-            for waiter in waiters:
-                waiter.wake()
+            for wake in waiters:
+                wake()

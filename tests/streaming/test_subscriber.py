@@ -570,15 +570,24 @@ async def test_what_lies_ready_in_the_log_can_be_taken_without_waiting() -> None
     assert (first.data, second.data, nothing) == ("a", "b", SKIP)
 
 
-async def test_state_that_may_have_to_be_loaded_is_left_to_who_waits() -> None:
+async def test_state_that_an_event_holds_is_taken_without_a_wait() -> None:
     log = RunLog("run")
     reader = log.subscribe("values")
     log.publish(StepCommitted(values={"n": 1}, wrote=True))
     log.publish(StepCommitted(values={"n": 2}, wrote=True))
+    taken = [reader.take_nowait() for _ in range(3)]
+    assert [getattr(chunk, "data", chunk) for chunk in taken] == [{"n": 1}, {"n": 2}, SKIP]
+
+
+async def test_state_that_has_to_be_loaded_is_left_to_who_waits() -> None:
+    log = RunLog("run", resolve=with_values)
+    reader = log.subscribe("values")
+    log.publish(StepCommitted(values={"n": 1}, wrote=True))
+    log.publish(StepCommitted(values=None, wrote=True, step=2))
     assert (reader.take_nowait(), list(reader.made)) == (SKIP, [])
     await reader.ready()
     taken = [reader.take_nowait() for _ in range(3)]
-    assert [getattr(chunk, "data", chunk) for chunk in taken] == [{"n": 1}, {"n": 2}, SKIP]
+    assert [getattr(chunk, "data", chunk) for chunk in taken] == [{"n": 1}, {"step": 2}, SKIP]
 
 
 async def test_a_gap_is_made_by_who_waits_and_taken_like_a_chunk() -> None:
