@@ -130,11 +130,11 @@ def look_of(spec: GraphSpec, options: LookOptions, default: Modes, *, debug: boo
 
     Raises ConfigError, UnknownStreamModeError.
     """
-    if not options and not debug and isinstance(default, str):
-        return _plain_look(default)
     modes = options.get("stream_mode")
     if modes is None:
         modes = default
+    if not debug and options.keys() <= _MODE and isinstance(modes, str) and modes in _OWN_MODES:
+        return _plain_look(modes)
     version = options.get("version") or "v1"
     if version not in ("v1", "v2"):
         raise ConfigError(
@@ -157,9 +157,14 @@ def look_of(spec: GraphSpec, options: LookOptions, default: Modes, *, debug: boo
     )
 
 
+_MODE = frozenset({"stream_mode"})
+_OWN_MODES = frozenset({"values", "updates", "custom", "checkpoints", "tasks", "debug"})
+"""Modes that need no library."""
+
+
 @cache
 def _plain_look(mode: StreamMode) -> Look:
-    """The look of a call without options, which most are; made once, which saves them 2 µs."""
+    """The look of a call that asks for one mode, as most do; made once, which saves them 4 µs."""
     return Look(modes=parse_look(mode), single=True, subgraphs=False, output_keys=None)
 
 

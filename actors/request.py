@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Literal, TypeAlias, TypedDict
 
 from streaming import StreamMode, parse_modes
@@ -214,7 +215,8 @@ def parse_look(modes: Modes) -> tuple[StreamMode, ...]:
     return parsed
 
 
-def watch_of(modes: Sequence[StreamMode]) -> Watch:
+@lru_cache(maxsize=64)
+def watch_of(modes: tuple[StreamMode, ...]) -> Watch:
     """The kinds of events these modes show anything of."""
     wanted = frozenset(modes)
     debug = "debug" in wanted

@@ -88,6 +88,8 @@ class Run:
         self._log_error: BaseException | None = None
         self._on_end = on_end
         self._trace = plan.trace(self.run_id)
+        self._tells = log.keep or log.durable is not None
+        """Its begin and its end are events, which no mode shows: for who reads them all, later."""
         self._pump: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -290,7 +292,7 @@ class Run:
             caller=self._plan.caller,
             meter=self._plan.meter,
         )
-        if self.log.watched:
+        if self._tells:
             self.log.publish(opening(self.log, self.thread_id, earlier.attempts))
         try:
             await graph_started(scheduler, self._plan.input)
@@ -384,7 +386,7 @@ class Run:
 
     def _say_last_word(self) -> None:
         error = self._error
-        if not self.log.closed and self.log.watched:
+        if not self.log.closed and self._tells:
             if self._status == "error" and error is not None:
                 self.log.publish(RunFailed(error=type(error).__name__, message=message_text(error)))
             else:

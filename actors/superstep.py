@@ -190,8 +190,8 @@ class Machine:
         """Start with an input; `given`: state keys that a Command has already written."""
         spec = self._layout.spec
         told = self._control.drain_reason or given or self._restored
-        if self._silent and spec.starts_plainly and not told:
-            return self._begin_unseen(data)
+        if not self._facts.persist and spec.starts_plainly and not told:
+            return self._begin_at_once(data)
         if not self._layout.unstored.isdisjoint(data):
             self._aside = {k: v for k, v in data.items() if k in self._layout.unstored}
             data = {k: v for k, v in data.items() if k not in self._layout.unstored}
@@ -217,8 +217,8 @@ class Machine:
         self._open = 1
         return commands + self._task_finished(start[0], writes)
 
-    def _begin_unseen(self, data: Any) -> list[MachineCommand]:
-        """Start where the input's own step is neither stored nor shown: without it."""
+    def _begin_at_once(self, data: Any) -> list[MachineCommand]:
+        """Start without a step for the input, which only a checkpoint would show."""
         spec = self._layout.spec
         self.step, self._open = self.step + 2, 1
         self._tasks = [Task(spec.start, (PULL, INPUT), (INPUT,), None, self.step)]

@@ -105,7 +105,7 @@ class ReadableLog:
     @property
     def watched(self) -> bool:
         """True if anyone could see an event published now."""
-        return self.keep or bool(self._cursors) or self._committer is not None
+        return self.keep or bool(self._cursors)
 
     def wants(self, mode: StreamMode) -> bool:
         """True if anyone could see what this mode shows of an event published now."""

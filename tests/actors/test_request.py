@@ -76,15 +76,15 @@ def test_a_wrong_busy_timeout_of_another_type_is_refused_too() -> None:
 @pytest.mark.parametrize(
     ("modes", "watch"),
     [
-        (["values"], Watch(values=True)),
-        (["updates"], Watch(updates=True)),
-        (["tasks"], Watch(tasks=True)),
-        (["checkpoints"], Watch(checkpoints=True)),
-        (["debug"], Watch(tasks=True, checkpoints=True)),
-        (["custom"], Watch()),
-        (["custom", "messages"], Watch(messages=True)),
-        (["events"], Watch(events=True)),
-        (["values", "debug"], Watch(values=True, tasks=True, checkpoints=True)),
+        (("values",), Watch(values=True)),
+        (("updates",), Watch(updates=True)),
+        (("tasks",), Watch(tasks=True)),
+        (("checkpoints",), Watch(checkpoints=True)),
+        (("debug",), Watch(tasks=True, checkpoints=True)),
+        (("custom",), Watch()),
+        (("custom", "messages"), Watch(messages=True)),
+        (("events",), Watch(events=True)),
+        (("values", "debug"), Watch(values=True, tasks=True, checkpoints=True)),
     ],
 )
 def test_modes_watch_for_what_they_show(modes: Any, watch: Watch) -> None:
