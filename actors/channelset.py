@@ -158,12 +158,15 @@ class ChannelSet:
         for name, value in writes:
             if name in self._layout.state:
                 written.setdefault(name, []).append(value)
-        after = dict(self._values)
+        after, grown = self._values.copy(), False
         for name, values in written.items():
             copy = self._channels[name].copy()
             copy.update(values)
             if copy.is_available():
+                grown = grown or name not in after
                 after[name] = copy.get()
+        if keys is self._spec.state_keys and not grown:
+            return after
         return {key: after[key] for key in keys if key in after}
 
     def stored(self, names: Iterable[str]) -> dict[str, Any]:

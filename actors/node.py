@@ -97,7 +97,7 @@ async def _route(branch: BranchSpec, place: int, writes: Writes, context: TaskCo
     code = runnable_of(branch.path) if injected else None
     if code is not None:
         chosen = run_runnable(code, state, injected["config"])
-    elif inspect.iscoroutinefunction(branch.path) or scheduler.may_inline():
+    elif branch.is_async or scheduler.may_inline():
         chosen = branch.path(state, **injected)
     else:
         limiter = scheduler.threads.for_task(context.task)

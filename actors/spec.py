@@ -12,6 +12,7 @@ when one of its trigger channels was updated in this one:
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -86,6 +87,11 @@ class BranchSpec:
     """Makes the schema instance `path` gets from a dict; None when it gets the dict."""
     managed: Managed = field(default_factory=dict[str, type[ManagedValue[Any]]])
     """Keys `path` gets beside those, filled in."""
+    is_async: bool = field(init=False)
+    """True if `path` is awaited on the loop; False if it runs in a worker thread."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_async", inspect.iscoroutinefunction(self.path))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
