@@ -80,6 +80,16 @@ def test_the_state_after_writes_is_computed_without_changing_anything() -> None:
     assert channels.select(("log", "n")) == {"log": ["a"], "n": 1}
 
 
+def test_the_whole_state_after_writes_comes_in_schema_order_and_is_a_new_dict() -> None:
+    layout = chain(a=noop).compile().layout
+    channels, keys = ChannelSet(layout), layout.spec.state_keys
+    channels.write({"text": ["x"]})
+    first = channels.state_after([("n", 1)], keys)
+    assert list(first.items()) == [("log", []), ("n", 1), ("text", "x")]
+    channels.state_after([("text", "y")], keys)["text"] = "z"
+    assert channels.select(keys) == {"log": [], "text": "x"}
+
+
 def test_updated_names_the_channels_of_the_last_write_only() -> None:
     channels = channels_of(chain(a=noop))
     channels.write({"n": [1]})
