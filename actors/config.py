@@ -69,6 +69,8 @@ def merge_configs(base: Config | None, over: Config | None) -> Config | None:
 
 def inherited(parent: RunConfig, own: RunConfig) -> RunConfig:
     """The config of a run that a task started: its own, over that of the run it belongs to."""
+    if own is EMPTY and not (parent.tags or parent.checkpoint_id or parent.checkpoint_ns):
+        return parent  # as for most calls, which saves them 3 µs
     default = DEFAULT_RECURSION_LIMIT
     return RunConfig(
         thread_id=parent.thread_id,

@@ -49,6 +49,8 @@ class Watch:
 
     def union(self, other: Watch) -> Watch:
         """What either of two watches for."""
+        if other is WATCH_NONE:  # mostly: 2 µs less
+            return self
         return Watch(
             values=self.values or other.values,
             updates=self.updates or other.updates,

@@ -12,6 +12,7 @@ from actors import ConfigError, RunConfig
 from actors.config import (
     check_durability,
     checkpoint_extra,
+    inherited,
     merge_configs,
     parse_config,
     storable_metadata,
@@ -159,3 +160,21 @@ def test_the_three_durabilities_are_known(durability: str) -> None:
 def test_another_durability_is_refused_with_the_list(wrong: Any) -> None:
     with pytest.raises(ConfigError, match="'sync', 'async', 'exit'"):
         check_durability(wrong)
+
+
+# --- graphs that a task calls --------------------------------------------------------------------
+
+
+def test_a_graph_called_without_a_config_has_that_of_its_run_but_for_the_checkpoint() -> None:
+    given = {"configurable": {"thread_id": "t", "own": 1}, "metadata": {"m": 1}, "run_id": "r"}
+    parent = parse_config(given)
+    assert inherited(parent, parse_config(None)) == parent
+    there = parse_config({**given, "configurable": {**given["configurable"], "checkpoint_id": "c"}})
+    inside = inherited(there, parse_config(None))
+    assert (inside.thread_id, inside.checkpoint_id, inside.run_id) == ("t", None, "r")
+
+
+def test_tags_that_a_called_graph_inherits_come_once() -> None:
+    parent = parse_config({"tags": ["a", "b", "a"]})
+    assert inherited(parent, parse_config(None)).tags == ("a", "b")
+    assert inherited(parent, parse_config({"tags": ["c", "b"]})).tags == ("a", "b", "c")
