@@ -21,6 +21,7 @@ from .errors import InvalidIdError
 _LAST_MS = 2**48 - 1
 _LAST_TAIL = 2**62 - 1
 _VARIANT = 0b10 << 62
+_AHEAD = 50
 _FORM = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"  # compiled at its first use
 
 
@@ -112,10 +113,39 @@ def _text(head: str, tail: int) -> str:
     return f"{head}{marked >> 48:04x}-{marked & 0xFFFFFFFFFFFF:012x}"
 
 
-_own = IdSource(time.time_ns, os.urandom)
+class Entropy:
+    """Random bytes of the system, drawn many at a time: to ask for some is to let another thread
+    run, which may be a while.  Used under its source's lock."""
+
+    __slots__ = ("_drawn",)
+
+    def __init__(self) -> None:
+        self._drawn = b""
+
+    def __call__(self, size: int) -> bytes:
+        """That many random bytes."""
+        if len(self._drawn) < size:
+            self._drawn = os.urandom(size * _AHEAD)
+        taken, self._drawn = self._drawn[:size], self._drawn[size:]
+        return taken
+
+    def forget(self) -> None:
+        """Draw afresh: in a child process, whose parent has the same bytes."""
+        self._drawn = b""
+
+
+_entropy = Entropy()
+_own = IdSource(time.time_ns, _entropy)
 _source: IdSource | _Routed = _own
+
+
+def _forked() -> None:
+    _entropy.forget()
+    _own.forked()
+
+
 if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
-    os.register_at_fork(after_in_child=_own.forked)
+    os.register_at_fork(after_in_child=_forked)
 
 
 def new_id(after: str | None = None) -> str:

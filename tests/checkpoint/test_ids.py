@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checkpoint.errors import InvalidIdError
-from checkpoint.ids import IdSource, id_from_bytes, id_to_bytes, ids_from, new_id, uuid7
+from checkpoint.ids import Entropy, IdSource, id_from_bytes, id_to_bytes, ids_from, new_id, uuid7
 
 MS = 1_000_000
 
@@ -172,6 +172,36 @@ print(len(mine | theirs))
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "200"
+
+
+def test_children_of_one_process_make_other_ids_than_each_other() -> None:
+    script = """
+import os
+from checkpoint.ids import new_id
+new_id(after="f0000000-0000-7000-8000-000000000000")  # all stay in one millisecond from here on
+reader, writer = os.pipe()
+for _ in range(2):
+    if os.fork() == 0:
+        os.write(writer, (new_id() + "\\n").encode())
+        os._exit(0)
+    os.wait()
+os.close(writer)
+with os.fdopen(reader) as pipe:
+    print(len(set(pipe.read().split())))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "2"
+
+
+def test_entropy_gives_no_bytes_twice_and_as_many_as_it_is_asked_for() -> None:
+    entropy = Entropy()
+    drawn = [entropy(size) for size in (10, 16) * 200]
+    assert [len(each) for each in drawn] == [10, 16] * 200
+    assert len(set(drawn)) == 400
+    joined = b"".join(drawn)
+    assert len({joined[at : at + 8] for at in range(0, len(joined), 8)}) == len(joined) // 8
 
 
 def test_new_ids_of_the_process_increase_and_follow_their_parent() -> None:
