@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from .contents import Removal, ScopeRemoval
 from .custodian import Change, unknown_source
@@ -19,6 +18,7 @@ from .record import CheckpointRecord, Claim
 from .reports import Removed
 from .rows import id_bytes, stale
 from .run_threads import ForgetEvents, forget_runs, link_runs, loose_runs, runs_of
+from .value import Value, slotted
 
 _THREAD = "SELECT id, epoch FROM thread WHERE name=?"
 _THREAD_ID = "SELECT id FROM thread WHERE name=?"
@@ -80,8 +80,8 @@ EpochOf = Callable[[Claim], int]
 """The epoch in the database that a claim needs; raises StaleClaimError."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeThreads:
+@slotted
+class ChangeThreads(Value):
     """Carries out a change; what erasing removed."""
 
     change: Change
@@ -98,8 +98,8 @@ class ChangeThreads:
         return removed
 
 
-@dataclass(frozen=True, slots=True)
-class CopyThread:
+@slotted
+class CopyThread(Value):
     """Copies the rows of a thread to the one that is claimed."""
 
     source_thread_id: str

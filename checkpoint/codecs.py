@@ -11,7 +11,6 @@ import struct
 import sys
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
@@ -21,6 +20,7 @@ from uuid import UUID
 
 from .codes import BYTEARRAY, ZONE
 from .errors import DeserializationError, SerializationError
+from .value import slotted
 from .wording import named
 from .zones import key_of_zone, zone_of_key
 
@@ -28,7 +28,7 @@ Pack = Callable[[Any], bytes]
 Unpack = Callable[[bytes], Any]
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@slotted
 class Codec:
     """How the values of one type become an extension's payload, and back."""
 

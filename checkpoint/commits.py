@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from .errors import CheckpointConflictError
 from .events import Row, check_events
@@ -24,7 +23,7 @@ from .places import ScopeRow, add_run, add_scope, find_run, seal_run
 from .record import Batch, BlobRow, CheckpointRecord, EventRow, TaskWrites
 from .rows import EVENT_BITS, blob_taken, id_bytes, id_taken, no_checkpoint, stale
 from .run_threads import link_runs
-from .value import record
+from .value import Value, slotted
 
 _FIND = "SELECT seq, id, depth FROM checkpoint WHERE scope=? AND id=?"
 _WRITES = "SELECT count(*) FROM pending WHERE checkpoint=?"
@@ -60,8 +59,8 @@ class Origins:
         self._last[scope] = (checkpoint, origin)
 
 
-@record
-class CommitBatch:
+@slotted
+class CommitBatch(Value):
     """Stores a batch whose claim holds in this process; `epoch` is the thread's in the file."""
 
     batch: Batch
@@ -205,8 +204,8 @@ class _ThreadTables:
         return scope
 
 
-@dataclass(frozen=True, slots=True)
-class AppendEvents:
+@slotted
+class AppendEvents(Value):
     """Stores events of a run that belong to no checkpoint."""
 
     run_id: str

@@ -26,7 +26,7 @@ from .locks import Locks
 from .parked import Answers, Waiting, park
 from .points import Faults
 from .schema import typed_error
-from .value import record
+from .value import Value, slotted
 
 Apply: TypeAlias = Callable[[sqlite3.Connection], Any]
 
@@ -36,8 +36,8 @@ LOG_PAGES = 2000
 """Pages in the log, at a guess, after which it is moved into the database file."""
 
 
-@record
-class _Unit:
+@slotted
+class _Unit(Value):
     apply: Apply
     future: Waiting
     kind: str

@@ -10,16 +10,17 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from .record import CheckpointRecord, Entry, Span, Spanned, TaskWrites, Whole
 from .reports import Removed, ThreadInfo
+from .value import slotted
 
 Place = tuple[str, str]
 """(ns, checkpoint id)"""
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@slotted
 class BlobSize:
     """A blob row without its bytes."""
 
@@ -29,7 +30,7 @@ class BlobSize:
     size: int
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@slotted
 class ScopeContents:
     """What one scope holds."""
 
@@ -47,7 +48,7 @@ Contents = Mapping[str, ScopeContents]
 """The scopes of a thread by ns."""
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@slotted
 class ScopeRemoval:
     """What to do to a scope of which a part stays (nothing, if `emptied`)."""
 
@@ -61,7 +62,7 @@ class ScopeRemoval:
     emptied: bool
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@slotted
 class Removal:
     """What to do to a thread, and what that comes to."""
 

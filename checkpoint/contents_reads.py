@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from .contents import BlobSize, Contents, Place, ScopeContents
 from .errors import CorruptDataError
@@ -24,6 +23,7 @@ from .record import CheckpointRecord, TaskWrites
 from .reports import ThreadInfo
 from .rows import uuid_bytes
 from .serde import Serializer
+from .value import Value, slotted
 
 ALL = f"SELECT {FROM_CHECKPOINTS} WHERE c.scope=? ORDER BY c.id"
 _ALL_SCOPES = f"SELECT {FROM_SCOPES} ORDER BY ns"
@@ -37,8 +37,8 @@ _WITH = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ReadContents:
+@slotted
+class ReadContents(Value):
     """Reads all there is of a thread, but for the bytes of its blobs."""
 
     serializer: Serializer
@@ -70,8 +70,8 @@ class ReadContents:
         return ScopeContents(scope.ns, tuple(records), writes, blobs, links)
 
 
-@dataclass(frozen=True, slots=True)
-class ListThreads:
+@slotted
+class ListThreads(Value):
     """Reads which threads there are."""
 
     limit: int | None
@@ -131,8 +131,8 @@ def _incomplete() -> CorruptDataError:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class FindRuns:
+@slotted
+class FindRuns(Value):
     """Looks through all checkpoint rows for the ids of runs."""
 
     run_ids: Sequence[str]

@@ -5,21 +5,21 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
 from .errors import EmbeddingError, InvalidArgumentError
 from .store_checks import checked_count, checked_keys
 from .store_config import IndexConfig
 from .store_paths import Path, parse_path
+from .value import Value, slotted
 from .vectors import Cosines, available_cosines, pack_vector
 
 Embed: TypeAlias = Callable[[list[str]], Any]
 AsyncEmbed: TypeAlias = Callable[[list[str]], Awaitable[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Texts:
+@slotted
+class Texts(Value):
     """What is to be embedded: texts of values, and queries."""
 
     documents: tuple[str, ...]
@@ -29,8 +29,8 @@ class Texts:
         return bool(self.documents or self.queries)
 
 
-@dataclass(frozen=True, slots=True)
-class Embedded:
+@slotted
+class Embedded(Value):
     """Packed vectors by their texts."""
 
     documents: Mapping[str, bytes]
@@ -40,8 +40,8 @@ class Embedded:
 NOTHING_EMBEDDED = Embedded({}, {})
 
 
-@dataclass(frozen=True, slots=True)
-class Embedder:
+@slotted
+class Embedder(Value):
     """Functions that embed documents and queries, at least one of each pair."""
 
     documents: Embed | None
@@ -66,8 +66,8 @@ class Embedder:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+@slotted
+class Index(Value):
     """An index configuration that was checked."""
 
     dims: int

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from .errors import CorruptDataError
 from .events import Row
 from .packing import is_sound
 from .places import find_run
 from .rows import EVENT_BITS
+from .value import Value, slotted
 
 _SIZE = "SELECT coalesce(sum(length(data)), 0) FROM event WHERE id>? AND id<?"
 _EVENTS = "SELECT id, crc, data FROM event WHERE id>? AND id<? ORDER BY id LIMIT ?"
 
 
-@dataclass(frozen=True, slots=True)
-class ReadEvents:
+@slotted
+class ReadEvents(Value):
     """Reads rows of a run's log."""
 
     run_id: str
@@ -51,8 +51,8 @@ class ReadEvents:
             yield row - first, data
 
 
-@dataclass(frozen=True, slots=True)
-class LastEvent:
+@slotted
+class LastEvent(Value):
     """Reads the highest event id of a run."""
 
     run_id: str
@@ -63,8 +63,8 @@ class LastEvent:
         return run[1] if run else 0
 
 
-@dataclass(frozen=True, slots=True)
-class SizeOfEvents:
+@slotted
+class SizeOfEvents(Value):
     """Reads how many bytes the events of a run have."""
 
     run_id: str

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from .commits import pending_values
 from .places import reseal
 from .record import Claim
 from .rewind import RewindPoint
 from .rows import id_bytes, no_point, stale
+from .value import Value, slotted
 
 _THREAD = "SELECT id, epoch FROM thread WHERE name=?"
 _SCOPE = "SELECT id FROM scope WHERE thread=? AND ns=?"
@@ -32,8 +32,8 @@ _BEFORE_ALL = b""
 """Sorts before every id."""
 
 
-@dataclass(frozen=True, slots=True)
-class Forget:
+@slotted
+class Forget(Value):
     """Rewinds scopes of a thread whose claim holds in this process.
 
     `epoch` is the thread's in the file.  What the committer remembers of a checkpoint that goes

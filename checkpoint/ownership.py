@@ -14,7 +14,6 @@ import os
 import socket
 import sqlite3
 import threading
-from dataclasses import dataclass
 
 from .claims import ClaimTable, busy
 from .committer import Committer
@@ -25,6 +24,7 @@ from .points import Faults
 from .record import Batch, Claim
 from .rows import stale
 from .schema import typed_error
+from .value import Value, slotted
 
 _TURN_BITS = 32
 _TURN = (1 << _TURN_BITS) - 1
@@ -33,8 +33,8 @@ _FIRST_PAUSE = 0.001
 _LONGEST_PAUSE = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+@slotted
+class _Known(Value):
     """What this process knows of a thread it held before."""
 
     number: int

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias, TypeVar, cast
 
@@ -29,6 +28,7 @@ from .record import (
     Whole,
 )
 from .rows import uuid_bytes
+from .value import Value, slotted
 
 FULL_EVERY = 16
 """Rows from one full map of entries to the next, along a line of checkpoints."""
@@ -41,8 +41,8 @@ _Packed: TypeAlias = bytes | list[Any]
 _FIELDS = 9
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+@slotted
+class Origin(Value):
     """What the checkpoints of one run have in common; `extra` is still encoded, b"" if empty."""
 
     run_id: str | None
@@ -50,8 +50,8 @@ class Origin:
     extra: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class PackedRow:
+@slotted
+class PackedRow(Value):
     """A checkpoint row taken apart: the record's own facts, and what to do to the parent's map."""
 
     entries: Mapping[str, Entry]

@@ -8,12 +8,12 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from .errors import SaverClosedError
 from .parked import Answers, Waiting, park
 from .schema import set_up_reader, typed_error
+from .value import Value, slotted
 
 Read: TypeAlias = Callable[[sqlite3.Connection], Any]
 
@@ -21,8 +21,8 @@ READERS = 4
 """Connections at most."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
+@slotted
+class _Job(Value):
     read: Read
     future: Waiting
 

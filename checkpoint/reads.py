@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from .errors import CorruptDataError, InvalidIdError
@@ -24,6 +23,7 @@ from .rows import id_bytes, matches, used_blobs, uuid_bytes
 from .sealing import Sealing
 from .serde import Serializer
 from .spans import merged
+from .value import Value, slotted
 
 FROM_CHECKPOINTS = (
     "c.seq, c.id, c.parent, p.id, c.depth, c.crc, c.data FROM checkpoint AS c"
@@ -50,8 +50,8 @@ _LAST_ID = b"\xff" * 16
 CheckpointRow: TypeAlias = tuple[int, bytes, int | None, bytes | None, int, int, bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class LoadOne:
+@slotted
+class LoadOne(Value):
     """Reads the newest checkpoint of a scope, or the one asked for."""
 
     serializer: Serializer
@@ -97,8 +97,8 @@ class LoadOne:
         return None if key is None else connection.execute(BY_ID, (scope.id, key)).fetchone()
 
 
-@dataclass(frozen=True, slots=True)
-class LoadHistory:
+@slotted
+class LoadHistory(Value):
     """Reads a page of a scope's checkpoints, newest first."""
 
     serializer: Serializer
@@ -161,16 +161,16 @@ class Line:
         return not self._expected and self._left in {None, 0}
 
 
-@dataclass(frozen=True, slots=True)
-class StoredRecord:
+@slotted
+class StoredRecord(Value):
     """A record and the number of its row."""
 
     seq: int
     record: CheckpointRecord
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+@slotted
+class _Row(Value):
     seq: int
     key: bytes
     parent: int | None

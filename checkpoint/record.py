@@ -19,12 +19,12 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any, Literal
 
-from .value import Value, record
+from .value import Value, slotted
 
 Source = Literal["input", "loop", "update", "fork"]
 
 
-@record
+@slotted
 class Inline(Value):
     """A value small enough to ride in the checkpoint: its encoded bytes."""
 
@@ -32,7 +32,7 @@ class Inline(Value):
     data: bytes
 
 
-@record
+@slotted
 class Whole(Value):
     """A value stored as one blob."""
 
@@ -40,7 +40,7 @@ class Whole(Value):
     key: int
 
 
-@record
+@slotted
 class Span(Value):
     """Items start (inclusive) to stop (exclusive) of the item run `key`."""
 
@@ -49,7 +49,7 @@ class Span(Value):
     stop: int
 
 
-@record
+@slotted
 class Spanned(Value):
     """A list, as spans over item runs in list order."""
 
@@ -60,7 +60,7 @@ class Spanned(Value):
 Entry = Inline | Whole | Spanned
 
 
-@record
+@slotted
 class BlobRow(Value):
     """Bytes to store: a whole value (start 0, count 0), or `count` items of a run from `start`.
 
@@ -79,7 +79,7 @@ LINKS = "__kept__"
 other scopes.  A task's pending writes to it count, too."""
 
 
-@record
+@slotted
 class CheckpointMetadata(Value):
     """Why a checkpoint was written."""
 
@@ -93,7 +93,7 @@ class CheckpointMetadata(Value):
     """The run config's metadata and plain configurable values (JSON-like)."""
 
 
-@record
+@slotted
 class CheckpointRecord(Value):
     """One checkpoint as stored; append-only, never changed once committed."""
 
@@ -115,7 +115,7 @@ class CheckpointRecord(Value):
     """Names of the nodes that ran last when it was made, sorted."""
 
 
-@record
+@slotted
 class TaskWrites(Value):
     """All pending writes of one finished (or failed) task of the step after `checkpoint_id`."""
 
@@ -127,7 +127,7 @@ class TaskWrites(Value):
     and is not stored."""
 
 
-@record
+@slotted
 class EventRow(Value):
     """One opaque event of a run's durable log."""
 
@@ -136,7 +136,7 @@ class EventRow(Value):
     data: bytes
 
 
-@record
+@slotted
 class Batch(Value):
     """What belongs to one commit: all of it becomes durable, or none."""
 
@@ -149,7 +149,7 @@ class Batch(Value):
     events: tuple[EventRow, ...] = ()
 
 
-@record
+@slotted
 class Claim(Value):
     """The right to write to a thread, held by one scheduler at a time."""
 
@@ -158,7 +158,7 @@ class Claim(Value):
     epoch: int
 
 
-@record
+@slotted
 class Loaded(Value):
     """A checkpoint with everything needed to go on from it, still encoded."""
 
@@ -178,7 +178,7 @@ class Loaded(Value):
         return self.record.id == self.newest_id
 
 
-@record
+@slotted
 class Checkpoint(Value):
     """A checkpoint with its channel values decoded."""
 
@@ -193,7 +193,7 @@ class Checkpoint(Value):
     wrote: tuple[str, ...]
 
 
-@record
+@slotted
 class PendingWrite(Value):
     """One write of a task that finished in a step which is not yet complete."""
 
@@ -202,7 +202,7 @@ class PendingWrite(Value):
     value: Any
 
 
-@record
+@slotted
 class CheckpointTuple(Value):
     """A decoded checkpoint, why it was written, and the pending writes of the step after it."""
 

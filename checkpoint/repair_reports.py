@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .reports import Damage
-from .value import Value, record
+from .value import Value, slotted
 
 
-@record
+@slotted
 class ThreadLoss(Value):
     """What a thread loses by a repair."""
 
@@ -22,7 +22,7 @@ class ThreadLoss(Value):
     run again."""
 
 
-@record
+@slotted
 class RunLoss(Value):
     """What a run's log of events loses by a repair: its end."""
 
@@ -33,7 +33,7 @@ class RunLoss(Value):
     """How many go."""
 
 
-@record
+@slotted
 class RowLoss(Value):
     """Rows of the store, of the cache or of other tables that a repair cannot save."""
 
@@ -42,7 +42,7 @@ class RowLoss(Value):
     """How many there were, as far as can be told: an index counts them too."""
 
 
-@record
+@slotted
 class Repair(Value):
     """What is damaged in a file, what mending it costs, and whether that was done."""
 

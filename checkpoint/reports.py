@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .value import Value, record
+from .value import Value, slotted
 
 
-@record
+@slotted
 class ThreadInfo(Value):
     """One thread in a list of them."""
 
@@ -18,7 +18,7 @@ class ThreadInfo(Value):
     """When that was written, in seconds since the epoch."""
 
 
-@record
+@slotted
 class Removed(Value):
     """What an operation removed."""
 
@@ -36,7 +36,7 @@ class Removed(Value):
         )
 
 
-@record
+@slotted
 class Damage(Value):
     """One thing that is wrong with what is stored."""
 
@@ -47,7 +47,7 @@ class Damage(Value):
     what: str
 
 
-@record
+@slotted
 class Verification(Value):
     """What a look at everything that is stored came to."""
 
@@ -70,7 +70,7 @@ class Verification(Value):
         )
 
 
-@record
+@slotted
 class Vacuumed(Value):
     """The size of a database, with its log, before and after it was packed; in bytes."""
 

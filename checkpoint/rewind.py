@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .record import Loaded, TaskWrites
-from .value import Value, record
+from .value import Value, slotted
 
 
-@record
+@slotted
 class RewindPoint(Value):
     """A scope as a run found it."""
 

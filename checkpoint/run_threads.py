@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .packing import is_sound, unpack_checkpoint
 from .rows import EVENT_BITS
+from .value import Value, slotted
 
 if TYPE_CHECKING:
     import sqlite3
@@ -49,8 +49,8 @@ def loose_runs(connection: sqlite3.Connection, thread: int) -> list[int]:
     return [loose[name] for name in names & loose.keys()]
 
 
-@dataclass(frozen=True, slots=True)
-class ForgetEvents:
+@slotted
+class ForgetEvents(Value):
     """Deletes the events of runs by their ids."""
 
     run_ids: Sequence[str]

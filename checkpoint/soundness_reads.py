@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, cast
 
 from .contents_reads import ALL
@@ -21,6 +20,7 @@ from .row_seals import is_sealed_row, sealed_tables
 from .rows import EVENT_BITS
 from .serde import Serializer
 from .soundness import ScopeCheck
+from .value import Value, slotted
 
 _BLOBS = "SELECT key, start, count, crc, data FROM blob WHERE scope=?"
 _THREADS = (
@@ -44,8 +44,8 @@ _LOST = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class VerifyThread:
+@slotted
+class VerifyThread(Value):
     """Reads all there is of a thread."""
 
     serializer: Serializer
@@ -100,8 +100,8 @@ class VerifyThread:
                 check.note(f"blob {key}:{start} does not match its checksum")
 
 
-@dataclass(frozen=True, slots=True)
-class VerifyFile:
+@slotted
+class VerifyFile(Value):
     """Reads the whole database: its pages, all threads, run events, and rows of nothing."""
 
     serializer: Serializer

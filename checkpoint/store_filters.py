@@ -18,11 +18,11 @@ import math
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
 from .errors import InvalidFilterError
 from .store_config import MAX_DEPTH
+from .value import Value, slotted
 
 Comparison: TypeAlias = Callable[[Any, Any], bool]
 
@@ -35,16 +35,16 @@ _ORDER: Mapping[str, Comparison] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+@slotted
+class Condition(Value):
     """An SQL expression about the column `value`, and its parameters."""
 
     sql: str
     parameters: tuple[str | float, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+@slotted
+class Filter(Value):
     """A filter that was checked."""
 
     wanted: Mapping[str, Any]

@@ -14,41 +14,41 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
 from .errors import InvalidArgumentError
+from .value import Value, slotted
 
 _PART = r"\.?(?:\[(?P<at>\*|-?\d+)\]|\{(?P<fields>[^{}]+)\}|(?P<name>[^.\[\]{}]+))"
 
 
-@dataclass(frozen=True, slots=True)
-class _Every:
+@slotted
+class _Every(Value):
     """All items of a list; also all fields of a dict, if `fields`."""
 
     fields: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _At:
+@slotted
+class _At(Value):
     index: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Field:
+@slotted
+class _Field(Value):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Fields:
+@slotted
+class _Fields(Value):
     paths: tuple[tuple[_Field, ...], ...]
 
 
 _Step: TypeAlias = _Every | _At | _Field | _Fields
 
 
-@dataclass(frozen=True, slots=True)
-class Path:
+@slotted
+class Path(Value):
     """A path that was checked; no steps: the whole value."""
 
     steps: tuple[_Step, ...]

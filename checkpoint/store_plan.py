@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import TypeAlias, TypeVar
 
@@ -28,13 +27,14 @@ from .store_checks import (
 from .store_config import IndexConfig
 from .store_filters import Filter, parse_filter
 from .store_ops import GetOp, ListNamespacesOp, MatchCondition, Namespace, Op, PutOp, SearchOp
+from .value import Value, slotted
 from .vectors import Cosines
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Get:
+@slotted
+class Get(Value):
     """Reads one item."""
 
     namespace: Namespace
@@ -42,8 +42,8 @@ class Get:
     refresh: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
+@slotted
+class Search(Value):
     """Reads items below a namespace."""
 
     prefix: Namespace
@@ -55,8 +55,8 @@ class Search:
     refresh: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Put:
+@slotted
+class Put(Value):
     """Writes one item, or deletes it."""
 
     namespace: Namespace
@@ -72,8 +72,8 @@ class Put:
 Read: TypeAlias = Get | Search | ListNamespacesOp
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+@slotted
+class Plan(Value):
     """What a batch does."""
 
     size: int

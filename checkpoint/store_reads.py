@@ -15,6 +15,7 @@ from .packing import is_sound
 from .store_ops import Item, ListNamespacesOp, Namespace, Result, SearchItem
 from .store_plan import Get, Plan, Read, Search, listed_namespaces, literal_prefix, page
 from .store_tables import Seen, checked_namespace_id, pack_namespace, unpack_namespace
+from .value import Value, slotted
 from .vectors import Cosines, best_first
 
 _ALIVE = "(expires IS NULL OR expires>?)"
@@ -43,8 +44,8 @@ _IN_ORDER = " ORDER BY store_item.id"
 _Row: TypeAlias = tuple[int, str, float, float, float | None, int, str, int, float | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Answers:
+@slotted
+class Answers(Value):
     """What the reads of a batch gave."""
 
     results: list[Result]
@@ -52,8 +53,8 @@ class Answers:
     """Items whose times to live are to begin anew."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReadItems:
+@slotted
+class ReadItems(Value):
     """The reads of a batch."""
 
     asked: Plan
@@ -71,8 +72,8 @@ class ReadItems:
         return Answers(results, tables.refreshed)
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+@slotted
+class _Found(Value):
     namespace: Namespace
     row: _Row
     value: dict[str, Any]

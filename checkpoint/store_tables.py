@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .embedding import Embedded
@@ -11,6 +10,7 @@ from .errors import CorruptDataError
 from .packing import checksum, is_sound
 from .store_ops import Namespace
 from .store_plan import Put
+from .value import Value, slotted
 
 if TYPE_CHECKING:
     import sqlite3
@@ -55,16 +55,16 @@ def unpack_namespace(name: bytes) -> Namespace:
     return tuple(name.decode().split("\0"))
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+@slotted
+class Seen(Value):
     """An item that was read: its row, and when it had been put."""
 
     row: int
     updated: float
 
 
-@dataclass(frozen=True, slots=True)
-class WriteItems:
+@slotted
+class WriteItems(Value):
     """Begins times to live anew, then puts and deletes."""
 
     puts: Sequence[Put]
@@ -127,8 +127,8 @@ def checked_namespace_id(name: bytes, number: int, crc: int) -> int:
     return number
 
 
-@dataclass(frozen=True, slots=True)
-class SweepItems:
+@slotted
+class SweepItems(Value):
     """Deletes items that have expired, SWEPT of them at most; gives their number."""
 
     now: float

@@ -5,20 +5,20 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, cast
 
 from .errors import CheckpointError, InvalidArgumentError
 from .store_checks import checked_keys, checked_minutes
 from .store_config import TTLConfig
+from .value import Value, slotted
 
 _log = logging.getLogger(__name__)
 
 SWEEP_MINUTES = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class TTL:
+@slotted
+class TTL(Value):
     """A configuration that was checked."""
 
     default: float | None = None

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from .embedding import Embedded
 from .store_plan import Plan
 from .store_reads import Answers, ReadItems
 from .store_tables import SWEPT, SweepItems, WriteItems
+from .value import Value, slotted
 from .vectors import Cosines
 
 
-@dataclass(frozen=True, slots=True)
-class StoreUnits:
+@slotted
+class StoreUnits(Value):
     """What a store asks of its database; `cosines` compares vectors."""
 
     cosines: Cosines | None

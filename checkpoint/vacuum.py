@@ -8,19 +8,19 @@ database would take twice its place instead of less.
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import DatabaseBusyError
 from .reports import Vacuumed
 from .schema import BUSY_SECONDS
+from .value import Value, slotted
 
 _LONGEST = 2_000_000.0
 """SQLite counts milliseconds in 32 bits, and takes more of them for none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Vacuum:
+@slotted
+class Vacuum(Value):
     """Packs the database; outside of transactions, with no other writer."""
 
     path: Path | None

@@ -9,11 +9,11 @@ T = TypeVar("T")
 
 
 @dataclass_transform(frozen_default=True, eq_default=False)
-def record(cls: type[T]) -> type[T]:
+def slotted(cls: type[T]) -> type[T]:
     """Makes a slotted dataclass that is frozen for the type checker, and not when it runs.
 
-    For rows, of which a dozen are made in each step: to make a frozen one takes 0.8 µs, this 0.2;
-    and its class takes 0.1 ms less of each import.
+    For rows, of which a dozen are made in each step: to make a frozen one takes 0.8 µs, this 0.2.
+    A frozen class takes 0.1 to 0.2 ms more of an import, too.
     """
     return dataclass(slots=True, eq=False, repr=False)(cls)
 
