@@ -1,4 +1,5 @@
-"""Clients of one server, in many histories (a sample: `tests/histories/test_server.py`)."""
+"""Clients of one server, in many histories (a sample: `tests/histories/test_server.py`), and of one
+that is killed and started again while they ask."""
 
 from __future__ import annotations
 
@@ -7,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.scale import client_histories
-from tests.histories.asking import seen_of_a_server
+from tests.faults.scale import HISTORIES, WHOLE, client_histories
+from tests.histories.asking import seen_of_a_killed_server, seen_of_a_server
 from tests.histories.linear import violation_in
 from tests.histories.server import ServerModel
 
 EACH = 10
+KILLED = range(max(1, HISTORIES // 10) if WHOLE else 1)
+"""Each starts two servers."""
 
 
 @pytest.mark.timeout(200)
@@ -29,3 +32,15 @@ async def test_what_clients_of_a_server_see_is_explained_by_one_order(
         questions += len(history)
     record_property("questions of clients", questions)
     record_property("histories of clients", EACH)
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("seed", KILLED)
+async def test_what_clients_of_a_server_see_that_is_killed_is_explained_by_one_order(
+    seed: int, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    history = await seen_of_a_killed_server(tmp_path, seed)
+    assert any(each.lost for each in history)
+    assert (found := violation_in(history, ServerModel())) is None, str(found)
+    record_property("questions of clients", len(history))
+    record_property("histories of clients whose server is killed", 1)

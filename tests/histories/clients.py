@@ -19,8 +19,18 @@ Scripts = Mapping[str, Sequence[Order]]
 """What each client is to ask, one after another."""
 
 
+class LostError(Exception):
+    """Who was asked died before the answer.  `over`: when it did; `None` if what was asked for may
+    still be done by who comes after it."""
+
+    def __init__(self, killed: float, over: float | None) -> None:
+        super().__init__(killed, over)
+        self.killed = killed
+        self.over = NEVER if over is None else over
+
+
 class Answering(Protocol):
-    """What clients ask."""
+    """What clients ask.  Raises LostError."""
 
     async def answer(self, order: Order) -> Any:
         """Carry out an order."""
@@ -69,8 +79,12 @@ async def work(served: Answering, scripts: Scripts, tell: Tell) -> None:
     async def ask(client: str) -> None:
         for number, order in enumerate(scripts[client]):
             tell(["call", client, number, time.monotonic()])
-            answer = await served.answer(order)
-            tell(["return", client, number, time.monotonic(), answer])
+            try:
+                answer = await served.answer(order)
+            except LostError as lost:
+                tell(["lost", client, number, lost.over, lost.killed])
+            else:
+                tell(["return", client, number, time.monotonic(), answer])
 
     async with asyncio.TaskGroup() as group:
         for client in scripts:
@@ -90,7 +104,12 @@ def history_of(
         else:
             began = calls.pop((client, number))
             order = scripts[client][number]
-            history.append(_operation(client, order, began, moment, frozen(answer[0])))
+            if kind == "lost":
+                lost = _operation(client, order, began, moment, None)
+                dying = NEVER if moment == NEVER else answer[0]
+                history.append(replace(lost, lost=True, killed=dying))
+            else:
+                history.append(_operation(client, order, began, moment, frozen(answer[0])))
     for (client, number), began in calls.items():
         lost = _operation(client, scripts[client][number], began, died, None)
         history.append(replace(lost, lost=True, killed=killed))

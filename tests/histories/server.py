@@ -14,6 +14,7 @@ from tests.histories.models import EMPTY, path_of
 from tests.histories.threads import Thread
 
 GRAPH_ID = "graph"
+RUNS = ("run", "run_and_cancel")
 MISSING = ("status", 404)
 CONFLICT = ("status", 409)
 
@@ -74,12 +75,16 @@ Steps = Iterable[tuple[State, bool]]
 
 
 class ServerModel:
-    """A thread of the server: `create(tag)`, `tag(word)`, `look`, `state`, `update(word)`, `delete`
-    and `run(value, strategy)`, which waits for the end.
+    """A thread of the server: `create(tag)`, `tag(word)`, `look`, `state`, `update(word)`,
+    `delete`, and runs: `run(value, strategy)`, which waits for the end, and
+    `run_and_cancel(value, strategy, action)`.
 
     A run steps into the line, then passes a checkpoint after another when it is its turn.  What is
     told to who waits for a run that made way is up to the server.  An update is refused while there
     are runs; no run begins before the row shows one that was let in.
+
+    What was lost with a server that was killed has happened or not; a run that had been taken goes
+    on when the server is there again.
     """
 
     initial: State = None
@@ -87,21 +92,27 @@ class ServerModel:
 
     def steps(self, state: State, operation: Operation, *, begun: bool) -> Steps:
         """Runs have several steps, all else has one."""
-        if begun and state is not None:
-            return (
-                _go_on(state, operation) if operation.name == "run" else _update(state, operation)
-            )
-        if operation.name == "run":
-            return _take(state, operation)
+        if operation.name == "delete":
+            return _remove(state, operation)
+        if begun and operation.name == "update":
+            return _update(state, operation)
+        if operation.name in RUNS:
+            return _go_on(state, operation) if begun and state else _take(state, operation)
         if operation.name == "update" and state is not None and not state.queue:
             is_free = state.updated_by is None
             return [(replace(state, updated_by=operation), False)] if is_free else []
         following, result = _answer(state, operation)
-        return [(following, True)] if operation.result == result else []
+        return [(following, True)] if _saw(operation, result) else []
 
     def gone(self, state: State, operation: Operation) -> State:
-        """Clients of a server that lives do not get lost."""
-        raise AssertionError(operation)
+        """An update that was cut short is in the state, or is not; its row may not say so."""
+        if state is None or state.updated_by != operation:
+            return state
+        return replace(state, updated_by=None)
+
+
+def _saw(operation: Operation, value: Hashable) -> bool:
+    return operation.lost or operation.result == value
 
 
 def _answer(state: State, operation: Operation) -> tuple[State, Hashable]:
@@ -124,11 +135,30 @@ def _answer(state: State, operation: Operation) -> tuple[State, Hashable]:
             raise AssertionError(operation)
 
 
-def _update(state: Served, operation: Operation) -> Steps:
+def _remove(state: State, operation: Operation) -> Steps:
+    """A deletion rolls back what is in its way, and again what comes meanwhile; it may give up."""
+    if state is None:
+        return [(None, True)] if _saw(operation, MISSING) else []
+    if operation.result == CONFLICT:
+        return [(_stopped(state, "rollback"), True)] if state.queue else []
+    if state.queue:
+        stopped = _stopped(state, "rollback")
+        return [] if stopped == state else [(stopped, False)]
+    return [(None, True)] if _saw(operation, "done") else []
+
+
+def _stopped(state: Served, how: str) -> Served:
+    """The same when its runs are to make way."""
+    return replace(state, queue=tuple(replace(each, stopped=how) for each in state.queue))
+
+
+def _update(state: State, operation: Operation) -> Steps:
     """An update that was let in is made, then shown by the row."""
     (word,) = operation.given
-    if operation.result != "done":
+    if not _saw(operation, "done"):
         return []
+    if state is None or state.updated_by != operation:  # the thread was deleted meanwhile
+        return [(state, True)]
     if word not in state.thread.log:
         return [(replace(state, thread=state.thread.updated(str(word))), False)]
     return [(replace(state, updated_by=None).settled(), True)]
@@ -136,14 +166,13 @@ def _update(state: Served, operation: Operation) -> Steps:
 
 def _take(state: State, operation: Operation) -> Steps:
     """A run comes."""
-    _, strategy = operation.given
+    strategy = operation.given[1]
     if state is None:
-        return [(None, True)] if operation.result == MISSING else []
+        return [(None, True)] if _saw(operation, MISSING) else []
     if strategy == "reject" and state.queue:
-        return [(state, True)] if operation.result == CONFLICT else []
+        return [(state, True)] if _saw(operation, CONFLICT) else []
     if strategy in ("interrupt", "rollback"):
-        stopped = tuple(replace(each, stopped=str(strategy)) for each in state.queue)
-        state = replace(state, queue=stopped)
+        state = _stopped(state, str(strategy))
     return [(replace(state, queue=(*state.queue, Entry(operation))), False)]
 
 
@@ -151,15 +180,10 @@ def _go_on(state: Served, operation: Operation) -> Iterator[tuple[State, bool]]:
     """A run that was taken takes a step, or makes way."""
     at = next(n for n, each in enumerate(state.queue) if each.operation == operation)
     entry, thread = state.queue[at], state.thread
+    if operation.name == "run_and_cancel" and not entry.stopped and _saw(operation, "cancelled"):
+        yield state.with_entry(at, stopped=str(operation.given[2])), False
     if entry.path is None:
-        if entry.stopped and state.queue[0].path is not None:  # another one says how it stands
-            yield replace(state.without(at, thread), row=state.row), True
-        elif entry.stopped:
-            yield state.without(at, thread), True
-        if at == 0 and state.updated_by is None:
-            path = path_of(thread, operation.given[0])
-            fails = path is None
-            yield state.with_entry(0, path=path or (), before=thread, fails=fails), False
+        yield from _wait(state, operation, at)
         return
     if entry.stopped:
         yield state.without(0, entry.before if entry.stopped == "rollback" else thread), True
@@ -167,10 +191,28 @@ def _go_on(state: Served, operation: Operation) -> Iterator[tuple[State, bool]]:
         following = state.with_entry(0, path=entry.path[1:])
         yield replace(following, thread=entry.path[0]), False
     elif entry.fails:
-        if entry.stopped or operation.result == "error":
+        if entry.stopped or _saw(operation, "error"):
             yield replace(state.without(0, thread), row=("error", state.row[1])), True
-    elif entry.stopped or operation.result == (thread.log, thread.asked):
+    elif entry.stopped or _saw_end(operation, thread):
         yield state.without(0, thread), True
+
+
+def _wait(state: Served, operation: Operation, at: int) -> Iterator[tuple[State, bool]]:
+    """A run that has not begun makes way, or begins."""
+    entry, thread = state.queue[at], state.thread
+    if entry.stopped and state.queue[0].path is not None:  # another one says how it stands
+        yield replace(state.without(at, thread), row=state.row), True
+    elif entry.stopped:
+        yield state.without(at, thread), True
+    if at == 0 and state.updated_by is None:
+        path = path_of(thread, operation.given[0])
+        yield state.with_entry(0, path=path or (), before=thread, fails=path is None), False
+
+
+def _saw_end(operation: Operation, thread: Thread) -> bool:
+    """Who asks later for what it came to may be told that it was deleted with its thread."""
+    gone = operation.name == "run_and_cancel" and operation.result == MISSING
+    return gone or _saw(operation, (thread.log, thread.asked))
 
 
 class HttpClients:
@@ -204,24 +246,44 @@ class HttpClients:
             case "update", [word]:
                 body = {"values": {"log": [word]}, "as_node": "first"}
                 return _shown(await self._ask("POST", f"{at}/state", body), _done)
+            case "delete", []:
+                return _shown(await self._ask("DELETE", at), _done)
+            case "run_and_cancel", [value, strategy, action]:
+                return await self._run_and_cancel(at, _body(value, strategy), action)
             case _:
-                return await self._run(at, *given)
+                return _ending(await self._ask("POST", f"{at}/runs/wait", _body(*given)))
 
-    async def _run(self, at: str, value: Any, strategy: str) -> Any:
-        body: dict[str, Any] = {"assistant_id": GRAPH_ID, "multitask_strategy": strategy}
-        match value:
-            case ["input", word]:
-                body["input"] = {"log": [word]}
-            case _:
-                body["command"] = {"resume": value[1]}
-        found = await self._ask("POST", f"{at}/runs/wait", body)
-        if "__error__" in found:
-            return "error"
-        return _shown(found, lambda it: [_log(it), "__interrupt__" in it])
+    async def _run_and_cancel(self, at: str, body: Any, action: str) -> Any:
+        begun = await self._ask("POST", f"{at}/runs", body)
+        if isinstance(begun, list):
+            return begun
+        run = f"{at}/runs/{begun['run_id']}"
+        cancelled = await self._ask("POST", f"{run}/cancel?action={action}")
+        ended = await self._ask("GET", f"{run}/join")
+        return _ending(ended) if cancelled == list(MISSING) else "cancelled"
 
     async def _ask(self, method: str, path: str, body: Any = None) -> Any:
         answer = await self._http.request(method, path, json=body)
-        return answer.json() if answer.is_success else ["status", answer.status_code]
+        if not answer.is_success:
+            return ["status", answer.status_code]
+        return answer.json() if answer.content else None
+
+
+def _body(value: Any, strategy: str) -> dict[str, Any]:
+    """The request of a run."""
+    body: dict[str, Any] = {"assistant_id": GRAPH_ID, "multitask_strategy": strategy}
+    match value:
+        case ["input", word]:
+            return {**body, "input": {"log": [word]}}
+        case _:
+            return {**body, "command": {"resume": value[1]}}
+
+
+def _ending(found: Any) -> Any:
+    """How a run ended."""
+    if "__error__" in found:
+        return "error"
+    return _shown(found, lambda it: [_log(it), "__interrupt__" in it])
 
 
 def _shown(found: Any, show: Callable[[Any], Any]) -> Any:
@@ -242,6 +304,11 @@ def server_order(dice: random.Random, word: str) -> list[Any]:
     value = dice.choices([["input", word], ["answer", word]], [3, 1])[0]
     strategy = dice.choice(["reject", "enqueue", "interrupt", "rollback"])
     return dice.choices(
-        [["run", value, strategy], ["state"], ["look"], ["tag", word], ["update", word]],
-        [8, 4, 4, 2, 3],
+        [
+            ["run", value, strategy],
+            ["run_and_cancel", value, strategy, dice.choice(["interrupt", "rollback"])],
+            *(["state"], ["look"], ["tag", word], ["update", word], ["delete"]),
+            ["create", word],
+        ],
+        [8, 3, 4, 4, 2, 3, 1, 1],
     )[0]

@@ -52,3 +52,40 @@ RUN = asked("run", 2, 9, ("input", "w"), "enqueue", result=(("w", "first"), True
 )
 def test_a_server_that_says_something_else_is_refused(rest: list[Operation]) -> None:
     assert violation_in([CREATED, *rest], ServerModel()) is not None
+
+
+def lost(name: str, began: float, ended: float, *given: object) -> Operation:
+    return Operation("a client", "thread", name, given, began, ended, lost=True, killed=began)
+
+
+GONE = asked("state", 10, 11, result=("status", 404))
+EMPTY = asked("state", 10, 11, result=((), (), False))
+PAUSED = asked("state", 12, 13, result=(("w", "first"), ("ask",), True))
+
+
+@pytest.mark.parametrize("seen", [GONE, EMPTY])
+def test_what_was_lost_with_a_server_has_happened_or_not(seen: Operation) -> None:
+    assert violation_in([CREATED, lost("delete", 2, 3), seen], ServerModel()) is None
+
+
+def test_what_was_lost_does_not_happen_later() -> None:
+    history = [CREATED, lost("delete", 2, 3), EMPTY, asked("state", 12, 13, result=("status", 404))]
+    assert violation_in(history, ServerModel()) is not None
+
+
+def test_a_run_that_was_lost_may_go_on_with_the_next_server() -> None:
+    run = lost("run", 2, float("inf"), ("input", "w"), "enqueue")
+    assert violation_in([CREATED, run, EMPTY, PAUSED], ServerModel()) is None
+    again = asked("state", 14, 15, result=((), (), False))
+    assert violation_in([CREATED, run, EMPTY, PAUSED, again], ServerModel()) is not None
+
+
+def cancelled(result: object) -> Operation:
+    return asked("run_and_cancel", 2, 9, ("input", "w"), "enqueue", "rollback", result=result)
+
+
+def test_a_run_that_was_cancelled_is_rolled_back_and_one_that_had_ended_is_not() -> None:
+    assert violation_in([CREATED, cancelled("cancelled"), EMPTY], ServerModel()) is None
+    ended = cancelled((("w", "first"), True))
+    assert violation_in([CREATED, ended, PAUSED], ServerModel()) is None
+    assert violation_in([CREATED, ended, EMPTY], ServerModel()) is not None
