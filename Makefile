@@ -15,6 +15,7 @@ HISTORIES ?= 200
 KILLS  ?= 300
 INPUTS ?= 100000
 BITS   ?= 10000
+FUZZ   ?= 600
 
 BIN := $(VENV)/bin
 PACKAGES := actors agent_server checkpoint streaming
@@ -27,7 +28,7 @@ RESULTS := benchmarks/results$(if $(QUICK),/quick)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test simulate faults faults-long planted acceptance lint types shapes bench bench-server docs clean
+.PHONY: help demo test simulate faults faults-long guided planted acceptance lint types shapes bench bench-server docs clean
 
 help: ## these words
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 8
@@ -43,6 +44,9 @@ faults: $(VENV)/.test ## kills, failing disks, damaged files: KILLS=300 at rando
 
 faults-long: ## the same with 10,000 kills at random, 1,000,000 bits, 10,000,000 inputs, 10,000 lives of threads and 200,000 seeds
 	$(MAKE) faults KILLS=10000 BITS=1000000 INPUTS=10000000 HISTORIES=10000 SEEDS=200000
+
+guided: $(VENV)/.guided ## bytes for the decoders that new code paths lead to, with atheris: for FUZZ=600 seconds
+	$(BIN)/python -m tests.faults.guided -max_total_time=$(FUZZ) -rss_limit_mb=1000 $(ARGS)
 
 planted: $(VENV)/.test ## bugs put in by hand, each of which a test must catch; ARGS=word for some of them
 	$(BIN)/python -m tests.planted $(ARGS)
@@ -94,6 +98,10 @@ $(VENV)/.core: pyproject.toml | $(VENV)/.python
 $(VENV)/.test: pyproject.toml | $(VENV)/.python
 	$(INSTALL) -e '.[test]'
 	touch $@ $(VENV)/.core
+
+$(VENV)/.guided: pyproject.toml | $(VENV)/.python
+	$(INSTALL) -e '.[test]' 'atheris>=3'
+	touch $@ $(VENV)/.test $(VENV)/.core
 
 $(VENV)/.acceptance: pyproject.toml | $(VENV)/.python
 	$(INSTALL) -e '.[acceptance]'
