@@ -25,6 +25,9 @@ PIP := -m pip install --quiet --disable-pip-version-check
 INSTALL := $(BIN)/python $(PIP)
 RESULTS := benchmarks/results$(if $(QUICK),/quick)
 
+# Tests start hundreds of processes: where this is set, each would compile the packages anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:

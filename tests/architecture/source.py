@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -46,11 +46,16 @@ class Module:
             if isinstance(node, Function):
                 yield node
 
-    def calls(self) -> Iterator[tuple[str, ast.Call]]:
-        """Every call, under the last part of its name: `loop.create_task(x)` is `create_task`."""
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.Call):
+    def calls(self, names: Collection[str]) -> Iterator[tuple[str, ast.Call]]:
+        """Calls of these, by the last part of the name: `loop.create_task(x)` is `create_task`."""
+        for node in self.nodes(names):
+            if isinstance(node, ast.Call) and last_part(node.func) in names:
                 yield last_part(node.func), node
+
+    def nodes(self, words: Collection[str]) -> Iterator[ast.AST]:
+        """Every node; none where none of the words is in the text, which then is not parsed."""
+        if any(word in self.text for word in words):
+            yield from ast.walk(self.tree)
 
     def place(self, node: ast.expr | ast.stmt) -> str:
         return f"{self.label}:{node.lineno}"

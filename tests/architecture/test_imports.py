@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -151,17 +152,20 @@ def test_the_packages_never_import_what_they_replace() -> None:
     assert named == []
 
 
-def _imports(module: Module) -> Iterator[ast.Import | ast.ImportFrom]:
+@cache  # three tests look at them
+def _imports(module: Module) -> tuple[ast.Import | ast.ImportFrom, ...]:
     """Every import that is carried out, at the top or inside a function."""
+    found: list[ast.Import | ast.ImportFrom] = []
     pending: list[ast.AST] = [module.tree]
     while pending:
         node = pending.pop()
         if isinstance(node, ast.Import | ast.ImportFrom):
-            yield node
+            found.append(node)
         elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             pending.extend(node.orelse)
         else:
             pending.extend(ast.iter_child_nodes(node))
+    return tuple(found)
 
 
 def _targets(node: ast.Import | ast.ImportFrom) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from functools import cache
 
 import pytest
 
@@ -21,6 +22,15 @@ def _lines(module: Module) -> int:
     return len(module.text.splitlines())
 
 
+@cache  # two tests ask for each module's, and trees take too much memory to be kept
+def _lengths(module: Module) -> dict[str, int]:
+    """Place and name of each function -> its lines."""
+    return {
+        f"{module.place(function)} {function.name}": _length(function)
+        for function in module.functions()
+    }
+
+
 def _length(function: Function) -> int:
     assert function.end_lineno is not None
     return function.end_lineno - function.lineno + 1
@@ -37,9 +47,9 @@ def test_a_module_fits_on_a_few_screens(module: Module) -> None:
 @pytest.mark.parametrize("module", package_modules(), ids=lambda module: module.label)
 def test_a_function_fits_on_one_screen(module: Module) -> None:
     too_long = {
-        f"{module.place(function)} {function.name}": _length(function)
-        for function in module.functions()
-        if _length(function) > FUNCTION_CEILING
+        function: length
+        for function, length in _lengths(module).items()
+        if length > FUNCTION_CEILING
     }
     assert too_long == {}
 
@@ -47,10 +57,10 @@ def test_a_function_fits_on_one_screen(module: Module) -> None:
 @pytest.mark.parametrize("package", PACKAGES)
 def test_most_functions_are_a_few_lines(package: str) -> None:
     lengths = [
-        _length(function)
+        length
         for module in package_modules()
         if module.name.split(".")[0] == package
-        for function in module.functions()
+        for length in _lengths(module).values()
     ]
     assert statistics.median(lengths) < FUNCTION_MEDIAN
     assert statistics.quantiles(lengths, n=10)[-1] < FUNCTION_P90

@@ -72,11 +72,7 @@ OWNERS: Mapping[str, tuple[frozenset[str], str]] = {
 
 
 def _made(module: Module) -> dict[str, str]:
-    return {
-        module.place(call): name
-        for name, call in module.calls()
-        if name in MAKES_TASKS | MAKES_THREADS
-    }
+    return {module.place(call): name for name, call in module.calls(MAKES_TASKS | MAKES_THREADS)}
 
 
 @pytest.mark.parametrize("module", package_modules(), ids=lambda module: module.label)
