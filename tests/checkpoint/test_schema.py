@@ -100,7 +100,7 @@ def test_the_log_is_there_as_soon_as_the_writer_is_set_up(path: Path) -> None:
 def reader(path: Path) -> Iterator[sqlite3.Connection]:
     """Another process in the middle of a read, in a file that is not yet turned to a log."""
     prepare_file(path)
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
         connection.execute("BEGIN")
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         yield connection
@@ -116,7 +116,7 @@ def test_the_writer_waits_for_others_before_it_turns_the_file_to_a_log(
         if attempts.count("PRAGMA journal_mode=WAL") == 3:
             reader.rollback()
 
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
         connection.set_trace_callback(leave_at_the_third)
         set_up_writer(connection)
         assert attempts.count("PRAGMA journal_mode=WAL") == 3
@@ -125,7 +125,7 @@ def test_the_writer_waits_for_others_before_it_turns_the_file_to_a_log(
 
 @pytest.mark.usefixtures("reader")
 def test_the_writer_does_not_wait_for_ever(path: Path) -> None:
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
         with pytest.raises(sqlite3.OperationalError, match="locked") as caught:
             ask_for_log(connection, patience=0)
         assert caught.value.sqlite_errorcode == sqlite3.SQLITE_BUSY
