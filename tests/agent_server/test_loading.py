@@ -107,5 +107,5 @@ def test_a_file_that_was_mended_is_read_again(tmp_path: Path) -> None:
     write(tmp_path, "json.py", "raise ValueError")
     with pytest.raises(GraphLoadError):
         load("json.py:graph", tmp_path)
-    write(tmp_path, "json.py", "graph = 'mended'")
-    assert load("json.py:graph", tmp_path) == "mended"
+    write(tmp_path, "json.py", "graph = 'mended since'")
+    assert load("json.py:graph", tmp_path) == "mended since"
