@@ -169,7 +169,7 @@ def test_limits_that_make_no_sense_prune_nothing(
     assert history(graph) == before
 
 
-@pytest.mark.parametrize("threads", ["t", None, [""], [1]])
+@pytest.mark.parametrize("threads", ["t", None, ["\ud800"], [1]])
 def test_what_is_no_list_of_threads_prunes_nothing(saver: Any, door: Door, threads: Any) -> None:
     graph = StateGraph(State).add_node("a", says("a")).add_edge(START, "a")
     graph = graph.compile(checkpointer=saver)
