@@ -114,8 +114,7 @@ async def open_services(
         stack.push_async_callback(dispatcher.drain)
         crons = Crons(tables, time.time, starter(assistants, dispatcher, time.time))
         if standing.alone:
-            await crons.resume()
-            await dispatcher.recover()
+            await _take_up(crons, threads, dispatcher)
         if standing.keeps:
             dispatcher.begin_sweeping()
             sweepers = sweepers_of(settings, file, threads, store)
@@ -135,6 +134,13 @@ async def open_services(
             crons=crons,
             closing=asyncio.Event(),
         )
+
+
+async def _take_up(crons: Crons, threads: Threads, dispatcher: Dispatcher) -> None:
+    """Go on with what an earlier process has left."""
+    await crons.resume()
+    await threads.finish_deletions()
+    await dispatcher.recover()
 
 
 def sweepers_of(

@@ -8,6 +8,7 @@
     server_answer             what `wait` was told of an ended run, as long as its events are kept
     server_webhook            what is still to be sent to the webhooks of ended runs
     server_cron               runs that start again and again
+    server_gone               threads that were deleted, until their checkpoints are, too
 
 JSON stands as text, so that SQLite's JSON functions can search in it; times are seconds.  Every row
 is sealed: a bit that turned over in it is an error, never an answer.  Those that are looked for by
@@ -55,6 +56,7 @@ CRON = SealedTable(
         *("updated", "next", "end", "enabled", "on_run_completed", "user", "firing"),
     ),
 )
+GONE = SealedTable("server_gone", ("id",))
 
 _MADE: Mapping[SealedTable, str] = {
     ASSISTANT: """
@@ -96,6 +98,10 @@ _MADE: Mapping[SealedTable, str] = {
             metadata TEXT NOT NULL, created REAL NOT NULL, updated REAL NOT NULL, next REAL,
             end REAL, enabled INTEGER NOT NULL, on_run_completed TEXT NOT NULL, user TEXT NOT NULL,
             firing TEXT, row_seal INTEGER NOT NULL) WITHOUT ROWID
+    """,
+    GONE: """
+        CREATE TABLE IF NOT EXISTS server_gone (id TEXT PRIMARY KEY, row_seal INTEGER NOT NULL)
+            WITHOUT ROWID
     """,
 }
 _INDEXES = (

@@ -12,7 +12,7 @@ from .jsontext import to_json
 from .left_rows import drop_answers_on
 from .records import Json, Thread, ThreadStatus, Ttl
 from .sealed import find_row, has_row, sound_rows
-from .tables import THREAD
+from .tables import GONE, THREAD
 
 Expired: TypeAlias = tuple[str, Ttl]
 
@@ -36,6 +36,8 @@ _EXPIRED = (
     f"SELECT {THREAD.select} FROM server_thread WHERE expires <= ? "  # noqa: S608 - all ours
     "AND status <> 'busy' ORDER BY expires LIMIT ?"
 )
+_GONE = GONE.insert.replace("INSERT", "INSERT OR REPLACE", 1)
+_ERASED = f"SELECT {GONE.select} FROM server_gone"  # noqa: S608 - all ours
 
 
 def thread_of(row: Sequence[Any], *, with_values: bool = True) -> Thread:
@@ -160,11 +162,24 @@ def spare_thread(db: sqlite3.Connection, thread_id: str, now: float) -> None:
 
 
 def erase_thread(db: sqlite3.Connection, thread_id: str) -> None:
-    """Forget a thread, its runs and its crons; its checkpoints are the saver's."""
+    """Forget a thread, its runs and its crons; its checkpoints are the saver's, and noted as still
+    to be deleted."""
+    db.execute(_GONE, (thread_id,))
     drop_answers_on(db, thread_id)
     db.execute("DELETE FROM server_run WHERE thread = ?", (thread_id,))
     db.execute("DELETE FROM server_cron WHERE thread = ?", (thread_id,))
     db.execute("DELETE FROM server_thread WHERE id = ?", (thread_id,))
+
+
+def erased_threads(db: sqlite3.Connection) -> list[str]:
+    """Threads whose checkpoints are still to be deleted; none that was made anew since."""
+    rows = sound_rows(GONE, db.execute(_ERASED).fetchall())
+    return [id_ for (id_,) in rows if not has_row(db, THREAD, id_)]
+
+
+def forget_erased(db: sqlite3.Connection, thread_id: str) -> None:
+    """Nothing is left of it."""
+    db.execute("DELETE FROM server_gone WHERE id = ?", (thread_id,))
 
 
 def open_runs(db: sqlite3.Connection, thread_id: str) -> list[str]:

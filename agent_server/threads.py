@@ -25,8 +25,10 @@ from .records import Json, Thread, Ttl
 from .thread_rows import (
     add_thread,
     erase_thread,
+    erased_threads,
     expired_threads,
     find_thread,
+    forget_erased,
     limit_thread,
     merge_metadata,
     open_runs,
@@ -252,8 +254,17 @@ class Threads:
 
         await self._tables.write(unit)
         self.feeds.tell(thread_id, Gone())
+        await self._erase_state(thread_id)
+
+    async def finish_deletions(self) -> None:
+        """Delete the checkpoints of threads that a process which died had deleted the rows of."""
+        for thread_id in await self._tables.read(erased_threads):
+            await self._erase_state(thread_id)
+
+    async def _erase_state(self, thread_id: str) -> None:
         try:
             await self._saver.adelete_thread(thread_id)
+            await self._tables.write(lambda db: forget_erased(db, thread_id))
         except ThreadBusyError as error:
             logger.warning(
                 "checkpoints of the deleted thread %s are left: %s",

@@ -10,7 +10,14 @@ import pytest
 from actors import END, START, CompiledGraph, StateGraph, interrupt
 from agent_server.errors import ConflictError, InvalidError, NotFoundError
 from agent_server.records import Ttl
-from agent_server.thread_rows import add_thread, mark_thread, settle_thread, thread_exists
+from agent_server.thread_rows import (
+    add_thread,
+    erase_thread,
+    erased_threads,
+    mark_thread,
+    settle_thread,
+    thread_exists,
+)
 from agent_server.thread_search import ThreadQuery, ThreadSort
 from agent_server.threads import Lifetime, Threads
 from checkpoint import SqliteSaver
@@ -367,3 +374,22 @@ async def test_pruning_deletes_threads(threads: Threads) -> None:
     assert await threads.prune([], "keep_latest") == 0
     with pytest.raises(InvalidError):
         await threads.prune(["x"], "delete")
+
+
+async def test_a_deletion_that_was_cut_short_is_finished_at_the_next_start(
+    threads: Threads, database: Database
+) -> None:
+    graph = asking(database.saver)
+    for id_ in (ID, OTHER):
+        await threads.create(id_)
+        await graph.ainvoke({"topic": "secret"}, config(id_))
+        await database.tables.write(lambda db, of=id_: erase_thread(db, of))  # and it dies
+    await threads.create(OTHER)
+
+    await threads.finish_deletions()
+
+    await threads.create(ID)
+    assert (await graph.aget_state(config(ID))).values == {}
+    assert (await threads.get(OTHER)).thread_id == OTHER
+    await threads.delete(ID)
+    assert await database.tables.read(erased_threads) == []
