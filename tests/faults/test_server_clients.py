@@ -14,7 +14,7 @@ from tests.histories.linear import violation_in
 from tests.histories.server import ServerModel
 
 EACH = 10
-KILLED = range(max(1, HISTORIES // 10) if WHOLE else 1)
+KILLED = range(max(1, HISTORIES // 20) if WHOLE else 1)
 """Each starts two servers."""
 
 
