@@ -125,6 +125,23 @@ HONEST = (
         "[DELETE FROM event WHERE id & 7 = 2-events]",
     ),
     Bug(
+        "the checksum of a server's rows is skipped",
+        "P7",
+        "checkpoint/tables.py",
+        "        if not is_sealed_row(self.name, row):\n",
+        "        if not row:\n",
+        "tests/agent_server/test_sealed.py"
+        "::test_a_damaged_row_is_an_error_and_passed_over_where_work_goes_on",
+    ),
+    Bug(
+        "a damaged row is sealed anew when it is changed",
+        "P7",
+        "checkpoint/tables.py",
+        "iif({sound}, {self._seal(changes)}, {self.name}.row_seal)",
+        "iif({sound}, {self._seal(changes)}, {self._seal(changes)})",
+        "tests/checkpoint/test_row_seals.py::test_a_damaged_row_stays_so_when_it_is_changed",
+    ),
+    Bug(
         "a commit that failed is answered as made",
         "P7",
         "checkpoint/committer.py",
