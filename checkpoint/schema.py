@@ -236,8 +236,9 @@ def _add_functions(connection: sqlite3.Connection) -> None:
 def ask_for_log(connection: sqlite3.Connection, patience: float) -> str:
     """Turn the file to a write-ahead log if it is not yet; gives the journal mode it is in then.
 
-    This one statement needs the file for itself without waiting as the connection's timeout says,
-    so it is tried again for `patience` seconds.  Raises sqlite3.OperationalError after that.
+    This one statement needs the file for itself, and does not always wait as the connection's
+    timeout says, so it is tried again for `patience` seconds.  Raises sqlite3.OperationalError
+    after that.
     """
     deadline = time.monotonic() + patience
     pause = 0.0002

@@ -41,15 +41,18 @@ def try_all(bugs: list[Bug]) -> bool:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = used.ru_utime + used.ru_stime
     print(f"{len(bugs) - uncaught} of {len(bugs)} bugs caught, {seconds:.0f} s of processor time")
-    return bool(bugs) and not uncaught
+    return not uncaught
 
 
 def main(words: list[str]) -> None:
     if words == ["--table"]:
         print("\n".join(rows()))
         return
+    bugs = chosen(words)
+    if not bugs:
+        sys.exit(f"no bug has {' or '.join(map(repr, words))} in its name; --table shows all names")
     try:
-        sys.exit(not try_all(chosen(words)))
+        sys.exit(not try_all(bugs))
     except (StaleBugError, TrialError) as error:
         sys.exit(str(error))
 
