@@ -41,15 +41,13 @@ async def test_a_row_is_found_by_its_id(database: Database) -> None:
 async def test_a_damaged_row_is_an_error_and_passed_over_where_work_goes_on(
     database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def unit(db: sqlite3.Connection) -> None:
-        db.execute("UPDATE server_run SET status = 'running' WHERE id = 'one'")
-        with pytest.raises(CorruptDataError, match="a row of server_run"):
-            find_row(db, RUN, "one")
-        (left,) = sound_rows(RUN, db.execute(ALL))
-        assert left[0] == "two"
-
+    damage = "UPDATE server_run SET status = 'running' WHERE id = 'one'"
+    await database.tables.write(lambda db: db.execute(damage))
+    with pytest.raises(CorruptDataError, match="a row of server_run"):
+        await database.tables.read(lambda db: find_row(db, RUN, "one"))
     with caplog.at_level(logging.ERROR):
-        await database.tables.write(unit)
+        (left,) = await database.tables.read(lambda db: sound_rows(RUN, db.execute(ALL)))
+    assert left[0] == "two"
     assert "passed over: a row of server_run, ('one', 't')" in caplog.text
 
 
