@@ -201,7 +201,7 @@ class Committer:
             self.heads.committed()
             self._committed()
             self._pass(group, "committed")
-        except Exception as error:  # noqa: BLE001 - the loop's edge: every caller gets it
+        except BaseException as error:  # noqa: BLE001 - the loop's edge: every caller gets it
             with suppress(sqlite3.Error):  # a disk that fails may fail this, too
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
@@ -220,7 +220,7 @@ class Committer:
             self.heads.clear()
             self._committed()
             self._pass([unit], "committed")
-        except Exception as error:  # noqa: BLE001 - the loop's edge: the caller gets it
+        except BaseException as error:  # noqa: BLE001 - the loop's edge: the caller gets it
             result = typed_error(error, self.database)
         self.busy = False
         return result
@@ -232,7 +232,7 @@ class Committer:
             result = unit.apply(connection)
             if self._faults is not None:
                 self._faults(f"{unit.kind} applied")
-        except Exception as error:
+        except BaseException as error:  # also what ends threads: this one serves others, too
             self.heads.clear()
             if not connection.in_transaction:
                 raise  # a full or failing disk: SQLite has undone the whole group

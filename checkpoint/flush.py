@@ -34,7 +34,7 @@ class Flusher:
         self._faults = faults
         self._fd = os.open(log, os.O_RDWR | os.O_CLOEXEC)
         self._waiting: queue.SimpleQueue[asyncio.Future[Any] | None] = queue.SimpleQueue()
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
         self._flushed = 0
         self.committed = 0
         """Number of transactions that are in the log; counted by the writer."""

@@ -272,7 +272,7 @@ _UNWRITABLE = {
 }
 
 
-def typed_error(error: Exception, database: str) -> Exception:
+def typed_error(error: BaseException, database: str) -> BaseException:
     """What an error of SQLite or the operating system means for the caller; others as they are."""
     if not isinstance(error, sqlite3.Error | OSError):
         return error

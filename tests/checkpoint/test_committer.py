@@ -103,12 +103,20 @@ async def test_cancelling_one_caller_takes_nothing_from_the_others(setup: Setup)
     assert setup.items() == ["a", "b", "c"]
 
 
-async def test_errors_of_user_code_reach_the_caller_as_they_are(setup: Setup) -> None:
-    def fail(connection: sqlite3.Connection) -> None:
-        raise ZeroDivisionError
+class EndOfThread(BaseException):
+    """Ends a thread that does not catch it."""
 
-    with pytest.raises(ZeroDivisionError):
-        await setup.committer.submit(fail, "unit")
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, EndOfThread])
+@pytest.mark.parametrize("door", ["submit", "submit_alone"])
+async def test_errors_of_user_code_reach_the_caller_as_they_are(
+    setup: Setup, door: str, error: type[BaseException]
+) -> None:
+    def fail(connection: sqlite3.Connection) -> None:
+        raise error
+
+    with pytest.raises(error):
+        await getattr(setup.committer, door)(fail, "unit")
     assert await setup.committer.submit(add("a"), "unit") == 1
 
 
