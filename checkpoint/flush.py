@@ -85,7 +85,7 @@ class Flusher:
                     answers.add(future, error)
             answers.send()
 
-    def _flush(self) -> Exception | None:
+    def _flush(self) -> BaseException | None:
         # After a failed flush the system may have dropped what it could not write, and a later
         # one would succeed without it: so a failure is final until the database is opened again.
         if self._failure is None:
