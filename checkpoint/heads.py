@@ -41,10 +41,13 @@ class ThreadHead:
         return scope
 
     def keep(self, scope: ScopeRow) -> None:
-        """Know a namespace from now on."""
-        if len(self.scopes) >= _MOST_SCOPES:
-            del self.scopes[next(iter(self.scopes))]
+        """Know a namespace from now on: it stays until the unit is over, which may change it."""
         self.scopes[scope.ns] = scope
+
+    def trim(self) -> None:
+        """Forget the namespaces known longest, if there are many; between units."""
+        while len(self.scopes) > _MOST_SCOPES:
+            del self.scopes[next(iter(self.scopes))]
 
 
 class Heads:
@@ -85,7 +88,9 @@ class Heads:
             self._threads.clear()
             self.changed(connection)
         known = self._threads.get(name)
-        if known is None:
+        if known is not None:
+            known.trim()
+        else:
             row = connection.execute(_THREAD, (name,)).fetchone()
             if row is None:
                 return None

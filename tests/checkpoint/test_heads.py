@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from checkpoint import (
+    Batch,
     CheckpointConflictError,
     DatabaseUnwritableError,
     EventRow,
     SqliteSaver,
     StaleClaimError,
 )
-from checkpoint.heads import Heads, ThreadHead
+from checkpoint.heads import Heads
 from checkpoint.places import ScopeRow, seal_thread
 from checkpoint.schema import create_private
 from checkpoint.story import Story, values_of
@@ -130,6 +131,23 @@ async def test_events_that_come_with_a_step_leave_it_known(saver: SqliteSaver) -
     assert await reads_of_the_next_step(saver, story) == []
 
 
+async def test_one_batch_may_be_of_more_namespaces_than_are_known(saver: SqliteSaver) -> None:
+    claim = await saver.claim("thread", "a test", timeout=1)
+    stories = [Story(saver, claim, f"node:{n}", None) for n in range(70)]
+    for n in range(3):
+        batches = [story.batch({"n": n, "long": f"{n} " * 100}) for story in stories]
+        records = [each.checkpoints[0] for each in batches]
+        rows = [row for each in batches for row in each.blobs]
+        await saver.commit(Batch("thread", claim.epoch, tuple(records), tuple(rows)))
+        for story, record in zip(stories, records, strict=True):
+            story.encoder.accept()
+            story.head = record
+    for story in stories:
+        assert len(await saver.history("thread", story.ns)) == 3
+        assert await values_of(saver, ns=story.ns) == {"n": 2, "long": "2 " * 100}
+    assert (await saver.averify()).ok
+
+
 class TestHeads:
     def test_a_transaction_that_was_undone_leaves_nothing(
         self, connection: sqlite3.Connection
@@ -193,8 +211,14 @@ class TestHeads:
         assert heads.thread(connection, "1") is second
         assert heads.thread(connection, "0") is not first
 
-    def test_a_thread_knows_so_many_namespaces(self) -> None:
-        head = ThreadHead(1, 1)
+    def test_a_thread_knows_so_many_namespaces_after_a_unit(
+        self, connection: sqlite3.Connection
+    ) -> None:
+        heads = Heads()
+        head = heads.thread(connection, "t")
+        assert head is not None
         for n in range(100):
             head.keep(ScopeRow(n, 1, f"{n}", 0, b"", 0, 0, 0))
+        assert len(head.scopes) == 100
+        assert heads.thread(connection, "t") is head
         assert list(head.scopes) == [f"{n}" for n in range(36, 100)]
