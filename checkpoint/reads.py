@@ -20,7 +20,7 @@ from .packing import (
 from .places import ScopeRow, find_scope, find_thread
 from .record import BlobRow, CheckpointMetadata, CheckpointRecord, Entry, Loaded, TaskWrites
 from .rows import id_bytes, matches, used_blobs, uuid_bytes
-from .sealing import Sealing
+from .sealing import is_sealed
 from .serde import Serializer
 from .spans import merged
 from .value import Value, slotted
@@ -82,11 +82,14 @@ class LoadOne(Value):
         return loaded
 
     def _needed(self, loaded: Loaded) -> Blobs:
-        """The rows that the checkpoint itself needs; those of pending writes may go before it."""
-        sealed = isinstance(self.serializer, Sealing)
+        """The rows that the checkpoint itself needs; those of pending writes may go before it.
+
+        Sealed ones stay apart, also where the reader has no key: the next one may have it.
+        """
         needed: dict[int, tuple[BlobRow, ...]] = {}
         for key, stop in used_blobs(loaded.record, ()).items():
             rows = tuple([row for row in loaded.blobs[key] if row.start < stop])
+            sealed = any(is_sealed(row.data) for row in rows)
             needed[key] = rows if sealed else merged(rows)
         return needed
 

@@ -84,8 +84,13 @@ def envelope(payload: bytes) -> bytes:
 
 def payload_of(data: bytes) -> bytes | None:
     """The payload of sealed bytes; None if they are not sealed."""
+    return data[_HEADS[data[0]] :] if is_sealed(data) else None
+
+
+def is_sealed(data: bytes) -> bool:
+    """True for what `envelope` gave, and for several of these one after the other."""
     head = _HEADS.get(data[0], 0) if data else 0
-    return data[head:] if head and data[head - 1 : head] == bytes((_CODE,)) else None
+    return head > 0 and data[head - 1 : head] == bytes((_CODE,))
 
 
 def check_mark(connection: sqlite3.Connection, serializer: Serializer, database: str) -> None:

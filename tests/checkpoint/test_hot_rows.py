@@ -142,6 +142,16 @@ async def test_encrypted_rows_stay_apart(tmp_path: Path) -> None:
             await story.step({"list": texts(n + 1)})
 
 
+async def test_who_has_no_key_leaves_encrypted_rows_apart(path: Path, saver: SqliteSaver) -> None:
+    async with SqliteSaver(path, serializer=EncryptedSerializer(key=b"k" * 32)) as sealed:
+        story = await said(sealed, 30)
+        story.end()
+        assert await saver.load("thread") is not None
+        again = await Story.begin(sealed)
+        await again.step({"list": texts(31)})
+        assert await values_of(sealed) == {"list": texts(31)}
+
+
 def rows(count: int, key: int = 0, size: int = 10) -> tuple[BlobRow, ...]:
     return tuple(BlobRow("", key, n, 1, b"." * size) for n in range(count))
 
