@@ -47,45 +47,65 @@ class Rest:
 class _Guest(Rest):
     """Code that the cancel of its host does not meet right there."""
 
-    __slots__ = ("_cancels", "_host")
+    __slots__ = ("_cancels", "left")
 
-    def __init__(self, code: Coroutine[Any, Any, Any], context: Context, waited: Any) -> None:
+    def __init__(
+        self, code: Coroutine[Any, Any, Any], context: Context, waited: Any, cancels: int
+    ) -> None:
         super().__init__(code, context, waited)
-        self._host = asyncio.current_task()
-        self._cancels = self._asked()
-
-    def _asked(self) -> int:
-        return 0 if self._host is None else self._host.cancelling()
+        self._cancels = cancels
+        self.left = False
+        """True: a cancel of the host came up, which the code has yet to meet."""
 
     def _meet(self, error: BaseException) -> Any:
         if isinstance(error, asyncio.CancelledError) and self.is_cancelled():
+            self.left = True
             raise error
         return super()._meet(error)
 
     def is_cancelled(self) -> bool:
         """True if the host is to end, and not because of a time limit that the code has set."""
-        return self._asked() > self._cancels
+        return _cancels_of_host() > self._cancels
 
 
 async def run_as_guest(code: Coroutine[Any, Any, T], context: Context) -> T:
     """Run code in the asyncio task of who awaits this, which spares it one of its own.
 
     A cancel gives the rest of the code a task of its own, meets it there, and is raised when the
-    code has ended: nothing can cut its end short.
+    code has ended: nothing can cut its end short.  One that is to come up at the next wait of the
+    host does so before the code begins.
     """
+    cancels = _cancels_of_host()
+    if cancels:
+        await _let_cancel_come_up(code)
     try:
         waited = context.run(code.send, None)
     except StopIteration as end:  # it had nothing to wait for
         return end.value
-    guest = _Guest(code, context, waited)
+    guest = _Guest(code, context, waited, cancels)
     try:
         return await guest
     except asyncio.CancelledError as cancel:
+        if not guest.left:  # the code's own
+            raise
         task = Supervisor("cancelled").spawn(_met(code, context, cancel), name="rest", on_done=seen)
         await see_through(task)
         if guest.is_cancelled():
             raise
         return task.result()
+
+
+def _cancels_of_host() -> int:
+    host = asyncio.current_task()
+    return 0 if host is None else host.cancelling()
+
+
+async def _let_cancel_come_up(code: Coroutine[Any, Any, Any]) -> None:
+    try:
+        await asyncio.sleep(0)
+    except BaseException:
+        code.close()  # else Python warns that it was never awaited
+        raise
 
 
 async def _met(code: Coroutine[Any, Any, T], context: Context, error: BaseException) -> T:

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from actors.carried import run_as_guest
-from tests.actors.engine import DEADLINE, Gated, chain
+from tests.actors.engine import DEADLINE, Gated, chain, saying
 
 word: ContextVar[str] = ContextVar("word", default="none")
 
@@ -100,6 +100,17 @@ async def test_a_cancel_of_what_the_code_awaits_is_no_cancel_of_its_host() -> No
     assert await run_as_guest(code(), copy_context()) is asyncio.current_task()
 
 
+@pytest.mark.parametrize("turns", [0, 1])
+async def test_code_may_raise_the_error_of_a_cancel_itself(turns: int) -> None:
+    async def code() -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        raise asyncio.CancelledError("its own")
+
+    with pytest.raises(asyncio.CancelledError, match="its own"):
+        await run_as_guest(code(), copy_context())
+
+
 # --- cancels -------------------------------------------------------------------------------------
 
 
@@ -129,6 +140,62 @@ async def test_further_cancels_do_not_cut_the_end_short() -> None:
     code.may_end.set()
     await asyncio.wait({host})
     assert (host.cancelled(), code.cancels) == (True, 1)
+
+
+async def test_a_cancel_that_is_to_come_up_does_so_before_the_code_begins() -> None:
+    begun = list[bool]()
+
+    async def code() -> None:
+        begun.append(True)
+
+    async def host() -> None:
+        own = asyncio.current_task()
+        assert own is not None
+        own.cancel("before")
+        await run_as_guest(code(), copy_context())
+
+    with pytest.raises(asyncio.CancelledError, match="before"):
+        await asyncio.create_task(host())
+    assert not begun
+
+
+async def test_a_cancel_from_the_code_before_its_first_wait_is_one_of_its_host() -> None:
+    met = list[asyncio.Task[Any] | None]()
+
+    async def code() -> None:
+        own = asyncio.current_task()
+        assert own is not None
+        own.cancel()
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            met.append(asyncio.current_task())
+
+    host = guest(code())
+    await asyncio.wait({host})
+    assert host.cancelled()
+    assert len(met) == 1
+    assert host not in met
+
+
+async def test_a_host_that_went_on_after_a_cancel_can_have_guests() -> None:
+    code = Stubborn()
+
+    async def host() -> Any:
+        own = asyncio.current_task()
+        assert own is not None
+        own.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.sleep(0)
+        return await run_as_guest(code(), copy_context())
+
+    hosted = asyncio.create_task(host())
+    await code.waits.wait()
+    hosted.cancel()
+    await code.ends.wait()
+    code.may_end.set()
+    await asyncio.wait({hosted})
+    assert (hosted.cancelled(), code.cancels) == (True, 1)
 
 
 async def test_a_time_limit_of_the_code_is_met_by_the_code_alone() -> None:
@@ -191,3 +258,33 @@ async def test_a_call_that_stores_nothing_can_be_cancelled_at_any_turn(turns: in
     assert call.cancelled()
     assert gated.cancelled == gated.cleaned == gated.calls
     assert asyncio.all_tasks() == before
+
+
+async def test_a_call_whose_task_was_cancelled_before_it_is_cancelled_and_runs_nothing() -> None:
+    gated = Gated()
+
+    async def host() -> Any:
+        own = asyncio.current_task()
+        assert own is not None
+        own.cancel()
+        return await chain(a=gated).compile().ainvoke({"log": []})
+
+    call = asyncio.create_task(host())
+    await asyncio.wait({call})
+    assert (call.cancelled(), gated.calls) == (True, 0)
+
+
+async def test_a_call_in_the_clean_up_of_a_cancelled_task_runs_to_its_end() -> None:
+    async def host() -> Any:
+        own = asyncio.current_task()
+        assert own is not None
+        own.cancel()
+        try:
+            await asyncio.sleep(0)
+        finally:
+            ended.append(await chain(a=saying("a")).compile().ainvoke({"log": []}))
+
+    ended = list[Any]()
+    call = asyncio.create_task(host())
+    await asyncio.wait({call})
+    assert (call.cancelled(), ended) == (True, [{"log": ["a"]}])
