@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 
@@ -40,6 +40,18 @@ async def _shielded(task: asyncio.Task[Any], on_cancel: Callable[[], object] | N
                 on_cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait({task})
+
+
+async def see_out(wait: Callable[[], Awaitable[object]]) -> None:
+    """Wait for what can be waited for anew: a cancel has it begin again, and is raised at its end.
+
+    For ends that who was cancelled has to see, and where a cancel comes but once.
+    """
+    try:
+        await wait()
+    except asyncio.CancelledError:
+        await wait()
+        raise
 
 
 def seen(task: asyncio.Task[Any]) -> None:

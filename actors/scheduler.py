@@ -16,9 +16,9 @@ import asyncio
 import contextlib
 import math
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
-from checkpoint import SerializationError
+from checkpoint import Cache, SerializationError
 
 from .caching import ResultCache
 from .calls import Calls, about_calls
@@ -42,7 +42,7 @@ from .latch import Latch
 from .layout import Layout
 from .mailbox import Mailbox
 from .outlet import send_out, waits_for_nothing
-from .patience import see_through, seen
+from .patience import see_out, see_through, seen
 from .recorder import Recorder
 from .report import Facts
 from .setting import Setting
@@ -52,9 +52,6 @@ from .superstep import Machine
 from .supervisor import Supervisor
 from .threads import Threads
 from .values import RunConfig
-
-if TYPE_CHECKING:
-    from checkpoint import Cache
 
 T = TypeVar("T")
 
@@ -386,12 +383,15 @@ class Scheduler:
         children = [run for run in self._children if run.loop is self.loop]
         for run in children:  # started by a task that did not wait for it
             run.cancel_nowait(self.grace)
+        await see_out(lambda: self._none_lives(children))
+        if self.recorder is not None:
+            await self.recorder.flush()
+
+    async def _none_lives(self, children: Sequence[Scheduler]) -> None:
         await self.supervisor.stop(self.grace)
         self.calls.close()
         for run in children:
             await run.over(self.grace)
-        if self.recorder is not None:
-            await self.recorder.flush()
 
     async def over(self, grace: float) -> None:
         """Wait up to `grace` seconds until the run is over."""

@@ -11,7 +11,8 @@ import anyio
 import pytest
 
 from actors.carried import run_as_guest
-from tests.actors.engine import DEADLINE, Gated, chain, saying
+from tests.actors.engine import DEADLINE, Gated, chain, fan, saying
+from tests.actors.kernel import let_all_run
 
 word: ContextVar[str] = ContextVar("word", default="none")
 
@@ -288,3 +289,23 @@ async def test_a_call_in_the_clean_up_of_a_cancelled_task_runs_to_its_end() -> N
     call = asyncio.create_task(host())
     await asyncio.wait({call})
     assert (call.cancelled(), ended) == (True, [{"log": ["a"]}])
+
+
+async def test_a_cancel_while_a_failed_call_ends_sees_its_nodes_end_all_the_same() -> None:
+    code = Stubborn()
+
+    async def cleans_up(state: Any) -> None:
+        await code()
+
+    async def fails(state: Any) -> None:
+        await code.waits.wait()
+        raise LookupError
+
+    call = asyncio.create_task(fan(a=cleans_up, b=fails).compile().ainvoke({"log": []}))
+    await code.ends.wait()
+    call.cancel()
+    await let_all_run()
+    early = call.done()
+    code.may_end.set()
+    await asyncio.wait({call})
+    assert (early, call.cancelled(), code.task in asyncio.all_tasks()) == (False, True, False)
