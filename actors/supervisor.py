@@ -262,10 +262,11 @@ class Supervisor:
         before anything is stopped, when called from a task under it.
         """
         grace = _checked_grace(grace, self.grace)
-        self.reap()
-        if not self._tasks and self._lives.is_alone():  # as a run's mostly is, at its end: 4 µs
-            self.stop_nowait()
-            return ()
+        if self._lives.is_alone():  # as a run's mostly is, at its end: 4 µs
+            self.reap()
+            if not self._tasks:
+                self.stop_nowait()
+                return ()
         tree = list(self._lives.tree())
         tasks = [task for each in tree for task in each.group.tasks]
         _check_outside(tasks, f"supervisor {self.name!r}")

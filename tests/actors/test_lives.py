@@ -247,6 +247,21 @@ class TestEscalation:
         assert hooks.dead == [("block", "stopped")]
 
 
+async def test_an_actor_that_fails_right_before_a_stop_is_not_restarted(hooks: Hooks) -> None:
+    supervisor, recorder = Supervisor(on_failure=hooks.failure), Recorder()
+    asking = asyncio.ensure_future(supervisor.start(recorder, name="a").ask("crash"))
+    (life,) = supervisor.tasks
+    while not life.done():  # noqa: ASYNC110  # the loop has yet to tell the supervisor of its end
+        await asyncio.sleep(0)
+    assert supervisor.tasks == (life,)
+    await supervisor.stop()
+    stats = supervisor.stats()
+    assert (stats.restarts, stats.failures, [name for name, _ in hooks.failures]) == (0, 1, ["a"])
+    assert recorder.log.count("start") == 1
+    with pytest.raises(CrashError):
+        await asking
+
+
 async def test_a_failure_in_the_cleanup_of_a_stop_is_reported(
     root: Supervisor, hooks: Hooks
 ) -> None:
