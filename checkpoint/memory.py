@@ -263,9 +263,11 @@ class MemorySaver(Custodian):
         return scope
 
     def _record(self, scope: MemoryScope, stored: CheckpointRecord) -> CheckpointRecord:
+        """A record for a reader, who may change its dicts."""
         data = scope.extras.get(stored.id)
         extra: dict[str, Any] = self._serializer.loads(data) if data else {}
-        return replace(stored, metadata=replace(stored.metadata, extra=extra))
+        metadata = replace(stored.metadata, parents=dict(stored.metadata.parents), extra=extra)
+        return replace(stored, entries=dict(stored.entries), metadata=metadata)
 
     def _loaded(self, scope: MemoryScope, record: CheckpointRecord) -> Loaded:
         writes = scope.tasks(record.id)

@@ -16,7 +16,7 @@ Inherit a suite in a test module and give the fixture it asks for, a saver that 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from .decoder import Decoder
 from .errors import CheckpointConflictError, InvalidIdError, SerializationError, StaleClaimError
@@ -72,6 +72,21 @@ class SaverSuite:
         assert loaded is not None
         assert loaded.record.metadata.extra == {"tags": ["a"]}
         assert Decoder(saver.serializer).values(loaded) == {"messages": [{"text": LONG}]}
+
+    async def test_what_a_reader_changes_does_not_change_what_others_read(
+        self, saver: SaverWithEvents
+    ) -> None:
+        story = await Story.begin(saver)
+        await story.step({"a": 1}, extra={"tags": ["a"]})
+        for _ in range(2):
+            loaded = await saver.load("thread")
+            assert loaded is not None
+            metadata = loaded.record.metadata
+            assert (metadata.parents, metadata.extra) == ({}, {"tags": ["a"]})
+            cast("dict[str, str]", metadata.parents)["node"] = "other"
+            metadata.extra["tags"].append("b")
+            cast("dict[str, Entry]", loaded.record.entries).clear()
+        assert await values_of(saver) == {"a": 1}
 
     async def test_metadata_that_cannot_be_stored_is_named(self, saver: SaverWithEvents) -> None:
         story = await Story.begin(saver)
