@@ -7,6 +7,7 @@ from collections.abc import Coroutine, Generator
 from contextvars import Context
 from typing import Any, TypeVar
 
+from .errors import WrongLoopError
 from .patience import see_through, seen
 from .supervisor import Supervisor
 
@@ -73,9 +74,13 @@ async def run_as_guest(code: Coroutine[Any, Any, T], context: Context) -> T:
 
     A cancel gives the rest of the code a task of its own, meets it there, and is raised when the
     code has ended: nothing can cut its end short.  One that is to come up at the next wait of the
-    host does so before the code begins.
+    host does so before the code begins.  Raises WrongLoopError where asyncio runs no loop.
     """
-    cancels = _cancels_of_host()
+    try:
+        cancels = _cancels_of_host()
+    except RuntimeError:
+        code.close()  # else Python warns that it was never awaited
+        raise _no_loop() from None
     if cancels:
         await _let_cancel_come_up(code)
     try:
@@ -104,8 +109,15 @@ async def _let_cancel_come_up(code: Coroutine[Any, Any, Any]) -> None:
     try:
         await asyncio.sleep(0)
     except BaseException:
-        code.close()  # else Python warns that it was never awaited
+        code.close()
         raise
+
+
+def _no_loop() -> WrongLoopError:
+    return WrongLoopError(
+        "a graph was awaited where no event loop of asyncio runs, which its nodes need; await it "
+        "under asyncio.run, or use its sync methods"
+    )
 
 
 async def _met(code: Coroutine[Any, Any, T], context: Context, error: BaseException) -> T:

@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from actors.carried import run_as_guest
+from actors.errors import WrongLoopError
 from tests.actors.engine import DEADLINE, Gated, chain, fan, saying
 from tests.actors.kernel import let_all_run
 
@@ -237,6 +238,12 @@ async def test_a_call_that_stores_nothing_has_no_task_but_those_of_its_nodes() -
     assert [task.get_name() for task in asyncio.all_tasks() - known] == ["a"]
     gated.gate.set()
     assert await call == {"log": ["gated"]}
+
+
+def test_a_call_without_an_event_loop_is_refused() -> None:
+    call = chain(a=saying("a")).compile().ainvoke({"log": []})
+    with pytest.raises(WrongLoopError, match=r"asyncio\.run"):
+        call.send(None)
 
 
 async def test_a_limit_of_anyio_around_a_call_sees_the_nodes_end_first() -> None:
