@@ -172,9 +172,8 @@ def erase_thread(db: sqlite3.Connection, thread_id: str) -> None:
 
 
 def erased_threads(db: sqlite3.Connection) -> list[str]:
-    """Threads whose checkpoints are still to be deleted; none that was made anew since."""
-    rows = sound_rows(GONE, db.execute(_ERASED).fetchall())
-    return [id_ for (id_,) in rows if not has_row(db, THREAD, id_)]
+    """Threads whose checkpoints were still to be deleted; some may have been made anew since."""
+    return [id_ for (id_,) in sound_rows(GONE, db.execute(_ERASED))]
 
 
 def forget_erased(db: sqlite3.Connection, thread_id: str) -> None:

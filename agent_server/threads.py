@@ -14,7 +14,14 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from actors import StateSnapshot
-from checkpoint import SqliteSaver, SqliteTables, ThreadBusyError, UnknownThreadError, new_id
+from checkpoint import (
+    CorruptDataError,
+    SqliteSaver,
+    SqliteTables,
+    ThreadBusyError,
+    UnknownThreadError,
+    new_id,
+)
 
 from .answers import interrupts_of
 from .errors import ConflictError, NotFoundError
@@ -257,9 +264,16 @@ class Threads:
         await self._erase_state(thread_id)
 
     async def finish_deletions(self) -> None:
-        """Delete the checkpoints of threads that a process which died had deleted the rows of."""
+        """Delete the checkpoints of threads that a process which died had deleted the rows of.
+
+        One that is damaged is left, and told of in the log: the server starts without it.
+        """
         for thread_id in await self._tables.read(erased_threads):
-            await self._erase_state(thread_id)
+            try:
+                if not await self._tables.read(lambda db, id_=thread_id: thread_exists(db, id_)):
+                    await self._erase_state(thread_id)
+            except CorruptDataError as error:
+                logger.error("a deletion is not finished: %s", error)  # noqa: TRY400 - all is said
 
     async def _erase_state(self, thread_id: str) -> None:
         try:

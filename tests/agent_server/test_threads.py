@@ -25,6 +25,7 @@ from tests.agent_server.database import Clock, Database, keep_run
 
 ID = "11111111-1111-4111-8111-111111111111"
 OTHER = "22222222-2222-4222-8222-222222222222"
+UNSOUND = "INSERT INTO thread (name, epoch, mark, crc) VALUES (?, 1, 0, 0)"
 
 
 class State(TypedDict, total=False):
@@ -392,4 +393,20 @@ async def test_a_deletion_that_was_cut_short_is_finished_at_the_next_start(
     assert (await graph.aget_state(config(ID))).values == {}
     assert (await threads.get(OTHER)).thread_id == OTHER
     await threads.delete(ID)
-    assert await database.tables.read(erased_threads) == []
+    assert await database.tables.read(erased_threads) == [OTHER]
+
+
+async def test_a_deletion_that_cannot_be_finished_keeps_no_server_from_starting(
+    threads: Threads, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    graph = asking(database.saver)
+    await graph.ainvoke({"topic": "secret"}, config(OTHER))
+    await database.tables.write(lambda db: db.execute(UNSOUND, (ID,)))
+    for id_ in (ID, OTHER):
+        await database.tables.write(lambda db, of=id_: erase_thread(db, of))
+
+    await threads.finish_deletions()
+
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert (await graph.aget_state(config(OTHER))).values == {}
+    assert await database.tables.read(erased_threads) == [ID]
