@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -89,9 +90,11 @@ class SqliteSaver(DatabaseHandle, Custodian):
         """Store the batch; returns when it is committed.
 
         Raises StaleClaimError, CheckpointConflictError, InvalidIdError, SerializationError or
-        DatabaseError; nothing is changed then.
+        DatabaseError; nothing is changed then.  A caller that is cancelled leaves it to happen.
         """
-        await self.begin(batch, synced=False)
+        begun = self.begin(batch, synced=False)
+        begun.add_done_callback(_seen)
+        await asyncio.shield(begun)
 
     def begin(self, batch: Batch, *, synced: bool) -> Begun:
         """Begin to store the batch; see `Begin`."""
@@ -192,6 +195,11 @@ class SqliteSaver(DatabaseHandle, Custodian):
     def _release_erased(self, claim: Claim) -> None:
         if self._lease is not None:
             self._lease.release_erased(claim)
+
+
+def _seen(begun: asyncio.Future[None]) -> None:
+    """What went wrong is known to who waits; who was cancelled does not want to know."""
+    begun.exception()
 
 
 class SqliteEvents:

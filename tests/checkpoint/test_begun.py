@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,43 @@ async def test_who_is_cancelled_hears_first_how_it_ended(tmp_path: Path) -> None
         with pytest.raises(asyncio.CancelledError):
             await task
         assert seen == [True]
+
+
+async def test_who_only_commits_need_not_wait_when_cancelled(tmp_path: Path) -> None:
+    plan = FaultPlan()
+    hold = plan.hold("checkpoint committed")
+    async with SqliteSaver(tmp_path / "db", faults=plan) as saver:
+        story = await Story.begin(saver)
+        task = asyncio.create_task(saver.commit(story.batch({"n": 1})))
+        assert await asyncio.to_thread(hold.wait)
+        task.cancel()
+        ended, _ = await asyncio.wait({task}, timeout=5)
+        hold.let_go()
+        assert [each.cancelled() for each in ended] == [True]
+        assert await values_of(saver) == {"n": 1}
+
+
+async def test_nobody_is_told_what_went_wrong_after_a_cancel(tmp_path: Path) -> None:
+    plan = FaultPlan()
+    hold = plan.hold("checkpoint committed")
+    told: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    async with SqliteSaver(tmp_path / "db", faults=plan) as saver:
+        story, other = await Story.begin(saver), await Story.begin(saver, "other")
+        other.end()
+        first = asyncio.create_task(story.step({"n": 1}))
+        assert await asyncio.to_thread(hold.wait)
+        refused = asyncio.create_task(saver.commit(other.batch({"n": 1})))
+        await asyncio.sleep(0)
+        refused.cancel()
+        await asyncio.wait({refused})
+        hold.let_go()
+        await first
+        await story.step({"n": 2})
+        assert refused.cancelled()
+        del refused
+        gc.collect()
+    assert told == []
 
 
 async def test_what_is_refused_was_not_made(tmp_path: Path) -> None:
