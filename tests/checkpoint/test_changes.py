@@ -16,11 +16,6 @@ from checkpoint.tales import branch, parents_of, picture_of, told
 from tests.faults.forks import ROOT
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "threads.db"
-
-
 def rows(path: Path, statement: str) -> list[tuple[object, ...]]:
     with closing(sqlite3.connect(path)) as connection:
         return connection.execute(statement).fetchall()

@@ -45,11 +45,6 @@ class Note:
     text: str
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "threads.db"
-
-
 def files_of(path: Path) -> bytes:
     """All that is on the disk: the database, its log, and what stands beside them.
 

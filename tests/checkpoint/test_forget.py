@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,17 +14,6 @@ from checkpoint.story import LONG, Story, values_of
 from checkpoint.testing_rewind import point_of, rewound
 
 TABLES = ("thread", "scope", "checkpoint", "pending", "blob")
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "threads.db"
-
-
-@pytest.fixture
-async def saver(path: Path) -> AsyncIterator[SqliteSaver]:
-    async with SqliteSaver(path) as saver:
-        yield saver
 
 
 def rows_of(path: Path) -> dict[str, list[Any]]:

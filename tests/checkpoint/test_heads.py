@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -23,17 +22,6 @@ from checkpoint.places import ScopeRow, seal_thread
 from checkpoint.schema import create_private
 from checkpoint.story import Story, values_of
 from checkpoint.testing_faults import FaultPlan
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "threads.db"
-
-
-@pytest.fixture
-async def saver(path: Path) -> AsyncIterator[SqliteSaver]:
-    async with SqliteSaver(path) as saver:
-        yield saver
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -16,17 +16,6 @@ from checkpoint.story import Story, values_of
 from checkpoint.testing_rewind import point_of
 
 SPOILT = "UPDATE blob SET data=x'c0'"
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "threads.db"
-
-
-@pytest.fixture
-async def saver(path: Path) -> AsyncIterator[SqliteSaver]:
-    async with SqliteSaver(path) as saver:
-        yield saver
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -68,17 +67,6 @@ class Worker:
         assert self.process.stdout is not None
         with self.process:  # not `communicate`: that reads past what `readline` has in its buffer
             return self.process.stdout.read().split()
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "threads.db"
-
-
-@pytest.fixture
-async def saver(path: Path) -> AsyncIterator[SqliteSaver]:
-    async with SqliteSaver(path) as saver:
-        yield saver
 
 
 async def test_a_thread_held_by_another_process_is_refused_and_its_owner_named(

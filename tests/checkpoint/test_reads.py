@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -27,17 +27,6 @@ from checkpoint import forget as sql_of_forget
 from checkpoint import places as sql_of_places
 from checkpoint import reads as sql_of_reads
 from checkpoint.story import LONG, Story, values_of
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "threads.db"
-
-
-@pytest.fixture
-async def saver(path: Path) -> AsyncIterator[SqliteSaver]:
-    async with SqliteSaver(path) as saver:
-        yield saver
 
 
 def statements() -> Iterator[str]:

@@ -21,11 +21,6 @@ from checkpoint.schema import (
 from checkpoint.story import Story, values_of
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "threads.db"
-
-
 def leave_half_written(path: Path, *, made: bool = False, application: int | None = None) -> None:
     """A file as a process leaves it that dies in a commit: changed in part, its journal beside it.
 

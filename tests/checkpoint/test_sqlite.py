@@ -30,11 +30,6 @@ from checkpoint import (
 from checkpoint.story import LONG, Story, values_of
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "threads.db"
-
-
 async def test_it_opens_with_async_with_and_what_was_saved_is_there_again(path: Path) -> None:
     async with SqliteSaver.from_conn_string(str(path)) as saver:
         await (await Story.begin(saver)).step({"a": LONG})

@@ -27,11 +27,6 @@ NS = ("ns",)
 A = (NS, "a")
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "threads.db"
-
-
 async def test_values_outlive_the_cache(path: Path) -> None:
     async with SqliteCache(path) as cache:
         await cache.set({A: ([1, 2], None)})

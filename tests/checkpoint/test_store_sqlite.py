@@ -33,11 +33,6 @@ NS = ("a", "b")
 INDEX: Any = {"dims": 2, "embed": lambda texts: [[float(len(text)), 1.0] for text in texts]}
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "threads.db"
-
-
 def change(path: Path, sql: str, *parameters: object) -> None:
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(sql, parameters)

@@ -19,11 +19,6 @@ from checkpoint.vacuum import wait_at_most
 SECRET = b"nobody must find this"
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "threads.db"
-
-
 def size_of(path: Path) -> int:
     """Bytes of the database and its log."""
     return sum(each.stat().st_size for each in path.parent.glob(f"{path.name}*") if _is_data(each))

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,21 @@ HEADER = 12
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, Answers]:
     """A database as bytes, and what it answers."""
-    path = tmp_path_factory.mktemp("flips") / "sound.db"
+    return filled(tmp_path_factory, fill, ask)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, Answers]:
+    """The same of a server."""
+    return filled(tmp_path_factory, fill_served, ask_served)
+
+
+def filled(
+    folders: pytest.TempPathFactory,
+    fill: Callable[[Path], Coroutine[Any, Any, None]],
+    ask: Callable[[Path], Coroutine[Any, Any, Answers]],
+) -> tuple[bytes, Answers]:
+    path = folders.mktemp("flips") / "sound.db"
     asyncio.run(fill(path))
     data = path.read_bytes()
     answers = asyncio.run(ask(path))
@@ -53,6 +68,17 @@ def a_bit(dice: random.Random, data: bytes, number: int) -> int:
     return (page * PAGE_SIZE + byte) * 8 + dice.randrange(8)
 
 
+def flips(dice: random.Random, data: bytes, batch: int, folder: Path) -> Iterator[tuple[Path, str]]:
+    """The files of a batch, one after the other, alone in the folder, and which bit it is."""
+    for number in range(FLIPS):
+        bit = a_bit(dice, data, batch * FLIPS + number)
+        for left in folder.iterdir():
+            left.unlink()
+        path = folder / "flipped.db"
+        path.write_bytes(flipped(data, bit))
+        yield path, f"bit {bit % 8} of byte {bit // 8} of page {bit // 8 // PAGE_SIZE + 1}"
+
+
 @pytest.mark.parametrize("batch", BATCHES)
 def test_no_answer_is_ever_silently_wrong(
     batch: int,
@@ -62,33 +88,17 @@ def test_no_answer_is_ever_silently_wrong(
 ) -> None:
     data, answers = sound
     dice, noticed = random.Random(f"flips {batch}"), 0
-    for number in range(FLIPS):
-        bit = a_bit(dice, data, batch * FLIPS + number)
-        for left in tmp_path.iterdir():
-            left.unlink()
-        path = tmp_path / "flipped.db"
-        path.write_bytes(flipped(data, bit))
+    for path, where in flips(dice, data, batch, tmp_path):
         found = asyncio.run(ask(path))
         errors = {question for question, answer in found.items() if is_error(answer)}
         rest = {question: found[question] for question in found.keys() - errors}
         verdict = rest.pop(("sound",), False)
         wrong = {q for q, answer in rest.items() if answer != answers[q]}
-        assert not wrong, f"bit {bit % 8} of byte {bit // 8} of page {bit // 8 // PAGE_SIZE + 1}"
+        assert not wrong, where
         noticed += bool(errors)
         assert not (errors and verdict), f"verify does not see what {errors} stumbled over"
     record_property("bits flipped, no answer silently wrong", FLIPS)
     record_property("bits flipped that were noticed", noticed)
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, Answers]:
-    """A server's database as bytes, and what it answers."""
-    path = tmp_path_factory.mktemp("flips") / "served.db"
-    asyncio.run(fill_served(path))
-    data = path.read_bytes()
-    answers = asyncio.run(ask_served(path))
-    assert not any(is_error(answer) for answer in answers.values())
-    return data, answers
 
 
 @pytest.mark.parametrize("batch", SERVED)
@@ -100,16 +110,10 @@ def test_no_answer_of_a_server_is_ever_silently_wrong(
 ) -> None:
     data, answers = served
     dice, noticed = random.Random(f"served flips {batch}"), 0
-    for number in range(FLIPS):
-        bit = a_bit(dice, data, batch * FLIPS + number)
-        for left in tmp_path.iterdir():
-            left.unlink()
-        path = tmp_path / "flipped.db"
-        path.write_bytes(flipped(data, bit))
+    for path, where in flips(dice, data, batch, tmp_path):
         found = asyncio.run(ask_served(path))
         errors = {question for question, answer in found.items() if is_error(answer)}
         others = {q for q in found.keys() - errors if found[q] != answers[q]}
-        where = f"bit {bit % 8} of byte {bit // 8} of page {bit // 8 // PAGE_SIZE + 1}"
         for question in others:
             assert question[0] in LISTS, where
             assert all(each in listed(answers[question]) for each in listed(found[question])), where
