@@ -14,7 +14,8 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 class Begun(asyncio.Future[None]):
     """The end of a commit, as an await of it tells.
 
-    Who waits for it cannot be cancelled before it is over: a cancel of the task counts then.
+    Who awaits it bare cannot be cancelled before it is over: a cancel of the task counts then.
+    The `commit` of a saver shields it, so that whoever waits there can be.
     """
 
     made = False
@@ -44,7 +45,7 @@ def waited_for(method: Method) -> Method:
 
         @waited_for
         async def commit(self, batch: Batch) -> None:
-            await self.begin(batch, synced=False)
+            await asyncio.shield(self.begin(batch, synced=False))
     """
     vars(method)[_MARK] = method
     return method
