@@ -20,9 +20,12 @@ class RunStream(AsyncIterator["Chunk | Gap"]):
     def __init__(self, run: Run, subscriber: Subscriber) -> None:
         self._run = run
         self._subscriber = subscriber
+        self._made = subscriber.made
         self._closed = False
 
     async def __anext__(self) -> Chunk | Gap:
+        if self._made:
+            return self._made.popleft()
         try:
             return await anext(self._subscriber)
         except StopAsyncIteration:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeAlias, TypedDict
 
+from .errors import LogSetupError
 from .events import Event
 from .points import Faults
 from .ports import EventCodec, EventLog
@@ -52,3 +53,19 @@ class LogStats(NamedTuple):
     """Visible events that the slowest subscriber has not taken."""
     unsent: int
     """Events that wait for the durable log."""
+
+
+def check_bounds(
+    start: int, max_events: int, max_bytes: int, low_water: int, high_water: int
+) -> None:
+    """Raises LogSetupError if a log cannot have these."""
+    if start < 0 or max_events < 1 or max_bytes < 1:
+        raise LogSetupError(
+            f"start={start}, max_events={max_events}, max_bytes={max_bytes} cannot be the "
+            "bounds of a log; give start >= 0 and bounds >= 1"
+        )
+    if not 0 <= low_water <= high_water:
+        raise LogSetupError(
+            f"low_water={low_water}, high_water={high_water} cannot be: a writer "
+            "that waits would never go on; give 0 <= low_water <= high_water"
+        )

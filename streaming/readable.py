@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
-from typing import Unpack
+from typing import Any, Unpack
 
 from .chunk import MODES_PER_EVENT, Chunk, Make, event_id_of
 from .committer import Committer, DurableRun
 from .cursor import BATCH, BEHIND, END, WAIT, Cursor, Reading
-from .errors import CursorError, LogSetupError, OverflowPolicyError, OwnerPresentError
+from .errors import CursorError, OverflowPolicyError, OwnerPresentError
 from .events import Event
 from .modes import MODES, ORDINALS, OutputKeys, StreamMode, parse_modes
-from .options import LogOptions, LogStats
+from .options import LogOptions, LogStats, check_bounds
 from .reader import EventReader
 from .ring import Ring
+from .shared import LastShown
 from .subscriber import OVERFLOWS, Overflow, OwnerSubscriber, Subscriber
 from .view import View
 from .waiting import Gate, finish
@@ -32,8 +33,9 @@ class ReadableLog:
         self.high_water = options.get("high_water", 1_024)
         self.low_water = options.get("low_water", 256)
         self.resolve = options.get("resolve")
+        self._shown = LastShown()
         self._faults = options.get("faults")
-        self._check_bounds(start, max_events, max_bytes)
+        check_bounds(start, max_events, max_bytes, self.low_water, self.high_water)
         # Reentrant: a subscriber may be collected, and so leave, at any point of our own code.
         self._lock = threading.RLock()
         self._most = max_events
@@ -51,18 +53,6 @@ class ReadableLog:
         self._committer: Committer | None = None
         self._lockstep = Gate(self._lock)
         self._room = Gate(self._lock)
-
-    def _check_bounds(self, start: int, max_events: int, max_bytes: int) -> None:
-        if start < 0 or max_events < 1 or max_bytes < 1:
-            raise LogSetupError(
-                f"start={start}, max_events={max_events}, max_bytes={max_bytes} cannot be the "
-                "bounds of a log; give start >= 0 and bounds >= 1"
-            )
-        if not 0 <= self.low_water <= self.high_water:
-            raise LogSetupError(
-                f"low_water={self.low_water}, high_water={self.high_water} cannot be: a writer "
-                "that waits would never go on; give 0 <= low_water <= high_water"
-            )
 
     # --- what the log is ------------------------------------------------------------------------
 
@@ -265,6 +255,10 @@ class ReadableLog:
             self._pulse_room()
         return taken
 
+    def show(self, view: View, events: Sequence[Event], after: int) -> Sequence[Any]:
+        """The chunks of events; readers who see the same of them are given the same ones."""
+        return self._shown.chunks(view, events, after, len(self._cursors))
+
     def _upto(self, cursor: Cursor) -> int:
         """The last event that a reader may take."""
         return self._visible if cursor.until is None else min(self._visible, cursor.until)
@@ -355,6 +349,7 @@ class ReadableLog:
             if self._owner is cursor:
                 self._owner = None
             self._find_alone()
+            self._shown.clear()
             waiter, cursor.waiter = cursor.waiter, None
             if waiter is not None:
                 self._parked.remove(cursor)

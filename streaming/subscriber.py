@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from asyncio import Future
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from threading import get_ident
 from types import TracebackType
 from typing import Any, Final, Literal, Protocol, Self, get_args
@@ -60,6 +60,10 @@ class Source(Left, Protocol):
 
     def take(self, cursor: Cursor) -> list[Event] | Reading:
         """The next events, or why there are none."""
+        ...
+
+    def show(self, view: View, events: Sequence[Event], after: int) -> Sequence[Any]:
+        """The chunks of events; readers who see the same of them are given the same ones."""
         ...
 
     def park(self, cursor: Cursor) -> Future[None] | None:
@@ -203,11 +207,13 @@ class Subscriber(Place):
             for event in events:
                 lost = gone.get(event.id)
                 chunks += view.chunks((event,), after) if lost is None else (self._mark(lost),)
-        else:
-            chunks = view.chunks(events, after)
         if not self._cursor.closed:  # closed while we waited: the chunks are no one's
-            self.made.extend(chunks)
+            self.made.extend(chunks if gone else self._chunks(events))
             self._cursor.position = events[-1].id  # what is published next may now be handed over
+
+    def _chunks(self, events: list[Event]) -> Sequence[Any]:
+        """What it sees of events."""
+        return self._source.show(self._view, events, self._after)
 
     def _mark(self, gap: Gap) -> object:
         """What stands for a gap among the chunks made."""
@@ -289,6 +295,9 @@ class OwnerSubscriber(Subscriber):
                 lost=chunk.lost,
             )
         return chunk
+
+    def _chunks(self, events: list[Event]) -> Sequence[Any]:
+        return self._view.chunks(events, self._after)  # its own, in a form of its own
 
     def _mark(self, gap: Gap) -> object:
         return _Lost(gap.lost)

@@ -14,6 +14,9 @@ from .modes import ORDINALS, SKIP, VIEWS, OutputKeys, Show, StreamMode, narrow
 _Plan: TypeAlias = Mapping[type[Event], tuple[tuple[int, StreamMode, Show], ...]]
 """What is shown of each kind of event: in which modes, and how."""
 
+Sight: TypeAlias = tuple[tuple[StreamMode, ...], bool, str | tuple[str, ...] | None]
+"""What two views have in common that make the same of all events."""
+
 _STATE_MODES = frozenset({"values", "checkpoints", "debug"})
 
 
@@ -55,6 +58,18 @@ class View:
         self.shows_state = not _STATE_MODES.isdisjoint(self.modes)
         whole = self.output_keys is None
         self._plan = _whole(self.modes) if whole else _plan(self.modes, self.output_keys)
+
+    @property
+    def sight(self) -> Sight | None:
+        """The same for views that make equal chunks of all events; None: there may be no other."""
+        if self.where is not None or self.make is not Chunk:
+            return None
+        keys = self.output_keys
+        return (
+            self.modes,
+            self.subgraphs,
+            keys if keys is None or isinstance(keys, str) else tuple(keys),
+        )
 
     def chunk(self, event_id: int, ns: Namespace, mode: StreamMode, data: Any) -> Any:
         """The chunk of an event that one mode shows, as `make` makes it; else SKIP."""
