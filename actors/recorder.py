@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from checkpoint import (
@@ -28,6 +29,7 @@ from checkpoint import (
     SerializationError,
     StaleClaimError,
     TaskWrites,
+    Whole,
     begin_of,
     is_instant,
     rewind_point,
@@ -51,6 +53,7 @@ class Recorder:
         "_changed",
         "_encoder",
         "_entries",
+        "_input",
         "_last",
         "_notes",
         "_ns",
@@ -106,6 +109,8 @@ class Recorder:
         self._last: Snapshot | None = None
         """The newest checkpoint that is not stored yet."""
         self._writes: list[tuple[Task, str]] = []
+        self._input: Encoded | None = None
+        """An input that is not committed yet, as long as it is stored beside what channels took."""
         self._notes: dict[str, TaskWrites] = {}
         """What is known of the effects of the step that runs (exit)."""
         self._batch = _Parts()
@@ -132,7 +137,10 @@ class Recorder:
             self._writes.clear()
             self._notes.clear()
             return
-        self._encode_writes(self._encode(snapshot, _by_version(snapshot)))
+        encoded = self._encode(snapshot, _by_version(snapshot))
+        self._encode_writes(encoded)
+        if snapshot.source == "input":
+            self._input = encoded
 
     def repeat(self, snapshot: Snapshot) -> None:
         """Take a checkpoint beside the last one that holds exactly what that one holds."""
@@ -261,6 +269,9 @@ class Recorder:
                 "nothing was stored; run the thread again"
             )
         self._encode_writes()
+        given, self._input = self._input, None
+        if given is not None and given.rows:
+            self._compose(given)
         parts, self._batch = self._batch, _Parts()
         return parts.batch(self.claim, events)
 
@@ -285,6 +296,15 @@ class Recorder:
         names = _NO_NAMES.union(*changed.values())
         self._batch.checkpoints.append(self._record(snapshot, entries, names))
         return encoded
+
+    def _compose(self, given: Encoded) -> None:
+        """Have an input point to what channels have taken of it, where it is stored beside that."""
+        for name, value in given.values.items():
+            entry = given.entries[name]
+            if isinstance(entry, Whole) and name not in self._entries:
+                composed = self._encoder.compose(name, value, entry.version)
+                if composed is not None:
+                    self._batch.put(name, entry, composed)
 
     def _record(
         self, snapshot: Snapshot, entries: Mapping[str, Entry], changed: frozenset[str]
@@ -342,6 +362,14 @@ class _Parts:
 
     def __bool__(self) -> bool:
         return bool(self.checkpoints or self.writes or self.blobs)
+
+    def put(self, name: str, old: Whole, new: Entry) -> None:
+        """Put another entry of a channel in the place of one whose blob is not needed then."""
+        self.blobs = [row for row in self.blobs if row.key != old.key]
+        for at, record in enumerate(self.checkpoints):
+            if record.entries.get(name) is old:
+                entries = {**record.entries, name: new}
+                self.checkpoints[at] = replace(record, entries=entries)
 
     def batch(self, claim: Claim, events: tuple[EventRow, ...]) -> Batch:
         checkpoints, blobs, writes = tuple(self.checkpoints), tuple(self.blobs), tuple(self.writes)

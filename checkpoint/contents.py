@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import field, replace
 
-from .record import CheckpointRecord, Entry, Span, Spanned, TaskWrites, Whole
+from .record import CheckpointRecord, Composed, Entry, Span, Spanned, TaskWrites, Whole
 from .reports import Removed, ThreadInfo
 from .value import slotted
 
@@ -161,7 +161,7 @@ class _Uses:
             match entry:
                 case Whole():
                     self._whole.add(entry.key)
-                case Spanned():
+                case Spanned() | Composed():
                     for span in entry.spans:
                         self._spans.setdefault(span.key, set()).add(span)
                 case _:

@@ -11,6 +11,7 @@ from .record import (
     BlobRow,
     Checkpoint,
     CheckpointTuple,
+    Composed,
     Entry,
     Inline,
     Loaded,
@@ -20,7 +21,7 @@ from .record import (
     Whole,
 )
 from .serde import Serializer
-from .spans import overlapping, together
+from .spans import Spans, overlapping, together
 
 
 class Decoder:
@@ -84,10 +85,18 @@ class Decoder:
             case Whole():
                 return self._whole(rows_of(loaded, entry.key)[0])
             case Spanned():
-                items: list[Any] = []
-                for span in entry.spans:
-                    items += self._span(loaded, span)
-                return items
+                return self._list(loaded, entry.spans)
+            case Composed():
+                value = self._serializer.loads(entry.data)
+                for name, spans in entry.lists:
+                    value[name] = self._list(loaded, spans)
+                return value
+
+    def _list(self, loaded: Loaded, spans: Spans) -> list[Any]:
+        items: list[Any] = []
+        for span in spans:
+            items += self._span(loaded, span)
+        return items
 
     def _whole(self, row: BlobRow) -> Any:
         found = self._decoded.get((row.key, 0))

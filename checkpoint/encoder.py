@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from .errors import CorruptDataError, DeserializationError, SerializationError
-from .record import BlobRow, Entry, Inline, Loaded, Span, Spanned, Whole
+from .record import BlobRow, Composed, Entry, Inline, Loaded, Span, Spanned, Whole
 from .sealing import Sealing, sealing_of
 from .serde import Serializer
 from .spans import Spans, cut, difference, find, join, overlapping, together
@@ -167,6 +167,27 @@ class ScopeEncoder:
             raise
         return EncodedWrites(tuple(entries), tuple(rows))
 
+    def compose(self, name: str, value: Any, version: int) -> Composed | None:
+        """An entry that stands for one of the last calls of `encode`, which has stored a dict as
+        one blob: it points to lists of the dict whose items a channel has taken since.
+
+        The blob is not to be stored then.  None if there is no such list, and it has to be.
+        """
+        if type(value) is not dict:
+            return None
+        given, lists = cast("dict[Any, Any]", value), list[tuple[str, Spans]]()
+        for key, part in given.items():
+            items = list_items(self._serializer, part) if type(key) is str else None
+            if items and (spans := self._taken([*map(hash, items)], key)) is not None:
+                lists.append((key, spans))
+        if not lists:
+            return None
+        data = self._serializer.dumps({**given, **dict.fromkeys([key for key, _ in lists])})
+        if len(data) > INLINE:
+            return None
+        self._open.stored.pop(name, None)
+        return Composed(version, self.seal(data), tuple(lists))
+
     def accept(self) -> None:
         """Everything encoded so far is committed."""
         if self._open.stored:
@@ -185,13 +206,17 @@ class ScopeEncoder:
                 return Inline(0, self.seal(data))
             rows.append(BlobRow(self._ns, self.new_key(), 0, 0, self.seal(data)))
             return Whole(0, rows[-1].key)
-        digests = [*map(hash, items)]
-        appended = self._open.appended.get(name) or self._accepted.appended.get(name)
-        if appended and (at := find(digests, appended.digests)) is not None:
-            return Spanned(0, cut(appended.spans, at, at + len(digests)))
+        if (spans := self._taken([*map(hash, items)], name)) is not None:
+            return Spanned(0, spans)
         data = self.seal(b"".join(items))
         rows.append(BlobRow(self._ns, self.new_key(), 0, len(items), data))
         return Spanned(0, (Span(rows[-1].key, 0, len(items)),))
+
+    def _taken(self, digests: Sequence[int], name: str) -> Spans | None:
+        """Where items are that a channel has taken at the last call for it."""
+        appended = self._open.appended.get(name) or self._accepted.appended.get(name)
+        at = find(digests, appended.digests) if appended else None
+        return cut(appended.spans, at, at + len(digests)) if appended and at is not None else None
 
     # What a step in the making asks of the encoder.
 
@@ -308,7 +333,7 @@ def _from_loaded(
     """Digests of what is stored, taken from the stored bytes: nothing is decoded or encoded."""
     entry = loaded.record.entries[name]
     match entry:
-        case Inline():
+        case Inline() | Composed():
             return _Stored(entry, [])
         case Whole():
             return _Stored(entry, [_digest(sealing, row) for row in rows_of(loaded, entry.key)])

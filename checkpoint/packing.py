@@ -20,6 +20,7 @@ from .ids import id_from_bytes
 from .lengths import check_lengths
 from .record import (
     CheckpointRecord,
+    Composed,
     Entry,
     Inline,
     Source,
@@ -169,7 +170,8 @@ def _writes_of(data: bytes) -> tuple[tuple[str, Entry], ...]:
 
 
 def _pack_entry(entry: Entry, version: int) -> _Packed:
-    """An entry with its age in versions: b"…", or [age, b"…"], [age, key], [age, key, start, …]."""
+    """An entry with its age in versions: b"…", or [age, b"…"], [age, key], [age, key, start, …],
+    [age, b"…", name, [key, start, …], …]."""
     age = version - entry.version
     match entry:
         case Inline():
@@ -177,9 +179,11 @@ def _pack_entry(entry: Entry, version: int) -> _Packed:
         case Whole():
             return [age, entry.key]
         case Spanned():
-            packed: list[Any] = [age]
-            for span in entry.spans:
-                packed += (span.key, span.start, span.stop)
+            return [age, *_pack_spans(entry.spans)]
+        case Composed():
+            packed: list[Any] = [age, entry.data]
+            for name, spans in entry.lists:
+                packed += (name, _pack_spans(spans))
             return packed
 
 
@@ -187,11 +191,25 @@ def _unpack_entry(packed: _Packed, version: int) -> Entry:
     if isinstance(packed, bytes):
         return Inline(version, packed)
     version -= packed[0]
-    if len(packed) != 2:
-        starts = range(1, len(packed), 3)
-        return Spanned(version, tuple(Span(*packed[i : i + 3]) for i in starts))
-    value = packed[1]
-    return Inline(version, value) if isinstance(value, bytes) else Whole(version, value)
+    value = packed[1] if len(packed) > 1 else None
+    if len(packed) == 2:
+        return Inline(version, value) if isinstance(value, bytes) else Whole(version, packed[1])
+    if isinstance(value, bytes):
+        names = range(2, len(packed), 2)
+        lists = tuple((packed[i], _unpack_spans(packed[i + 1])) for i in names)
+        return Composed(version, value, lists)
+    return Spanned(version, _unpack_spans(packed[1:]))
+
+
+def _pack_spans(spans: Iterable[Span]) -> list[int]:
+    packed: list[int] = []
+    for span in spans:
+        packed += (span.key, span.start, span.stop)
+    return packed
+
+
+def _unpack_spans(packed: list[int]) -> tuple[Span, ...]:
+    return tuple(Span(*packed[i : i + 3]) for i in range(0, len(packed), 3))
 
 
 def _pack_origin(origin: Origin) -> list[Any]:

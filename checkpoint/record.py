@@ -7,7 +7,8 @@ that holds a value, where that value is stored (an *entry*).  Values are stored 
 * a small value rides inside the checkpoint itself (`Inline`);
 * a larger one is one blob, shared by every checkpoint whose channel did not change (`Whole`);
 * a list is cut into item runs, so a longer list adds only its tail (`Spanned`): a run is an
-  append-only sequence of encoded items, and a list version is a short tuple of spans over runs.
+  append-only sequence of encoded items, and a list version is a short tuple of spans over runs;
+* a dict of lists whose items a channel has taken, as an input is, points to them (`Composed`).
 
 Blob keys are small integers, unique inside their scope; the one scheduler that holds the
 thread's claim hands them out, counting on from `Loaded.next_key`.
@@ -57,7 +58,23 @@ class Spanned(Value):
     spans: tuple[Span, ...]
 
 
-Entry = Inline | Whole | Spanned
+@slotted
+class Composed(Value):
+    """A dict with lists that are stored as items of runs."""
+
+    version: int
+    data: bytes
+    """The dict's encoded bytes, with None in the places of those lists."""
+    lists: tuple[tuple[str, tuple[Span, ...]], ...]
+    """Where they are, by their keys."""
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """Those of all lists."""
+        return tuple([span for _, spans in self.lists for span in spans])
+
+
+Entry = Inline | Whole | Spanned | Composed
 
 
 @slotted

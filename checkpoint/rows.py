@@ -13,6 +13,7 @@ from .record import (
     CheckpointMetadata,
     CheckpointRecord,
     Claim,
+    Composed,
     Entry,
     Spanned,
     TaskWrites,
@@ -83,7 +84,7 @@ def _use(stops: dict[int, int], entry: Entry) -> None:
     match entry:
         case Whole():
             stops[entry.key] = max(1, stops.get(entry.key, 0))
-        case Spanned():
+        case Spanned() | Composed():
             for span in entry.spans:
                 stops[span.key] = max(span.stop, stops.get(span.key, 0))
         case _:

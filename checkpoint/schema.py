@@ -38,7 +38,7 @@ from .upgrades import FileSchema, check_not_newer, climb
 
 APPLICATION_ID = 0x55445359
 """Stamped into the file's header ("UDSY")."""
-SCHEMA = FileSchema(1)
+SCHEMA = FileSchema(2, {1: lambda _: None})
 """Raise the version with every change of these tables that older files have to be told of, and add
 the upgrade from the version before."""
 

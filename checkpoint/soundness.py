@@ -6,7 +6,17 @@ from collections.abc import Iterable
 
 from .contents import ScopeContents, joined
 from .errors import CheckpointError, UnknownTypeTagError
-from .record import BlobRow, CheckpointRecord, Entry, Inline, Span, Spanned, TaskWrites, Whole
+from .record import (
+    BlobRow,
+    CheckpointRecord,
+    Composed,
+    Entry,
+    Inline,
+    Span,
+    Spanned,
+    TaskWrites,
+    Whole,
+)
 from .reports import Damage, Verification
 from .serde import Serializer
 
@@ -96,8 +106,13 @@ class ScopeCheck:
                 there = self._rows.get(entry.key)
                 return None if there else f"needs blob {entry.key}, which is missing"
             case Spanned():
-                lost = [span for span in entry.spans if not self._is_there(span)]
-                return f"needs items that are missing: {lost[0]}" if lost else None
+                return self._missing(entry.spans)
+            case Composed():
+                return self._undecodable(entry.data) or self._missing(entry.spans)
+
+    def _missing(self, spans: Iterable[Span]) -> str | None:
+        lost = [span for span in spans if not self._is_there(span)]
+        return f"needs items that are missing: {lost[0]}" if lost else None
 
     def _undecodable(self, data: bytes) -> str | None:
         try:

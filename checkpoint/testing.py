@@ -261,6 +261,26 @@ class SaverSuite:
         assert entry == Whole(1, 0)
         assert await values_of(saver) == {"big": LONG, "other": 2}
 
+    async def test_a_dict_that_points_to_items_of_a_list_comes_back_with_them(
+        self, saver: SaverWithEvents
+    ) -> None:
+        story = await Story.begin(saver)
+        await story.step({"said": ["first " + LONG]})
+        given: dict[str, Any] = {"n": 1, "said": [LONG]}
+        alone = story.batch({"given": given})
+        taken = story.batch({"said": ["first " + LONG, LONG]})
+        entry = story.encoder.compose("given", given, alone.checkpoints[0].version)
+        assert entry is not None
+        first = alone.checkpoints[0]
+        first = replace(first, entries={**first.entries, "given": entry})
+        await story.commit(replace(alone, checkpoints=(first,), blobs=taken.blobs))
+        await story.step({"said": ["first " + LONG, LONG, "more " + LONG]}, dropped=("given",))
+        found = await saver.load("thread", "", first.id)
+        assert found is not None
+        assert found.record.entries == first.entries
+        values = Decoder(saver.serializer).values(found)
+        assert values == {"given": given, "said": ["first " + LONG]}
+
 
 class EventTableSuite:
     """Run events are kept without gaps."""

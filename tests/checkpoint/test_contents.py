@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from checkpoint import Entry, Inline, Span, Spanned, TaskWrites, Whole
+from checkpoint import Composed, Entry, Inline, Span, Spanned, TaskWrites, Whole
 from checkpoint.contents import (
     BlobSize,
     ScopeContents,
@@ -51,6 +51,12 @@ def test_the_rows_of_a_list_stay_that_its_spans_reach_into() -> None:
     assert kept_of(lists, "01") == [(0, 0)]
     assert kept_of(lists, "02") == [(0, 0), (0, 2)]
     assert kept_of(lists, "03") == [(0, 4), (0, 6)]
+
+
+def test_the_rows_stay_that_a_dict_points_to() -> None:
+    blobs = (*(BlobSize(0, start, 2, 50) for start in (0, 2, 4)), BlobSize(1, 0, 1, 50))
+    given = Composed(1, b"", (("a", (Span(0, 2, 3),)), ("b", (Span(1, 0, 1),))))
+    assert kept_of(holding(given, spans(2, (0, 0, 6)), blobs=blobs), "01") == [(0, 2), (1, 0)]
 
 
 def test_ranges_are_joined() -> None:

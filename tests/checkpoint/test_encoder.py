@@ -14,6 +14,7 @@ from checkpoint import (
     BlobRow,
     CheckpointMetadata,
     CheckpointRecord,
+    Composed,
     CorruptDataError,
     Decoder,
     Encoded,
@@ -205,6 +206,61 @@ def test_a_write_points_to_the_items_that_the_step_appended() -> None:
         ("c", Spanned(0, (Span(0, 2, 3),))),
         ("d", Inline(0, b"\x01")),
     )
+
+
+def test_a_dict_points_to_the_items_of_it_that_channels_took() -> None:
+    encoder, disk = fresh(), Disk()
+    given = {"a": [LONG, "2" + LONG], "n": 7, "b": [LONG], "short": [1]}
+    first = encoder.encode({"given": given}, 1)
+    disk.store(encoder.encode({"a": ["0" + LONG, *given["a"]], "b": [LONG], "n": 7}, 2))
+    entry = encoder.compose("given", given, 1)
+    rest = {"a": None, "n": 7, "b": None, "short": [1]}
+    lists = (("a", (Span(1, 1, 3),)), ("b", (Span(2, 0, 1),)))
+    assert entry == Composed(1, SERIALIZER.dumps(rest), lists)
+    assert [row.key for row in first.rows] == [0]
+    assert isinstance(entry, Composed)
+    disk.entries["given"] = entry
+    assert disk.value("given") == given
+    assert list(disk.value("given")) == list(given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"a": ["other " + LONG]},  # a reducer has made something else of it
+        {"a": (LONG,)},  # comes back as what it is
+        {1: [LONG]},
+        {"b": [LONG]},  # no such channel
+        {"a": [LONG], "text": LONG},  # what is left is large
+        {},
+        [LONG],
+    ],
+    ids=str,
+)
+def test_what_no_channel_took_is_stored_as_what_it_is(given: Any) -> None:
+    encoder = fresh()
+    encoder.encode({"given": given}, 1)
+    encoder.encode({"a": [LONG], "text": LONG}, 2)
+    assert encoder.compose("given", given, 1) is None
+
+
+def test_a_value_that_was_composed_is_stored_when_it_comes_again() -> None:
+    encoder, disk = fresh(), Disk()
+    encoder.encode({"given": {"a": [LONG]}}, 1)
+    disk.store(encoder.encode({"a": [LONG]}, 2))
+    assert encoder.compose("given", {"a": [LONG]}, 1) is not None
+    disk.store(encoder.encode({"given": {"a": [LONG]}}, 3))
+    assert disk.value("given") == {"a": [LONG]}
+
+
+def test_an_encoder_goes_on_from_a_dict_that_points_to_items() -> None:
+    encoder, disk = fresh(), Disk()
+    encoder.encode({"given": {"a": [LONG]}}, 1)
+    disk.store(encoder.encode({"a": [LONG]}, 2))
+    disk.entries["given"] = encoder.compose("given", {"a": [LONG]}, 1) or Inline(0, b"")
+    again = ScopeEncoder(SERIALIZER, "", disk.load())
+    disk.store(again.encode({"given": {"a": [LONG], "n": 1}, "a": [LONG, LONG]}, 3))
+    assert (disk.value("given"), disk.value("a")) == ({"a": [LONG], "n": 1}, [LONG, LONG])
 
 
 def test_a_write_that_a_channel_took_as_it_is_points_to_what_is_stored_there() -> None:

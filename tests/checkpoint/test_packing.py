@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from checkpoint import (
     CheckpointMetadata,
     CheckpointRecord,
+    Composed,
     Entry,
     Inline,
     Span,
@@ -26,10 +27,16 @@ from checkpoint.packing import (
 
 NUMBERS = st.integers(0, 1 << 40)
 SPANS = st.builds(Span, NUMBERS, NUMBERS, NUMBERS)
+LISTS = st.lists(
+    st.tuples(st.text(max_size=5), st.lists(SPANS, min_size=1, max_size=3).map(tuple)),
+    min_size=1,
+    max_size=3,
+).map(tuple)
 ENTRIES: st.SearchStrategy[Entry] = st.one_of(
     st.builds(Inline, NUMBERS, st.binary(max_size=100)),
     st.builds(Whole, NUMBERS, NUMBERS),
     st.builds(Spanned, NUMBERS, st.lists(SPANS, max_size=4).map(tuple)),
+    st.builds(Composed, NUMBERS, st.binary(max_size=100), LISTS),
 )
 NAMES = st.text(max_size=5)
 RECORDS = st.builds(

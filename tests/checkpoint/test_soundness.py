@@ -13,7 +13,9 @@ import pytest
 
 from checkpoint import (
     BlobRow,
+    Composed,
     CorruptDataError,
+    Entry,
     Inline,
     MsgpackSerializer,
     Span,
@@ -50,7 +52,7 @@ def found(rows: list[BlobRow], contents: ScopeContents | None = None) -> list[st
     return [damage.what for damage in check.result().damage]
 
 
-def holding(**entries: Inline | Whole | Spanned) -> ScopeContents:
+def holding(**entries: Entry) -> ScopeContents:
     task = TaskWrites("", "01", "task", tuple(entries.items()))
     return ScopeContents("", (record("01", None, entries=entries),), {"01": (task,)}, ())
 
@@ -87,6 +89,16 @@ def test_what_is_missing_is_damage_and_named_once() -> None:
         ]
         or len(found([items(0, 1, 2, 3), items(4, 5)], contents)) == 2
     )
+
+
+def test_what_a_dict_points_to_must_be_there_and_the_rest_of_it_be_a_value() -> None:
+    lists = (("said", (Span(0, 0, 2),)),)
+    whole = Composed(1, serializer.dumps({"said": None}), lists)
+    assert found([items(0, 1, 2)], holding(a=whole)) == []
+    assert found([items(0, 1)], holding(a=whole))[0] == (
+        "channel 'a' needs items that are missing: Span(key=0, start=0, stop=2)"
+    )
+    assert "channel 'a' cannot be decoded" in found([], holding(a=Composed(1, b"\xc1", lists)))[0]
 
 
 def test_a_class_that_is_not_registered_here_is_no_damage() -> None:

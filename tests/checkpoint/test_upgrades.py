@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import signal
 import sqlite3
 import subprocess
@@ -9,10 +10,11 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import pytest
 
+from actors import START, StateGraph
 from agent_server.tables import SERVER, server_tables
 from checkpoint import (
     CorruptDataError,
@@ -63,7 +65,7 @@ def add_epochs(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE thread ADD COLUMN epoch INTEGER NOT NULL DEFAULT 1")
 
 
-TODAY = FileSchema(SCHEMA.version, {0: add_epochs})
+TODAY = FileSchema(SCHEMA.version, {**SCHEMA.upgrades, 0: add_epochs})
 
 
 async def test_an_older_file_becomes_one_of_today_and_keeps_its_threads(path: Path) -> None:
@@ -74,6 +76,39 @@ async def test_an_older_file_becomes_one_of_today_and_keeps_its_threads(path: Pa
         assert await values_of(saver) == {"a": 1}
         claim = await saver.claim("thread", "test", timeout=0)
         saver.release(claim)
+
+
+class Chat(TypedDict):
+    messages: Annotated[list[str], operator.add]
+
+
+async def test_a_chat_of_the_first_version_goes_on_as_it_was(path: Path) -> None:
+    """Two turns, whose inputs stand beside the messages that the channel took of them."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript((Path(__file__).parent / "version1.sql").read_text())
+    said = [f"{words} ".ljust(120, ".") for words in ("question 0", "answer 1", "question 1")]
+
+    async def reply(state: Chat) -> dict[str, list[str]]:
+        return {"messages": [f"answer {len(state['messages'])} ".ljust(120, ".")]}
+
+    async with SqliteSaver(path) as saver:
+        builder = StateGraph(Chat).add_node("reply", reply).add_edge(START, "reply")
+        graph = builder.compile(checkpointer=saver)
+        on_chat: Any = {"configurable": {"thread_id": "chat"}}
+        shown = [each async for each in graph.aget_state_history(on_chat)]
+        assert [len(each.values["messages"]) for each in shown] == [4, 3, 2, 2, 1, 0]
+        inputs = [each for each in shown if each.next == ("__start__",)]
+        assert [each.tasks[0].result for each in inputs] == [
+            {"messages": said[2:]},
+            {"messages": said[:1]},
+        ]
+        await graph.ainvoke({"messages": ["question 2 ".ljust(120, ".")]}, on_chat)
+        after = [each async for each in graph.aget_state_history(on_chat)]
+        assert after[3:] == shown
+        assert after[2].tasks[0].result == {"messages": ["question 2 ".ljust(120, ".")]}
+        assert after[0].values["messages"][:3] == said
+        assert (await saver.averify()).damage == ()
+    assert ask(path, "PRAGMA user_version") == [(2,)]
 
 
 async def test_upgrades_are_done_one_after_the_other_and_once(path: Path) -> None:
