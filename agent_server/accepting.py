@@ -118,7 +118,10 @@ class Intake:
 
     async def _store(self, job: Job, entry: _Entry, in_way: Sequence[Job]) -> None:
         try:
-            await self._tables.write(entry.apply)
+            if entry.thread is None:
+                await self._tables.write(entry.apply)
+            else:
+                await self._threads.enter(entry.thread.thread_id, entry.apply)
         except BaseException as error:
             self._refuse(job, in_way)
             if isinstance(error, DatabaseError):

@@ -48,6 +48,13 @@ class Canceller:
             raise NotFoundError(NO_RUNS)
         await self._cancel(jobs, action, wait=False)
 
+    async def clear(self, thread_id: str) -> None:
+        """Roll back a thread's runs; see `Dispatcher.clear`."""
+        jobs = self._register.jobs_of(thread_id)
+        await self._cancel([job for job in jobs if job.may_stop], "rollback", wait=False)
+        for job in jobs:
+            await job.live.settled()
+
     async def _cancel(self, jobs: Sequence[Job], action: CancelAction, *, wait: bool) -> None:
         for job in jobs:
             job.stop = action

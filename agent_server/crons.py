@@ -35,6 +35,7 @@ from .ids import uuid_of
 from .paging import Page
 from .records import Cron
 from .schedules import next_after
+from .thread_rows import thread_exists
 
 logger = logging.getLogger(__name__)
 
@@ -76,9 +77,18 @@ class Crons:
         self._closed = False
 
     async def add(self, cron: Cron) -> Cron:
-        """Store a new cron; it fires from now on.  Raises InvalidError for its schedule."""
+        """Store a new cron; it fires from now on.
+
+        Raises InvalidError for its schedule, NotFoundError for its thread.
+        """
         made = replace(cron, next_at=timing_of(cron).after(self._clock()))
-        await self._tables.write(lambda db: put_cron(db, made))
+
+        def unit(db: sqlite3.Connection) -> None:
+            if made.thread_id is not None and not thread_exists(db, made.thread_id):
+                raise NotFoundError(f"Thread with ID {made.thread_id} not found")
+            put_cron(db, made)
+
+        await self._tables.write(unit)
         self._woken.set()
         return made
 

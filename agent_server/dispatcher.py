@@ -171,6 +171,11 @@ class Dispatcher:
         """Cancel all runs that wait, or run, or both.  Raises NotFoundError if there are none."""
         await self._canceller.cancel_all(status, action)
 
+    async def clear(self, thread_id: str) -> None:
+        """Roll back the open runs of a thread; returns when they have ended, and those, too, that
+        somebody had cancelled before."""
+        await self._canceller.clear(thread_id)
+
     def alone(self, thread_id: str) -> AbstractAsyncContextManager[None]:
         """Have a thread to oneself, for what is no run: none begins meanwhile (one that is at work
         stays), and who asks for the same waits."""

@@ -7,6 +7,7 @@ ServerError
 │   ├── ForbiddenError             403  the caller may not do this
 │   ├── NotFoundError              404  there is no such thing
 │   ├── ConflictError              409  the thing is in the way
+│   │   └── UndeletedError               …  what is left of a deleted thing is
 │   ├── TooLargeError              413  more than the limits allow
 │   ├── InvalidError               422  a field has a wrong type or value
 │   ├── OverloadedError            503  too much at once; come back later
@@ -63,6 +64,10 @@ class ConflictError(RequestError):
     """Something is in the way; wait for it, or choose another way."""
 
     status = 409
+
+
+class UndeletedError(ConflictError):
+    """What is left of a deleted thing is in the way; send the request again later."""
 
 
 class TooLargeError(RequestError):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
-from .errors import ConflictError, NotFoundError
+from .errors import ConflictError
 
 if TYPE_CHECKING:
     from .dispatcher import Dispatcher
@@ -17,16 +16,20 @@ _TRIES = 5
 async def remove_thread(threads: Threads, dispatcher: Dispatcher, thread_id: str) -> None:
     """Cancel a thread's runs, then delete it with all it has.
 
-    Raises NotFoundError, InvalidError, and ConflictError if new runs come as fast as old ones go.
+    Raises NotFoundError, InvalidError, and ConflictError if new runs come as fast as old ones go,
+    or if somebody else has it; then it is there as it was.
     """
     thread_id = (await threads.get(thread_id)).thread_id
     for _ in range(_TRIES):
-        if runs := await threads.open_runs(thread_id):
-            with contextlib.suppress(NotFoundError):  # they have ended meanwhile
-                await dispatcher.cancel(thread_id, runs, "rollback", wait=True)
-        with contextlib.suppress(ConflictError):
-            await threads.delete(thread_id)
-            return
+        await dispatcher.clear(thread_id)
+        async with dispatcher.alone(thread_id):
+            try:
+                await threads.delete(thread_id)
+            except ConflictError:
+                if not await threads.open_runs(thread_id):
+                    raise
+            else:
+                return
     raise ConflictError(
         f"Thread {thread_id} gets new runs as fast as they are cancelled; stop who starts them"
     )

@@ -18,7 +18,7 @@ import orjson
 from .jsontext import to_json
 from .left_rows import drop_answers
 from .records import CancelAction, Json, Order, Run, RunStatus, ThreadStatus
-from .sealed import find_row, sound_rows
+from .sealed import find_row, has_row, sound_rows
 from .tables import RUN, THREAD
 
 RowStatus: TypeAlias = RunStatus | Literal["rollback"]
@@ -76,6 +76,11 @@ def find_run(db: sqlite3.Connection, thread_id: str | None, run_id: str) -> Run 
         return None
     thread, status, _ = _HERE(row)
     return run_of(row) if thread_id in (None, thread) and status != "rollback" else None
+
+
+def run_exists(db: sqlite3.Connection, run_id: str) -> bool:
+    """True if there is a run with this id, also one that is being undone."""
+    return has_row(db, RUN, run_id)
 
 
 def list_runs(

@@ -25,6 +25,7 @@ from .run_rows import (
     fail_thread,
     has_open_runs,
     keep_events,
+    run_exists,
 )
 from .thread_rows import settle_thread
 from .webhooks import Webhooks
@@ -145,16 +146,18 @@ class Settler:
         run, outcome, now = job.live.run, ending.outcome, self._clock()
 
         def unit(db: sqlite3.Connection) -> None:
+            # One that was cancelled may be deleted before it has ended, with its thread.
+            is_known = run.stateless or run_exists(db, run.run_id)
             if run.stateless or job.stop == "rollback":
                 delete_runs(db, [run.run_id])
-            else:
+            elif is_known:
                 until = now + self._retention
                 status, error = outcome.status, outcome.error
                 end_run(db, run.run_id, status=status, error=error, now=now, events_until=until)
                 keep_answer(db, run.run_id, ending.answer)
             if ending.payload is not None and run.order.webhook is not None:
                 keep_webhook(db, run.run_id, run.order.webhook, ending.payload)
-            if not run.stateless and not job.bystander:
+            if is_known and not run.stateless and not job.bystander:
                 _settle_thread(db, job, outcome, now)
 
         return unit

@@ -139,10 +139,10 @@ class States:
         Runs that come meanwhile begin when the thread's row shows the new state.
 
         Raises ConflictError while runs wait or run, BadRequestError for a thread without a graph
-        and for an update that the graph does not take.
+        and for an update that the graph does not take, and NotFoundError.
         """
-        thread = await self._threads.get(thread_id)
-        async with self._dispatcher.alone(thread.thread_id):
+        async with self._dispatcher.alone(uuid_of("thread", thread_id)):
+            thread = await self._threads.get(thread_id)  # who had it before may have deleted it
             return await self._update(thread, place, supersteps)
 
     async def _update(

@@ -8,7 +8,7 @@
     server_answer             what `wait` was told of an ended run, as long as its events are kept
     server_webhook            what is still to be sent to the webhooks of ended runs
     server_cron               runs that start again and again
-    server_gone               threads that were deleted, until their checkpoints are, too
+    server_gone               threads without a row of which there may be checkpoints yet
 
 JSON stands as text, so that SQLite's JSON functions can search in it; times are seconds.  Every row
 is sealed: a bit that turned over in it is an error, never an answer.  Those that are looked for by

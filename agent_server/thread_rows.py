@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import orjson
 
+from .errors import UndeletedError
 from .jsontext import to_json
 from .left_rows import drop_answers_on
 from .records import Json, Thread, ThreadStatus, Ttl
@@ -36,8 +37,10 @@ _EXPIRED = (
     f"SELECT {THREAD.select} FROM server_thread WHERE expires <= ? "  # noqa: S608 - all ours
     "AND status <> 'busy' ORDER BY expires LIMIT ?"
 )
-_GONE = GONE.insert.replace("INSERT", "INSERT OR REPLACE", 1)
-_ERASED = f"SELECT {GONE.select} FROM server_gone"  # noqa: S608 - all ours
+_OUTLIVED = "SELECT 1 FROM server_thread WHERE id = ? AND expires <= ?"
+_LEAVE = GONE.insert.replace("INSERT", "INSERT OR REPLACE", 1)
+_IS_LEFT = "SELECT 1 FROM server_gone WHERE id = ?"
+_LEFT = f"SELECT {GONE.select} FROM server_gone"  # noqa: S608 - all ours
 
 
 def thread_of(row: Sequence[Any], *, with_values: bool = True) -> Thread:
@@ -71,7 +74,16 @@ def thread_exists(db: sqlite3.Connection, thread_id: str) -> bool:
 
 
 def add_thread(db: sqlite3.Connection, thread: Thread) -> None:
-    """Store a new thread; `sqlite3.IntegrityError` if there is one with its id."""
+    """Store a new thread; `sqlite3.IntegrityError` if there is one with its id.
+
+    Raises UndeletedError while checkpoints of an earlier one are there: they are none of its own.
+    """
+    if db.execute(_IS_LEFT, (thread.thread_id,)).fetchone() is not None:
+        raise UndeletedError(
+            f"Thread {thread.thread_id} was deleted, and its checkpoints are still there; send "
+            "this again when they are gone (the server's log says what is in the way), or give "
+            "another id"
+        )
     ttl = thread.ttl
     db.execute(
         THREAD.insert,
@@ -156,27 +168,36 @@ def expired_threads(db: sqlite3.Connection, now: float, limit: int) -> list[Expi
     return expired
 
 
+def has_outlived(db: sqlite3.Connection, thread_id: str, now: float) -> bool:
+    """True if a thread's time to live is over."""
+    return db.execute(_OUTLIVED, (thread_id, now)).fetchone() is not None
+
+
 def spare_thread(db: sqlite3.Connection, thread_id: str, now: float) -> None:
     """What was to go of it has gone; its time begins anew, though nothing was changed."""
     db.execute(_SPARE, (thread_id, now))
 
 
 def erase_thread(db: sqlite3.Connection, thread_id: str) -> None:
-    """Forget a thread, its runs and its crons; its checkpoints are the saver's, and noted as still
-    to be deleted."""
-    db.execute(_GONE, (thread_id,))
+    """Forget a thread, its runs and its crons; its checkpoints are the saver's, and go in the same
+    transaction."""
     drop_answers_on(db, thread_id)
     db.execute("DELETE FROM server_run WHERE thread = ?", (thread_id,))
     db.execute("DELETE FROM server_cron WHERE thread = ?", (thread_id,))
     db.execute("DELETE FROM server_thread WHERE id = ?", (thread_id,))
 
 
-def erased_threads(db: sqlite3.Connection) -> list[str]:
-    """Threads whose checkpoints were still to be deleted; some may have been made anew since."""
-    return [id_ for (id_,) in sound_rows(GONE, db.execute(_ERASED))]
+def leave_checkpoints(db: sqlite3.Connection, thread_id: str) -> None:
+    """Note that there may be checkpoints of a thread without a row, which are to be deleted."""
+    db.execute(_LEAVE, (thread_id,))
 
 
-def forget_erased(db: sqlite3.Connection, thread_id: str) -> None:
+def left_checkpoints(db: sqlite3.Connection) -> list[str]:
+    """Threads of which there may be checkpoints that are to be deleted."""
+    return [id_ for (id_,) in sound_rows(GONE, db.execute(_LEFT))]
+
+
+def forget_left(db: sqlite3.Connection, thread_id: str) -> None:
     """Nothing is left of it."""
     db.execute("DELETE FROM server_gone WHERE id = ?", (thread_id,))
 

@@ -11,7 +11,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 from actors import StateSnapshot
 from checkpoint import (
@@ -24,18 +24,18 @@ from checkpoint import (
 )
 
 from .answers import interrupts_of
-from .errors import ConflictError, NotFoundError
+from .erasing import Eraser
+from .errors import ConflictError, NotFoundError, RequestError, UndeletedError
 from .feeds import Feeds, Gone
 from .ids import uuid_of
 from .paging import Page
 from .records import Json, Thread, Ttl
 from .thread_rows import (
     add_thread,
-    erase_thread,
-    erased_threads,
     expired_threads,
     find_thread,
-    forget_erased,
+    forget_left,
+    leave_checkpoints,
     limit_thread,
     merge_metadata,
     open_runs,
@@ -47,6 +47,7 @@ from .thread_search import ThreadQuery, count_threads, find_threads
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
 IfExists: TypeAlias = Literal["raise", "do_nothing"]
 PruneStrategy: TypeAlias = Literal["delete", "keep_latest"]
 
@@ -82,6 +83,7 @@ class Threads:
         self._saver = saver
         self._clock = clock
         self._lifetime = lifetime
+        self._eraser = Eraser(tables, saver)
         self.feeds = Feeds()
         """For those who follow whole threads."""
 
@@ -128,7 +130,10 @@ class Threads:
         return found or made
 
     async def add(self, made: Thread) -> Thread | None:
-        """Store a fresh thread; or give the one that has its id, and change nothing."""
+        """Store a fresh thread; or give the one that has its id, and change nothing.
+
+        Raises UndeletedError.
+        """
 
         def unit(db: sqlite3.Connection) -> Thread | None:
             found = find_thread(db, made.thread_id)
@@ -136,6 +141,18 @@ class Threads:
                 add_thread(db, made)
             return found
 
+        return await self.enter(made.thread_id, unit)
+
+    async def enter(self, thread_id: str, unit: Callable[[sqlite3.Connection], T]) -> T:
+        """What a unit gives that may add this thread (`add_thread`): all that make threads come by
+        here, so what an older version has left of one with that id goes first.
+
+        Raises UndeletedError if it cannot go now.
+        """
+        try:
+            return await self._tables.write(unit)
+        except UndeletedError:
+            await self._eraser.clear(thread_id)
         return await self._tables.write(unit)
 
     async def get(self, thread_id: str) -> Thread:
@@ -166,10 +183,13 @@ class Threads:
         return await self._tables.read(lambda db: count_threads(db, query))
 
     async def take_values(self, thread_id: str, snapshot: StateSnapshot) -> None:
-        """Copy a state to the thread's row: what an update from outside has made of it."""
+        """Copy a state to the thread's row: what an update from outside has made of it.
+
+        Raises NotFoundError if the thread was deleted meanwhile: then the state goes, too.
+        """
         now = self._clock()
 
-        def unit(db: sqlite3.Connection) -> None:
+        def unit(db: sqlite3.Connection) -> bool:
             waits = "interrupted" if snapshot.next else "idle"
             settle_thread(
                 db,
@@ -180,8 +200,11 @@ class Threads:
                 error=None,
                 now=now,
             )
+            return thread_exists(db, thread_id)
 
-        await self._tables.write(unit)
+        if not await self._tables.write(unit):
+            await self._eraser.clear(thread_id)
+            _known(thread_id, None)
 
     async def open_runs(self, thread_id: str) -> Sequence[str]:
         """Ids of its runs that wait or run, the oldest first."""
@@ -189,7 +212,10 @@ class Threads:
         return await self._tables.read(lambda db: open_runs(db, id_))
 
     async def copy(self, thread_id: str) -> Thread:
-        """A new thread with the checkpoints, values and metadata that this one has now."""
+        """A new thread with the checkpoints, values and metadata that this one has now.
+
+        Raises NotFoundError, also if it is deleted meanwhile: then there is no new thread.
+        """
         source = await self.get(thread_id)
         fresh = self.fresh(new_id(), metadata=source.metadata, config=source.config)
         waits = "interrupted" if source.interrupts else "idle"
@@ -200,11 +226,13 @@ class Threads:
             interrupts=source.interrupts,
             error=source.error,
         )
-        try:  # first, so that there is never a thread without its checkpoints
+        await self._tables.write(lambda db: leave_checkpoints(db, made.thread_id))
+        # These first, so that there is never a thread without its checkpoints.
+        with contextlib.suppress(UnknownThreadError):  # nothing ran on it yet
             await self._saver.acopy_thread(source.thread_id, made.thread_id)
-        except UnknownThreadError:
-            pass  # nothing ran on it yet
-        await self._tables.write(lambda db: add_thread(db, made))
+        if not await self._tables.write(lambda db: _add_copy(db, made, source)):
+            await self._eraser.clear(made.thread_id)
+            _known(source.thread_id, None)
         return made
 
     async def delete(self, thread_id: str) -> None:
@@ -212,8 +240,7 @@ class Threads:
 
         Raises ConflictError while runs of it wait or run; nothing is changed then.
         """
-        thread = await self.get(thread_id)
-        await self._erase(thread.thread_id)
+        await self._erase(uuid_of("thread", thread_id))
 
     async def prune(self, thread_ids: Sequence[str], strategy: PruneStrategy) -> int:
         """Delete threads, or all of their checkpoints that the newest ones do not need.
@@ -224,7 +251,8 @@ class Threads:
         known = await self._tables.read(lambda db: [id_ for id_ in ids if thread_exists(db, id_)])
         if strategy == "delete":
             for id_ in known:
-                await self._erase(id_)
+                with contextlib.suppress(NotFoundError):  # somebody else has deleted it
+                    await self._erase(id_)
         elif known:
             await self._pruned(known)
         return len(known)
@@ -232,13 +260,18 @@ class Threads:
     async def expire(self, limit: int) -> int:
         """Take away what threads have outlived, of at most so many; gives how many there were.
 
-        A thread that a run holds by now is left for the next time.
+        A thread that a run holds by now, or that is damaged, is left for the next time.
         """
         now = self._clock()
         expired = await self._tables.read(lambda db: expired_threads(db, now, limit))
         for id_, ttl in expired:
-            with contextlib.suppress(ConflictError):
-                await (self._erase(id_) if ttl.strategy == "delete" else self._pruned([id_]))
+            try:
+                delete = ttl.strategy == "delete"
+                await (self._erase(id_, outlived=now) if delete else self._pruned([id_]))
+            except RequestError:
+                pass
+            except CorruptDataError as error:  # the others go all the same
+                logger.error("what a thread has outlived stays: %s", error)  # noqa: TRY400
             await self._tables.write(lambda db, id_=id_: spare_thread(db, id_, now))
         return len(expired)
 
@@ -248,44 +281,25 @@ class Threads:
         except ThreadBusyError as error:
             raise ConflictError(f"a run holds one of the threads; wait for it: {error}") from error
 
-    async def _erase(self, thread_id: str) -> None:
-        """The rows first, as long as no run is open: one that was accepted is never erased."""
-
-        def unit(db: sqlite3.Connection) -> None:
-            if open_runs(db, thread_id):
-                raise ConflictError(
-                    f"Thread {thread_id} has in-flight runs, which would go on without it; cancel "
-                    "them first"
-                )
-            erase_thread(db, thread_id)
-
-        await self._tables.write(unit)
-        self.feeds.tell(thread_id, Gone())
-        await self._erase_state(thread_id)
+    async def _erase(self, thread_id: str, *, outlived: float | None = None) -> None:
+        await self._eraser.erase(thread_id, outlived=outlived)
+        self.feeds.tell(thread_id, Gone())  # before anybody can follow one that is made anew
+        await self._tables.synced()
 
     async def finish_deletions(self) -> None:
-        """Delete the checkpoints of threads that a process which died had deleted the rows of.
+        """Take away what processes that died have left of threads: at the server's start."""
+        await self._eraser.clear_all()
 
-        One that is damaged is left, and told of in the log: the server starts without it.
-        """
-        for thread_id in await self._tables.read(erased_threads):
-            try:
-                if not await self._tables.read(lambda db, id_=thread_id: thread_exists(db, id_)):
-                    await self._erase_state(thread_id)
-            except CorruptDataError as error:
-                logger.error("a deletion is not finished: %s", error)  # noqa: TRY400 - all is said
 
-    async def _erase_state(self, thread_id: str) -> None:
-        try:
-            await self._saver.adelete_thread(thread_id)
-            await self._tables.write(lambda db: forget_erased(db, thread_id))
-        except ThreadBusyError as error:
-            logger.warning(
-                "checkpoints of the deleted thread %s are left: %s",
-                thread_id,
-                error,
-                extra={"thread_id": thread_id},
-            )
+def _add_copy(db: sqlite3.Connection, made: Thread, source: Thread) -> bool:
+    """Store a copy whose checkpoints are there; false if its source is not there any more, nor
+    were those its."""
+    found = find_thread(db, source.thread_id)
+    if found is None or found.created_at != source.created_at:
+        return False
+    forget_left(db, made.thread_id)
+    add_thread(db, made)
+    return True
 
 
 def _known(thread_id: str, found: Thread | None) -> Thread:

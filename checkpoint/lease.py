@@ -91,11 +91,18 @@ class Lease:
 
         await database.committer.submit(apply, "rewind")
 
-    async def change(self, change: Change) -> Removed:
-        """Carry out what administration decided; what erasing removed."""
+    async def change(self, change: Change, beside: Apply | None = None) -> Removed:
+        """Carry out what administration decided, after what goes `beside` it, or neither; what
+        erasing removed."""
         database = self._open()
         unit = ChangeThreads(change, database.ownership.check_held)
-        return await database.committer.submit(unit.apply, "administration")
+
+        def apply(connection: sqlite3.Connection) -> Removed:
+            if beside is not None:
+                beside(connection)
+            return unit.apply(connection)
+
+        return await database.committer.submit(apply, "administration")
 
     async def copy(self, source_thread_id: str, claim: Claim) -> None:
         """Copy a thread to the one that is claimed."""

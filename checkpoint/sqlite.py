@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from .begun import Begun, waited_for
 from .custodian import Change, Custodian
-from .doors import wait_for
+from .doors import PATIENCE, wait_for
 from .events import Row
 from .extras import ExtraEncoder
 from .handle import DatabaseHandle
@@ -155,6 +155,23 @@ class SqliteSaver(DatabaseHandle, Custodian):
         """Read all that is stored, of one thread or the whole file, and tell what is damaged."""
         wanted = None if thread_id is None else id_of("thread_id", thread_id)
         return await self.lease.verify(self._serializer, wanted)
+
+    async def adelete_thread_with(
+        self,
+        thread_id: str,
+        unit: Callable[[sqlite3.Connection], object],
+        *,
+        timeout: float | None = PATIENCE,
+    ) -> None:
+        """Delete all there is of a thread in one transaction with what a unit does to tables of
+        one's own (see `SqliteTables.write`); one that raises leaves everything as it is.
+
+        Returns when that is committed; `synced` waits for the disk.  Raises ThreadBusyError,
+        InvalidArgumentError, CorruptDataError, and what the unit raises.
+        """
+        async with self._holding([id_of("thread_id", thread_id)], "delete_thread", timeout) as held:
+            held.erased.update(held.claims)
+            await self.lease.change(Change(erased=tuple(held.claims)), unit)
 
     async def atake_over(self, thread_id: str) -> None:
         """Take a thread from a process that is stopped or hangs: the next one that claims it gets

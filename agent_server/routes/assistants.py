@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -16,7 +17,7 @@ from agent_server.answers import assistant_json, picked, version_json
 from agent_server.assistant_rows import AssistantQuery, AssistantSort
 from agent_server.assistants import AssistantChange
 from agent_server.bodies import read_model
-from agent_server.errors import InvalidError
+from agent_server.errors import InvalidError, NotFoundError
 from agent_server.grants import Grant
 from agent_server.ids import is_uuid
 from agent_server.params import flag
@@ -24,7 +25,7 @@ from agent_server.permits import allowed_to, permit_of
 from agent_server.records import Assistant
 from agent_server.removal import remove_thread
 from agent_server.responses import JsonResponse, page_headers
-from agent_server.services import services_of
+from agent_server.services import Services, services_of
 from agent_server.thread_search import SortOrder, ThreadQuery
 
 Field_ = Literal[
@@ -169,13 +170,32 @@ async def delete(request: Request) -> Response:
     with_threads = flag(request, "delete_threads")
     allowed = await _deletable(request, id_) if with_threads else None
     await services.assistants.delete(id_)
-    query = ThreadQuery(
-        metadata={"assistant_id": id_}, allowed=allowed, limit=1000, with_values=False
-    )
-    while with_threads and (page := await services.threads.search(query)).items:
-        for thread in page.items:
-            await remove_thread(services.threads, services.dispatcher, thread.thread_id)
+    for thread_id in await _threads_of(services, id_, allowed) if with_threads else ():
+        with suppress(NotFoundError):  # somebody else has deleted it
+            await remove_thread(services.threads, services.dispatcher, thread_id)
     return Response(status_code=204)
+
+
+async def _threads_of(
+    services: Services, assistant_id: str, allowed: Grant | None
+) -> Sequence[str]:
+    """Those that it ran on, now: what one with its id that is made anew runs on is not among
+    them."""
+    found: list[str] = []
+    while True:
+        query = ThreadQuery(
+            metadata={"assistant_id": assistant_id},
+            allowed=allowed,
+            limit=1000,
+            offset=len(found),
+            sort_by="created_at",
+            sort_order="asc",
+            with_values=False,
+        )
+        page = await services.threads.search(query)
+        found += [thread.thread_id for thread in page.items]
+        if len(page.items) < query.limit:
+            return found
 
 
 async def _deletable(request: Request, assistant_id: str) -> Grant | None:

@@ -232,8 +232,11 @@ async def cancel_many(request: Request) -> Response:
 
 async def delete(request: Request) -> Response:
     """Delete a run; one that is open is cancelled first."""
-    thread_id, run_id = _ids(request)
-    await services_of(request).dispatcher.delete(thread_id, run_id)
+    services, (thread_id, run_id) = services_of(request), _ids(request)
+    run = await services.runs.find(thread_id, run_id)
+    if run is not None and services.dispatcher.live(run_id) is None:
+        check_ours(services, run)
+    await services.dispatcher.delete(thread_id, run_id)
     return Response(status_code=204)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -14,7 +15,7 @@ from starlette.routing import BaseRoute, Route
 from actors import Command, StateUpdate
 from agent_server.answers import picked, thread_json
 from agent_server.bodies import read_model
-from agent_server.errors import ConflictError
+from agent_server.errors import ConflictError, NotFoundError, RequestError
 from agent_server.extracting import Steps, extracted, parse_paths
 from agent_server.ids import uuid_of
 from agent_server.params import listed
@@ -185,7 +186,8 @@ async def _filled(request: Request, thread_id: str, supersteps: Sequence[Superst
         states = States(services.threads, services.graphs, services.dispatcher)
         await states.update(thread_id, NEWEST, steps)
     except BaseException:
-        await services.threads.delete(thread_id)
+        with suppress(RequestError):  # somebody else has it by now, or has deleted it
+            await services.threads.delete(thread_id)
         raise
     return await services.threads.get(thread_id)
 
@@ -252,7 +254,8 @@ async def prune(request: Request) -> Response:
     ids = [uuid_of("thread", each) for each in dict.fromkeys(body.thread_ids)]
     found = await services.threads.search(ThreadQuery(ids=ids, limit=1000, with_values=False))
     for thread in found.items:
-        await remove_thread(services.threads, services.dispatcher, thread.thread_id)
+        with suppress(NotFoundError):  # somebody else has deleted it
+            await remove_thread(services.threads, services.dispatcher, thread.thread_id)
     return JsonResponse({"pruned_count": len(found.items)})
 
 

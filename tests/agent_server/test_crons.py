@@ -13,6 +13,7 @@ from agent_server.cron_rows import CronQuery, CronSort, begin_firing
 from agent_server.crons import LONGEST_WAIT, Crons
 from agent_server.errors import ConflictError, InvalidError, NotFoundError, OverloadedError
 from agent_server.records import Cron
+from agent_server.threads import Threads
 from checkpoint import new_id
 from tests.agent_server.database import Clock, Database, keep_run
 
@@ -61,13 +62,20 @@ def cron(schedule: str = "* * * * *", **given: Any) -> Cron:
 # --- keeping them ----------------------------------------------------------------------------
 
 
-async def test_a_cron_is_found_as_it_was_added(crons: Crons) -> None:
+async def test_a_cron_is_found_as_it_was_added(crons: Crons, threads: Threads) -> None:
+    thread = (await threads.create(None)).thread_id
     made = await crons.add(
-        cron(thread_id=new_id(), timezone="Europe/Berlin", metadata={"k": 1}, user_id="me")
+        cron(thread_id=thread, timezone="Europe/Berlin", metadata={"k": 1}, user_id="me")
     )
 
     assert await crons.get(made.cron_id) == made
     assert made.next_at == 1_800_000_060.0
+
+
+async def test_a_cron_on_no_thread_is_refused(crons: Crons) -> None:
+    with pytest.raises(NotFoundError):  # it may have been deleted since it was looked up
+        await crons.add(cron(thread_id=new_id()))
+    assert await crons.count(CronQuery()) == 0
 
 
 async def test_what_cannot_fire_is_refused(crons: Crons) -> None:
@@ -121,8 +129,10 @@ async def test_unknown_and_impossible_ids_are_told_apart(crons: Crons) -> None:
         await crons.get("x")
 
 
-async def test_a_search_takes_conditions_together(crons: Crons, clock: Clock) -> None:
-    thread = new_id()
+async def test_a_search_takes_conditions_together(
+    crons: Crons, clock: Clock, threads: Threads
+) -> None:
+    thread = (await threads.create(None)).thread_id
     one = await crons.add(cron(created_at=clock(), metadata={"u": 1}))
     two = await crons.add(cron(created_at=clock(), thread_id=thread, enabled=False))
 

@@ -1,9 +1,12 @@
-"""Taking a thread away while runs are on it, or seem to be."""
+"""Taking a thread away while runs are on it, or seem to be, and making it anew meanwhile."""
 
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import uuid
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -11,7 +14,9 @@ import pytest
 
 from actors import START, StateGraph
 from agent_server.errors import ConflictError, NotFoundError
+from agent_server.left_rows import find_answer
 from agent_server.removal import remove_thread
+from agent_server.thread_rows import add_thread, erase_thread
 from checkpoint import new_id
 from tests.agent_server.database import keep_run
 from tests.agent_server.serving import Serving, serving
@@ -80,3 +85,191 @@ async def test_a_thread_whose_runs_cannot_be_stopped_stays(server: Serving) -> N
         await remove(server, id_)
 
     assert (await server.ask("GET", f"/threads/{id_}"))["thread_id"] == id_
+
+
+# --- made anew meanwhile ---------------------------------------------------------------------
+
+
+class Stubborn:
+    """A node that, cancelled, puts its things away and is not done with it before it is let."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+        self.cleaning = asyncio.Event()
+        self.may_go = asyncio.Event()
+
+    async def __call__(self, state: State) -> State:
+        self.begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.cleaning.set()
+            await self.may_go.wait()
+        return state
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A server with a thread that has a past."""
+
+    server: Serving
+    node: Stubborn
+    thread_id: str
+
+    async def run(self, **body: Any) -> str:
+        """A run in the background; its id."""
+        asked = {"assistant_id": "endless", "input": {"n": 1}, **body}
+        path = f"/threads/{self.thread_id}/runs"
+        return (await self.server.ask("POST", path, asked))["run_id"]
+
+    async def make(self, status: int) -> None:
+        """Ask for a thread with the id."""
+        body = {"thread_id": self.thread_id, "metadata": {"graph_id": "plain"}}
+        await self.server.ask("POST", "/threads", body, status)
+
+    async def state(self) -> Any:
+        return (await self.server.ask("GET", f"/threads/{self.thread_id}/state"))["values"]
+
+    async def row(self) -> tuple[Any, ...]:
+        """What its row says, and of runs."""
+        found = await self.server.ask("GET", f"/threads/{self.thread_id}")
+        runs = await self.server.ask("GET", f"/threads/{self.thread_id}/runs")
+        return found["status"], found["values"], runs
+
+    def deletion(self) -> asyncio.Future[Any]:
+        path = f"/threads/{self.thread_id}"
+        return asyncio.ensure_future(self.server.ask("DELETE", path, status=204))
+
+
+async def bump(state: State) -> State:
+    return {"n": state.get("n", 0) + 1}
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    node = Stubborn()
+    endless: Any = StateGraph(State).add_node("node", node).add_edge(START, "node").compile()
+    plain: Any = StateGraph(State).add_node("bump", bump).add_edge(START, "bump").compile()
+    async with serving(tmp_path, {"endless": endless, "plain": plain}) as server:
+        made = Scene(server, node, str(uuid.uuid4()))
+        await made.make(200)
+        body = {"assistant_id": "plain", "input": {"n": 6}}
+        await server.ask("POST", f"/threads/{made.thread_id}/runs/wait", body)
+        assert await made.state() == {"n": 7}
+        yield made
+
+
+async def moved_on(server: Serving) -> None:
+    """What was asked of the server before has come to what it waits for."""
+    for _ in range(5):
+        await server.services.tables.write(lambda db: None)
+
+
+async def test_a_thread_is_there_with_its_state_until_it_is_gone_with_it(scene: Scene) -> None:
+    saver = scene.server.services.saver
+    held = await saver.claim(scene.thread_id, "a script", timeout=0)
+    deleting = scene.deletion()
+    await moved_on(scene.server)
+    await scene.make(409)
+    assert await scene.state() == {"n": 7}
+    saver.release(held)
+    await deleting
+    await scene.make(200)
+    assert await scene.state() == {}
+    assert await scene.row() == ("idle", None, [])
+
+
+async def test_a_run_that_makes_the_thread_anew_begins_with_nothing(scene: Scene) -> None:
+    saver = scene.server.services.saver
+    held = await saver.claim(scene.thread_id, "a script", timeout=0)
+    deleting = scene.deletion()
+    await moved_on(scene.server)
+    saver.release(held)
+    body = {"assistant_id": "plain", "input": {}, "if_not_exists": "create"}
+    path = f"/threads/{scene.thread_id}/runs/wait"
+    running = asyncio.ensure_future(scene.server.ask("POST", path, body))
+    await deleting
+    assert (await running) in ({"n": 1}, {"n": 8})
+    assert await scene.server.ask("POST", path, body) in ({"n": 1}, {"n": 2})
+
+
+async def test_a_run_that_was_cancelled_ends_before_its_thread_goes(scene: Scene) -> None:
+    run_id = await scene.run()
+    await scene.node.begun.wait()
+    await scene.server.ask("POST", f"/threads/{scene.thread_id}/runs/{run_id}/cancel", status=202)
+    await scene.node.cleaning.wait()
+    deleting = scene.deletion()
+    await moved_on(scene.server)
+    await scene.make(409)  # it would be given what that run leaves
+    scene.node.may_go.set()
+    await deleting
+    await scene.make(200)
+    assert await scene.row() == ("idle", None, [])
+    assert await scene.state() == {}
+
+
+async def test_what_a_run_leaves_whose_thread_another_server_deleted_is_nobodys(
+    scene: Scene,
+) -> None:
+    services = scene.server.services
+    run_id = await scene.run()
+    await scene.node.begun.wait()
+    await services.dispatcher.cancel(scene.thread_id, [run_id], "interrupt", wait=False)
+    await scene.node.cleaning.wait()
+
+    def elsewhere(db: sqlite3.Connection) -> None:
+        erase_thread(db, scene.thread_id)
+        add_thread(db, services.threads.fresh(scene.thread_id))
+
+    await services.tables.write(elsewhere)
+    live = services.dispatcher.live(run_id)
+    assert live is not None
+    scene.node.may_go.set()
+    await live.settled()
+    assert await scene.row() == ("idle", None, [])
+    left = await services.tables.read(lambda db: find_answer(db, run_id))
+    assert left is None
+
+
+async def test_an_update_finds_no_thread_that_was_deleted_before_its_turn(scene: Scene) -> None:
+    services = scene.server.services
+    path = f"/threads/{scene.thread_id}/state"
+    async with services.dispatcher.alone(scene.thread_id):
+        body = {"values": {"n": 100}, "as_node": "bump"}
+        updating = asyncio.ensure_future(scene.server.ask("POST", path, body, 404))
+        await moved_on(scene.server)
+        await services.threads.delete(scene.thread_id)
+    await updating
+    assert await services.saver.athreads() == []
+
+
+async def test_an_update_of_what_another_server_deletes_meanwhile_leaves_nothing(
+    scene: Scene,
+) -> None:
+    services = scene.server.services
+    held = await services.saver.claim(scene.thread_id, "a script", timeout=0)
+    body = {"values": {"n": 100}, "as_node": "bump"}
+    path = f"/threads/{scene.thread_id}/state"
+    updating = asyncio.ensure_future(scene.server.ask("POST", path, body, 404))
+    await moved_on(scene.server)
+    await services.tables.write(lambda db: erase_thread(db, scene.thread_id))
+    services.saver.release(held)
+    await updating
+    assert await services.saver.athreads() == []
+
+
+async def test_two_who_delete_a_thread_at_once_find_it_once(scene: Scene) -> None:
+    path = f"/threads/{scene.thread_id}"
+    asked = [scene.server.http.delete(path) for _ in range(3)]
+    found = await asyncio.gather(*asked)
+    assert sorted(each.status_code for each in found) == [204, 404, 404]
+
+
+async def test_ids_that_nothing_has_leave_no_row_when_they_are_deleted(scene: Scene) -> None:
+    services = scene.server.services
+    count = "SELECT count(*) FROM thread"
+    before = await services.tables.read(lambda db: db.execute(count).fetchone())
+    for _ in range(3):
+        with pytest.raises(NotFoundError):
+            await services.threads.delete(str(uuid.uuid4()))
+    assert await services.tables.read(lambda db: db.execute(count).fetchone()) == before

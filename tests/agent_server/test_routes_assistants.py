@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, TypedDict
@@ -193,6 +194,24 @@ async def test_a_deleted_assistant_takes_its_threads_along_if_asked(server: Serv
     [left] = await server.ask("POST", "/threads/search", {})
     assert left["metadata"] == {"assistant_id": ID}
     assert await server.refused("DELETE", f"/assistants/{AGENT}", None, 409)
+
+
+async def test_what_an_assistant_runs_on_that_is_made_anew_is_its_own(server: Serving) -> None:
+    made, of_it = {"graph_id": "agent", "assistant_id": ID}, {"metadata": {"assistant_id": ID}}
+    await server.ask("POST", "/assistants", made)
+    ids = [(await server.ask("POST", "/threads", of_it))["thread_id"] for _ in range(3)]
+    held = await server.services.saver.claim(ids[1], "a script", timeout=0)
+    path = f"/assistants/{ID}?delete_threads=true"
+    deleting = asyncio.ensure_future(server.ask("DELETE", path, status=204))
+    while (await server.http.get(f"/threads/{ids[0]}")).status_code == 200:
+        pass
+    await server.ask("DELETE", f"/threads/{ids[2]}", status=204)  # by somebody else
+    await server.ask("POST", "/assistants", made)
+    new = await server.ask("POST", "/threads", of_it)
+    server.services.saver.release(held)
+    await deleting
+    [left] = await server.ask("POST", "/threads/search", {})
+    assert left["thread_id"] == new["thread_id"]
 
 
 async def test_a_graph_is_drawn_by_id_and_by_name(server: Serving) -> None:

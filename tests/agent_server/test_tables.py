@@ -37,9 +37,9 @@ from agent_server.run_rows import add_run, find_run, list_runs, open_rows, resti
 from agent_server.tables import SERVER, server_tables
 from agent_server.thread_rows import (
     add_thread,
-    erase_thread,
     expired_threads,
     find_thread,
+    leave_checkpoints,
     settle_thread,
 )
 from agent_server.thread_search import ThreadQuery, find_threads
@@ -99,7 +99,7 @@ def fill(db: sqlite3.Connection) -> None:
     keep_answer(db, RUN.run_id, b'{"a":1}')
     keep_webhook(db, RUN.run_id, "https://host.example", b"{}")
     put_cron(db, CRON)
-    erase_thread(db, "another")
+    leave_checkpoints(db, "another")
 
 
 @pytest.fixture

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+from pathlib import Path
 from typing import Any, TypedDict
 
 import pytest
@@ -12,16 +14,17 @@ from agent_server.errors import ConflictError, InvalidError, NotFoundError
 from agent_server.records import Ttl
 from agent_server.thread_rows import (
     add_thread,
-    erase_thread,
-    erased_threads,
+    leave_checkpoints,
+    left_checkpoints,
     mark_thread,
     settle_thread,
     thread_exists,
 )
 from agent_server.thread_search import ThreadQuery, ThreadSort
 from agent_server.threads import Lifetime, Threads
-from checkpoint import SqliteSaver
-from tests.agent_server.database import Clock, Database, keep_run
+from checkpoint import CorruptDataError, DatabaseError, SqliteSaver
+from checkpoint.testing_faults import FaultPlan
+from tests.agent_server.database import Clock, Database, keep_run, opened
 
 ID = "11111111-1111-4111-8111-111111111111"
 OTHER = "22222222-2222-4222-8222-222222222222"
@@ -377,36 +380,141 @@ async def test_pruning_deletes_threads(threads: Threads) -> None:
         await threads.prune(["x"], "delete")
 
 
-async def test_a_deletion_that_was_cut_short_is_finished_at_the_next_start(
+async def left_behind(database: Database, thread_id: str) -> CompiledGraph:
+    """What an older version left when it died while it deleted a thread."""
+    graph = asking(database.saver)
+    await graph.ainvoke({"topic": "secret"}, config(thread_id))
+    await database.tables.write(lambda db: leave_checkpoints(db, thread_id))
+    return graph
+
+
+async def test_what_a_deletion_left_that_was_cut_short_goes_at_the_next_start(
     threads: Threads, database: Database
 ) -> None:
-    graph = asking(database.saver)
-    for id_ in (ID, OTHER):
-        await threads.create(id_)
-        await graph.ainvoke({"topic": "secret"}, config(id_))
-        await database.tables.write(lambda db, of=id_: erase_thread(db, of))  # and it dies
-    await threads.create(OTHER)
+    graph = await left_behind(database, ID)
 
     await threads.finish_deletions()
 
-    await threads.create(ID)
     assert (await graph.aget_state(config(ID))).values == {}
-    assert (await threads.get(OTHER)).thread_id == OTHER
-    await threads.delete(ID)
-    assert await database.tables.read(erased_threads) == [OTHER]
+    assert await database.tables.read(left_checkpoints) == []
+
+
+async def test_a_thread_that_was_made_anew_keeps_its_checkpoints(
+    threads: Threads, database: Database
+) -> None:
+    await threads.create(ID)
+    graph = await left_behind(database, ID)  # the older version let it be made
+
+    await threads.finish_deletions()
+
+    assert (await graph.aget_state(config(ID))).values == {"topic": "secret!"}
+    assert await database.tables.read(left_checkpoints) == []
+
+
+@pytest.mark.parametrize("way", ["created", "entered"])
+async def test_who_makes_a_thread_anew_finishes_its_deletion_first(
+    threads: Threads, database: Database, way: str
+) -> None:
+    graph = await left_behind(database, ID)
+
+    if way == "created":
+        await threads.create(ID, if_exists="do_nothing")
+    else:
+        await threads.enter(ID, lambda db: add_thread(db, threads.fresh(ID)))
+
+    assert (await graph.aget_state(config(ID))).values == {}
+    assert await database.tables.read(left_checkpoints) == []
+
+
+async def test_a_thread_is_not_made_anew_while_somebody_holds_what_is_left_of_it(
+    threads: Threads, database: Database
+) -> None:
+    graph = await left_behind(database, ID)
+    held = await database.saver.claim(ID, "a script", timeout=0)
+    making = asyncio.ensure_future(threads.create(ID))
+    await database.tables.write(lambda db: None)  # it has been refused by then
+    assert not making.done()
+    database.saver.release(held)
+    assert (await making).thread_id == ID
+    assert (await graph.aget_state(config(ID))).values == {}
 
 
 async def test_a_deletion_that_cannot_be_finished_keeps_no_server_from_starting(
     threads: Threads, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
-    graph = asking(database.saver)
-    await graph.ainvoke({"topic": "secret"}, config(OTHER))
+    graph = await left_behind(database, OTHER)
     await database.tables.write(lambda db: db.execute(UNSOUND, (ID,)))
-    for id_ in (ID, OTHER):
-        await database.tables.write(lambda db, of=id_: erase_thread(db, of))
+    await database.tables.write(lambda db: leave_checkpoints(db, ID))
 
     await threads.finish_deletions()
 
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert (await graph.aget_state(config(OTHER))).values == {}
-    assert await database.tables.read(erased_threads) == [ID]
+    assert await database.tables.read(left_checkpoints) == [ID]
+    with pytest.raises(CorruptDataError):  # and nobody gets a thread with what is left of it
+        await threads.create(ID)
+
+
+@pytest.mark.parametrize("point", ["administration applied", "administration committed"])
+async def test_a_deletion_that_fails_leaves_all_or_nothing(tmp_path: Path, point: str) -> None:
+    plan = FaultPlan()
+    async with SqliteSaver(tmp_path / "server.db", faults=plan) as saver, opened(tmp_path) as parts:
+        threads, graph = Threads(parts.tables, saver, Clock()), asking(saver)
+        await threads.create(ID)
+        await add_run(parts, ID, OTHER, "success")
+        await graph.ainvoke({"topic": "x"}, config(ID))
+        plan.fail(point)
+        with pytest.raises(DatabaseError):
+            await threads.delete(ID)
+        gone = point == "administration committed"
+        assert (await graph.aget_state(config(ID))).values == ({} if gone else {"topic": "x!"})
+        assert await parts.tables.read(lambda db: thread_exists(db, ID)) is not gone
+
+
+async def test_a_thread_that_somebody_holds_is_deleted_when_it_is_let_go_and_is_there_until_then(
+    threads: Threads, database: Database
+) -> None:
+    graph = asking(database.saver)
+    await threads.create(ID)
+    await graph.ainvoke({"topic": "x"}, config(ID))
+    held = await database.saver.claim(ID, "a script", timeout=0)
+    deleting = asyncio.ensure_future(threads.delete(ID))
+    with pytest.raises(ConflictError, match="already exists"):
+        await threads.create(ID)
+    assert not deleting.done()
+    database.saver.release(held)
+    await deleting
+    await threads.create(ID)
+    assert (await graph.aget_state(config(ID))).values == {}
+
+
+async def test_a_damaged_thread_keeps_the_others_from_no_expiry(
+    threads: Threads, database: Database, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    await threads.create(ID, ttl=Lifetime(1))
+    clock.now += 1
+    await threads.create(OTHER, ttl=Lifetime(1))
+    await database.tables.write(lambda db: db.execute(UNSOUND, (ID,)))
+    clock.now += 61
+    assert await threads.expire(10) == 2
+    assert await found(threads) == [ID]
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+async def test_a_copy_of_what_is_deleted_meanwhile_is_none(tmp_path: Path) -> None:
+    plan = FaultPlan()
+    async with SqliteSaver(tmp_path / "server.db", faults=plan) as saver, opened(tmp_path) as parts:
+        threads, graph = Threads(parts.tables, saver, Clock()), asking(saver)
+        await threads.create(ID)
+        await graph.ainvoke({"topic": "x"}, config(ID))
+        hold = plan.hold("administration applied")
+        copying = asyncio.ensure_future(threads.copy(ID))
+        await asyncio.to_thread(hold.wait)
+        deleting = asyncio.ensure_future(threads.delete(ID))
+        hold.let_go()
+        await deleting
+        await threads.create(ID, metadata={"owner": "somebody else"})
+        with pytest.raises(NotFoundError):
+            await copying
+        assert await saver.athreads() == []
+        assert await found(threads) == [ID]

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from checkpoint import DatabaseError, SaverClosedError, SqliteSaver, SqliteTables
+from checkpoint import (
+    DatabaseError,
+    SaverClosedError,
+    SqliteSaver,
+    SqliteTables,
+    ThreadBusyError,
+)
+from checkpoint.story import Story, values_of
 
 NOTES = ["CREATE TABLE IF NOT EXISTS note (text TEXT UNIQUE)"]
 
@@ -68,3 +75,23 @@ async def test_tables_that_are_not_open_say_so(tmp_path: Path) -> None:
     notes = SqliteTables(tmp_path / "app.db", NOTES)
     with pytest.raises(SaverClosedError, match="tables"):
         await notes.read(_texts)
+
+
+async def test_a_thread_goes_with_what_a_unit_does_beside_it_or_stays(tmp_path: Path) -> None:
+    path = tmp_path / "app.db"
+    async with SqliteSaver(path) as saver, SqliteTables(path, NOTES) as notes:
+        story = await Story.begin(saver)
+        await story.step({"a": 1})
+        with pytest.raises(ThreadBusyError):
+            await saver.adelete_thread_with("thread", _add("no"), timeout=0)
+        saver.release(story.claim)
+        await notes.write(_add("there"))
+        with pytest.raises(DatabaseError):
+            await saver.adelete_thread_with("thread", _add("there"))
+        assert await values_of(saver) == {"a": 1}
+        await saver.adelete_thread_with("thread", _add("gone"))
+        assert await saver.athreads() == []
+        assert await notes.read(_texts) == ["gone", "there"]
+        story = await Story.begin(saver)  # one of that name is another thread
+        await story.step({"a": 2})
+        assert await values_of(saver) == {"a": 2}

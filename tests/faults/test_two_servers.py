@@ -59,6 +59,7 @@ async def test_servers_that_share_a_file_run_what_they_took_and_leave_the_others
             refused = await answer("GET", other.url + run + end)
             assert refused.status_code == 409
             assert "another server" in refused.json()["detail"]
+        assert (await answer("DELETE", other.url + run)).status_code == 409
         assert (await answer("GET", other.url + run)).json()["status"] == "running"
 
         # A run of the other on this thread waits until the thread is free.
