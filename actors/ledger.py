@@ -41,6 +41,26 @@ class Tally:
     leftovers: int = 0
 
 
+class SupervisorStats(NamedTuple):
+    """A supervisor and everything under it; the counters count from its start."""
+
+    name: str
+    tasks: int
+    """Alive now."""
+    actors: int
+    """Actors and dispatchers that take messages now."""
+    children: int
+    failures: int
+    """Failures of actors, and of tasks and hooks that no one else handles."""
+    restarts: int
+    """Restarts of single actors."""
+    escalations: int
+    """Restarts of whole child supervisors."""
+    dead_letters: int
+    leftovers: int
+    """Tasks that did not end within the grace of a stop."""
+
+
 _NOBODY: frozenset[asyncio.Task[Any]] = frozenset()
 
 

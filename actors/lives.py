@@ -51,7 +51,7 @@ class Group(Owner, Protocol):
 class Lives:
     """The actors of one supervisor, and its place in the tree of supervisors."""
 
-    __slots__ = ("cells", "children", "clock", "group", "history", "parent", "sleep")
+    __slots__ = ("_history", "_policy", "cells", "children", "clock", "group", "parent", "sleep")
 
     def __init__(
         self,
@@ -65,11 +65,19 @@ class Lives:
         self.parent = parent
         self.clock = clock
         self.sleep = sleep
-        self.history = RestartHistory(restart)
+        self._policy = restart
+        self._history: RestartHistory | None = None
         self.cells: dict[ActorRef[Any, Any], Cell[Any, Any]] = {}
         self.children: dict[Lives, None] = {}
         if parent is not None:
             parent.children[self] = None
+
+    @property
+    def history(self) -> RestartHistory:
+        """Its restarts as a whole."""
+        if self._history is None:
+            self._history = RestartHistory(self._policy)
+        return self._history
 
     def is_alone(self) -> bool:
         """True if there is nothing under its supervisor but tasks."""
@@ -103,12 +111,14 @@ class Lives:
         self.cells.clear()
         self.leave()
 
-    def leave(self) -> None:
-        """Leave the tree once the supervisor is closed and nothing under it is alive."""
-        if self.parent is None or not self.group.closed or self.group.tasks or self.children:
-            return
-        if self.parent.children.pop(self, self) is None:
+    def leave(self) -> bool:
+        """Leave the tree once the supervisor is closed and nothing under it is alive; True if
+        nothing of it is needed any more."""
+        if not self.group.closed or self.group.tasks or self.children:
+            return False
+        if self.parent is not None and self.parent.children.pop(self, self) is None:
             self.parent.leave()
+        return not self.cells
 
     def restart_child(self, child: Lives, failed: ActorFailedError) -> None:
         """Restart all that `child` runs, or escalate; at the root, stop the child for good."""

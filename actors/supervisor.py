@@ -18,14 +18,14 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from streaming import about_bytes
 
 from .actor import Actor, ActorCell
 from .dispatcher import Dispatcher, DispatcherCell
 from .errors import ActorsError, ConfigError, OwnTaskError, SupervisorClosedError, WrongLoopError
-from .ledger import DeadLetterHook, FailureHook, Ledger
+from .ledger import DeadLetterHook, FailureHook, Ledger, SupervisorStats
 from .lives import Lives
 from .mailbox import DEFAULT_CAPACITY, Overflow
 from .ref import ActorRef, running_loop
@@ -37,26 +37,6 @@ T = TypeVar("T")
 
 DEFAULT_GRACE = 1.0
 DEFAULT_RESTART = RestartPolicy()
-
-
-class SupervisorStats(NamedTuple):
-    """A supervisor and everything under it; the counters count from its start."""
-
-    name: str
-    tasks: int
-    """Alive now."""
-    actors: int
-    """Actors and dispatchers that take messages now."""
-    children: int
-    failures: int
-    """Failures of actors, and of tasks and hooks that no one else handles."""
-    restarts: int
-    """Restarts of single actors."""
-    escalations: int
-    """Restarts of whole child supervisors."""
-    dead_letters: int
-    leftovers: int
-    """Tasks that did not end within the grace of a stop."""
 
 
 class Supervisor:
@@ -114,12 +94,10 @@ class Supervisor:
         self._closed = False
         self._loop = parent.bound_loop if parent else None
         self._open_loop = self._loop
-        self._ledger = Ledger(
-            self.name, parent.ledger if parent else None, on_dead_letter, on_failure
-        )
-        self._lives = Lives(
-            self, parent.lives if parent else None, self.restart, self.clock, self.sleep
-        )
+        self._ledger: Ledger | None = None
+        if on_dead_letter or on_failure:
+            self._ledger = Ledger(self.name, parent and parent.ledger, on_dead_letter, on_failure)
+        self._lives = None if parent is None else self._new_lives(parent.lives)
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "open"
@@ -144,12 +122,16 @@ class Supervisor:
 
     @property
     def ledger(self) -> Ledger:
-        """Its counters and hooks."""
+        """Its counters and hooks; made when first needed, which a run's hardly ever are."""
+        if self._ledger is None:
+            self._ledger = Ledger(self.name, self.parent and self.parent.ledger)
         return self._ledger
 
     @property
     def lives(self) -> Lives:
-        """Its actors, and its place in the tree."""
+        """Its actors, and its place in the tree; of a root, made when first needed."""
+        if self._lives is None:
+            self._lives = self._new_lives(None)
         return self._lives
 
     @property
@@ -168,7 +150,7 @@ class Supervisor:
 
     def stats(self) -> SupervisorStats:
         """A snapshot of its counters."""
-        tree, tally = list(self._lives.tree()), self._ledger.tally
+        tree, tally = list(self.lives.tree()), self.ledger.tally
         return SupervisorStats(
             name=self.name,
             tasks=sum(len(each.group.tasks) for each in tree),
@@ -236,8 +218,8 @@ class Supervisor:
                 actor, name, self, capacity, overflow, max_bytes=max_bytes, size_of=size_of,
                 restart=restart or self.restart,
             )  # fmt: skip
-            self._lives.begin(cell)
-        self._lives.cells[cell.ref] = cell
+            self.lives.begin(cell)
+        self.lives.cells[cell.ref] = cell
         return cell.ref
 
     def child(self, name: str, *, restart: RestartPolicy | None = None) -> Supervisor:
@@ -262,12 +244,9 @@ class Supervisor:
         before anything is stopped, when called from a task under it.
         """
         grace = _checked_grace(grace, self.grace)
-        if self._lives.is_alone():  # as a run's mostly is, at its end: 4 µs
-            self.reap()
-            if not self._tasks:
-                self.stop_nowait()
-                return ()
-        tree = list(self._lives.tree())
+        if self.stop_idle():
+            return ()
+        tree = list(self.lives.tree())
         tasks = [task for each in tree for task in each.group.tasks]
         _check_outside(tasks, f"supervisor {self.name!r}")
         self.stop_nowait()
@@ -278,6 +257,15 @@ class Supervisor:
             each.settle()
         return left
 
+    def stop_idle(self) -> bool:
+        """Stop it if nothing under it is alive, as at the end of most runs; False otherwise."""
+        if self._lives is None or self._lives.is_alone():
+            self.reap()
+            if not self._tasks:
+                self.stop_nowait()
+                return True
+        return False
+
     def stop_nowait(self, error: ActorsError | None = None) -> None:
         """Stop everything under it and wait for nothing; `stop` may be awaited later.
 
@@ -286,12 +274,13 @@ class Supervisor:
         if self._closed:
             return
         self._closed, self._open_loop = True, None
-        self._lives.close(error)
-        for child in list(self._lives.children):
-            child.group.stop_nowait(error)
+        if self._lives is not None:
+            self._lives.close(error)
+            for child in list(self._lives.children):
+                child.group.stop_nowait(error)
         for task in self.tasks:
             self.cancel(task)
-        self._lives.leave()
+        self._leave()
 
     async def stop_actor(
         self, ref: ActorRef[Any, Any], grace: float | None = None
@@ -301,7 +290,7 @@ class Supervisor:
         Raises OwnTaskError when called from the actor itself.
         """
         grace = _checked_grace(grace, self.grace)
-        cell = self._lives.cells.get(ref)
+        cell = self.lives.cells.get(ref)
         if cell is None:
             return ()
         tasks = cell.tasks()
@@ -310,9 +299,9 @@ class Supervisor:
         for task in tasks:
             self.cancel(task)
         left = await _wait(tasks, grace)
-        self._ledger.leftovers(tasks)
+        self.ledger.leftovers(tasks)
         self.reap()  # else what a task has just handled counted as undelivered
-        if self._lives.cells.pop(ref, None) is not None:  # else another stop has settled it
+        if self.lives.cells.pop(ref, None) is not None:  # else another stop has settled it
             cell.abandon()
         return left
 
@@ -332,11 +321,19 @@ class Supervisor:
             try:
                 on_done(task)
             except Exception as error:  # noqa: BLE001  # the edge: written down
-                self._ledger.report(f"{task.get_name()}.on_done", error)
+                self.ledger.report(f"{task.get_name()}.on_done", error)
         elif not task.cancelled() and (error := task.exception()) is not None:
-            self._ledger.report(task.get_name(), error)
+            self.ledger.report(task.get_name(), error)
         if self._closed and not self._tasks:
-            self._lives.leave()
+            self._leave()
+
+    def _new_lives(self, above: Lives | None) -> Lives:
+        return Lives(self, above, self.restart, self.clock, self.sleep)
+
+    def _leave(self) -> None:
+        """Let go of its place in the tree, if nothing under it is alive: no circle is left."""
+        if self._lives is not None and self._lives.leave():
+            self._lives = None
 
     def _admit(self, coro: Coroutine[Any, Any, Any]) -> asyncio.AbstractEventLoop:
         try:

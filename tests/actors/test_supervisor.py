@@ -7,6 +7,7 @@ import contextvars
 import gc
 import threading
 import warnings
+import weakref
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -264,6 +265,20 @@ class TestStop:
         assert await asyncio.gather(*stops) == [()] * 3
         assert stubborn.cancels == 1
 
+    async def test_an_idle_one_is_stopped_without_waiting(self, supervisor: Supervisor) -> None:
+        task = supervisor.spawn(forever(), name="forever")
+        assert not supervisor.stop_idle()
+        assert not supervisor.closed
+        task.cancel()
+        await let_all_run()
+        assert supervisor.stop_idle()
+        assert supervisor.closed
+
+    async def test_one_that_runs_an_actor_is_not_idle(self, supervisor: Supervisor) -> None:
+        supervisor.start(Recorder(), name="recorder")
+        await let_all_run()
+        assert not supervisor.stop_idle()
+
     async def test_a_cancelled_stop_can_be_waited_for_again(self, supervisor: Supervisor) -> None:
         stubborn = Stubborn()
         supervisor.spawn(stubborn.run(), name="stubborn")
@@ -378,6 +393,23 @@ class TestTree:
                 child.spawn(forever(), name="forever")
         assert supervisor.stats().children == 0
         assert not task.done()
+
+    async def test_those_that_ran_tasks_only_leave_the_collector_nothing(
+        self, supervisor: Supervisor
+    ) -> None:
+        gone = list[weakref.ref[Supervisor]]()
+        gc.disable()
+        try:
+            for parent in (supervisor, None):
+                child = supervisor.child("run") if parent else Supervisor()
+                child.spawn(let_all_run(), name="short")
+                await child.stop()
+                gone.append(weakref.ref(child))
+                del child
+            await let_all_run()
+            assert [each() for each in gone] == [None, None]
+        finally:
+            gc.enable()
 
     async def test_a_child_with_a_leftover_stays_until_that_has_ended(
         self, supervisor: Supervisor
