@@ -45,6 +45,7 @@ class ChannelSet:
         "_layout",
         "_left",
         "_limited",
+        "_signals",
         "_spec",
         "_values",
         "astray",
@@ -54,9 +55,13 @@ class ChannelSet:
         "version",
     )
 
-    def __init__(self, layout: Layout, restored: Restored | None = None) -> None:
+    def __init__(
+        self, layout: Layout, restored: Restored | None = None, *, stored: bool = True
+    ) -> None:
         self._layout = layout
         self._spec = layout.spec
+        self._signals = _NONE if stored else layout.signals
+        """Triggers that are no channels here, as none of them is ever stored."""
         self._channels: dict[str, Channel] = {}
         self._values: dict[str, Any] = {}
         self._expiring: set[str] = set()
@@ -251,8 +256,11 @@ class ChannelSet:
 
     def _take(self, written: Mapping[str, list[Any]], by: Sequence[Task]) -> set[str]:
         changed: set[str] = set()
-        channels, deferred = self._channels, self._layout.deferred
+        channels, deferred, signals = self._channels, self._layout.deferred, self._signals
         for name, values in written.items():
+            if name in signals:
+                changed.add(name)
+                continue
             channel = channels.get(name)
             if channel is None:
                 channel = self.channel(name)
@@ -285,10 +293,10 @@ class ChannelSet:
         names: set[str] = set()
         gone: list[str] = []
         spec = self._spec
-        triggers = spec.triggers
+        triggers, signals = spec.triggers, self._signals
         for channel_name in self.updated:
             woken = triggers.get(channel_name)
-            if woken and self._channels[channel_name].is_available():
+            if woken and (channel_name in signals or self._channels[channel_name].is_available()):
                 names.update(woken)
             elif channel_name == TASKS and self._channels[TASKS].is_available():
                 tasks = self._sent()

@@ -10,6 +10,7 @@ from checkpoint import Cache, Store
 
 from .channels import (
     Channel,
+    EphemeralValue,
     LastValue,
     LastValueAfterFinish,
     NamedBarrierValue,
@@ -17,7 +18,7 @@ from .channels import (
 )
 from .fitting import channel_text
 from .migrations import Migration
-from .spec import SCHEMA, GraphSpec
+from .spec import BRANCH, SCHEMA, GraphSpec
 from .views import shared_namespace
 
 _CONSUMED = (NamedBarrierValue, NamedBarrierValueAfterFinish, LastValueAfterFinish)
@@ -51,6 +52,8 @@ class Layout:
     """Channels that open when nothing else is left to run."""
     settling: frozenset[str]
     """Channels whose writes are settled before they are stored."""
+    signals: frozenset[str]
+    """Triggers that hold nothing: that they were written is all there is to know of them."""
     position: Mapping[str, int]
     """Node name -> place in the order the nodes were added."""
     graphs: frozenset[str]
@@ -124,6 +127,7 @@ class Layout:
             fleeting=any(spec.channels[name].expires for name in spec.state_keys),
             deferred=frozenset(name for name, c in channels if isinstance(c, _DEFERRED)),
             settling=frozenset(name for name, c in channels if c.settles),
+            signals=frozenset(name for name, c in channels if _is_signal(name, c, spec)),
             position={name: place for place, name in enumerate(spec.nodes)},
             graphs=graphs,
             subgraphs=subgraphs or {},
@@ -136,6 +140,11 @@ class Layout:
             migrations=migrations,
             schema=_schema(spec, migrations),
         )
+
+
+def _is_signal(name: str, channel: Channel, spec: GraphSpec) -> bool:
+    plain = type(channel) is EphemeralValue and not channel.guard
+    return plain and name.startswith(BRANCH) and name not in spec.state_keys
 
 
 def _schema(spec: GraphSpec, migrations: tuple[Migration[Any, Any], ...]) -> Channel:

@@ -239,3 +239,30 @@ def test_writes_that_nothing_settles_stay_the_same_list() -> None:
     writes = [("log", ["a"])]
     assert channels_of(builder).settled(one, writes) is writes
     assert one.returned is None
+
+
+def test_what_only_says_who_is_next_is_no_channel_where_nothing_is_stored() -> None:
+    builder = chain(State, a=noop, b=noop)
+    layout = builder.compile().layout
+    one = task(builder, "a", ("n", 1), ("branch:to:b", None))
+    stored, unstored = ChannelSet(layout), ChannelSet(layout, stored=False)
+    for channels in (stored, unstored):
+        assert channels.apply([one]) == {"n", "branch:to:b"}
+        assert [planned.path for planned in channels.plan()] == [(PULL, "b")]
+        channels.apply([task(builder, "b", ("n", 2))])
+        assert channels.plan() == []
+        assert channels.output() == {"n": 2, "log": []}
+    assert stored.stored(["branch:to:b"]) == {"branch:to:b": MISSING}
+    assert layout.signals == {"branch:to:a", "branch:to:b"}
+
+
+def test_a_join_is_a_channel_even_where_nothing_is_stored() -> None:
+    builder = StateGraph(State).add_node("a", noop).add_node("b", noop).add_node("c", noop)
+    builder.add_edge(START, "a").add_edge(START, "b").add_edge(["a", "b"], "c")
+    layout = builder.compile().layout
+    channels = ChannelSet(layout, stored=False)
+    [join] = [name for name in layout.spec.nodes["c"].triggers if name not in layout.signals]
+    channels.apply([task(builder, "a", (join, "a"))])
+    assert channels.plan() == []
+    channels.apply([task(builder, "b", (join, "b"))])
+    assert [planned.node.name for planned in channels.plan()] == ["c"]
