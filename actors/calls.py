@@ -303,7 +303,7 @@ class Calls:
         if entry.runner is not None:
             entry.runner.add_done_callback(lambda _: self._gone(call))
             self._scheduler.supervisor.cancel(entry.runner)
-        elif context is None and self._scheduler.take_back(call):
+        elif context is None and self._scheduler.desk.take_back(call):
             self._gone(call)
 
     def _gone(self, call: Task) -> None:

@@ -75,7 +75,7 @@ class TaskContext:
     @property
     def run_id(self) -> str:
         """The run this task belongs to."""
-        return self.scheduler.setting.log.run_id
+        return self.scheduler.setting.events.run_id
 
     def holder(self, saver: Saver, thread_id: str) -> TaskContext | None:
         """This task, or the one further out, whose run holds the claim on the thread."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from contextvars import Context
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from checkpoint import CheckpointMetadata, Claim, Loaded, Saver, new_id
 from streaming import RunLog, ShownMessages
@@ -16,12 +16,16 @@ from .config import checkpoint_extra
 from .context import TaskContext
 from .control import RunControl
 from .layout import Layout
+from .quiet import QuietLog
 from .recorder import Recorder
 from .report import Facts, Watch
 from .request import Request
 from .setting import Setting
 from .step_meter import StepMeter
 from .tracing import GraphTrace, run_span
+
+if TYPE_CHECKING:
+    from .langchain_callbacks import Listeners
 
 
 @dataclass(slots=True, eq=False, repr=False)  # not frozen: one per run, 0.7 µs less
@@ -45,25 +49,36 @@ class Plan:
     """The task that started this run, if one did."""
     meter: StepMeter | None = None
     """Tells how long its super-steps take."""
+    listeners: Listeners | None = field(init=False)
+    """Who is told of the graph and of its tasks: callbacks of LangChain's, if there are any."""
+
+    def __post_init__(self) -> None:
+        callbacks = self.request.config.callbacks
+        self.listeners = listening(callbacks, self.caller, inline=self.inline)
 
     @property
     def thread_id(self) -> str | None:
         """The thread it runs on; None for a stateless run."""
         return None if self.saver is None else self.request.config.thread_id
 
-    def facts(self, run_id: str) -> Facts:
+    @property
+    def is_quiet(self) -> bool:
+        """True if nothing of it is stored, nobody watches it, and nobody is told of it."""
+        return self.saver is None and self.listeners is None and not self.owned
+
+    def facts(self, events: RunLog | QuietLog) -> Facts:
         """What the run knows from its start."""
         config = self.request.config
-        metadata = dict(config.metadata)
+        metadata = config.metadata
         if config.tags:
-            metadata["tags"] = list(config.tags)
+            metadata = {**metadata, "tags": list(config.tags)}
         return Facts(
             now=sources.now,
             new_id=new_id,
             recursion_limit=config.recursion_limit,
             persist=self.saver is not None,
             watch=self.watch,
-            seed=run_id,
+            seed=lambda: events.run_id,
             thread_id=self.thread_id,
             configurable=config.configurable,
             task_metadata=metadata,
@@ -72,10 +87,10 @@ class Plan:
             control=self.request.control or RunControl(),
         )
 
-    def setting(self, log: RunLog, trace: GraphTrace | None) -> Setting:
+    def setting(self, events: RunLog | QuietLog, trace: GraphTrace | None) -> Setting:
         """What all graphs of the run have in common."""
         return Setting(
-            log=log,
+            events=events,
             config=self.request.config,
             context=self.context,
             child_watch=self.child_watch,
@@ -104,8 +119,7 @@ class Plan:
 
     def trace(self, run_id: str) -> GraphTrace | None:
         """The graph as a span, if anyone asks for `events` or gave callbacks."""
-        config, caller = self.request.config, self.caller
-        listeners = listening(config.callbacks, caller, inline=self.inline)
-        if listeners is None and not self.watch.events:
+        if self.listeners is None and not self.watch.events:
             return None
-        return GraphTrace(run_span(self.layout.spec.name, run_id, config), listeners)
+        span = run_span(self.layout.spec.name, run_id, self.request.config)
+        return GraphTrace(span, self.listeners)

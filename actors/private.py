@@ -11,17 +11,22 @@ from checkpoint import Saver, new_id
 from streaming import SKIP, RunLog
 
 from .adapters import run_context
+from .carried import run_as_guest
+from .commands import Begin
 from .context import TaskContext, current
-from .errors import RunCancelledError
+from .endings import cancelled
+from .errors import GraphInterrupt, RunCancelledError
 from .layout import Layout
 from .look import Look, Reader
 from .plan import Plan
+from .quiet import QuietLog
 from .report import WATCH_NONE
-from .request import Request, watch_of
+from .request import Request, narrowed, watch_of
 from .run import Run
+from .scheduler import Scheduler
 from .supervisor import Supervisor
 from .traces import show_user_frames
-from .values import GraphOutput
+from .values import GraphOutput, Interrupt
 
 
 @dataclass(slots=True, eq=False, repr=False)  # not frozen: one per run, 0.4 µs less
@@ -143,15 +148,34 @@ class GraphStream(AsyncIterator[Any]):
 
 async def run_privately(call: Call) -> GraphOutput:
     """Run to the end; cancelled meanwhile, cancel the run first."""
-    run = Run(_plan(call, None), Supervisor("call"), _log(call))
-    if run.is_plain:
-        await run.here()
-        return await run.output()
+    plan = _plan(call, None)
+    if plan.is_quiet:
+        return await run_as_guest(_driven(plan), plan.context.copy())
+    run = Run(plan, Supervisor("call"), _log(call)).begin()
     try:
-        return await run.begin().output()
+        return await run.output()
     finally:
         if not run.log.closed:
             await run.end()
+
+
+async def _driven(plan: Plan) -> GraphOutput:
+    """A quiet run: it needs no `Run`, which others would ask or stop."""
+    events = QuietLog(plan.request.config.run_id)
+    try:
+        facts, setting = plan.facts(events), plan.setting(events, None)
+        scheduler = Scheduler(plan.layout, facts, setting, Supervisor("call"), caller=plan.caller)
+        interrupts: tuple[Interrupt, ...] = ()
+        try:
+            await scheduler.drive(Begin(plan.input))
+        except GraphInterrupt as pause:
+            interrupts = pause.interrupts
+        values = scheduler.machine.output()
+        return GraphOutput(narrowed(plan.layout.spec, values, plan.request.output_keys), interrupts)
+    except asyncio.CancelledError:
+        raise cancelled(events.run_id) from None
+    finally:
+        events.close()
 
 
 def stream_privately(call: Call, look: Look) -> GraphStream:

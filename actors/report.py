@@ -77,8 +77,8 @@ class Facts:
     persist: bool = False
     watch: Watch = field(default_factory=Watch)
     ns: tuple[str, ...] = ()
-    seed: str = ""
-    """Makes task ids of runs without checkpoints differ from each other."""
+    seed: Callable[[], str] = str
+    """Gives the run's id, which makes task ids of runs without checkpoints differ."""
     shown_keys: tuple[str, ...] | None = None
     """State keys that `values` and `updates` show; None: all.  A graph that a node calls shows what
     it gives to the node: its output schema."""

@@ -22,7 +22,6 @@ from streaming import (
 )
 
 from .attempts import Earlier, earlier_attempts, note_run, opening, runs_at
-from .carried import run_as_guest
 from .commands import Begin
 from .config import check_seconds
 from .context import check_reentry
@@ -103,16 +102,6 @@ class Run:
             self._live(), name=name, context=context, on_done=self._over
         )
         return self
-
-    async def here(self) -> None:
-        """Run in the asyncio task of who awaits this; for a run that no one else knows."""
-        await run_as_guest(self._live(), self._plan.context.copy())
-        self._ended.open()
-
-    @property
-    def is_plain(self) -> bool:
-        """True if it waits for its nodes and for nothing else: no saver, no one who is told."""
-        return self._plan.saver is None and self._trace is None
 
     def __repr__(self) -> str:
         return f"<Run {self.run_id} {self._status} thread={self.thread_id!r}>"
@@ -279,12 +268,10 @@ class Run:
                 recorder.go_on_from(restored, layout)
                 if runs_before and not start.replayed:
                     await note_run(recorder, loaded, runs_before, self.run_id)
-        supervisor = self._supervisor
-        if self._task is not None:  # which is to see the end of all that it starts
-            supervisor = supervisor.child(f"run {self.run_id}")
+        supervisor = self._supervisor.child(f"run {self.run_id}")
         scheduler = Scheduler(
             layout,
-            self._plan.facts(self.run_id),
+            self._plan.facts(self.log),
             self._setting(start, earlier),
             supervisor,
             restored=restored,

@@ -58,6 +58,7 @@ T = TypeVar("T")
 News: TypeAlias = MachineEvent | list[MachineCommand] | Exception
 """An event for the machine; its answer to one that a task has fed it; what went wrong there."""
 
+_NO_NOTES: Mapping[str, Callable[[], Any]] = {}
 _REPLIES = 1 << 30
 """Bound of the mailbox: one reply per running task, and slots bound those."""
 
@@ -109,7 +110,7 @@ class Scheduler:
         self.facts = facts
         self.setting = setting
         self.machine = Machine(layout, facts, restored)
-        self.notes: Mapping[str, Callable[[], Any]] = {} if restored is None else restored.notes
+        self.notes = _NO_NOTES if restored is None else restored.notes
         """What earlier runs noted of the effects of tasks that run again."""
         self.running: dict[Task, TaskContext] = {}
         self.refused = 0
@@ -124,9 +125,10 @@ class Scheduler:
         self.recorder = recorder
         """Where checkpoints go; None for a stateless run."""
         self._mailbox: Mailbox[News] = Mailbox(_REPLIES, name="scheduler")
-        limit, ring = layout.step_timeout, self._mailbox.put_nowait
-        timer = None if limit is None else StepTimer(self.loop, limit, ring)
-        self._clocks = [clock for clock in (meter, timer) if clock is not None]
+        self._clocks: list[StepMeter | StepTimer] = [] if meter is None else [meter]
+        if layout.step_timeout is not None:
+            timer = StepTimer(self.loop, layout.step_timeout, self._mailbox.put_nowait)
+            self._clocks.append(timer)
         self.calls = Calls(self)
         """What its tasks have called."""
         self.threads = Threads()
@@ -251,10 +253,6 @@ class Scheduler:
             self.running.pop(event.task, None)
             self.desk.hand_out(self)
 
-    def take_back(self, task: Task) -> bool:
-        """Do not begin this task any more; False if it has begun."""
-        return self.desk.take_back(task)
-
     def adopt(self, run: Scheduler) -> None:
         """A run that one of its tasks has started."""
         self._children[run] = None
@@ -304,9 +302,12 @@ class Scheduler:
 
     async def _carry_out(self, commands: list[MachineCommand]) -> Finish | None:
         last = commands[-1] if commands else None
-        if len(commands) == 1 and isinstance(last, RunTasks) and not self._waits():
-            self._begin(last.tasks)  # nothing is stored or watched
-            return None
+        if len(commands) == 1 and not (self._lockstep or self._results):  # nothing is watched
+            if isinstance(last, RunTasks):
+                self._begin(last.tasks)
+                return None
+            if isinstance(last, Finish) and self.recorder is None:
+                return last
         calls = about_calls(commands)
         sync = bool(calls) or isinstance(last, RunTasks | Finish)
         await send_out(commands, self.setting.log, self.recorder, self.supervisor, sync=sync)
@@ -323,10 +324,6 @@ class Scheduler:
             tasks = await self._unknown(tasks, self._results)
         self._begin(tasks)
         return None
-
-    def _waits(self) -> bool:
-        """Tasks are not run right away: for the reader, or to look results up first."""
-        return self._lockstep or self._results is not None
 
     async def _caught_up(self, run: RunTasks) -> StopAsked | None:
         """Wait for the reader, who may have asked the run to stop before this step."""
@@ -383,7 +380,10 @@ class Scheduler:
         children = [run for run in self._children if run.loop is self.loop]
         for run in children:  # started by a task that did not wait for it
             run.cancel_nowait(self.grace)
-        await see_out(lambda: self._none_lives(children))
+        if children or not self.supervisor.stop_idle():
+            await see_out(lambda: self._none_lives(children))
+        else:
+            self.calls.close()
         if self.recorder is not None:
             await self.recorder.flush()
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from streaming import RunLog, ShownMessages
 
+from .quiet import QuietLog
 from .report import Watch
 from .values import Durability, RunConfig
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 class Setting:
     """What a run shares with the runs that its nodes start; never changed once it has begun."""
 
-    log: RunLog
+    events: RunLog | QuietLog
+    """Where what happens is told."""
     config: RunConfig
     context: Context
     """The caller's context variables."""
@@ -47,3 +49,9 @@ class Setting:
     inline: bool = False
     """The caller's own thread drives the loop and nobody listens inside a step: a lone sync node
     runs right there instead of in a worker thread."""
+
+    @property
+    def log(self) -> RunLog:
+        """The log of the run's events."""
+        events = self.events
+        return events.open() if isinstance(events, QuietLog) else events

@@ -102,7 +102,7 @@ class Machine:
         self._layout = layout
         self._facts = facts
         self._restored = restored
-        self.channels = ChannelSet(layout, restored)
+        self.channels = ChannelSet(layout, restored, stored=facts.persist)
         self.trail = Trail(facts, restored)
         self._control = facts.control or RunControl()
         self._report = Reporter(layout, facts, self.channels)
@@ -134,19 +134,19 @@ class Machine:
         if isinstance(event, TaskFinished) and event.task.parent is None:  # a pattern costs 0.4 µs
             return self._task_finished(event.task, event.writes, cached=event.cached)
         match event:
+            case Begin(value):
+                return self._enter(value)
             case TaskFailed(Task(parent=None) as task, error):
                 return self._task_failed(task, error)
             case TaskInterrupted(Task(parent=None) as task, interrupts):
                 return self._task_interrupted(task, interrupts)
             case TaskCalled() | TaskFinished() | TaskFailed() | TaskInterrupted() | CallDropped():
                 return self._call(event)
-            case Begin(value):
-                return self._enter(value)
             case StepTimedOut(step) if step != self.step:
                 return []
             case StepTimedOut() | StopAsked() | Cancelled():
                 limit = self._layout.step_timeout
-                return [self._finish(stopped(event, self._facts.seed, limit, self._tasks))]
+                return [self._finish(stopped(event, self._facts.seed(), limit, self._tasks))]
 
     def output(self) -> dict[str, Any]:
         """The output keys that hold a value."""

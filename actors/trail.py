@@ -99,7 +99,7 @@ class Trail:
             facts = self._facts
             seed = self.identify(task.parent) if task.parent else self.checkpoint_id
             if not seed and not facts.ns:  # a namespace names the calling task
-                seed = facts.seed
+                seed = facts.seed()
             task.id = task_id(seed or "", facts.ns, task)
         return task.id
 

@@ -189,7 +189,7 @@ class _Update:
             configurable=request.config.configurable,
         )
         setting = Setting(
-            log=RunLog("update", keep=False),
+            events=RunLog("update", keep=False),
             config=request.config,
             context=contextvars.copy_context(),
             user_context=request.context,

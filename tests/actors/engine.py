@@ -139,12 +139,12 @@ def on(thread_id: str, **more: Any) -> dict[str, Any]:
 
 def facts(**changes: Any) -> Facts:
     """Facts with a clock that stands and ids c1, c2, …"""
-    numbers = itertools.count(1)
+    numbers, seed = itertools.count(1), changes.pop("seed", "run")
     known: dict[str, Any] = {
         "now": lambda: 7.0,
         "new_id": lambda _parent: f"c{next(numbers)}",
         "recursion_limit": 25,
-        "seed": "run",
+        "seed": lambda: seed,
     }
     return Facts(**(known | changes))
 
