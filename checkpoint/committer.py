@@ -52,8 +52,8 @@ class Committer:
     """Applies units of work in the order they were submitted.
 
     `set_up` runs first on the connection; `committed` is called after each transaction, before the
-    callers hear of it, `flush` with those who wait for the disk (None: there is no disk), and
-    `faults` with the name of each commit point.
+    callers hear of it, `flush` with each who waits for the disk and whether nobody else waits for
+    this thread (None: there is no disk), and `faults` with the name of each commit point.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Committer:
         set_up: Apply,
         committed: Callable[[], None],
         faults: Faults | None = None,
-        flush: Callable[[Begun], None] | None = None,
+        flush: Callable[[Begun, bool], None] | None = None,
     ) -> None:
         self.database = database
         self._locks = locks
@@ -182,7 +182,7 @@ class Committer:
             if isinstance(future, Begun) and not isinstance(result, BaseException):
                 future.made = True
                 if unit.synced and self._flush is not None:
-                    self._flush(future)
+                    self._flush(future, len(group) == 1 and self._units.empty())
                     continue
             answers.add(future, result)
         answers.send()

@@ -128,8 +128,9 @@ class FileDatabase:
         self._flusher.close()
         self._locks.close()
 
-    def _flush(self, begun: Begun) -> None:
-        self._flusher.flush(begun)
+    def _flush(self, begun: Begun, lone: bool) -> None:
+        if not (lone and self._flusher.flush_here(begun)):
+            self._flusher.flush(begun)
 
     def _committed(self) -> None:
         self._flusher.committed += 1

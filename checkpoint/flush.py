@@ -39,6 +39,7 @@ class Flusher:
         self.committed = 0
         """Number of transactions that are in the log; counted by the writer."""
         self._asking = threading.Lock()
+        self._flushing = threading.Lock()
         self._closed = False
         self._thread = threading.Thread(target=self._serve, name="checkpoint-flush", daemon=True)
         self._thread.start()
@@ -63,6 +64,22 @@ class Flusher:
         """End what was begun after the next flush.  By the writer, who ends before this does."""
         self._waiting.put(begun)
 
+    def flush_here(self, begun: Begun) -> bool:
+        """Flush in this thread, which spares a wake-up of the other, and end what was begun.
+
+        False, and nothing is done, if a flush goes on.  By the writer, when nobody waits for it.
+        """
+        if not self._flushing.acquire(blocking=False):
+            return False
+        try:
+            error = self._flush()
+        finally:
+            self._flushing.release()
+        answers = Answers()
+        answers.add(begun, error)
+        answers.send()
+        return True
+
     def close(self) -> None:
         """Flush once more, answering everybody who waits, then stop."""
         with self._asking:
@@ -79,7 +96,8 @@ class Flusher:
             while not self._waiting.empty():
                 group.append(self._waiting.get_nowait())
             closing = None in group
-            error = self._flush()
+            with self._flushing:
+                error = self._flush()
             for future in group:
                 if future is not None:
                     answers.add(future, error)

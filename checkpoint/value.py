@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import Field, dataclass, fields
+from functools import cache
 from typing import Any, TypeVar, cast, dataclass_transform
 
 T = TypeVar("T")
@@ -42,7 +43,12 @@ class Value:
         return f"{type(self).__qualname__}({', '.join(shown)})"
 
     def _compared(self) -> tuple[object, ...]:
-        return tuple([getattr(self, each.name) for each in self._fields() if each.compare])
+        return tuple([getattr(self, name) for name in _compared_names(type(self))])
 
     def _fields(self) -> tuple[Field[Any], ...]:
         return fields(cast("Any", self))  # those who inherit this are dataclasses
+
+
+@cache  # a step compares two values
+def _compared_names(cls: type[Any]) -> tuple[str, ...]:
+    return tuple([each.name for each in fields(cls) if each.compare])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
 from checkpoint import DatabaseUnwritableError, SaverClosedError
+from checkpoint.begun import Begun
 from checkpoint.flush import Flusher
 
 
@@ -79,4 +81,54 @@ async def test_what_is_committed_while_a_flush_runs_waits_for_the_next_one(tmp_p
     assert passed == ["syncing", "synced"]
     await flusher.synced()
     assert passed == ["syncing", "synced"] * 2
+    flusher.close()
+
+
+async def test_the_writer_flushes_for_a_lone_caller_itself(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.touch()
+    threads: list[int] = []
+    flusher = Flusher(log, lambda _: threads.append(threading.get_ident()))
+    flusher.committed += 1
+    begun = Begun()
+    assert flusher.flush_here(begun)
+    await begun
+    assert set(threads) == {threading.get_ident()}
+    await flusher.synced()  # there is nothing new
+    assert len(threads) == 2
+    flusher.close()
+
+
+async def test_the_writer_does_not_wait_for_a_flush_of_others(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.touch()
+    entered, leave = threading.Event(), threading.Event()
+
+    def hold(point: str) -> None:
+        if point == "syncing":
+            entered.set()
+            leave.wait(60)
+
+    flusher = Flusher(log, hold)
+    flusher.committed += 1
+    first, second = Begun(), Begun()
+    flusher.flush(first)
+    await asyncio.to_thread(entered.wait, 60)
+    assert not flusher.flush_here(second)
+    flusher.flush(second)
+    assert not first.done()
+    leave.set()
+    await asyncio.wait_for(asyncio.gather(first, second), 60)
+    flusher.close()
+
+
+async def test_a_flush_that_failed_in_the_writer_is_final_for_all() -> None:
+    flusher = Flusher(Path(os.devnull))
+    flusher.committed += 1
+    begun = Begun()
+    assert flusher.flush_here(begun)
+    with pytest.raises(DatabaseUnwritableError, match="disk reports an error"):
+        await begun
+    with pytest.raises(DatabaseUnwritableError, match="disk reports an error"):
+        await flusher.synced()
     flusher.close()
