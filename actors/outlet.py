@@ -47,8 +47,7 @@ async def send_out(
     if recorder is not None and recorder.pending:
         await let_out(events, log, recorder, supervisor, sync=sync)
     else:
-        for event in events:
-            log.publish(event)
+        log.publish_all(events)
 
 
 async def let_out(
@@ -92,15 +91,13 @@ async def _publish_when_made(
         await begun
     finally:
         if recorder.settle(begun):
-            for event in events:
-                log.publish(event)
+            log.publish_all(events)
 
 
 async def _commit_and_publish(events: Sequence[Event], log: RunLog, recorder: Recorder) -> None:
     if log.durable is None:
         await recorder.commit()
-        for event in events:
-            log.publish(event)
+        log.publish_all(events)
         return
     await log.settled()  # appends asked for earlier, whose ids come first
     staged = log.stage(events)

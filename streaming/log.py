@@ -1,9 +1,9 @@
 """The log of a run: append-only, one order for all, read through cursors.
 
 Publishing never waits: it gives the event the next id, puts it into the ring and wakes the readers
-that wait (once, however much is published until they run).  Any thread may publish.  What nodes
-say is handed to an owner that has read all before it, as a chunk and without an event, if no one
-else can see it: that costs a third of taking it.
+that wait (once, however much is published until they run).  Any thread may publish.  An owner that
+has read all before it is handed the chunks at once if no one else can see them, without the way
+through the ring: those of a step's events, and what nodes say, of which no event is made at all.
 
 *Visible* is the highest id that readers may see.  Without a durable log that is the last id; with
 one it is the last id whose row is committed.  Rows get there in two ways: `pump` commits what was
@@ -95,6 +95,39 @@ class RunLog(ReadableLog):
         for waiter in waiters:
             finish(waiter)
         return event.id
+
+    def publish_all(self, events: Sequence[Event]) -> None:
+        """Append events that come together; who waits for them is woken once.
+
+        The owner is handed their chunks if nobody else can see them.  Raises as `publish` does;
+        those before the one that was refused were appended then.
+        """
+        if self._hand_all(events):
+            return
+        for event in events:
+            self.publish(event)
+
+    def _hand_all(self, events: Sequence[Event]) -> bool:
+        with self._lock:
+            owner, last = self._alone, self._last
+            if owner is None or owner.position != last or len(owner.chunks) >= owner.room:
+                return False
+            now = sources.now()
+            for event in events:
+                last += 1
+                event.id, event.time = last, event.time or now
+            if owner.view.lacks_some_values(events, 0):  # the reader loads them
+                return False
+            chunks = owner.view.chunks(events, 0)
+            self._last = self._visible = owner.position = last
+            owner.chunks.extend(chunks)
+            waiter = owner.waiter
+            if waiter is None or not chunks:
+                return True
+            owner.waiter = None
+            self._parked.clear()
+        finish(waiter)
+        return True
 
     def hand(self, ns: Namespace, mode: StreamMode, data: Any, fence: Fence) -> bool:
         """Publish what one mode shows without an event, as a chunk for the owner; False if that

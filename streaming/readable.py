@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Unpack
 
 from .chunk import MODES_PER_EVENT, Chunk, Make, event_id_of
@@ -360,10 +360,9 @@ class ReadableLog:
 
     # --- keeping step ---------------------------------------------------------------------------
 
-    async def caught_up(self) -> None:
+    def caught_up(self) -> Coroutine[Any, Any, None]:
         """Return when the owner has taken all that is visible and asks for more, or is gone."""
-        if self._owner is not None:
-            await self._lockstep.until(self._owner_asks)
+        return self._lockstep.until(self._owner_asks)
 
     def _owner_asks(self) -> bool:
         owner = self._owner

@@ -134,7 +134,7 @@ class Subscriber(Place):
             taken = source.take(cursor)
             if isinstance(taken, Reading):
                 return False
-            if view.shows_state and any(view.lacks_values(each, self._after) for each in taken):
+            if view.lacks_some_values(taken, self._after):
                 return False  # `ready` loads them
             self._catching_up = False
             self._show(taken)

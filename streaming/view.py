@@ -105,6 +105,15 @@ class View:
             for ns in message.seen_in
         )
 
+    def lacks_some_values(self, events: Sequence[Event], after: int) -> bool:
+        """True if that is so of any of these events; most hold what they need."""
+        if not self.shows_state:
+            return False
+        for event in events:
+            if type(event) is StepCommitted and event.values is None:  # else no more to ask
+                return any(self.lacks_values(each, after) for each in events)
+        return False
+
     def lacks_values(self, event: Event, after: int) -> bool:
         """True if chunks behind `after` show the event's state, and the event does not hold it."""
         if type(event) is not StepCommitted or event.values is not None or event.bare:

@@ -45,12 +45,10 @@ KEPT = (
         "actors/outlet.py",
         """
         await recorder.commit()
-        for event in events:
-            log.publish(event)
+        log.publish_all(events)
 """,
         """
-        for event in events:
-            log.publish(event)
+        log.publish_all(events)
         await recorder.commit()
 """,
         "tests/actors/test_scheduler.py"
@@ -65,12 +63,10 @@ KEPT = (
         await begun
     finally:
         if recorder.settle(begun):
-            for event in events:
-                log.publish(event)
+            log.publish_all(events)
 """,
         """
-    for event in events:
-        log.publish(event)
+    log.publish_all(events)
     try:
         await begun
     finally:

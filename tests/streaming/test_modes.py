@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from streaming import (
     MODES,
@@ -103,6 +106,15 @@ def test_a_failed_task_shows_its_error_and_no_result() -> None:
     assert views.keys() == {"tasks", "debug"}
     assert views["tasks"] == end
     assert views["debug"]["payload"] == end
+
+
+@given(st.floats(0, 4e9) | st.integers(0, 1 << 31).map(lambda whole: whole + 0.9999999))
+@example(0.9999995)
+@example(1.0000005)
+@example(1763769175.9999998)
+def test_a_timestamp_is_the_moment_as_datetime_writes_it(moment: float) -> None:
+    told = shown(replace(FAILED, time=moment))["debug"]["timestamp"]
+    assert told == datetime.fromtimestamp(moment, UTC).isoformat(timespec="microseconds")
 
 
 def test_a_timestamp_on_the_full_second_has_microseconds_too() -> None:
