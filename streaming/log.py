@@ -75,6 +75,8 @@ class RunLog(ReadableLog):
         Raises LogClosedError after `close`, LogBackedUpError when the durable log does not keep
         up, and what the codec raises; nothing was appended then.
         """
+        if self._alone is not None and self._hand_all((event,), fence):
+            return event.id
         if not event.time:
             event.time = sources.now()
         if self._faults is not None:
@@ -102,15 +104,17 @@ class RunLog(ReadableLog):
         The owner is handed their chunks if nobody else can see them.  Raises as `publish` does;
         those before the one that was refused were appended then.
         """
-        if self._hand_all(events):
+        if self._alone is not None and self._hand_all(events):
             return
         for event in events:
             self.publish(event)
 
-    def _hand_all(self, events: Sequence[Event]) -> bool:
+    def _hand_all(self, events: Sequence[Event], fence: Fence | None = None) -> bool:
         with self._lock:
             owner, last = self._alone, self._last
             if owner is None or owner.position != last or len(owner.chunks) >= owner.room:
+                return False
+            if fence is not None and fence.raised:
                 return False
             now = sources.now()
             for event in events:

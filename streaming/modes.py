@@ -258,6 +258,7 @@ def _debug(kind: str, show: Show) -> Show:
     return wrapped
 
 
+@lru_cache(maxsize=16)  # events that come together have one time
 def _timestamp(seconds: float) -> str:
     """A moment with its microseconds; a quarter of what `datetime` takes, and the same text."""
     whole = floor(seconds)

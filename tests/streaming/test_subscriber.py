@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -668,10 +669,26 @@ class TestHandedOver:
         log = RunLog("run", keep=False)
         owner = log.own(["custom", "updates"])
         say(log, 1)
-        log.publish(TaskFinished(task_id="1", name="n", update={"x": 1}, result={}))
+        with closing(log.subscribe("custom")):
+            log.publish(TaskFinished(task_id="1", name="n", update={"x": 1}, result={}))
         say(log, 2)
         assert [chunk.data for chunk in owner.made] == [1]
         assert await take(owner, 3) == [1, {"n": {"x": 1}}, 2]
+
+    async def test_an_event_is_handed_over_as_its_chunks(self) -> None:
+        log = RunLog("run", keep=False)
+        owner = log.own(["custom", "updates"])
+        say(log, 1)
+        log.publish(TaskFinished(task_id="1", name="n", update={"x": 1}, result={}))
+        assert log.publish(Custom(data=2)) == 3
+        assert ([chunk.data for chunk in owner.made], log.held[0]) == ([1, {"n": {"x": 1}}, 2], 0)
+
+    async def test_an_event_of_a_fenced_task_is_refused(self) -> None:
+        log, fence = RunLog("run", keep=False), Fence()
+        owner = log.own("custom")
+        log.fence(fence)
+        assert log.publish(Custom(data=1), fence) == 0
+        assert (list(owner.made), log.stats().refused, log.last) == ([], 1, 0)
 
     async def test_others_read_it_from_the_log(self) -> None:
         log = RunLog("run", keep=False)

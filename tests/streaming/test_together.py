@@ -4,6 +4,7 @@ their chunks."""
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -105,7 +106,8 @@ async def test_the_next_step_waits_until_it_has_read_them() -> None:
 async def test_they_come_after_what_is_still_in_the_log() -> None:
     log = RunLog("run", keep=False)
     owner = log.own(["custom", "updates"])
-    publish(log, "before")
+    with closing(log.subscribe("custom")):
+        publish(log, "before")
     log.publish_all(step())
     assert (len(owner.made), log.held[0]) == (0, 4)
     publish(log, "after")
