@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeAlias, cast
@@ -14,11 +14,16 @@ from .errors import CorruptDataError
 from .packing import is_sound
 from .store_ops import Item, ListNamespacesOp, Namespace, Result, SearchItem
 from .store_plan import Get, Plan, Read, Search, listed_namespaces, literal_prefix, page
-from .store_tables import Seen, checked_namespace_id, pack_namespace, unpack_namespace
+from .store_tables import (
+    Seen,
+    checked_namespace_id,
+    damaged_item,
+    pack_namespace,
+    unpack_namespace,
+)
 from .value import Value, slotted
 from .vectors import Cosines, best_first
 
-_ALIVE = "(expires IS NULL OR expires>?)"
 _COLUMNS = "store_item.id, key, created, updated, ttl, store_item.crc, value, ns, expires"
 _GET = f"SELECT {_COLUMNS} FROM store_item WHERE ns=? AND key=?"  # noqa: S608
 _NAMESPACE = "SELECT id, crc FROM store_namespace WHERE name=?"
@@ -28,20 +33,21 @@ _BELOW = (
     "SELECT id, name, crc FROM store_namespace WHERE name=?"
     " UNION ALL SELECT id, name, crc FROM store_namespace WHERE name>? AND name<? ORDER BY id"
 )
-_HOLDING = (
-    "SELECT id, name, crc FROM store_namespace WHERE name>=? AND EXISTS"  # noqa: S608
-    f" (SELECT 1 FROM store_item WHERE ns=store_namespace.id AND {_ALIVE}) ORDER BY name"
-)
-_ITEMS = f"SELECT {_COLUMNS} FROM store_item"  # noqa: S608
+_FROM = "SELECT id, name, crc FROM store_namespace WHERE name>=? ORDER BY name"
+_IN_NAMESPACE = " FROM store_item WHERE ns=?"
+_ITEMS = f"SELECT {_COLUMNS}{_IN_NAMESPACE}"
 _VECTORS = (
-    "SELECT store_item.id, key, store_vector.crc, data, number FROM store_item"
-    " LEFT JOIN store_vector ON item=store_item.id"
+    "SELECT store_item.id, key, expires<=?, store_vector.crc, data, number FROM store_item"
+    " LEFT JOIN store_vector ON item=store_item.id WHERE ns=? ORDER BY store_item.id"
 )
 _OF_ITEM = "SELECT crc, data, number FROM store_vector WHERE item=?"
-_IN_NAMESPACE = f" WHERE ns=? AND {_ALIVE}"
-_IN_ORDER = " ORDER BY store_item.id"
+_IN_ORDER = " ORDER BY id"
 
+_Place: TypeAlias = tuple[int, Namespace, int]
+"""Of an item: the number of its namespace, that itself, and its own number."""
 _Row: TypeAlias = tuple[int, str, float, float, float | None, int, str, int, float | None]
+"""What is in the columns; no condition leaves rows out before they are checked, for damage is to be
+told of, and not to make them be left out."""
 
 
 @slotted
@@ -107,9 +113,12 @@ class _Tables:
         row = self.connection.execute(_GET, where).fetchone()
         if row is None:
             return None
-        found = _checked(get.namespace, row)
-        if (expires := row[8]) is not None and expires <= self.now:
+        _check(get.namespace, where[0], row)
+        if row[1] != get.key:  # an index led to another one
+            raise damaged_item(get.namespace, get.key)
+        if self._is_over(row[8]):
             return None
+        found = _found(get.namespace, row)
         self._refresh(found, wanted=get.refresh)
         return Item(**_facts(found))
 
@@ -128,45 +137,50 @@ class _Tables:
         query = self.embedded.queries[search.query]
         stop = search.offset + search.limit
         best = best_first(self._candidates(search), query, self.cosines, stop)
-        for (namespace, item), score in best[search.offset :]:
-            row = self.connection.execute(_BY_ID, (item,)).fetchone()
-            yield _checked(namespace, row), score
+        for (ns, namespace, item), score in best[search.offset :]:
+            yield _found(namespace, self._checked(namespace, ns, item)), score
 
     def _matching(self, search: Search) -> Iterator[_Found]:
         """What passes the filter, in order."""
         conditions = search.filter.conditions() if search.filter else []
-        where = _IN_NAMESPACE + "".join(f" AND ({part.sql})" for part in conditions)
+        passes = " AND ".join(f"({part.sql})" for part in conditions) or "1"
+        sql = f"SELECT {_COLUMNS}, {passes}{_IN_NAMESPACE}{_IN_ORDER}"
         parameters = [parameter for part in conditions for parameter in part.parameters]
         for ns, namespace in self._below(search.prefix):
-            bound = (ns, self.now, *parameters)
-            for row in self._rows(_ITEMS + where + _IN_ORDER, bound, namespace):
-                found = _checked(namespace, row)
+            for *row, may_pass in self._rows(sql, (*parameters, ns), namespace):
+                _check(namespace, ns, row)
+                if not may_pass or self._is_over(row[8]):
+                    continue
+                found = _found(namespace, row)
                 if search.filter is None or search.filter.matches(found.value):
                     yield found
 
-    def _rows(self, sql: str, bound: tuple[Any, ...], namespace: Namespace) -> Iterator[_Row]:
-        """Rows of a namespace's items.  Raises CorruptDataError where SQLite can make nothing of a
-        value, whose item is found by its checksum."""
+    def _rows(self, sql: str, bound: tuple[Any, ...], namespace: Namespace) -> Iterator[Any]:
+        """Rows of a namespace's items, which comes last in `bound`.  Raises CorruptDataError where
+        SQLite can make nothing of a value, whose item is found by its checksum."""
         try:
             yield from self.connection.execute(sql, bound)
         except sqlite3.OperationalError:
-            for row in self.connection.execute(_ITEMS + _IN_NAMESPACE, bound[:2]):
-                _checked(namespace, row)
+            for row in self.connection.execute(_ITEMS, bound[-1:]):
+                _check(namespace, bound[-1], row)
             raise
 
-    def _candidates(self, search: Search) -> Iterator[tuple[tuple[Namespace, int], bytes | None]]:
+    def _candidates(self, search: Search) -> Iterator[tuple[_Place, bytes | None]]:
         """The vectors of what passes the filter; values are read only if there is one."""
         if search.filter is not None:
             for found in self._matching(search):
                 item, key = found.row[:2]
                 rows = self.connection.execute(_OF_ITEM, (item,)).fetchall()
                 for vector in rows or [(None, None, 0)]:
-                    yield (found.namespace, item), _sound(found.namespace, key, item, *vector)
+                    place = (found.row[7], found.namespace, item)
+                    yield place, _sound(found.namespace, key, item, *vector)
             return
         for ns, namespace in self._below(search.prefix):
-            rows = self.connection.execute(_VECTORS + _IN_NAMESPACE + _IN_ORDER, (ns, self.now))
-            for item, key, *vector in rows:
-                yield (namespace, item), _sound(namespace, key, item, *vector)
+            for item, key, over, *vector in self.connection.execute(_VECTORS, (self.now, ns)):
+                if over:
+                    self._checked(namespace, ns, item)
+                    continue
+                yield (ns, namespace, item), _sound(namespace, key, item, *vector)
 
     def _below(self, prefix: Namespace) -> Iterator[tuple[int, Namespace]]:
         name = pack_namespace(prefix)
@@ -179,12 +193,35 @@ class _Tables:
 
     def _holding(self, prefix: Namespace) -> Iterator[Namespace]:
         """Namespaces that hold items, ascending; none before the prefix, and none behind it."""
-        for ns, name, crc in self.connection.execute(_HOLDING, (pack_namespace(prefix), self.now)):
+        for ns, name, crc in self.connection.execute(_FROM, (pack_namespace(prefix),)):
             checked_namespace_id(name, ns, crc)
             namespace = _namespace(name)
             if namespace[: len(prefix)] != prefix:
                 return
-            yield namespace
+            if self._has_items(ns, namespace):
+                yield namespace
+
+    def _has_items(self, ns: int, namespace: Namespace) -> bool:
+        """True if one of a namespace's items is alive."""
+        for row in self.connection.execute(_ITEMS, (ns,)):
+            _check(namespace, ns, row)
+            if not self._is_over(row[8]):
+                return True
+        return False
+
+    def _checked(self, namespace: Namespace, ns: int, item: int) -> Sequence[Any]:
+        """The row of an item that an index led to."""
+        row = self.connection.execute(_BY_ID, (item,)).fetchone()
+        if row is None:
+            raise CorruptDataError(
+                f"item number {item} of namespace {namespace!r} is in an index, and not in the "
+                "table; restore the file from a backup"
+            )
+        _check(namespace, ns, row)
+        return row
+
+    def _is_over(self, expires: float | None) -> bool:
+        return expires is not None and expires <= self.now
 
     def _refresh(self, found: _Found, *, wanted: bool) -> None:
         item, _, _, updated, ttl, *_ = found.row
@@ -201,12 +238,18 @@ def _namespace(name: bytes) -> Namespace:
         ) from error
 
 
-def _checked(namespace: Namespace, row: _Row) -> _Found:
-    _, key, created, updated, ttl, crc, value, ns, expires = row
-    stored, place = cast(object, value), (ns, key, created, updated, ttl, expires)
-    if not isinstance(stored, str) or not is_sound(stored.encode(), crc, *place):
-        raise _damaged(namespace, key)
-    return _Found(namespace, row, json.loads(value))
+def _check(namespace: Namespace, ns: int, row: Sequence[Any]) -> None:
+    """Raise CorruptDataError for an item that is not what was stored in this namespace."""
+    _, key, created, updated, ttl, crc, value, stored, expires = row
+    place = (stored, key, created, updated, ttl, expires)
+    sound = isinstance(value, str) and is_sound(value.encode(), crc, *place)
+    if not sound or stored != ns:
+        raise damaged_item(namespace, key)
+
+
+def _found(namespace: Namespace, row: Sequence[Any]) -> _Found:
+    """An item of a row that was checked."""
+    return _Found(namespace, cast(_Row, row), json.loads(row[6]))
 
 
 def _sound(
@@ -214,7 +257,7 @@ def _sound(
 ) -> bytes | None:
     """The vector, if there is one."""
     if data is not None and not is_sound(data, crc, item, number):
-        raise _damaged(namespace, key)
+        raise damaged_item(namespace, key)
     return data
 
 
@@ -234,10 +277,3 @@ def _facts(found: _Found) -> dict[str, Any]:
         "created_at": times[0],
         "updated_at": times[1],
     }
-
-
-def _damaged(namespace: Namespace, key: str) -> CorruptDataError:
-    return CorruptDataError(
-        f"the stored item {key!r} of namespace {namespace!r} does not match its checksum; restore "
-        "the file from a backup, or delete the item"
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .embedding import Embedded
 from .errors import CorruptDataError
@@ -28,9 +28,13 @@ _PUT = (
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (ns, key) DO UPDATE SET"
     f" created={_CREATED}, updated=excluded.updated, ttl=excluded.ttl, expires=excluded.expires,"
     f" crc=checksum(CAST(excluded.value AS BLOB), ns, key, {_CREATED}, excluded.updated,"
-    " excluded.ttl, excluded.expires), value=excluded.value RETURNING id"
+    " excluded.ttl, excluded.expires), value=excluded.value"
+    " WHERE ns=excluded.ns AND key=excluded.key"
+    " AND crc=checksum(CAST(value AS BLOB), ns, key, created, updated, ttl, expires) RETURNING id"
 )
-_DELETE = "DELETE FROM store_item WHERE ns=? AND key=? RETURNING id"
+"""Gives no row for an item that is damaged, some of which would be sealed anew, and for another one
+that a damaged index leads to."""
+_DELETE = "DELETE FROM store_item WHERE ns=? AND key=? RETURNING id, ns, key"
 _DROP_VECTORS = "DELETE FROM store_vector WHERE item=?"
 _ADD_VECTOR = "INSERT INTO store_vector (item, number, crc, data) VALUES (?, ?, ?, ?)"
 _REFRESH = (
@@ -38,7 +42,10 @@ _REFRESH = (
     " crc=checksum(CAST(value AS BLOB), ns, key, created, updated, ttl, ?1+ttl)"
     " WHERE id=?2 AND updated=?3 AND ttl IS NOT NULL AND expires>?1"
 )
-_EXPIRED = "SELECT id, ns FROM store_item WHERE expires<=? LIMIT ?"
+_EXPIRED = (
+    "SELECT id, ns, CAST(key AS BLOB), created, updated, ttl, expires, crc, CAST(value AS BLOB)"
+    " FROM store_item WHERE expires<=? LIMIT ?"
+)
 _DELETE_ID = "DELETE FROM store_item WHERE id=?"
 
 SWEPT = 1000
@@ -91,7 +98,10 @@ class WriteItems(Value):
         expires = None if seconds is None else now + seconds
         place = (ns, put.key, now, now, seconds, expires)
         row = (*place, checksum(value.encode(), *place), value)
-        (item,) = connection.execute(_PUT, row).fetchone()
+        written = connection.execute(_PUT, row).fetchone()
+        if written is None:
+            raise damaged_item(put.namespace, put.key)
+        (item,) = written
         connection.execute(_DROP_VECTORS, (item,))
         vectors = enumerate(self.embedded.documents[text] for text in put.texts)
         rows = [(item, n, checksum(v, item, n), v) for n, v in vectors]
@@ -101,7 +111,10 @@ class WriteItems(Value):
         ns = _find_namespace(connection, pack_namespace(put.namespace))
         gone = connection.execute(_DELETE, (ns, put.key)).fetchone() if ns else None
         if gone:
-            connection.execute(_DROP_VECTORS, gone)
+            item, *place = gone
+            if place != [ns, put.key]:  # an index led to another one
+                raise damaged_item(put.namespace, put.key)
+            connection.execute(_DROP_VECTORS, (item,))
             connection.execute(_DROP_NAMESPACE, (ns,))
 
 
@@ -129,15 +142,36 @@ def checked_namespace_id(name: bytes, number: int, crc: int) -> int:
 
 @slotted
 class SweepItems(Value):
-    """Deletes items that have expired, SWEPT of them at most; gives their number."""
+    """Deletes items that have expired, SWEPT of them at most; gives their number.
+
+    One that is damaged stays: its end may not be what it was.
+    """
 
     now: float
 
     def apply(self, connection: sqlite3.Connection) -> int:
         """Fewer than SWEPT: there were no more."""
-        expired = connection.execute(_EXPIRED, (self.now, SWEPT)).fetchall()
+        found = connection.execute(_EXPIRED, (self.now, SWEPT)).fetchall()
+        expired = [(item, ns) for item, ns, *row in found if self._is_over(ns, *row)]
         rows = [(item,) for item, _ in expired]
         connection.executemany(_DELETE_ID, rows)
         connection.executemany(_DROP_VECTORS, rows)
         connection.executemany(_DROP_NAMESPACE, [(ns,) for ns in {ns for _, ns in expired}])
         return len(expired)
+
+    def _is_over(self, ns: int, key: bytes, *stored: Any) -> bool:
+        """True for an item that was stored so, and not led to by a damaged index."""
+        *times, expires, crc, value = stored
+        try:
+            sound = is_sound(value, crc, ns, key.decode(), *times, expires)
+        except (AttributeError, UnicodeDecodeError):  # of a key that no item has
+            return False
+        return sound and expires <= self.now
+
+
+def damaged_item(namespace: Namespace, key: str) -> CorruptDataError:
+    """The error for an item that is not what was stored."""
+    return CorruptDataError(
+        f"the stored item {key!r} of namespace {namespace!r} does not match its checksum; restore "
+        "the file from a backup, or delete the item"
+    )

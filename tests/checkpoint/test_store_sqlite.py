@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import sqlite3
+import struct
 import subprocess
 import sys
 import textwrap
@@ -25,6 +26,7 @@ from checkpoint import (
     SqliteSaver,
     SqliteStore,
 )
+from checkpoint.schema import PAGE_SIZE
 from checkpoint.story import LONG, Story, values_of
 from checkpoint.testing_cache import ManualClock
 from checkpoint.testing_store import keys
@@ -36,6 +38,22 @@ INDEX: Any = {"dims": 2, "embed": lambda texts: [[float(len(text)), 1.0] for tex
 def change(path: Path, sql: str, *parameters: object) -> None:
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(sql, parameters)
+
+
+def in_the_table_alone(path: Path, change_of_items: str) -> None:
+    """Change items as damage to a page of the table does: indexes still say what was there."""
+    with closing(sqlite3.connect(path)) as connection:
+        found = connection.execute("SELECT * FROM sqlite_master WHERE tbl_name='store_item'")
+        rows = found.fetchall()
+    plain = next(row for row in rows if row[0] == "table")
+    bare = (*plain[:4], plain[4].replace(", UNIQUE (ns, key)", ""))
+    for schema in ([bare], rows):
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("PRAGMA writable_schema=1")
+            connection.execute("DELETE FROM sqlite_master WHERE tbl_name='store_item'")
+            connection.executemany("INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)", schema)
+        if schema is not rows:
+            change(path, f"UPDATE store_item SET {change_of_items}")
 
 
 async def test_values_outlive_the_store(path: Path) -> None:
@@ -175,6 +193,97 @@ def test_an_item_is_not_gone_because_its_end_is_damaged(path: Path) -> None:
     change(path, "UPDATE store_item SET expires=1")
     with SqliteStore(path) as store, pytest.raises(CorruptDataError, match="item 'k'"):
         store.get(NS, "k")
+
+
+@pytest.mark.parametrize("damage", ["expires=1", """value='{"n": 2}'"""])
+def test_no_item_is_left_out_of_a_search_because_it_is_damaged(path: Path, damage: str) -> None:
+    with SqliteStore(path, index=INDEX) as store:
+        store.put(NS, "k", {"n": 1})
+        store.put(NS, "sound", {"n": 1})
+    change(path, f"UPDATE store_item SET {damage} WHERE key='k'")
+    with SqliteStore(path, index=INDEX) as store:
+        for query in (None, "q"):
+            for wanted in (None, {"n": 1}):
+                with pytest.raises(CorruptDataError, match="item 'k'"):
+                    store.search((), query=query, filter=wanted)
+
+
+def test_a_namespace_is_not_gone_because_the_end_of_its_item_is_damaged(path: Path) -> None:
+    with SqliteStore(path) as store:
+        store.put(NS, "k", {"n": 1})
+    change(path, "UPDATE store_item SET expires=1")
+    with SqliteStore(path) as store, pytest.raises(CorruptDataError, match="item 'k'"):
+        store.list_namespaces()
+
+
+def test_nor_is_one_listed_for_an_item_that_has_come_back(path: Path) -> None:
+    with SqliteStore(path, clock=lambda: 1000.0) as store:
+        store.put(NS, "k", {"n": 1}, ttl=1)
+    change(path, "UPDATE store_item SET expires=1e9")
+    damaged = pytest.raises(CorruptDataError, match="item 'k'")
+    with SqliteStore(path, clock=lambda: 2000.0) as store, damaged:
+        store.list_namespaces()
+
+
+def test_an_item_that_an_index_leads_to_and_the_table_does_not_is_reported(path: Path) -> None:
+    with SqliteStore(path, index=INDEX) as store:
+        for number in range(60):
+            store.put(NS, f"{number}", {"text": "long " * 20})
+    with closing(sqlite3.connect(path)) as connection:
+        root = connection.execute("SELECT rootpage FROM sqlite_master WHERE name='store_item'")
+        page = (root.fetchone()[0] - 1) * PAGE_SIZE
+    data = bytearray(path.read_bytes())
+    (cell,) = struct.unpack_from(">H", data, page + 12)
+    data[page + cell + 4] -= 1  # the last item of the first leaf is looked for in the second one
+    path.write_bytes(data)
+    damaged = pytest.raises(CorruptDataError, match="is in an index, and not in the table; restore")
+    with SqliteStore(path, index=INDEX) as store, damaged:
+        store.search((), query="q", limit=100)
+
+
+def test_an_index_that_leads_to_another_item_gives_nothing_of_that_away(path: Path) -> None:
+    with SqliteStore(path) as store:
+        store.put(NS, "j", {"n": 1})
+        store.put(NS, "k", {"n": 2})
+        store.put(("other",), "k", {"n": 3})
+    in_the_table_alone(path, "id=-id")
+    in_the_table_alone(path, "id=CASE -id WHEN 1 THEN 2 WHEN 2 THEN 1 ELSE 3 END")
+    with SqliteStore(path) as store:
+        for call in (
+            lambda: store.get(NS, "k"),
+            lambda: store.put(NS, "k", {"n": 3}),
+            lambda: store.delete(NS, "k"),
+        ):
+            with pytest.raises(CorruptDataError, match=r"item 'k' of namespace .* checksum"):
+                call()
+        assert store.get(("other",), "k")
+
+
+@pytest.mark.parametrize("damage", ["created=1", "key='j'", "value='{}'", "expires=1"])
+def test_an_item_that_is_damaged_is_not_put_again(path: Path, damage: str) -> None:
+    """Its age is kept, so what is put would not be sound; it would only look so."""
+    with SqliteStore(path) as store:
+        store.put(NS, "k", {"n": 1})
+    in_the_table_alone(path, damage)
+    with SqliteStore(path) as store:
+        with pytest.raises(CorruptDataError, match=r"item 'k' .* checksum; .*delete the item"):
+            store.put(NS, "k", {"n": 2})
+        if damage.startswith(("created", "value")):  # no index has it
+            store.delete(NS, "k")
+            store.put(NS, "k", {"n": 2})
+            assert store.get(NS, "k")
+
+
+def test_an_item_that_is_damaged_is_not_swept(path: Path) -> None:
+    """Its end may not be what it was."""
+    with SqliteStore(path, clock=lambda: 1000.0) as store:
+        store.put(NS, "k", {"n": 1})
+        store.put(NS, "over", {"n": 1}, ttl=1)
+    change(path, "UPDATE store_item SET expires=1 WHERE key='k'")
+    with SqliteStore(path, clock=lambda: 2000.0) as store:
+        assert store.sweep_ttl() == 1
+        with pytest.raises(CorruptDataError, match="item 'k'"):
+            store.get(NS, "k")
 
 
 def test_a_refreshed_item_and_one_that_is_put_again_are_sound(path: Path) -> None:
