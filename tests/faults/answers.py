@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from checkpoint import Batch, CheckpointError, EventRow, SqliteSaver, TaskWrites
 from checkpoint.decoder import Decoder
@@ -14,8 +16,56 @@ from checkpoint.story import Story
 THREADS = ("one", "two", "three")
 NAMESPACES = ("", "sub:1")
 
-Answers = dict[tuple[str, ...], Any]
+T = TypeVar("T")
+Name: TypeAlias = tuple[str, ...]
+"""Of a question."""
+Answers: TypeAlias = dict[Name, Any]
 """By question; an error is answered by its class."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject(Generic[T]):
+    """One use of a database file: what fills it, how it is opened, and what it can be asked."""
+
+    fill: Callable[[Path], Coroutine[Any, Any, None]]
+    opened: Callable[[Path], AbstractAsyncContextManager[T]]
+    questions: Mapping[Name, Callable[[T], Awaitable[Any]]]
+
+    async def ask(self, path: Path, names: Iterable[Name] | None = None) -> Answers:
+        """What it answers to some questions, or to all; only `open` if it cannot be opened."""
+        try:
+            async with self.opened(path) as one:
+                return await self.answers(one, names)
+        except CheckpointError as error:
+            return {("open",): type(error)}
+
+    async def answers(self, one: T, names: Iterable[Name] | None = None) -> Answers:
+        """What it answers as it is open."""
+        return {
+            name: await _answer(self.questions[name](one))
+            for name in (self.questions if names is None else names)
+        }
+
+
+async def _answer(asked: Awaitable[Any]) -> Any:
+    try:
+        return await asked
+    except CheckpointError as error:
+        return type(error)
+
+
+def is_error(answer: Any) -> bool:
+    """True for what stands for a typed error."""
+    return isinstance(answer, type)
+
+
+async def verified(path: Path) -> bool:
+    """True for a file that nothing is said against."""
+    try:
+        async with SqliteSaver(path) as saver:
+            return (await saver.averify()).ok
+    except CheckpointError:
+        return False
 
 
 async def fill(path: Path) -> None:
@@ -48,46 +98,43 @@ async def _pending(saver: SqliteSaver, story: Story) -> None:
         await saver.commit(Batch(claim.thread_id, claim.epoch, blobs=writes.rows, writes=(task,)))
 
 
-async def ask(path: Path) -> Answers:
-    """What the database answers; only `open` if it cannot be opened."""
-    answers: Answers = {}
-
-    async def question(name: tuple[str, ...], answer: Awaitable[Any]) -> None:
-        try:
-            answers[name] = await answer
-        except CheckpointError as error:
-            answers[name] = type(error)
-
-    try:
-        async with SqliteSaver(path) as saver:
-            for thread in THREADS:
-                for ns in NAMESPACES:
-                    run_id = f"run {thread} {ns}"
-                    await question(("newest", thread, ns), _newest(saver, thread, ns))
-                    await question(("history", thread, ns), _history(saver, thread, ns))
-                    await question(("events", run_id), saver.events.read(run_id, 0, 100))
-                    await question(("last event", run_id), saver.events.last(run_id))
-            await question(("threads",), saver.athreads())
-            await question(("sound",), _sound(saver))
-    except CheckpointError as error:
-        return {("open",): type(error)}
-    return answers
+def _questions() -> Mapping[Name, Callable[[SqliteSaver], Awaitable[Any]]]:
+    found: dict[Name, Callable[[SqliteSaver], Awaitable[Any]]] = {}
+    for thread in THREADS:
+        for ns in NAMESPACES:
+            run_id = f"run {thread} {ns}"
+            found["newest", thread, ns] = partial(_newest, thread, ns)
+            found["history", thread, ns] = partial(_history, thread, ns)
+            found["events", run_id] = partial(_events, run_id)
+            found["last event", run_id] = partial(_last_event, run_id)
+    found["threads",] = lambda saver: saver.athreads()
+    return found
 
 
-async def _newest(saver: SqliteSaver, thread: str, ns: str) -> str | None:
+async def _newest(thread: str, ns: str, saver: SqliteSaver) -> str | None:
     loaded = await saver.load(thread, ns)
     return None if loaded is None else repr(Decoder(saver.serializer).tuple(loaded))
 
 
-async def _history(saver: SqliteSaver, thread: str, ns: str) -> list[str]:
+async def _history(thread: str, ns: str, saver: SqliteSaver) -> list[str]:
     decoder = Decoder(saver.serializer)
     return [repr(decoder.tuple(loaded)) for loaded in await saver.history(thread, ns)]
 
 
-async def _sound(saver: SqliteSaver) -> bool:
-    return (await saver.averify()).ok
+async def _events(run_id: str, saver: SqliteSaver) -> Any:
+    return await saver.events.read(run_id, 0, 100)
 
 
-def is_error(answer: Any) -> bool:
-    """True for what stands for a typed error."""
-    return isinstance(answer, type)
+async def _last_event(run_id: str, saver: SqliteSaver) -> int:
+    return await saver.events.last(run_id)
+
+
+STORED = Subject(fill, SqliteSaver, _questions())
+"""Threads of a saver, with their events."""
+
+
+async def ask(path: Path) -> Answers:
+    """What a saver's database answers, and whether it is sound; only `open` if it cannot be
+    opened."""
+    answers = await STORED.ask(path)
+    return answers if ("open",) in answers else {**answers, ("sound",): await verified(path)}

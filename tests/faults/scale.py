@@ -16,10 +16,19 @@ BITS = int(os.environ.get("FAULT_BITS", "10000"))
 HISTORIES = int(os.environ.get("HISTORIES", "200"))
 SEEDS = int(os.environ.get("SEEDS", "40"))
 WHOLE = KILLS > 0
+FIRST = int(os.environ.get("FAULT_FIRST", "0"))
+"""The number of the first bit, input, history, seed or kill: a long run can be made in pieces."""
 BATCH = 20
 """Kills, or seeds, of one test, which has a minute."""
 SAMPLE = 8
 """Kills of one test where a sample is enough."""
+
+
+def numbers(count: int, each: int, share: int = 1) -> range:
+    """Numbers of tests, of `each` cases, that make so many cases from the first one on; `share`:
+    there are so many times fewer of these than of what `FIRST` counts."""
+    first = FIRST // share // each
+    return range(first, first + max(1, count // each))
 
 
 def batches(share: float) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -24,8 +24,8 @@ from agent_server.run_rows import add_run, find_run, list_runs
 from agent_server.tables import server_tables
 from agent_server.thread_rows import add_thread, find_thread
 from agent_server.thread_search import ThreadQuery, find_threads
-from checkpoint import CheckpointError
-from tests.faults.answers import Answers
+from checkpoint import SqliteTables
+from tests.faults.answers import Name, Subject
 
 Question: TypeAlias = Callable[[sqlite3.Connection], Any]
 
@@ -85,29 +85,18 @@ def _fill(db: sqlite3.Connection) -> None:
         put_cron(db, Cron(id_, ASSISTANTS[1], None, "* * * * *", {}, 1.5 + number, 2.5, 60.0))
 
 
-async def ask_served(path: Path) -> Answers:
-    """What they answer; only `open` if the file cannot be opened."""
-    answers: Answers = {}
-    try:
-        async with server_tables(path) as tables:
-            for name, question in questions().items():
-                try:
-                    answers[name] = await tables.read(question)
-                except CheckpointError as error:
-                    answers[name] = type(error)
-    except CheckpointError as error:
-        return {("open",): type(error)}
-    return answers
-
-
-def questions() -> dict[tuple[str, ...], Question]:
-    """All that is asked, by names."""
-    found: dict[tuple[str, ...], Question] = {
+def _questions() -> Mapping[Name, Callable[[SqliteTables], Awaitable[Any]]]:
+    found: dict[Name, Question] = {
         (kind, id_): partial(_of, ask, id_)
         for kind, (ids, ask) in {**LOOKED_UP, **LEFT}.items()
         for id_ in ids
     }
-    return {**found, **{(name,): search for name, search in SEARCHES.items()}}
+    found |= {(name,): search for name, search in SEARCHES.items()}
+    return {name: partial(_read, question) for name, question in found.items()}
+
+
+def _read(question: Question, tables: SqliteTables) -> Awaitable[Any]:
+    return tables.read(question)
 
 
 def _of(ask: Callable[[sqlite3.Connection, str], Any], id_: str, db: sqlite3.Connection) -> Any:
@@ -117,3 +106,7 @@ def _of(ask: Callable[[sqlite3.Connection, str], Any], id_: str, db: sqlite3.Con
 def listed(answer: Any) -> list[Any]:
     """What stands in a list of a server's, or on a page of one."""
     return list(answer.items if isinstance(answer, Page) else answer)
+
+
+SERVED = Subject(fill_served, server_tables, _questions())
+"""The tables of a server."""

@@ -1,133 +1,116 @@
-"""One bit of a database turned over, in every page: an answer is the same, or a typed error; those
-of a server, too."""
+"""One bit of a database turned over, in every page: an answer is the same, or a typed error, and
+`verify` tells of it; of a saver's threads, of a store and a cache, and of a server's tables."""
 
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
-from checkpoint import CheckpointError, SqliteSaver
-from checkpoint.schema import PAGE_SIZE
-from tests.faults.answers import Answers, ask, fill, is_error
-from tests.faults.scale import BITS, WHOLE
-from tests.faults.served import ask_served, fill_served, listed
+from tests.faults.answers import STORED, Subject
+from tests.faults.flips import Found, Sound, bits, is_part, leads_to_rows, made_sound, where
+from tests.faults.kept import KEPT, without_scores
+from tests.faults.scale import BITS, WHOLE, numbers
+from tests.faults.served import SERVED, listed
+
+Record: TypeAlias = Callable[[str, object], None]
 
 FLIPS = 100
 """In each batch."""
-BATCHES = range(BITS // FLIPS) if WHOLE else (44, 57, 65, 70, 84)
+BATCHES = numbers(BITS, FLIPS) if WHOLE else (44, 57, 65, 70, 84)
 """The sample is those in which something was wrong once."""
-SERVED = range(BITS // FLIPS // 4) if WHOLE else (4, 5)
+KEPT_BATCHES = numbers(BITS // 4, FLIPS, share=4) if WHOLE else (16, 19, 20)
+SERVED_BATCHES = numbers(BITS // 4, FLIPS, share=4) if WHOLE else (4, 5)
 LISTS = ("runs", "threads", "crons", "assistants", "versions")
 """What a damaged page has lost is not in them: only that the rest is as it was is promised."""
-HEADER = 12
-"""Bytes of a page that say what is in it, and those in front that say where."""
+
+
+def sound_of(subject: Subject[Any], folder: Path) -> Sound[Any]:
+    place = folder / str(id(subject))
+    place.mkdir()
+    return asyncio.run(made_sound(subject, place))
 
 
 @pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, Answers]:
-    """A database as bytes, and what it answers."""
-    return filled(tmp_path_factory, fill, ask)
+def stored(quick_folder: Path) -> Sound[Any]:
+    return sound_of(STORED, quick_folder)
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, Answers]:
-    """The same of a server."""
-    return filled(tmp_path_factory, fill_served, ask_served)
+def kept(quick_folder: Path) -> Sound[Any]:
+    return sound_of(KEPT, quick_folder)
 
 
-def filled(
-    folders: pytest.TempPathFactory,
-    fill: Callable[[Path], Coroutine[Any, Any, None]],
-    ask: Callable[[Path], Coroutine[Any, Any, Answers]],
-) -> tuple[bytes, Answers]:
-    path = folders.mktemp("flips") / "sound.db"
-    asyncio.run(fill(path))
-    data = path.read_bytes()
-    answers = asyncio.run(ask(path))
-    assert not any(is_error(answer) for answer in answers.values())
-    return data, answers
+@pytest.fixture(scope="module")
+def served(quick_folder: Path) -> Sound[Any]:
+    return sound_of(SERVED, quick_folder)
 
 
-def flipped(data: bytes, bit: int) -> bytes:
-    changed = bytearray(data)
-    changed[bit // 8] ^= 1 << bit % 8
-    return bytes(changed)
+def each_of_a_batch(
+    name: str, sound: Sound[Any], batch: int, folder: Path, check: Callable[[int, Found], None]
+) -> int:
+    """Have each bit of a batch checked, on one event loop; gives how many were noticed.
 
+    Of the first one everything is asked, and not only what reads its page.
+    """
 
-def a_bit(dice: random.Random, data: bytes, number: int) -> int:
-    """Pages take turns; one time in four it is one of those that say what the page holds."""
-    pages = len(data) // PAGE_SIZE
-    page, byte = number % pages, dice.randrange(PAGE_SIZE)
-    if dice.random() < 0.25:
-        byte = dice.randrange(HEADER) + (100 if page == 0 else 0)
-    return (page * PAGE_SIZE + byte) * 8 + dice.randrange(8)
+    async def asked() -> int:
+        noticed = 0
+        for number, bit in enumerate(bits(name, sound.data, batch, FLIPS)):
+            found = await sound.asked(folder / "flipped.db", bit, everything=number == 0)
+            assert found.told or not (found.errors or found.others), (
+                f"verify does not see {where(bit)}, of which {found} tells"
+            )
+            check(bit, found)
+            noticed += bool(found.errors)
+        return noticed
 
-
-def flips(dice: random.Random, data: bytes, batch: int, folder: Path) -> Iterator[tuple[Path, str]]:
-    """The files of a batch, one after the other, alone in the folder, and which bit it is."""
-    for number in range(FLIPS):
-        bit = a_bit(dice, data, batch * FLIPS + number)
-        for left in folder.iterdir():
-            left.unlink()
-        path = folder / "flipped.db"
-        path.write_bytes(flipped(data, bit))
-        yield path, f"bit {bit % 8} of byte {bit // 8} of page {bit // 8 // PAGE_SIZE + 1}"
+    folder.mkdir(exist_ok=True)
+    return asyncio.run(asked())
 
 
 @pytest.mark.parametrize("batch", BATCHES)
 def test_no_answer_is_ever_silently_wrong(
-    batch: int,
-    sound: tuple[bytes, Answers],
-    tmp_path: Path,
-    record_property: Callable[[str, object], None],
+    batch: int, stored: Sound[Any], quick_folder: Path, record_property: Record
 ) -> None:
-    data, answers = sound
-    dice, noticed = random.Random(f"flips {batch}"), 0
-    for path, where in flips(dice, data, batch, tmp_path):
-        found = asyncio.run(ask(path))
-        errors = {question for question, answer in found.items() if is_error(answer)}
-        rest = {question: found[question] for question in found.keys() - errors}
-        verdict = rest.pop(("sound",), False)
-        wrong = {q for q, answer in rest.items() if answer != answers[q]}
-        assert not wrong, where
-        noticed += bool(errors)
-        assert not (errors and verdict), f"verify does not see what {errors} stumbled over"
+    def check(bit: int, found: Found) -> None:
+        assert not found.others, where(bit)
+
+    noticed = each_of_a_batch("flips", stored, batch, quick_folder / "flips", check)
     record_property("bits flipped, no answer silently wrong", FLIPS)
     record_property("bits flipped that were noticed", noticed)
 
 
-@pytest.mark.parametrize("batch", SERVED)
-def test_no_answer_of_a_server_is_ever_silently_wrong(
-    batch: int,
-    served: tuple[bytes, Answers],
-    tmp_path: Path,
-    record_property: Callable[[str, object], None],
+@pytest.mark.parametrize("batch", KEPT_BATCHES)
+def test_no_answer_of_a_store_or_a_cache_is_ever_silently_wrong(
+    batch: int, kept: Sound[Any], quick_folder: Path, record_property: Record
 ) -> None:
-    data, answers = served
-    dice, noticed = random.Random(f"served flips {batch}"), 0
-    for path, where in flips(dice, data, batch, tmp_path):
-        found = asyncio.run(ask_served(path))
-        errors = {question for question, answer in found.items() if is_error(answer)}
-        others = {q for q in found.keys() - errors if found[q] != answers[q]}
-        for question in others:
-            assert question[0] in LISTS, where
-            assert all(each in listed(answers[question]) for each in listed(found[question])), where
-        noticed += bool(errors)
-        if errors or others:
-            assert not asyncio.run(verified(path)), f"verify does not see {where}"
+    """What an index has lost is not found, or has no score, and comes last: the rest is as it was.
+    No bit of a row itself makes it be left out."""
+
+    def check(bit: int, found: Found) -> None:
+        for question, answer in found.others.items():
+            assert leads_to_rows(kept.data, bit), f"{where(bit)}: {question}"
+            whole = without_scores(kept.answers[question])
+            assert is_part(without_scores(answer), whole), f"{where(bit)}: {question}"
+
+    noticed = each_of_a_batch("kept flips", kept, batch, quick_folder / "kept", check)
+    record_property("bits of a store and a cache flipped, no answer silently wrong", FLIPS)
+    record_property("bits of a store and a cache flipped that were noticed", noticed)
+
+
+@pytest.mark.parametrize("batch", SERVED_BATCHES)
+def test_no_answer_of_a_server_is_ever_silently_wrong(
+    batch: int, served: Sound[Any], quick_folder: Path, record_property: Record
+) -> None:
+    def check(bit: int, found: Found) -> None:
+        for question, answer in found.others.items():
+            assert question[0] in LISTS, where(bit)
+            assert is_part(listed(answer), listed(served.answers[question])), where(bit)
+
+    noticed = each_of_a_batch("served flips", served, batch, quick_folder / "served", check)
     record_property("bits of a server's file flipped, no answer silently wrong", FLIPS)
     record_property("bits of a server's file flipped that were noticed", noticed)
-
-
-async def verified(path: Path) -> bool:
-    """True for a file that nothing is said against."""
-    try:
-        async with SqliteSaver(path) as saver:
-            return (await saver.averify()).ok
-    except CheckpointError:
-        return False

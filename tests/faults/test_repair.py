@@ -31,9 +31,9 @@ from checkpoint.repair_reports import Repair
 from checkpoint.schema import PAGE_SIZE
 from checkpoint.tales import told
 from tests.faults.answers import Answers, ask, fill, is_error
+from tests.faults.flips import a_bit, flipped
 from tests.faults.forks import KILLED, ForkServer
 from tests.faults.scale import WHOLE
-from tests.faults.test_bit_flips import a_bit, flipped
 
 BATCHES = range(24) if WHOLE else (3,)
 DAMAGES = 25

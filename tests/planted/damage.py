@@ -125,6 +125,46 @@ HONEST = (
         "[DELETE FROM event WHERE id & 7 = 2-events]",
     ),
     Bug(
+        "the checksum of a store's items is skipped",
+        "P7",
+        "checkpoint/store_reads.py",
+        "is_sound(value.encode(), crc, *place)\n",
+        "bool(place)\n",
+        "tests/faults/test_bit_flips.py"
+        "::test_no_answer_of_a_store_or_a_cache_is_ever_silently_wrong",
+    ),
+    Bug(
+        "an item of a store is left out before its checksum is looked at",
+        "P7",
+        "checkpoint/store_reads.py",
+        """
+        parameters = [parameter for part in conditions for parameter in part.parameters]
+""",
+        """
+        sql = sql.replace("WHERE", f"WHERE {passes} AND")
+        parameters = [parameter for part in conditions for parameter in part.parameters] * 2
+""",
+        "tests/checkpoint/test_store_sqlite.py"
+        "::test_no_item_is_left_out_of_a_search_because_it_is_damaged",
+    ),
+    Bug(
+        "an item of a store that is damaged is sealed anew when it is put",
+        "P7",
+        "checkpoint/store_tables.py",
+        " AND crc=checksum(CAST(value AS BLOB), ns, key, created, updated, ttl, expires) RETURNING",
+        " RETURNING",
+        "tests/checkpoint/test_store_sqlite.py::test_an_item_that_is_damaged_is_not_put_again",
+    ),
+    Bug(
+        "the checksum of cached values is skipped",
+        "P7",
+        "checkpoint/cache_units.py",
+        "            if not is_sound(row[2], row[1], *_packed(key), row[0]):\n",
+        "            if not isinstance(row[2], bytes):\n",
+        "tests/faults/test_bit_flips.py"
+        "::test_no_answer_of_a_store_or_a_cache_is_ever_silently_wrong",
+    ),
+    Bug(
         "the checksum of a server's rows is skipped",
         "P7",
         "checkpoint/tables.py",
