@@ -9,7 +9,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from checkpoint import InvalidFilterError
@@ -47,6 +47,7 @@ def passes(
     return database.execute(sql, (json_of(value), *parameters)).fetchone() is not None
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # on a machine that others use
 @given(value=VALUE, data=st.data())
 def test_sql_lets_pass_whatever_matches(
     database: sqlite3.Connection, value: dict[str, Any], data: st.DataObject
