@@ -112,9 +112,9 @@ class RunLog(ReadableLog):
     def _hand_all(self, events: Sequence[Event], fence: Fence | None = None) -> bool:
         with self._lock:
             owner, last = self._alone, self._last
-            if owner is None or owner.position != last or len(owner.chunks) >= owner.room:
+            if owner is None or owner.position != last or (fence is not None and fence.raised):
                 return False
-            if fence is not None and fence.raised:
+            if len(owner.chunks) + len(events) > owner.room:
                 return False
             now = sources.now()
             for event in events:

@@ -16,6 +16,7 @@ from streaming import (
     RunLog,
     RunStarted,
     StepCommitted,
+    SubscriberLagged,
     TaskFinished,
     TaskStarted,
 )
@@ -122,6 +123,19 @@ async def test_an_owner_that_may_be_handed_no_more_takes_them_in_its_turn() -> N
     assert (len(owner.made), log.held[0]) == (4, 3)
     data = [(await anext(owner)).data for _ in range(8)]
     assert [each for each in data if each.keys() == {"n"}] == [{"n": 1}, {"n": 2}]
+
+
+async def test_more_than_it_may_be_handed_are_bounded_by_what_the_log_holds() -> None:
+    log = RunLog("run", keep=False, high_water=4, low_water=1, max_events=8)
+    owner = log.own("custom")
+    log.publish_all([Custom(data=number) for number in range(9)])
+    assert (len(owner.made), log.held[0]) == (4, 5)
+    assert await take(owner, 9) == list(range(9))
+    log.publish_all([Custom(data=number) for number in range(20)])
+    assert (len(owner.made), log.held[0]) == (4, 8)
+    assert await take(owner, 4) == [0, 1, 2, 3]
+    with pytest.raises(SubscriberLagged, match="8 events"):
+        await anext(owner)
 
 
 async def test_state_that_has_to_be_loaded_is_loaded_by_who_reads() -> None:
