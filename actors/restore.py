@@ -56,12 +56,11 @@ def restored_from(
     for task in loaded.writes:
         if task.task_id == RUNS_TASK or (replayed and task.task_id != NULL_TASK):
             continue
-        alone = replace(loaded, writes=(task,))
         if _is_note(task):
-            notes[task.task_id] = lambda it=alone: decoder.writes(it)[0].value
+            notes[task.task_id] = lambda it=task: decoder.writes(loaded, (it,))[0].value
         else:
-            alone = replace(loaded, writes=(_without_lost(task, read),))
-            kept = [(w.channel, w.value) for w in decoder.writes(alone)]
+            known = (_without_lost(task, read),)
+            kept = [(w.channel, w.value) for w in decoder.writes(loaded, known)]
             pending[task.task_id] = evolution.writes(kept)
     return Restored(
         checkpoint_id=record.id,

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from .contents import BlobSize, Contents, Place, ScopeContents
 from .errors import CorruptDataError
+from .gently import gently
 from .ids import id_from_bytes
 from .links import LinkReader
 from .packing import is_sound, unpack_checkpoint
@@ -57,7 +58,7 @@ class ReadContents(Value):
         writes: dict[str, tuple[TaskWrites, ...]] = {}
         reader = LinkReader(self.serializer, rows.whole)
         links: dict[str, frozenset[Place]] = {}
-        for row in connection.execute(ALL, (scope.id,)):
+        for row in gently(connection.execute(ALL, (scope.id,))):
             found = rows.record(row)
             records.append(found.record)
             if tasks := rows.writes(found):

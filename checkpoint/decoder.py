@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from .encoder import rows_of
@@ -18,6 +18,7 @@ from .record import (
     PendingWrite,
     Span,
     Spanned,
+    TaskWrites,
     Whole,
 )
 from .serde import Serializer
@@ -47,12 +48,19 @@ class Decoder:
                 values[name] = self._value(loaded, name, entry)
         return values
 
-    def writes(self, loaded: Loaded) -> tuple[PendingWrite, ...]:
-        """The pending writes of the step after the checkpoint, by task, in the order written."""
+    def writes(
+        self, loaded: Loaded, tasks: Iterable[TaskWrites] | None = None
+    ) -> tuple[PendingWrite, ...]:
+        """The pending writes of the step after the checkpoint, by task, in the order written.
+
+        `tasks`: those of them that are to be decoded; None: all.
+        """
         return tuple(
-            PendingWrite(task.task_id, channel, self._entry(loaded, entry))
-            for task in loaded.writes
-            for channel, entry in task.writes
+            [
+                PendingWrite(task.task_id, channel, self._entry(loaded, entry))
+                for task in (loaded.writes if tasks is None else tasks)
+                for channel, entry in task.writes
+            ]
         )
 
     def tuple(self, loaded: Loaded) -> CheckpointTuple:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from .errors import CorruptDataError, InvalidIdError
+from .gently import gently
 from .hot_rows import Blobs, HotRows
 from .ids import id_from_bytes
 from .packing import (
@@ -133,7 +134,7 @@ class LoadHistory(Value):
         """Raises CorruptDataError if one is missing: the head, a parent of others, or any."""
         below = _LAST_ID if self.before is None else id_bytes(self.before)
         line = Line(rows.scope, whole=self.before is None)
-        for row in connection.execute(OLDER, (rows.scope.id, below)):
+        for row in gently(connection.execute(OLDER, (rows.scope.id, below))):
             if not line.passes(row):
                 raise rows.damaged(f"a checkpoint above row {row[0]} is missing")
             yield row
@@ -234,7 +235,7 @@ class ScopeRows:
     def loaded(self, records: Sequence[StoredRecord]) -> list[Loaded]:
         """The records, newest first, with their writes and blobs."""
         newest_id = self._id(self.scope.seq, self.scope.head)
-        writes = [self.writes(found) for found in records]
+        writes = [self.writes(found) for found in gently(records)]
         used = [
             used_blobs(found.record, tasks) for found, tasks in zip(records, writes, strict=True)
         ]
@@ -244,7 +245,7 @@ class ScopeRows:
         for blobs in used:
             for key, stop in blobs.items():
                 stops[key] = max(stop, stops.get(key, 0))
-        rows = {key: self._blob(key, stop) for key, stop in stops.items()}
+        rows = {key: self._blob(key, stop) for key, stop in gently(stops.items())}
         last = self._connection.execute(NEXT_KEY, (self.scope.id,)).fetchone()
         next_key = last[0] + 1 if last else 0
         return [

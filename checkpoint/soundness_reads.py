@@ -9,6 +9,7 @@ from typing import Any, cast
 from .contents_reads import ALL
 from .definitions import damaged_definitions
 from .errors import CheckpointError
+from .gently import gently
 from .ids import id_from_bytes
 from .packing import is_sound
 from .places import SCOPES, ScopeRow, checked_scope, find_run, find_thread
@@ -73,7 +74,7 @@ class VerifyThread(Value):
         check.blobs(self._sound_rows(connection, scope.id, scope.ns, check))
         rows = ScopeRows(connection, scope, self.thread_id, self.serializer)
         count = 0
-        for row in connection.execute(ALL, (scope.id,)):
+        for row in gently(connection.execute(ALL, (scope.id,))):
             checkpoint_id = None
             count += 1
             try:
@@ -91,7 +92,7 @@ class VerifyThread(Value):
     def _sound_rows(
         self, connection: sqlite3.Connection, scope: int, ns: str, check: ScopeCheck
     ) -> Iterator[BlobRow]:
-        for key, start, count, crc, data in connection.execute(_BLOBS, (scope,)):
+        for key, start, count, crc, data in gently(connection.execute(_BLOBS, (scope,))):
             if is_sound(data, crc, scope, key, start, count):
                 yield BlobRow(ns, key, start, count, data)
             else:
