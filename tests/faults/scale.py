@@ -1,6 +1,8 @@
 """How much is broken: all of it under `make faults`, a sample without kills at random moments.
 
-`FAULT_KILLS` is how many of those there are to be, over all tests that kill so.
+`FAULT_KILLS` is how many of those there are to be, over all tests that kill so.  Cases have
+numbers, and the same number is the same case each time, but for the moments that
+processes are killed at: a long proof is made in pieces, each with its `FAULT_FIRST`.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ T = TypeVar("T")
 
 KILLS = int(os.environ.get("FAULT_KILLS", "0"))
 BITS = int(os.environ.get("FAULT_BITS", "10000"))
+INPUTS = int(os.environ.get("FAULT_INPUTS", "1200"))
 HISTORIES = int(os.environ.get("HISTORIES", "200"))
 SEEDS = int(os.environ.get("SEEDS", "40"))
 WHOLE = KILLS > 0
@@ -34,12 +37,14 @@ def numbers(count: int, each: int, share: int = 1) -> range:
 def batches(share: float) -> list[int]:
     """Numbers of tests, of `BATCH` kills each, that make this share of the kills asked for; one
     smaller one for a sample."""
-    return list(range(max(1, round(KILLS * share / BATCH))))
+    first = round(FIRST * share / BATCH)
+    return list(range(first, first + max(1, round(KILLS * share / BATCH))))
 
 
 def seed_batches() -> list[range]:
     """The seeds of each test."""
-    return [range(first, min(first + BATCH, SEEDS)) for first in range(0, SEEDS, BATCH)]
+    end = FIRST + SEEDS
+    return [range(first, min(first + BATCH, end)) for first in range(FIRST, end, BATCH)]
 
 
 def kills() -> int:
@@ -52,13 +57,11 @@ def some(items: Sequence[T], every: int) -> list[T]:
     return list(items) if WHOLE else sorted({*items[::every], items[-1]}, key=items.index)
 
 
-def histories() -> tuple[int, int]:
-    """Of lives of threads: how many tests, and how many histories each."""
-    if not WHOLE:
-        return 1, SAMPLE
-    return max(1, round(HISTORIES / BATCH)), BATCH
+def histories() -> tuple[range, int]:
+    """Of lives of threads: the numbers of tests, and how many histories each."""
+    return (numbers(HISTORIES, BATCH), BATCH) if WHOLE else (range(1), SAMPLE)
 
 
 def client_histories(each: int) -> list[int]:
     """Numbers of tests, of `each` histories of concurrent clients: half as many as lives."""
-    return list(range(max(1, HISTORIES // 2 // each))) if WHOLE else [0]
+    return list(numbers(HISTORIES // 2, each, share=2)) if WHOLE else [0]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import os
 import struct
 import subprocess
 import sys
@@ -26,20 +25,20 @@ from checkpoint import DeserializationError, MsgpackSerializer, TypeRegistry
 from checkpoint.errors import CorruptDataError
 from checkpoint.packing import unpack_checkpoint, unpack_writes
 from tests.faults.decoder import CODES, HEADERS, VALUES, Hostile, Trial
+from tests.faults.scale import INPUTS, numbers
 
 ROOT = Path(__file__).parents[2]
-INPUTS = int(os.environ.get("FAULT_INPUTS", "1200"))
 SHARD = 25_000
 """Inputs of one test: some ten seconds."""
-SHARDS = max(1, INPUTS // SHARD)
+SHARDS = numbers(INPUTS, SHARD)
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("shard", range(SHARDS))
+@pytest.mark.parametrize("shard", SHARDS)
 def test_decoding_hostile_bytes_gives_values_or_typed_errors_and_does_nothing_else(
     shard: int, record_property: Callable[[str, object], None]
 ) -> None:
-    count = INPUTS // SHARDS
+    count = min(INPUTS, SHARD)
     args = [sys.executable, "-m", "tests.faults.decoder", str(count), str(shard)]
     tried = subprocess.run(args, cwd=ROOT, capture_output=True, text=True, check=False)
     assert tried.returncode == 0, tried.stdout + tried.stderr

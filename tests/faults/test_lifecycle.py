@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.faults.forks import ForkServer
@@ -18,7 +18,7 @@ BATCHES, EACH = histories()
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("batch", range(BATCHES))
+@pytest.mark.parametrize("batch", BATCHES)
 def test_threads_in_processes_that_are_killed_are_as_the_model_says(
     batch: int,
     server: ForkServer,
@@ -27,6 +27,7 @@ def test_threads_in_processes_that_are_killed_are_as_the_model_says(
 ) -> None:
     hosts: list[RealHost] = []
 
+    @seed(batch)
     class RealLifecycle(Lifecycle):
         def open(self, seed: int) -> Host:
             hosts.append(RealHost(server, tmp_path / f"{len(hosts)}.db"))

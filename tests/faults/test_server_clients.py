@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.scale import HISTORIES, WHOLE, client_histories
+from tests.faults.scale import HISTORIES, WHOLE, client_histories, numbers
 from tests.histories.asking import seen_of_a_killed_server, seen_of_a_server
 from tests.histories.linear import violation_in
 from tests.histories.server import ServerModel
 
 EACH = 10
-KILLED = range(max(1, HISTORIES // 20) if WHOLE else 1)
+KILLED = numbers(HISTORIES // 20, 1, share=20) if WHOLE else range(1)
 """Each starts two servers."""
 
 
