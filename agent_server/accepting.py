@@ -17,6 +17,7 @@ from .live import LiveRun
 from .records import CancelAction, Run, Thread
 from .register import Register
 from .run_rows import add_run, stop_runs
+from .running import may_be_stopped
 from .strategies import make_way
 from .tasks import seen
 from .thread_rows import add_thread, mark_thread, thread_exists
@@ -79,7 +80,8 @@ class Intake:
     async def take(self, run: Run, if_not_exists: IfNotExists) -> LiveRun:
         """Store a run; who asked may be gone before that is done, and it is done all the same.
 
-        Raises ConflictError, NotFoundError, OverloadedError; nothing is changed then.
+        Raises ConflictError, NotFoundError, OverloadedError; nothing is changed then, but that
+        runs are rolled back that were to make way.
         """
         if run.multitask_strategy == "reject":
             await self._others_stored(run.thread_id)
@@ -89,9 +91,7 @@ class Intake:
         job = Job(LiveRun(replace(run, attempt=int(begun))), row=True, begun=begun)
         self._register.add(job)
         self._turns.line_up(job)
-        in_way = others if action else []
-        for other in in_way:
-            other.stop = action
+        in_way = [each for each in others if may_be_stopped(each, action)] if action else []
         create = if_not_exists == "create" or run.order.on_completion == "keep"
         entry = _Entry(
             run=replace(job.live.run, status="running" if begun else "pending"),
@@ -138,7 +138,8 @@ class Intake:
 
     def _refuse(self, job: Job, in_way: Sequence[Job]) -> None:
         for other in in_way:
-            other.stop = None
+            if not other.rolled_back:
+                other.stop = None
         self._register.remove(job, keep=False)
         self._turns.advance(job.thread_id)
 

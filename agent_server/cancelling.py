@@ -12,6 +12,7 @@ from .lanes import Job
 from .records import CancelAction
 from .register import Register
 from .run_rows import find_run, stop_runs
+from .running import may_be_stopped
 
 NO_RUNS = "No runs found to cancel."
 NO_OPEN_RUNS = (
@@ -36,17 +37,15 @@ class Canceller:
     ) -> None:
         """Cancel runs by their ids; see `Dispatcher.cancel`."""
         jobs = [job for run_id in run_ids if (job := self._open(thread_id, run_id)) is not None]
-        if not jobs:
+        if not await self._cancel(jobs, action, wait=wait):
             known = await self._any_known(thread_id, run_ids)
             raise NotFoundError(NO_OPEN_RUNS if known else NO_RUNS)
-        await self._cancel(jobs, action, wait=wait)
 
     async def cancel_all(self, status: OpenStatus, action: CancelAction) -> None:
         """Cancel all runs that wait, or run, or both."""
         jobs = [job for job in self._register if job.may_stop and _is(job, status)]
-        if not jobs:
+        if not await self._cancel(jobs, action, wait=False):
             raise NotFoundError(NO_RUNS)
-        await self._cancel(jobs, action, wait=False)
 
     async def clear(self, thread_id: str) -> None:
         """Roll back a thread's runs; see `Dispatcher.clear`."""
@@ -55,9 +54,9 @@ class Canceller:
         for job in jobs:
             await job.live.settled()
 
-    async def _cancel(self, jobs: Sequence[Job], action: CancelAction, *, wait: bool) -> None:
-        for job in jobs:
-            job.stop = action
+    async def _cancel(self, asked: Sequence[Job], action: CancelAction, *, wait: bool) -> bool:
+        """False if all of them have ended by themselves."""
+        jobs = [job for job in asked if may_be_stopped(job, action)]
         stored = [job.run_id for job in jobs if job.row]
         try:
             if stored:
@@ -68,6 +67,7 @@ class Canceller:
         if wait:
             for job in jobs:
                 await job.live.settled()
+        return bool(jobs)
 
     def _open(self, thread_id: str | None, run_id: str) -> Job | None:
         job = self._register.job(run_id)

@@ -6,7 +6,7 @@ thread starts when the thread's runs before it are over; others wait for nobody.
 
     taken      strategy decided, row stored, thread busy               `accepting.py`
     running    when it is its turn (`turns.py`), on the engine         `running.py`
-    cancelled  its row says so first, then the engine is told          `cancelling.py`
+    cancelled  its row says so, then the engine stops it               `cancelling.py`
     over       row and thread written and synced, then it is told      `settling.py`
     at a stop  steps reach a checkpoint, rows stay open                `draining.py`
     at a start what is open goes on                                    `recovering.py`

@@ -35,7 +35,7 @@ from .outcome import (
     stopped,
     with_questions,
 )
-from .records import Json, Run
+from .records import CancelAction, Json, Run
 from .tracing import NoTrace, RunTrace, Traces
 
 logger = logging.getLogger(__name__)
@@ -141,6 +141,8 @@ class Runner:
         )
         trace.follow(engine.log)
         job.live.begin(engine, run.attempt)
+        if job.stop == "rollback":  # asked for while the graph was opened
+            stop_engine(job)
         await engine.ended()
         trace.ended(engine.status, engine.error)
         job.state = "settling"
@@ -195,16 +197,31 @@ def _is_whole(end: RunFinished, before: Sequence[Event]) -> bool:
     return any(isinstance(event, Paused) for event in step)
 
 
-def stop_engine(job: Job) -> None:
-    """Tell the engine to stop a job that it has begun, as `job.stop` says."""
+def may_be_stopped(job: Job, action: CancelAction) -> bool:
+    """Have a job stop, when its row says so; false if it has ended by itself.
+
+    Of a rollback the engine hears at once: it can undo a run while that is not over, and of one
+    that ends before its row says so, nobody else knows any more what it found.
+    """
+    job.stop = action
+    if action == "rollback" and not stop_engine(job):
+        job.stop = None
+    return job.stop is not None
+
+
+def stop_engine(job: Job) -> bool:
+    """Tell the engine to stop a job, as `job.stop` says, if it has begun it; false if the engine
+    tells already how it ended."""
     engine, action = job.live.engine, job.stop
     if engine is None or action is None:
-        return
+        return True
     try:
         engine.cancel_nowait(action=action)
-        job.rolled_back = action == "rollback"
-    except RunEndedError:  # it is being told already how it ended
+    except RunEndedError:
         job.rolled_back = False
+        return False
+    job.rolled_back = action == "rollback"
+    return True
 
 
 async def _rest_in(graph: CompiledGraph, run: Run) -> Rest:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import operator
 import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import pytest
 
+from actors import START, StateGraph, interrupt
 from agent_server.errors import NotFoundError
 from agent_server.live import LiveRun
 from agent_server.outcome import STOPPED
+from checkpoint.testing_faults import FaultPlan, Hold
 from tests.agent_server.harness import graphs
 from tests.agent_server.stage import Doors, Stage, said, stage, unknown
 
@@ -189,3 +192,82 @@ async def test_many_runs_on_many_threads_are_cancelled_whatever_they_do(
     for live in lives:
         assert (await live.settled()).status == "interrupted"
     assert at.dispatcher.stats().running == 0
+
+
+class Asked(TypedDict, total=False):
+    log: Annotated[list[str], operator.add]
+
+
+def answering(doors: Doors) -> Any:
+    """A graph that asks, takes what is answered, and does the last step at a door."""
+
+    def ask(state: Asked) -> Asked:
+        return {"log": [interrupt("?")]}
+
+    async def last(state: Asked) -> Asked:
+        await doors.pass_by("last")
+        return {"log": ["last"]}
+
+    builder = StateGraph(Asked).add_node(ask).add_node(last)
+    return builder.add_edge(START, "ask").add_edge("ask", "last").compile()
+
+
+@pytest.mark.parametrize("way", ["cancelled", "another run"])
+async def test_an_answer_is_taken_back_also_if_the_run_ends_while_its_row_is_written(
+    tmp_path: Path, doors: Doors, way: str
+) -> None:
+    plan = FaultPlan()
+
+    async def reached(hold: Hold) -> None:
+        assert await asyncio.to_thread(hold.wait)
+
+    served = {"asks": answering(doors), "agent": graphs.agent}
+    async with stage(tmp_path / "server.db", served, faults=plan) as at:
+        thread = await at.thread()
+        await at.end("asks", {"log": []}, thread)
+        live = await at.start("asks", None, thread, command={"resume": "yes"})
+        await doors.arrival()
+        ending = plan.hold("syncing", plan.passed["syncing"] + 1)
+        doors.open()
+        await reached(ending)  # all is done, and waits for the disk
+
+        writing = plan.hold("tables applied", plan.passed["tables applied"] + 1)
+        if way == "cancelled":
+            ids = [live.run.run_id]
+            asked: Any = at.dispatcher.cancel(thread, ids, "rollback", wait=True)
+        else:
+            more = {"command": {"resume": "no"}, "multitask_strategy": "rollback"}
+            asked = at.end("asks", None, thread, **more)
+        asking = asyncio.ensure_future(asked)
+        await reached(writing)
+        ending.let_go()
+        for _ in range(10_000):  # the engine is through, or waits for the writer
+            if live.engine is None or live.engine.status != "running":
+                break
+            await asyncio.sleep(0)
+        writing.let_go()
+        other = await asking
+        if way == "cancelled":
+            left = await at.threads.get(thread)
+            assert (left.status, left.values) == ("interrupted", {"log": []})
+            [(question,)] = left.interrupts.values()
+            assert question["value"] == "?"
+        else:
+            assert said(other) == {"log": ["no", "last"]}
+        with pytest.raises(NotFoundError):
+            await at.runs.get(thread, live.run.run_id)
+
+
+async def test_a_run_that_has_ended_is_not_rolled_back(tmp_path: Path, doors: Doors) -> None:
+    async with stage(tmp_path / "server.db", {"asks": answering(doors)}) as at:
+        thread = await at.thread()
+        await at.end("asks", {"log": []}, thread)
+        live = await at.start("asks", None, thread, command={"resume": "yes"})
+        await doors.arrival()
+        doors.open()
+        assert live.engine is not None
+        await live.engine.ended()
+        with pytest.raises(NotFoundError):
+            await at.dispatcher.cancel(thread, [live.run.run_id], "rollback", wait=False)
+        await live.settled()
+        assert (live.run.status, said(live)) == ("success", {"log": ["yes", "last"]})
