@@ -184,9 +184,8 @@ class ReadableLog:
         return EventReader(self, self._join(View(MODES), last_of_it, owner=False))
 
     def _join(self, view: View, after: int | None, *, owner: bool) -> Cursor:
-        mask = sum(1 << ORDINALS[mode] for mode in view.modes)
         with self._lock:
-            cursor = Cursor(self._position(after, mask), view, self._hands if owner else 0)
+            cursor = Cursor(self._position(after, view.modes), view, self._hands if owner else 0)
             if owner:
                 if self._owner is not None:
                     raise OwnerPresentError(
@@ -214,7 +213,7 @@ class ReadableLog:
         more = owner.room > 0 and len(owner.chunks) < self._most
         return more and owner.thread == threading.get_ident()
 
-    def _position(self, after: int | None, mask: int) -> int:
+    def _position(self, after: int | None, modes: Sequence[StreamMode]) -> int:
         """Id of the last event that a reader who continues after a chunk does not need."""
         if after is None:
             if not self.keep:
@@ -232,7 +231,7 @@ class ReadableLog:
                 f"an id below {(self._last + 1) * MODES_PER_EVENT}; give the id of a chunk of "
                 "this run, or None"
             )
-        more_of_it = mask >> (after % MODES_PER_EVENT + 1)
+        more_of_it = any(ORDINALS[mode] > after % MODES_PER_EVENT for mode in modes)
         return max(0, event_id - 1) if more_of_it else event_id
 
     # --- reading (called by subscribers) --------------------------------------------------------
@@ -344,8 +343,7 @@ class ReadableLog:
             cursor.until = cursor.room = 0
             self._cursors = tuple(c for c in self._cursors if c is not cursor)
             if not self.keep:
-                views = (other.view for other in self._cursors)
-                self._wanted = frozenset(mode for view in views for mode in view.modes)
+                self._wanted = frozenset[str]().union(*[c.view.modes for c in self._cursors])
             if self._owner is cursor:
                 self._owner = None
             self._find_alone()
