@@ -62,6 +62,7 @@ INTERRUPTS: Final = "__interrupt__"
 Show: TypeAlias = Callable[[Any], Any]
 """Event -> data of its chunk, or SKIP."""
 OutputKeys: TypeAlias = Sequence[str] | str | None
+_TEXTS: Final = (str, bytes)
 
 
 def parse_modes(mode: str | Sequence[str]) -> tuple[StreamMode, ...]:
@@ -69,14 +70,14 @@ def parse_modes(mode: str | Sequence[str]) -> tuple[StreamMode, ...]:
 
     Raises UnknownStreamModeError for anything that is none of the eight.
     """
-    several = hasattr(mode, "__iter__") and not isinstance(mode, str | bytes)
+    several = not isinstance(mode, _TEXTS) and hasattr(mode, "__iter__")
     asked: tuple[Any, ...] = tuple(mode) if several else (mode,)
     for name in asked:
         if not isinstance(name, str) or name not in ORDINALS:
             raise UnknownStreamModeError(
                 f"stream mode {name!r} is not known; use one of {', '.join(MODES)}"
             )
-    return cast(tuple[StreamMode, ...], tuple(dict.fromkeys(asked)))
+    return cast("tuple[StreamMode, ...]", tuple(dict.fromkeys(asked)))
 
 
 def project(event: Event, mode: StreamMode, output_keys: OutputKeys = None) -> Any:

@@ -193,7 +193,7 @@ class ReadableLog:
                         "reader only; use `subscribe`, or close the owner first"
                     )
                 self._owner = cursor
-            if not self.keep and not self._cursors:
+            if not self.keep and not self._cursors and self._ring.first <= self._last:
                 self._ring.clear(self._last + 1)
             self._cursors = (*self._cursors, cursor)
             self._wanted = self._wanted.union(view.modes)
