@@ -10,6 +10,7 @@ from streaming import Event, RunLog
 from .commands import Emit, MachineCommand, SaveCheckpoint, SaveWrites
 from .patience import see_through, seen
 from .recorder import Recorder
+from .setting import Setting
 from .supervisor import Supervisor
 
 
@@ -27,11 +28,11 @@ def taken(commands: Iterable[MachineCommand], recorder: Recorder | None) -> list
     return events
 
 
-def waits_for_nothing(recorder: Recorder | None, log: RunLog) -> bool:
+def waits_for_nothing(recorder: Recorder | None, setting: Setting) -> bool:
     """True if nothing that a run stores before its end has to be waited for."""
     if recorder is None or recorder.durability == "exit":
         return True
-    return _is_instant(recorder, log)
+    return _is_instant(recorder, setting.log)
 
 
 async def send_out(

@@ -136,7 +136,7 @@ class Scheduler:
         self.desk = Desk(self, setting.config.max_concurrency or math.inf)
         cache = self.cache if layout.caches else None
         self._results = None if cache is None else ResultCache(cache, self.machine)
-        self._straight = cache is None and waits_for_nothing(recorder, setting.log)
+        self._straight = cache is None and waits_for_nothing(recorder, setting)
         """A task may be followed by the next one at once."""
         self._asking: asyncio.Task[Any] | None = None
         """A question to the cache, which a cancel cuts short."""

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from actors import Runtime
+from actors.context import current
 from actors.quiet import QuietLog
 from tests.actors.engine import chain
 
@@ -70,3 +71,16 @@ async def test_a_run_that_nobody_watches_has_the_id_of_its_config() -> None:
 
     await chain(a=look).compile().ainvoke({"log": []}, {"run_id": "mine"})
     assert seen == ["mine"]
+
+
+async def test_a_run_that_asks_for_nothing_has_neither_log_nor_id() -> None:
+    made = list[dict[str, Any]]()
+
+    async def look(state: Any) -> dict[str, Any]:
+        context = current()
+        assert context is not None
+        made.append(vars(context.scheduler.setting.events))
+        return {"log": []}
+
+    await chain(a=look, b=look).compile().ainvoke({"log": []})
+    assert made == [{"_closed": True}] * 2  # the same dict twice, as its run left it
