@@ -19,6 +19,7 @@ from typing import TypeAlias
 from .commands import (
     CallDropped,
     MachineCommand,
+    Restored,
     RunCall,
     Settle,
     Task,
@@ -42,10 +43,10 @@ class Called:
 
     __slots__ = ("_joined", "_pending", "_report", "_trail", "by_id")
 
-    def __init__(self, trail: Trail, report: Reporter, pending: Mapping[str, Writes]) -> None:
+    def __init__(self, trail: Trail, report: Reporter, restored: Restored | None) -> None:
         self._trail = trail
         self._report = report
-        self._pending = pending
+        self._pending: Mapping[str, Writes] = restored.pending if restored else {}
         """What earlier runs have kept, by task id."""
         self.by_id: dict[str, Task] = {}
         """The calls of this step; of several with one id, the newest."""

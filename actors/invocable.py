@@ -118,59 +118,68 @@ class Invocable(Inspectable):
         self, value: Any, config: Config | None, options: EventsOptions, *, inline: bool
     ) -> GraphStream:
         look = event_look(self.spec, options, self.spec.shows)
-        request = self._request(config, options, EventsOptions)
+        request = self._request(config, options, EventsOptions, current())
         return self._shown(value, request, look, inline=inline)
 
     async def _invoke(
         self, value: Any, config: Config | None, options: InvokeOptions, *, inline: bool
     ) -> Any:
-        look = look_of(self.spec, options, "values", debug=self.fittings.debug)
-        request = self._request(config, options, InvokeOptions)
+        look, task = look_of(self.spec, options, "values", debug=self.fittings.debug), current()
+        request = self._request(config, options, InvokeOptions, task)
         if not (look.single and look.modes == ("values",)):
             return [chunk async for chunk in self._shown(value, request, look, inline=inline)]
         if look.printed:
             printing = self._shown(value, request, replace(look, modes=()), inline=inline)
             return look.result(await printing.output())
-        caller = self._caller(request)
+        caller = None if task is None else self._caller(request, task)
         if caller is None:
-            return look.result(await run_privately(self._call(value, request, inline=inline)))
+            call = self._call(value, request, task, inline=inline)
+            return look.result(await run_privately(call))
         return look.result(await self._child(value, request, caller).output())
 
     def _stream(
         self, value: Any, config: Config | None, options: StreamOptions, *, inline: bool
     ) -> GraphStream:
         look = look_of(self.spec, options, self.spec.shows, debug=self.fittings.debug)
-        request = self._request(config, options, StreamOptions)
+        request = self._request(config, options, StreamOptions, current())
         return self._shown(value, request, look, inline=inline)
 
     def _shown(self, value: Any, request: Request, look: Look, *, inline: bool) -> GraphStream:
-        caller = self._caller(request)
+        task = current()
+        caller = None if task is None else self._caller(request, task)
         if caller is None:
-            return stream_privately(self._call(value, request, inline=inline), look)
+            return stream_privately(self._call(value, request, task, inline=inline), look)
         return self._child(value, request, caller).stream(look)
 
     def _request(
-        self, config: Config | None, options: RunOptions, known: type[RunOptions]
+        self,
+        config: Config | None,
+        options: RunOptions,
+        known: type[RunOptions],
+        task: TaskContext | None,
     ) -> Request:
+        """`task`: the one this call is made in."""
+        bound, ambient = self.bound, ambient_config(inside=task is not None)
+        if ambient is not None:
+            bound = merge_configs(ambient, bound)
         schema = self.spec.sources.context
-        ambient = ambient_config(inside=current() is not None)
-        bound = merge_configs(ambient, self.bound)
         return Request.parse(config, bound, options, known=known, context_schema=schema)
 
-    def _call(self, value: Any, request: Request, *, inline: bool) -> Call:
+    def _call(
+        self, value: Any, request: Request, task: TaskContext | None, *, inline: bool
+    ) -> Call:
         layout = layout_for(self.layout, request)
-        return Call(layout, self.saver_for(request), value, request, current(), inline)
+        return Call(layout, self.saver_for(request), value, request, task, inline)
 
-    def _caller(self, request: Request) -> TaskContext | None:
-        """The task whose run this call becomes part of, if it is made inside one."""
-        caller = current()
-        if caller is not None and caller.over:
+    def _caller(self, request: Request, task: TaskContext) -> TaskContext | None:
+        """The task that this call is made in, if the call becomes part of its run."""
+        if task.over:
             return None
-        if caller is None or self.checkpointer is None or isinstance(self.checkpointer, bool):
-            return caller
+        if self.checkpointer is None or isinstance(self.checkpointer, bool):
+            return task
         thread_id = request.config.thread_id
-        if thread_id is None or thread_id == caller.scheduler.facts.thread_id:
-            return caller
+        if thread_id is None or thread_id == task.scheduler.facts.thread_id:
+            return task
         return None  # a graph with a saver of its own, on a thread of its own
 
     def _child(self, value: Any, request: Request, caller: TaskContext) -> Child:

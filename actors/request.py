@@ -117,9 +117,12 @@ class Request:
         Raises ConfigError (a ValueError) that says what was given and what can be, OptionError (a
         TypeError) for a keyword argument that there is not, and as `read_context` does.
         """
-        if not options:
+        known_mode = "stream_mode" in known.__annotations__
+        mode: Any = options.get("stream_mode") if known_mode else None
+        if not options or (len(options) == 1 and isinstance(mode, str)):
+            mode = mode or "updates"
             parsed = parse_config(merge_configs(bound, config))
-            return _PLAIN if parsed is EMPTY else cls(parsed)
+            return _plain(mode) if parsed is EMPTY else cls(parsed, stream_mode=mode)
         given: dict[str, Any] = {n: value for n, value in options.items() if value is not None}
         keywords = known.__annotations__.keys()
         unknown = sorted(given.keys() - keywords)
@@ -151,8 +154,10 @@ class Request:
         return 0.0 if self.on_busy == "reject" else self.busy_timeout
 
 
-_PLAIN = Request(EMPTY)
-"""A call with nothing but its input; made once, which saves such calls 2 µs."""
+@lru_cache(maxsize=64)
+def _plain(stream_mode: Modes) -> Request:
+    """A call with nothing but its input and a mode; made once, which saves such calls 2 to 5 µs."""
+    return Request(EMPTY, stream_mode=stream_mode)
 
 
 def _checked_control(control: Any) -> RunControl | None:

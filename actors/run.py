@@ -254,10 +254,11 @@ class Run:
         return await saver.claim(thread_id, f"run {self.run_id}", timeout=timeout)
 
     async def _drive(self, saver: Saver | None, claim: Claim | None) -> RunStatus:
-        start, layout = await self._depart(saver), self._plan.layout
+        layout = self._plan.layout
+        start = NEW if saver is None else await depart(layout, saver, self._plan.request.config)
         loaded = start.loaded
         runs_before = self._runs_before(loaded)
-        earlier = await earlier_attempts(self.log, runs_before) if self.log.durable else Earlier()
+        earlier = await earlier_attempts(self.log, runs_before) if self.log.durable else None
         restored = recorder = None
         if saver is not None and claim is not None:
             recorder = self._plan.recorder(self.run_id, saver, claim, loaded)
@@ -280,7 +281,7 @@ class Run:
             meter=self._plan.meter,
         )
         if self._tells:
-            self.log.publish(opening(self.log, self.thread_id, earlier.attempts))
+            self.log.publish(opening(self.log, self.thread_id, earlier.attempts if earlier else 0))
         try:
             await graph_started(scheduler, self._plan.input)
             self._scheduler = scheduler
@@ -317,11 +318,6 @@ class Run:
             self._rolled_back = True
         self._settled = True
 
-    async def _depart(self, saver: Saver | None) -> Departure:
-        if saver is None:
-            return NEW
-        return await depart(self._plan.layout, saver, self._plan.request.config)
-
     def _runs_before(self, loaded: Loaded | None) -> Sequence[str]:
         """The runs whose logs tell what models had said in the tasks that this one goes on with."""
         saver = self._plan.saver
@@ -332,9 +328,9 @@ class Run:
     def _goes_on(self) -> bool:
         return self._plan.input is None or isinstance(self._plan.input, Command)
 
-    def _setting(self, start: Departure, earlier: Earlier) -> Setting:
+    def _setting(self, start: Departure, earlier: Earlier | None) -> Setting:
         setting = self._plan.setting(self.log, self._trace)
-        setting.said = earlier.said
+        setting.said = earlier.said if earlier else None
         if start.entries is not None and self._goes_on():
             setting.entries = start.entries
         return setting

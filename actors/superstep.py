@@ -106,7 +106,7 @@ class Machine:
         self.trail = Trail(facts, restored)
         self._control = facts.control or RunControl()
         self._report = Reporter(layout, facts, self.channels)
-        self._called = Called(self.trail, self._report, restored.pending if restored else {})
+        self._called: Called | None = None  # what tasks of this step have called, once one did
         self.step = restored.step if restored else -2
         """The super-step that runs, or that the last checkpoint closed."""
         self.channels.stop = self.step + facts.recursion_limit + 2
@@ -212,18 +212,19 @@ class Machine:
             return [*commands, self._finish(GraphDrained(reason))]
         self.step += 1
         if spec.start.branches:  # user code says where to begin
-            return [*commands, self._run(start)]
-        writes = [*self.start_writes(), *spec.start.targets]
-        self._open = 1
+            self._open = len(start)
+            return [*commands, RunTasks(start, opening=True)]
+        self._open, writes = 1, [*self.start_writes(), *spec.start.targets]
         return commands + self._task_finished(start[0], writes)
 
     def _begin_at_once(self, data: Any) -> list[MachineCommand]:
         """Start without a step for the input, which only a checkpoint would show."""
         spec = self._layout.spec
-        self.step, self._open = self.step + 2, 1
-        self._tasks = [Task(spec.start, (PULL, INPUT), (INPUT,), None, self.step)]
+        self.step += 2
+        start = Task(spec.start, (PULL, INPUT), (INPUT,), None, self.step)
         writes = [*spec.writes_in({**data}), *spec.start.targets]
-        return self._task_finished(self._tasks[0], writes)
+        start.writes, self._tasks = self.channels.settled(start, writes), [start]
+        return self._end_step()
 
     def _resume(self) -> list[MachineCommand]:
         restored = self._restored
@@ -261,7 +262,7 @@ class Machine:
             task.step = self.step + 1
             if self._with_ids:
                 self.trail.identify(task)
-        if self._called.by_id:
+        if self._called is not None:
             self._called.clear()
         self._tasks = tasks
         return tasks
@@ -290,15 +291,14 @@ class Machine:
             elif task.failure is None or not is_handled(task):
                 todo.append(task)
         if todo:
-            commands.append(self._run(todo))
+            self._open = len(todo)
+            commands.append(RunTasks(todo, opening=True))
             return commands
         return commands + self._end_step()
 
-    def _run(self, tasks: list[Task]) -> RunTasks:
-        self._open = len(tasks)
-        return RunTasks(tasks, opening=True)
-
     def _call(self, event: CallEvent) -> list[MachineCommand]:
+        if self._called is None:
+            self._called = Called(self.trail, self._report, self._restored)
         commands, more = self._called.feed(event)
         self._open += more
         return commands if self._open else commands + self._end_step()

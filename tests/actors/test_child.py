@@ -6,12 +6,15 @@ import asyncio
 import gc
 import operator
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import fields
 from typing import Annotated, Any, TypedDict
 
 import pytest
 
 from actors import ActorSystem, StateGraph, SupervisorClosedError, get_config
+from actors.context import current
+from actors.scheduler import Scheduler
 from checkpoint import MemorySaver
 from tests.actors.engine import (
     DEADLINE,
@@ -555,3 +558,27 @@ async def test_a_graph_that_is_begun_when_the_run_is_over_leaves_nothing_unawait
         await run.cancel()
     gc.collect()  # a coroutine that nobody awaited would be told of here
     assert len(found) == 1
+
+
+async def test_a_child_shares_all_of_its_run_but_what_is_its_own() -> None:
+    schedulers = list[Scheduler]()
+
+    async def look(state: Any) -> dict[str, Any]:
+        task = current()
+        assert task is not None
+        schedulers.append(task.scheduler)
+        return {"log": []}
+
+    graph = chain(a=look, b=chain(c=look).compile()).compile()
+    await graph.ainvoke({"log": []}, {"metadata": {"user": "u"}}, context={"key": "value"})
+    outer, inner = schedulers
+    assert not {*changed(outer.facts, inner.facts)} - {"ns", "parents"}
+    assert not [*changed(outer.setting, inner.setting)]
+    assert outer.setting.log is inner.setting.log
+
+
+def changed(outer: Any, inner: Any) -> Iterator[str]:
+    """Fields of two dataclasses that hold something else."""
+    for field in fields(outer):
+        if getattr(outer, field.name) != getattr(inner, field.name):
+            yield field.name
