@@ -39,6 +39,27 @@ GAPLESS = (
         "tests/streaming/test_log.py::test_what_a_fenced_task_publishes_is_refused_and_counted",
     ),
     Bug(
+        "a reader is given the chunks of a longer batch that another one was shown",
+        "P3",
+        "streaming/shared.py",
+        "if batch.first != first or batch.last != last:",
+        "if batch.first != first:",
+        "tests/streaming/test_shared.py::TestLastShown"
+        "::test_one_batch_is_held_at_most_whatever_the_places_of_the_readers",
+    ),
+    Bug(
+        "a step's events overtake what the owner has not read",
+        "P3",
+        "streaming/log.py",
+        """
+            if owner is None or owner.position != last or (fence is not None and fence.raised):
+""",
+        """
+            if owner is None or (fence is not None and fence.raised):
+""",
+        "tests/streaming/test_together.py::test_they_come_after_what_is_still_in_the_log",
+    ),
+    Bug(
         "an event is shown before its row is committed with its step",
         "P3",
         "actors/outlet.py",
@@ -279,6 +300,15 @@ BOUNDED = (
         "owner is None or all(cursor.waiter is not None for cursor in self._cursors)",
         "tests/streaming/test_readable.py"
         "::TestCaughtUp::test_nobody_waits_for_readers_that_are_not_the_owner",
+    ),
+    Bug(
+        "an owner is handed more of a step than it has room for",
+        "P6",
+        "streaming/log.py",
+        "if len(owner.chunks) + len(events) > owner.room:",
+        "if len(owner.chunks) > owner.room:",
+        "tests/streaming/test_together.py"
+        "::test_more_than_it_may_be_handed_are_bounded_by_what_the_log_holds",
     ),
     Bug(
         "a slow reader is not told what it lost",
