@@ -139,6 +139,8 @@ class RunLog(ReadableLog):
 
         For what is said inside of nodes, which comes often and is quickly shown.
         """
+        if self._alone is None:
+            return False
         with self._lock:
             owner, before = self._alone, self._last
             if owner is None or owner.position != before or fence.raised:
