@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 from checkpoint import CorruptDataError, SqliteSaver, SqliteTables, ThreadBusyError
 
-from .errors import ConflictError, NotFoundError
+from .errors import ConflictError, InFlightError, NotFoundError
 from .thread_rows import (
     erase_thread,
     forget_left,
@@ -44,15 +44,16 @@ class Eraser:
     async def erase(self, thread_id: str, *, outlived: float | None = None) -> None:
         """Take away a thread with its runs, crons and checkpoints; committed when this returns.
 
-        `outlived`: only if its time to live is over at that moment.  Raises ConflictError while a
-        run of it is open, or somebody holds it, and NotFoundError; nothing is changed then.
+        `outlived`: only if its time to live is over at that moment.  Raises InFlightError while a
+        run of it is open, ConflictError while somebody holds it, and NotFoundError; nothing is
+        changed then.
         """
 
         def check(db: sqlite3.Connection) -> None:
             if not thread_exists(db, thread_id):
                 raise NotFoundError(f"Thread with ID {thread_id} not found")
             if open_runs(db, thread_id):
-                raise ConflictError(
+                raise InFlightError(
                     f"Thread {thread_id} has in-flight runs, which would go on without it; cancel "
                     "them first"
                 )

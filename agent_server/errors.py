@@ -7,6 +7,7 @@ ServerError
 │   ├── ForbiddenError             403  the caller may not do this
 │   ├── NotFoundError              404  there is no such thing
 │   ├── ConflictError              409  the thing is in the way
+│   │   ├── InFlightError                …  runs are
 │   │   └── UndeletedError               …  what is left of a deleted thing is
 │   ├── TooLargeError              413  more than the limits allow
 │   ├── InvalidError               422  a field has a wrong type or value
@@ -64,6 +65,10 @@ class ConflictError(RequestError):
     """Something is in the way; wait for it, or choose another way."""
 
     status = 409
+
+
+class InFlightError(ConflictError):
+    """Runs of a thread are in the way; wait for them, or cancel them first."""
 
 
 class UndeletedError(ConflictError):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
-from .errors import ConflictError
+from .errors import ConflictError, InFlightError
 
 if TYPE_CHECKING:
     from .dispatcher import Dispatcher
     from .threads import Threads
 
-_TRIES = 5
+_TRIES = 20
 
 
 async def remove_thread(threads: Threads, dispatcher: Dispatcher, thread_id: str) -> None:
@@ -23,12 +24,8 @@ async def remove_thread(threads: Threads, dispatcher: Dispatcher, thread_id: str
     for _ in range(_TRIES):
         await dispatcher.clear(thread_id)
         async with dispatcher.alone(thread_id):
-            try:
+            with contextlib.suppress(InFlightError):
                 await threads.delete(thread_id)
-            except ConflictError:
-                if not await threads.open_runs(thread_id):
-                    raise
-            else:
                 return
     raise ConflictError(
         f"Thread {thread_id} gets new runs as fast as they are cancelled; stop who starts them"

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from agent_server.erasing import Eraser
-from agent_server.errors import ConflictError, NotFoundError, UndeletedError
+from agent_server.errors import ConflictError, InFlightError, NotFoundError, UndeletedError
 from agent_server.thread_rows import add_thread, leave_checkpoints, thread_exists
 from agent_server.threads import Lifetime, Threads
 from tests.agent_server.database import Clock, Database, keep_run
@@ -40,7 +40,7 @@ async def test_a_run_that_comes_while_somebody_holds_the_thread_keeps_it(
         await eraser.erase(ID.replace("1", "2"))
     await database.tables.write(lambda db: keep_run(db, "a run", ID, "pending"))
     held = await database.saver.claim(ID, "a script", timeout=0)
-    with pytest.raises(ConflictError, match="in-flight"):  # at once
+    with pytest.raises(InFlightError, match="in-flight"):  # at once
         await eraser.erase(ID)
     database.saver.release(held)
     assert await database.tables.read(lambda db: thread_exists(db, ID))

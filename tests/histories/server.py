@@ -9,12 +9,13 @@ from typing import Any
 
 import httpx
 
+from tests.histories.following import Again, Follower
 from tests.histories.linear import Operation
 from tests.histories.models import EMPTY, path_of
 from tests.histories.threads import Thread
 
 GRAPH_ID = "graph"
-RUNS = ("run", "run_and_cancel")
+RUNS = ("run", "run_and_cancel", "stream")
 MISSING = ("status", 404)
 CONFLICT = ("status", 409)
 
@@ -76,7 +77,9 @@ Steps = Iterable[tuple[State, bool]]
 
 class ServerModel:
     """A thread of the server: `create(tag)`, `tag(word)`, `look`, `state`, `update(word)`,
-    `delete`, and runs: `run(value, strategy)`, which waits for the end, and
+    `delete`, and runs: `run(value, strategy)`, which waits for the end,
+    `stream(value, strategy, cut)`, which reads along to the end and comes back after so many
+    events, also to a server that was killed meanwhile, and
     `run_and_cancel(value, strategy, action)`.
 
     A run steps into the line, then passes a checkpoint after another when it is its turn.  What is
@@ -139,11 +142,12 @@ def _remove(state: State, operation: Operation) -> Steps:
     """A deletion rolls back what is in its way, and again what comes meanwhile; it may give up."""
     if state is None:
         return [(None, True)] if _saw(operation, MISSING) else []
-    if operation.result == CONFLICT:
-        return [(_stopped(state, "rollback"), True)] if state.queue else []
     if state.queue:
         stopped = _stopped(state, "rollback")
-        return [] if stopped == state else [(stopped, False)]
+        again = [] if stopped == state else [(stopped, False)]
+        return [*again, (stopped, True)] if operation.result == CONFLICT else again
+    if operation.result == CONFLICT:
+        return []
     return [(None, True)] if _saw(operation, "done") else []
 
 
@@ -211,15 +215,26 @@ def _wait(state: Served, operation: Operation, at: int) -> Iterator[tuple[State,
 
 def _saw_end(operation: Operation, thread: Thread) -> bool:
     """Who asks later for what it came to may be told that it was deleted with its thread."""
-    gone = operation.name == "run_and_cancel" and operation.result == MISSING
+    gone = operation.name in ("run_and_cancel", "stream") and operation.result == MISSING
     return gone or _saw(operation, (thread.log, thread.asked))
 
 
 class HttpClients:
-    """Ask a server by orders (name, thread, and what is given)."""
+    """Ask a server by orders (name, thread, and what is given).
 
-    def __init__(self, http: httpx.AsyncClient) -> None:
+    `seen` is called at each event of a stream; `again` waits for a server that was killed.
+    """
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        *,
+        seen: Callable[[], object] = lambda: None,
+        again: Again | None = None,
+    ) -> None:
         self._http = http
+        self._seen = seen
+        self._again = again
 
     async def answer(self, order: Any) -> Any:
         """Carry out an order."""
@@ -248,10 +263,38 @@ class HttpClients:
                 return _shown(await self._ask("POST", f"{at}/state", body), _done)
             case "delete", []:
                 return _shown(await self._ask("DELETE", at), _done)
-            case "run_and_cancel", [value, strategy, action]:
-                return await self._run_and_cancel(at, _body(value, strategy), action)
             case _:
-                return _ending(await self._ask("POST", f"{at}/runs/wait", _body(*given)))
+                return await self._run(name, at, given)
+
+    async def _run(self, name: str, at: str, given: list[Any]) -> Any:
+        value, strategy, *more = given
+        match name:
+            case "run_and_cancel":
+                return await self._run_and_cancel(at, _body(value, strategy), *more)
+            case "stream":
+                return await self._stream(at, _body(value, strategy), *more)
+            case _:
+                return _ending(await self._ask("POST", f"{at}/runs/wait", _body(value, strategy)))
+
+    async def _stream(self, at: str, body: Any, cut: int) -> Any:
+        follower = Follower(self._http, cut=cut, seen=self._seen, again=self._again)
+        refused = await follower.start(at, {**body, "stream_mode": ["values", "updates"]})
+        if refused is not None:
+            return ["status", refused]
+        while True:
+            try:
+                await follower.check()
+                ended = await self._ask("GET", f"{follower.run}/join")
+                run = await self._ask("GET", follower.run)
+                break
+            except httpx.TransportError:
+                if self._again is None:
+                    raise
+                await self._again()
+        shown = [frame.data for frame in follower.frames if frame.name == "values"]
+        if isinstance(run, dict) and run["status"] == "success" and shown and "log" in ended:
+            assert shown[-1]["log"] == ended["log"]
+        return _ending(ended)
 
     async def _run_and_cancel(self, at: str, body: Any, action: str) -> Any:
         begun = await self._ask("POST", f"{at}/runs", body)
@@ -307,8 +350,9 @@ def server_order(dice: random.Random, word: str) -> list[Any]:
         [
             ["run", value, strategy],
             ["run_and_cancel", value, strategy, dice.choice(["interrupt", "rollback"])],
+            ["stream", value, strategy, dice.randint(0, 8)],
             *(["state"], ["look"], ["tag", word], ["update", word], ["delete"]),
             ["create", word],
         ],
-        [8, 3, 4, 4, 2, 3, 1, 1],
+        [8, 3, 5, 4, 4, 2, 3, 1, 1],
     )[0]

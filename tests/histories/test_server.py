@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.agent_server.serving import serving
 from tests.histories.asking import CLIENTS, LENGTH, seen_of_a_server
+from tests.histories.following import Follower
 from tests.histories.linear import Operation, violation_in
-from tests.histories.server import ServerModel
+from tests.histories.server import GRAPH_ID, ServerModel
+from tests.histories.threads import GRAPH
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -89,3 +92,28 @@ def test_a_run_that_was_cancelled_is_rolled_back_and_one_that_had_ended_is_not()
     ended = cancelled((("w", "first"), True))
     assert violation_in([CREATED, ended, PAUSED], ServerModel()) is None
     assert violation_in([CREATED, ended, EMPTY], ServerModel()) is not None
+
+
+def test_a_deletion_may_give_up_when_it_has_rolled_back_more_than_one_run() -> None:
+    took = [
+        asked("run", 2, 9, ("input", "w"), "enqueue", result=((), False)),
+        asked("run", 5, 9, ("input", "v"), "enqueue", result=((), False)),
+    ]
+    gave_up = asked("delete", 3, 9, result=("status", 409))
+    assert violation_in([CREATED, *took, gave_up, EMPTY], ServerModel()) is None
+    assert violation_in([CREATED, gave_up, EMPTY], ServerModel()) is not None
+
+
+async def test_who_is_told_something_else_than_the_log_says_notices(tmp_path: Path) -> None:
+    async with serving(tmp_path, {GRAPH_ID: GRAPH}) as server:
+        thread = (await server.ask("POST", "/threads", {}))["thread_id"]
+        follower = Follower(server.http, cut=2, seen=lambda: None)
+        body = {"assistant_id": GRAPH_ID, "input": {"log": ["w"]}}
+        assert await follower.start(f"/threads/{thread}", body) is None
+        await follower.check()
+        whole = follower.frames
+        assert len(whole) > 3
+        for wrong in (whole[:-1], [*whole[:2], *whole[3:]], [*whole, whole[-1]], whole[::-1]):
+            follower.frames = wrong
+            with pytest.raises(AssertionError):
+                await follower.check()
