@@ -151,7 +151,7 @@ async def run_privately(call: Call) -> GraphOutput:
     plan = _plan(call, None)
     if plan.is_quiet:
         return await run_as_guest(_driven(plan), plan.context.copy())
-    run = Run(plan, Supervisor("call"), _log(call)).begin()
+    run = Run(plan, None, _log(call)).begin()
     try:
         return await run.output()
     finally:
@@ -184,7 +184,7 @@ def stream_privately(call: Call, look: Look) -> GraphStream:
     def begin() -> tuple[Run, Reader]:
         log = _log(call)
         reader = look.owner(log)
-        return Run(_plan(call, look), Supervisor("call"), log).begin(), reader
+        return Run(_plan(call, look), None, log).begin(), reader
 
     return GraphStream(begin)
 

@@ -114,7 +114,6 @@ class Reporter:
         "_channels",
         "_facts",
         "_layout",
-        "_ns_text",
         "_shown",
         "_watch",
         "silent",
@@ -128,7 +127,6 @@ class Reporter:
         """Nobody watches: nothing would come of asking."""
         self._channels = channels
         self._bare = layout.spec.state_keys in WHOLE_STATE
-        self._ns_text = namespace_text(facts.ns)
         self._shown = layout.state if facts.shown_keys is None else frozenset(facts.shown_keys)
 
     # --- what someone watches, as commands ---------------------------------------------------
@@ -288,7 +286,7 @@ class Reporter:
     def _config(self, checkpoint_id: str) -> dict[str, Any]:
         return config_view(
             thread_id=self._facts.thread_id,
-            ns=self._ns_text,
+            ns=namespace_text(self._facts.ns),
             checkpoint_id=checkpoint_id,
             configurable=self._facts.configurable,
             parents=self._facts.parents,

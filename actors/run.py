@@ -59,7 +59,7 @@ class Run:
     def __init__(
         self,
         plan: Plan,
-        supervisor: Supervisor,
+        supervisor: Supervisor | None,
         log: RunLog,
         *,
         on_end: Callable[[Run], None] | None = None,
@@ -69,7 +69,9 @@ class Run:
         self.log = log
         """The run's events."""
         self._plan = plan
-        self._supervisor = supervisor
+        self._above = supervisor
+        """What ends it too; None: only who reads it does."""
+        self._supervisor = supervisor or Supervisor("call")
         self._status: RunStatus = "pending"
         self._scheduler: Scheduler | None = None
         self._error: BaseException | None = None
@@ -269,7 +271,8 @@ class Run:
                 recorder.go_on_from(restored, layout)
                 if runs_before and not start.replayed:
                     await note_run(recorder, loaded, runs_before, self.run_id)
-        supervisor = self._supervisor.child(f"run {self.run_id}")
+        name = f"run {self.run_id}"
+        supervisor = Supervisor(name) if self._above is None else self._above.child(name)
         scheduler = Scheduler(
             layout,
             self._plan.facts(self.log),
@@ -360,7 +363,9 @@ class Run:
         elif self._rolled_back and isinstance(error, Exception):
             error = rolled_back(self.run_id)
         self._status = _status_of(error)
-        self._error, self._traceback = error, user_frames(error.__traceback__)
+        stopped = isinstance(error, RunCancelledError)  # says itself all there is to say
+        self._error, self._traceback = error, None if stopped else user_frames(error.__traceback__)
+        error.with_traceback(self._traceback)  # frames of ours hold the run, and it the error
 
     async def _close_log(self) -> None:
         self._say_last_word()

@@ -62,25 +62,29 @@ class _Walk:
 
     async def _go_on(self, onward: list[MachineCommand]) -> None:
         scheduler, own, left = self._scheduler, asyncio.current_task(), _LENGTH - 1
-        while (task := await scheduler.next(onward)) is not None:
-            if not left or own is None or own.cancelling():  # cancelled by code that took no notice
-                begin(task, scheduler)
-                return
-            left -= 1
-            self._task = task
-            own.set_name(task.node.name)
-            actor = scheduler.desk.actor_of(task.node, scheduler)
-            code, context = actor.receive(task), _context_of(task, scheduler)
-            try:
-                waited = context.run(code.send, None)
-            except StopIteration as end:  # it had nothing to wait for
-                result: Outcome = end.value
-            else:
-                result = await Rest(code, context, waited)
-            following = scheduler.reply(result)
-            if following is None:
-                return
-            onward = following
+        try:
+            while (task := await scheduler.next(onward)) is not None:
+                # It may have been cancelled by code that took no notice.
+                if not left or own is None or own.cancelling():
+                    begin(task, scheduler)
+                    return
+                left -= 1
+                self._task = task
+                own.set_name(task.node.name)
+                actor = scheduler.desk.actor_of(task.node, scheduler)
+                code, context = actor.receive(task), _context_of(task, scheduler)
+                try:
+                    waited = context.run(code.send, None)
+                except StopIteration as end:  # it had nothing to wait for
+                    result: Outcome = end.value
+                else:
+                    result = await Rest(code, context, waited)
+                following = scheduler.reply(result)
+                if following is None:
+                    return
+                onward = following
+        finally:
+            del own  # else it kept the cancel that ended it, and that this frame: a circle
 
     def ended(self, done: asyncio.Task[None]) -> None:
         """Report for a task whose code cancelled the asyncio task it runs in."""

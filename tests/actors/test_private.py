@@ -12,6 +12,8 @@ from typing import Any, TypedDict
 import pytest
 
 from actors import START, GraphStream, Runtime, StateGraph, get_stream_writer
+from actors.context import current
+from actors.scheduler import Scheduler
 from checkpoint import MemorySaver
 from streaming import SubscriberBusyError, UnknownStreamModeError
 from tests.actors.engine import (
@@ -389,5 +391,30 @@ async def test_what_a_run_held_goes_with_it_and_not_with_the_collector(node: Any
         await asyncio.sleep(0)  # the loop has yet to tell of the end of the node's asyncio task
         del blob
         assert gone() is None
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("left", [True, False])
+async def test_a_stream_leaves_the_collector_nothing(left: bool) -> None:
+    schedulers = list[weakref.ref[Scheduler]]()
+
+    async def look(state: Any) -> dict[str, Any]:
+        task = current()
+        assert task is not None
+        schedulers.append(weakref.ref(task.scheduler))
+        return {"log": []}
+
+    graph = chain(a=look, b=look, c=look).compile()
+    gc.disable()
+    try:
+        stream = graph.astream({"log": []})
+        await anext(stream)
+        await anext(stream)
+        if not left:
+            assert [chunk async for chunk in stream] == [{"c": {"log": []}}]
+        await stream.aclose()
+        await let_all_run()
+        assert [each() for each in schedulers] == [None] * (2 if left else 3)
     finally:
         gc.enable()
