@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from .encoder import rows_of
 from .errors import CorruptDataError, DeserializationError
 from .record import (
     BlobRow,
@@ -23,6 +22,7 @@ from .record import (
 )
 from .serde import Serializer
 from .spans import Spans, overlapping, together
+from .stored import rows_of
 
 
 class Decoder:

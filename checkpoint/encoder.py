@@ -21,11 +21,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from .errors import CorruptDataError, DeserializationError, SerializationError
+from .errors import SerializationError
 from .record import BlobRow, Composed, Entry, Inline, Loaded, Span, Spanned, Whole
-from .sealing import Sealing, sealing_of
+from .sealing import sealing_of
 from .serde import Serializer
-from .spans import Spans, cut, difference, find, join, overlapping, together
+from .spans import Spans, cut, difference, find, join
+from .stored import Stored, begins_with, digests_of, from_loaded, size_of
 
 INLINE = 100
 """Bytes up to which a value rides in its checkpoint: a row of its own would cost as much again."""
@@ -54,14 +55,6 @@ class EncodedWrites:
 
 
 @dataclass(slots=True, eq=False, repr=False)
-class _Stored:
-    """How the last version of a channel is stored: digests of the whole value or of its items."""
-
-    entry: Entry
-    digests: list[int]
-
-
-@dataclass(slots=True, eq=False, repr=False)
 class _Appended:
     """Items that the last call added to a channel's list, and where they went."""
 
@@ -73,7 +66,7 @@ class _Appended:
 class _Changes:
     """State that is not accepted yet, laid over the accepted one."""
 
-    stored: dict[str, _Stored] = field(default_factory=dict[str, _Stored])
+    stored: dict[str, Stored] = field(default_factory=dict[str, Stored])
     ends: dict[int, int] = field(default_factory=dict[int, int])
     appended: dict[str, _Appended] = field(default_factory=dict[str, _Appended])
 
@@ -240,12 +233,11 @@ class ScopeEncoder:
         end = self._open.ends.get(key)
         return self._accepted.ends.get(key) if end is None else end
 
-    def stored(self, name: str, items: Sequence[bytes] = ()) -> _Stored | None:
-        """How the channel's last version is stored; `items`: those of its next one."""
+    def stored(self, name: str) -> Stored | None:
+        """How the channel's last version is stored."""
         found = self._open.stored.get(name) or self._accepted.stored.get(name)
         if found is None and self._loaded and name in self._loaded.record.entries:
-            found = _from_loaded(self._sealing, self._loaded, name, items)
-            self._accepted.stored[name] = found
+            found = self._accepted.stored[name] = from_loaded(self._sealing, self._loaded, name)
         return found
 
 
@@ -260,33 +252,52 @@ class _Step:
 
     def add(self, name: str, value: Any, data: bytes | None, version: int) -> Entry:
         """`data`: the value's bytes, if it is no list."""
-        items = None if data is not None else list_items(self._encoder.serializer, value)
-        if items is None:
-            data = self._encoder.serializer.dumps(value) if data is None else data
-            stored = self._value(name, data, version)
-        else:
+        serializer = self._encoder.serializer
+        stored = self._longer(name, value, version) if data is None else None
+        if stored is None and data is None and (items := list_items(serializer, value)) is not None:
             stored = self._list(name, items, version)
+        elif stored is None:
+            data = serializer.dumps(value) if data is None else data
+            stored = self._value(name, data, version)
         self.changes.stored[name] = stored
         return stored.entry
 
-    def _value(self, name: str, data: bytes, version: int) -> _Stored:
+    def _value(self, name: str, data: bytes, version: int) -> Stored:
         if len(data) <= INLINE:
-            return _Stored(Inline(version, self._seal(data)), [])
+            return Stored(Inline(version, self._seal(data)))
         digests = [hash(data)]
         old = self._encoder.stored(name)
         if old and isinstance(old.entry, Whole) and old.digests == digests:
-            return _Stored(Whole(version, old.entry.key), digests)
-        return _Stored(Whole(version, self._row(data, 0)), digests)
+            return Stored(Whole(version, old.entry.key), digests)
+        return Stored(Whole(version, self._row(data, 0)), digests)
 
-    def _list(self, name: str, items: list[bytes], version: int) -> _Stored:
+    def _longer(self, name: str, value: list[Any], version: int) -> Stored | None:
+        """The list, if it is the last one with nothing or more at its end."""
+        old = self._encoder.stored(name)
+        if old is None or not old.parts or not isinstance(old.entry, Spanned):
+            return None
+        count, spans, serializer = size_of(old.entry), old.entry.spans, self._encoder.serializer
+        if count > len(value) or len(spans) >= MAX_SPANS:
+            return None
+        if not begins_with(serializer, value[:count], old.parts):
+            return None
+        if count == len(value):
+            return Stored(Spanned(version, spans), parts=old.parts)
+        items = serializer.pack_items(value[count:])
+        fresh = self._fresh(items, spans)
+        self.changes.appended[name] = _Appended([*map(hash, items)], (fresh,))
+        parts = (*old.parts, b"".join(items))
+        return Stored(Spanned(version, join((*spans, fresh))), parts=parts)
+
+    def _list(self, name: str, items: list[bytes], version: int) -> Stored:
         digests = [*map(hash, items)]
-        old = self._encoder.stored(name, items)
+        old = self._encoder.stored(name)
         if old is None or not isinstance(old.entry, Spanned):
-            old = _Stored(Spanned(version, ()), [])
-        kept = cast(Spanned, old.entry).spans
-        diff = difference(old.digests, digests)
+            old = Stored(Spanned(version, ()))
+        known, kept = digests_of(self._encoder.serializer, old), cast(Spanned, old.entry).spans
+        diff = difference(known, digests)
         head = cut(kept, diff.head_start, diff.head_stop)
-        tail = cut(kept, diff.tail, len(old.digests))
+        tail = cut(kept, diff.tail, len(known))
         first, last = diff.fresh_start, diff.fresh_stop
         if len(head) + len(tail) + (first < last) > MAX_SPANS:
             head, tail, first, last = (), (), 0, len(items)
@@ -295,7 +306,8 @@ class _Step:
             fresh = self._fresh(items[first:last], () if tail else head)
             spans = join((*head, fresh, *tail))
             self.changes.appended[name] = _Appended(digests[first:last], (fresh,))
-        return _Stored(Spanned(version, spans), digests)
+        parts = (b"".join(items),) if last - first == len(items) else ()
+        return Stored(Spanned(version, spans), digests, parts)
 
     def _fresh(self, items: list[bytes], head: Spans) -> Span:
         """Store items: at the end of the run that the list's last span ends, or in a new run."""
@@ -325,66 +337,6 @@ def list_items(serializer: Serializer, value: Any) -> list[bytes] | None:
         return None
     items = serializer.pack_items(cast(list[Any], value))
     return items if sum(map(len, items)) > INLINE else None
-
-
-def _from_loaded(
-    sealing: Sealing, loaded: Loaded, name: str, items: Sequence[bytes] = ()
-) -> _Stored:
-    """Digests of what is stored, taken from the stored bytes: nothing is decoded or encoded."""
-    entry = loaded.record.entries[name]
-    match entry:
-        case Inline() | Composed():
-            return _Stored(entry, [])
-        case Whole():
-            return _Stored(entry, [_digest(sealing, row) for row in rows_of(loaded, entry.key)])
-        case Spanned():
-            digests: list[int] = []
-            for span in entry.spans:
-                digests += _run_digests(sealing, loaded, span, items[len(digests) :])
-            return _Stored(entry, digests)
-
-
-def _digest(sealing: Sealing, row: BlobRow) -> int:
-    return hash(sealing.unseal(row.data))
-
-
-def _run_digests(sealing: Sealing, loaded: Loaded, span: Span, items: Sequence[bytes]) -> list[int]:
-    """`items`: those that may be the same.  They mostly are, and bytes need not be split then."""
-    digests: list[int] = []
-    rows = overlapping(rows_of(loaded, span.key), span)
-    if items and _are_stored(sealing, rows, items := items[: span.stop - span.start]):
-        return [*map(hash, items)]
-    for group in together(rows):
-        digests += map(hash, _split(sealing, group))
-    first = max(span.start - rows[0].start, 0) if rows else 0
-    return digests[first : first + span.stop - span.start]
-
-
-def _are_stored(sealing: Sealing, rows: Sequence[BlobRow], items: Sequence[bytes]) -> bool:
-    """True if the rows hold just these items: no item's bytes begin as another's do."""
-    count = sum([row.count for row in rows])
-    return count == len(items) and b"".join(items) == b"".join(
-        [sealing.unseal(row.data) for row in rows]
-    )
-
-
-def _split(sealing: Sealing, rows: Sequence[BlobRow]) -> list[bytes]:
-    parts = [sealing.unseal(row.data) for row in rows]
-    try:
-        return sealing.plain.split_items(b"".join(parts))
-    except DeserializationError:  # more at once than the serializer takes
-        return [item for part in parts for item in sealing.plain.split_items(part)]
-
-
-def rows_of(loaded: Loaded, key: int) -> tuple[BlobRow, ...]:
-    """The rows of one blob; raises CorruptDataError when the saver has none."""
-    rows = loaded.blobs.get(key)
-    if not rows:
-        raise CorruptDataError(
-            f"blob {key} of checkpoint {loaded.record.id!r} (thread {loaded.record.thread_id!r}) "
-            "is missing; restore the database from a backup"
-        )
-    return rows
 
 
 def _name_channel(error: SerializationError, channel: str) -> None:
