@@ -8,7 +8,7 @@ from typing import Any
 
 import actors
 from actors import ActorSystem, CompiledGraph, RunEndedError
-from checkpoint import SqliteSaver
+from checkpoint import CheckpointError, SqliteSaver
 from streaming import Event, Paused, RunFailed, RunFinished
 
 from .failures import failure_json
@@ -37,6 +37,7 @@ from .outcome import (
 )
 from .records import CancelAction, Json, Run
 from .tracing import NoTrace, RunTrace, Traces
+from .undoing import Undoer
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class Runner:
         self._system = system
         self._saver = saver
         self._traces = traces
+        self._undoer = Undoer(system, saver)
 
     async def run(self, job: Job) -> Outcome:
         """Run a job to its end; what goes wrong is its outcome."""
@@ -77,7 +79,7 @@ class Runner:
         """The outcome of a job that was cancelled while the engine did not have it."""
         run = job.live.run
         if job.stop == "rollback" and run.attempt:
-            await self._undo(run)
+            await self._undo_left(run)
         return stopped(await self.rest(run))
 
     async def give_up(self, run: Run, error: dict[str, str], now: float) -> Outcome:
@@ -153,7 +155,7 @@ class Runner:
         if job.stop is None and engine.status == "cancelled":  # by nobody but a shutdown
             return SUSPENDED
         if job.stop == "rollback" and not (job.rolled_back and engine.status == "cancelled"):
-            await self._undo(run)
+            await self._undo(graph, run)
         result: Any = None
         if engine.error is None:
             output = await engine.output()
@@ -161,9 +163,26 @@ class Runner:
         rest = None if run.stateless else await _rest_in(graph, run)
         return stopped(rest) if job.stop is not None else ended(engine, result, rest)
 
-    async def _undo(self, run: Run) -> None:
-        """Take back what a run has stored that ended before it could be told to."""
+    async def _undo(self, graph: CompiledGraph, run: Run) -> None:
+        """Take back what a run has stored that no engine can undo any more."""
         if not run.stateless:
+            await self._undoer.undo(graph, run)
+
+    async def _undo_left(self, run: Run) -> None:
+        """The same, of a run that the engine does not have; one without a log has stored nothing,
+        and of one whose graph cannot be had only the checkpoints go."""
+        if run.stateless or await self._saver.events.last(run.run_id) == 0:
+            return
+        try:
+            async with self._graphs.open(run.graph_id, access="threads.read") as graph:
+                await self._undo(graph, run)
+            self._system.hub.drop(run.run_id)  # it was read for that
+        except CheckpointError:
+            raise
+        except Exception as error:  # noqa: BLE001 - its graph is gone, or a factory raised
+            logger.warning(
+                "run %s is undone without its graph: %r", run.run_id, error, extra=run_facts(run)
+            )
             await self._saver.adelete_for_runs([run.run_id])
 
     async def _has_begun(self, run: Run) -> bool:
