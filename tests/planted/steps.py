@@ -185,7 +185,7 @@ ONCE = (
         await send_out(commands, self.setting.log, self.recorder, self.supervisor, sync=sync)
 """,
         """
-        if isinstance(last, RunTasks) and not self._waits():
+        if isinstance(last, RunTasks) and not (self._lockstep or self._results):
             self._begin(last.tasks)
             last = None
         await send_out(commands, self.setting.log, self.recorder, self.supervisor, sync=sync)
