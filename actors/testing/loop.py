@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 TURN = (1_000, 50_000)
 """Nanoseconds that a callback takes, at least and at most."""
+_LEAST, _SPAN = TURN[0], TURN[1] - TURN[0]
 HANDOVER = (0.0, 0.002)
 """Seconds until sync code begins, and until its result is seen."""
 
@@ -43,6 +44,7 @@ class SimulatedLoop(BaseEventLoop, Threadless):
     _ready: deque[Handle]
     _scheduled: list[TimerHandle]
     _stopping: bool
+    _check_closed: Callable[[], None]
 
     def __init__(self, random: Random, now_ns: int = 0) -> None:
         super().__init__()
@@ -115,6 +117,15 @@ class SimulatedLoop(BaseEventLoop, Threadless):
         if not self.killed:
             super().call_exception_handler(context)
 
+    def call_soon(
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> Handle:
+        """As on any loop, without what is looked at of one that is debugged."""
+        self._check_closed()
+        handle = Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
     def _run_once(self) -> None:
         """One turn, under the name that BaseEventLoop calls it by."""
         self._sort_ready()
@@ -122,7 +133,7 @@ class SimulatedLoop(BaseEventLoop, Threadless):
             self._jump()
         handle = self._next()
         self.turns += 1
-        self.now_ns += self._random.randrange(*TURN)
+        self.now_ns += _LEAST + self._below(_SPAN)
         if handle.cancelled():  # by what ran since it was ready
             return
         handle._run()  # noqa: SLF001 - what a loop is for
@@ -130,31 +141,42 @@ class SimulatedLoop(BaseEventLoop, Threadless):
             self.on_turn(handle._context)  # noqa: SLF001 - the same
 
     def _sort_ready(self) -> None:
-        scheduled, now = self._scheduled, self.time() + self._clock_resolution
-        while scheduled and (scheduled[0].cancelled() or scheduled[0].when() <= now):
-            timer = heapq.heappop(scheduled)
-            timer._scheduled = False  # noqa: SLF001 - as BaseEventLoop does
-            self._ready.append(timer)
-        while self._ready:
-            handle = self._ready.popleft()
+        scheduled, ready, lanes = self._scheduled, self._ready, self._lanes
+        if scheduled:
+            now = self.time() + self._clock_resolution
+            while scheduled and (scheduled[0].cancelled() or scheduled[0].when() <= now):
+                timer = heapq.heappop(scheduled)
+                timer._scheduled = False  # noqa: SLF001 - as BaseEventLoop does
+                ready.append(timer)
+        while ready:
+            handle = ready.popleft()
             if not handle.cancelled():
                 owner = _owner(handle)
-                lane = self._lanes.get(owner)
-                if lane is None:
-                    lane = self._lanes[owner] = deque()
+                if owner in lanes:
+                    lanes[owner].append(handle)
+                else:
+                    lanes[owner] = deque((handle,))
                     self._open.append(owner)
-                lane.append(handle)
 
     def _next(self) -> Handle:
-        at = self._random.randrange(len(self._open))
-        owner = self._open[at]
+        keys = self._open
+        at = self._below(len(keys))
+        owner = keys[at]
         lane = self._lanes[owner]
         handle = lane.popleft()
         if not lane:
             del self._lanes[owner]
-            self._open[at] = self._open[-1]
-            self._open.pop()
+            keys[at] = keys[-1]
+            keys.pop()
         return handle
+
+    def _below(self, count: int) -> int:
+        """What `randrange(count)` draws, in a third of its time."""
+        draw, size = self._random.getrandbits, count.bit_length()
+        number = draw(size)
+        while number >= count:
+            number = draw(size)
+        return number
 
     def _jump(self) -> None:
         while self._scheduled and not self._open:

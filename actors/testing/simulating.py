@@ -21,7 +21,7 @@ from actors.testing.errors import BrokenPromiseError, ProcessKilled
 from actors.testing.faults import NO_FAULTS, Faults
 from actors.testing.invariants import Ledger
 from actors.testing.loop import SimulatedLoop
-from actors.testing.telling import Teller, describe
+from actors.testing.telling import Teller
 from actors.testing.world import Process, World
 from checkpoint import MsgpackSerializer
 from checkpoint.testing_disk import Appended, Batch, Entry
@@ -39,7 +39,7 @@ class Simulation:
     """What came of a simulation in which every promise was kept."""
 
     seed: int
-    log: tuple[str, ...]
+    log: Sequence[str]
     """What happened, line by line; the same whenever the seed is."""
     events: bytes
     """The rows of all durable logs, one after the other, likewise."""
@@ -129,7 +129,7 @@ class _Case:
 
     def _attempt(
         self, faults: Faults, threads: int, expected: Sequence[Any]
-    ) -> tuple[_Attempt, BaseException | None, list[str]]:
+    ) -> tuple[_Attempt, BaseException | None, Sequence[str]]:
         with World(self.graph, self.seed) as world:
             attempt = _Attempt(self, world, faults, threads, expected)
             failure: BaseException | None = None
@@ -137,7 +137,7 @@ class _Case:
                 attempt.carry_out()
             except Exception as error:  # noqa: BLE001 - whatever ended it is what came of it
                 failure = error
-        return attempt, failure, attempt.teller.lines
+        return attempt, failure, attempt.teller.log
 
 
 def _raise_unhandled(name: str, error: BaseException) -> None:
@@ -195,7 +195,7 @@ class _Attempt:
         """What came of it."""
         return Simulation(
             seed=self.case.seed,
-            log=tuple(self.teller.lines),
+            log=self.teller.log,
             events=b"".join(_rows(self.world.disk.entries)),
             values=tuple(tuple(client.results) for client in self.clients),
             crashes=self.crashes,
@@ -230,7 +230,7 @@ class _Attempt:
         loop.on_turn = turn
 
     def _committed(self, entry: Entry) -> None:
-        self.teller.tell(describe(entry))
+        self.teller.tell(entry)
         self._checked(self._ledger.add, entry)
 
     def _reported(self, name: str, error: BaseException) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, overload
 
 from checkpoint.testing_disk import Appended, Batch, Entry, Rewound
 
@@ -15,11 +15,49 @@ if TYPE_CHECKING:
     from actors.testing.world import Process
 
 
+class Log(Sequence[str]):
+    """Lines of a log.  What a commit holds is worked out for who reads them: that takes longer than
+    checking it, and most logs nobody reads."""
+
+    def __init__(self) -> None:
+        self._told: list[tuple[float, str | Entry]] = []
+        self._lines: list[str] = []
+        """Those that were worked out."""
+
+    def add(self, seconds: float, what: str | Entry) -> None:
+        """One more line."""
+        self._told.append((seconds, what))
+
+    def __len__(self) -> int:
+        return len(self._told)
+
+    @overload
+    def __getitem__(self, at: int) -> str: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> list[str]: ...
+
+    def __getitem__(self, at: int | slice) -> str | list[str]:
+        for seconds, what in self._told[len(self._lines) :]:
+            text = what if isinstance(what, str) else describe(what)
+            self._lines.append(f"{seconds:12.6f} {text}")
+        return self._lines[at]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Log) and self[:] == other[:]
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        return repr(self[:])
+
+
 class Teller:
     """Keeps the log, and what went wrong first."""
 
     def __init__(self, now: Callable[[], float]) -> None:
-        self.lines: list[str] = []
+        self.log = Log()
         self.exits: set[str | None] = set()
         """Runs of durability "exit"."""
         self.failure: BaseException | None = None
@@ -27,9 +65,9 @@ class Teller:
         self._now = now
         self._start = now()
 
-    def tell(self, what: str) -> None:
-        """Add a line."""
-        self.lines.append(f"{self._now() - self._start:12.6f} {what}")
+    def tell(self, what: str | Entry) -> None:
+        """Add a line, of a commit or of anything else."""
+        self.log.add(self._now() - self._start, what)
 
     def spawn(self, process: Process, coro: Coroutine[Any, Any, None], name: str) -> None:
         """Do something beside; what it raises ends the simulation."""
