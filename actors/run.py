@@ -363,9 +363,11 @@ class Run:
         elif self._rolled_back and isinstance(error, Exception):
             error = rolled_back(self.run_id)
         self._status = _status_of(error)
-        stopped = isinstance(error, RunCancelledError)  # says itself all there is to say
-        self._error, self._traceback = error, None if stopped else user_frames(error.__traceback__)
-        error.with_traceback(self._traceback)  # frames of ours hold the run, and it the error
+        frames = user_frames(error.__traceback__)
+        if frames is error.__traceback__ and isinstance(error, RunCancelledError):
+            frames = None  # all of them are ours: they hold the run, which is to hold the error
+        self._error, self._traceback = error, frames
+        error.with_traceback(frames)
 
     async def _close_log(self) -> None:
         self._say_last_word()

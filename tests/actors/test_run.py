@@ -613,3 +613,14 @@ async def test_ended_runs_are_let_go(system: ActorSystem) -> None:
     await run.result()
     stats = system.supervisor.stats()
     assert (stats.tasks, stats.actors, stats.children) == (0, 0, 0)
+
+
+async def test_a_node_that_met_the_cancel_of_another_run_is_seen_in_the_traceback() -> None:
+    async def ask_another(state: Any) -> None:
+        raise RunCancelledError("the other run was cancelled, so it has no result; run it again")
+
+    async with ActorSystem() as system:
+        run = await system.start(chain(a=ask_another).compile(), {"log": []})
+        with pytest.raises(RunCancelledError) as caught:
+            await run.result()
+    assert "ask_another" in [entry.name for entry in caught.traceback]
