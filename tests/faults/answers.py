@@ -62,7 +62,7 @@ def is_error(answer: Any) -> bool:
 async def verified(path: Path) -> bool:
     """True for a file that nothing is said against."""
     try:
-        async with SqliteSaver(path) as saver:
+        with SqliteSaver(path) as saver:
             return (await saver.averify()).ok
     except CheckpointError:
         return False

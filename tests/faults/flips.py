@@ -78,10 +78,12 @@ class Sound(Generic[T]):
         """Put the bytes there with one bit turned over, and ask what reads its page: nothing else
         can be answered otherwise.  Or ask everything, which shows that."""
         _write(path, flipped(self.data, bit))
-        names = self.answers if everything else self.readers[bit // 8 // PAGE_SIZE]
+        readers = self.readers[bit // 8 // PAGE_SIZE]
         try:
             async with self.subject.opened(path) as one:
-                found = await self.subject.answers(one, names)
+                found = await self.subject.answers(one, self.answers if everything else readers)
+                changed = {name for name, answer in found.items() if answer != self.answers[name]}
+                assert changed <= readers, f"{where(bit)}: {changed - readers} do not read its page"
                 return await self._judged(path, found)
         except CheckpointError as error:
             return await self._judged(path, {("open",): type(error)})
