@@ -89,16 +89,25 @@ class Follower:
         return True
 
     async def check(self) -> None:
-        """What was seen is what the log tells now, from its first event to its last, once each;
-        of a run that was forgotten meanwhile there is no log."""
-        whole = Follower(self._http, cut=0, seen=_ignore)
-        whole.run = self.run
-        status, _ = await whole._join(0)
+        """What was seen is what the log tells now, from its first event to its last, once each.
+
+        Of a run that was forgotten meanwhile there is no log; who was being told it then is told
+        that something is missing.
+        """
         ids = [frame.id for frame in self.frames if frame.id is not None]
         assert ids == sorted(set(ids)), self.frames
-        if status != 404:
-            assert status is None
-            assert self.frames == whole.frames
+        status, told = await self._whole()
+        if status == 404 or told == self.frames:
+            return
+        assert status is None
+        assert {"error", "gap"} & {frame.name for frame in told}, (self.frames, told)
+        assert (await self._whole())[0] == 404, (self.frames, told)
+
+    async def _whole(self) -> tuple[int | None, list[Frame]]:
+        reader = Follower(self._http, cut=0, seen=_ignore)
+        reader.run = self.run
+        status, _ = await reader._join(0)
+        return status, reader.frames
 
 
 def _ignore() -> None:
