@@ -16,7 +16,7 @@ from .grants import Grant
 from .jsontext import to_json
 from .paging import Page
 from .records import Assistant, Json
-from .sealed import find_row, has_row
+from .sealed import asked_for, find_row, has_row
 from .tables import ASSISTANT, VERSION
 from .thread_search import SortOrder
 
@@ -83,7 +83,7 @@ def find_assistant(db: sqlite3.Connection, assistant_id: str) -> Assistant | Non
             f"assistant {assistant_id!r} is in the database, and its version {row[1]} is lost; "
             "restore the file from a backup, or look at `understudy db repair`"
         )
-    return _assistant_of(row, VERSION.checked(version))
+    return _with_version(row, version)
 
 
 def has_assistant(db: sqlite3.Connection, assistant_id: str) -> bool:
@@ -155,10 +155,8 @@ def find_assistants(db: sqlite3.Connection, query: AssistantQuery) -> Page[Assis
         f"{_ALL} WHERE {where.sql} "
         f"ORDER BY {_SORTED[query.sort_by]} {order}, id {order} LIMIT ? OFFSET ?"
     )
-    found = [
-        _assistant_of(ASSISTANT.checked(row[:_WIDTH]), VERSION.checked(row[_WIDTH:]))
-        for row in db.execute(sql, (*where.values, query.limit, query.offset))
-    ]
+    rows = db.execute(sql, (*where.values, query.limit, query.offset))
+    found = [_with_version(ASSISTANT.checked(row[:_WIDTH]), row[_WIDTH:]) for row in rows]
     return Page(found, count_assistants(db, query), query.offset)
 
 
@@ -179,10 +177,14 @@ def versions_of(
     where = contains("metadata", metadata)
     sql = f"{_VERSIONS} AND {where.sql or 1} ORDER BY version DESC LIMIT ? OFFSET ?"
     versions = [
-        VERSION.checked(row)
+        asked_for(VERSION.checked(row), assistant_id)
         for row in db.execute(sql, (assistant_id, *where.values, limit, offset))
     ]
     return [_assistant_of((*row[:2], row[-1], row[-1]), row) for row in versions]
+
+
+def _with_version(row: Sequence[Any], version: Sequence[Any]) -> Assistant:
+    return _assistant_of(row, asked_for(VERSION.checked(version), *row[:2]))
 
 
 def _assistant_of(row: Sequence[Any], newest: Sequence[Any]) -> Assistant:

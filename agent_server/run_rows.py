@@ -18,13 +18,14 @@ import orjson
 from .jsontext import to_json
 from .left_rows import drop_answers
 from .records import CancelAction, Json, Order, Run, RunStatus, ThreadStatus
-from .sealed import find_row, has_row, sound_rows
+from .sealed import asked_for, find_row, has_row, sound_rows
 from .tables import RUN, THREAD
 
 RowStatus: TypeAlias = RunStatus | Literal["rollback"]
 
 _ALL = f"SELECT {RUN.select} FROM server_run"  # noqa: S608 - all ours
 _HERE = itemgetter(*map(RUN.columns.index, ("thread", "status", "crashes")))
+_THREAD = RUN.columns.index("thread")
 _OF_THREAD = (
     f"{_ALL} WHERE thread = ?1 AND status <> 'rollback' AND (?2 IS NULL OR status = ?2) "
     "ORDER BY created DESC, rowid DESC LIMIT ?3 OFFSET ?4"
@@ -88,7 +89,7 @@ def list_runs(
 ) -> list[Run]:
     """A thread's runs, the newest first.  Raises CorruptDataError."""
     found = db.execute(_OF_THREAD, (thread_id, status, limit, offset))
-    return [run_of(RUN.checked(row)) for row in found]
+    return [run_of(asked_for(RUN.checked(row), thread_id, at=_THREAD)) for row in found]
 
 
 def open_rows(db: sqlite3.Connection) -> list[OpenRun]:

@@ -24,7 +24,7 @@ def find_row(db: sqlite3.Connection, table: SealedTable, id_: str) -> Row | None
     if row is None:
         check_absent(db, table, id_)
         return None
-    return table.checked(row)
+    return asked_for(table.checked(row), id_)
 
 
 def has_row(db: sqlite3.Connection, table: SealedTable, id_: str) -> bool:
@@ -45,6 +45,20 @@ def check_absent(db: sqlite3.Connection, table: SealedTable, id_: str) -> None:
             f"the row of {id_!r} is in {name}, and an index has lost it; restore the database from "
             "a backup, or look at `understudy db repair`"
         )
+
+
+def asked_for(row: Row, *wanted: object, at: int = 0) -> Row:
+    """The row, whose columns from `at` on are what was asked for.
+
+    Raises CorruptDataError if they are not: an index led to another one, and SQLite does not look.
+    """
+    found = tuple(row[at : at + len(wanted)])
+    if found != wanted:
+        raise CorruptDataError(
+            f"{wanted!r} was asked for, and an index of the database leads to {found!r}; restore "
+            "the file from a backup, or look at `understudy db repair`"
+        )
+    return row
 
 
 def sound_rows(table: SealedTable, rows: Iterable[Row]) -> list[Row]:

@@ -13,17 +13,22 @@ from collections.abc import Callable, Iterable
 from .contents import Removal, ScopeRemoval
 from .custodian import Change, unknown_source
 from .packing import Origin, checksum, pack_checkpoint, pack_depth, unpack_checkpoint
-from .places import add_scope, reseal
+from .places import (
+    CheckpointPlace,
+    add_scope,
+    find_checkpoint,
+    find_scope,
+    find_thread,
+    misled,
+    reseal,
+    scopes_of,
+)
 from .record import CheckpointRecord, Claim
 from .reports import Removed
 from .rows import id_bytes, stale
 from .run_threads import ForgetEvents, forget_runs, link_runs, loose_runs, runs_of
 from .value import Value, slotted
 
-_THREAD = "SELECT id, epoch FROM thread WHERE name=?"
-_THREAD_ID = "SELECT id FROM thread WHERE name=?"
-_SCOPES = "SELECT id, ns FROM scope WHERE thread=?"
-_SCOPE = "SELECT id FROM scope WHERE thread=? AND ns=?"
 _COUNT = "SELECT count(*) FROM checkpoint WHERE scope IN (SELECT id FROM scope WHERE thread=?)"
 _SIZE = (
     "SELECT count(*), sum(length(data)) FROM blob"
@@ -45,8 +50,7 @@ _ERASE = (
 _DROP_NAMELESS = "DELETE FROM thread WHERE name>=x'' AND id<(SELECT max(id) FROM thread)"
 """Bytes sort after every text, and are no thread's name."""
 
-_FIND = "SELECT seq, parent, data FROM checkpoint WHERE scope=? AND id=?"
-_ABOVE = "SELECT seq, parent, data FROM checkpoint WHERE seq=?"
+_ABOVE = "SELECT parent, data FROM checkpoint WHERE seq=?"
 _RELINK = "UPDATE checkpoint SET parent=?, depth=?, crc=?, data=? WHERE seq=?"
 _WRITES = "SELECT count(*) FROM pending WHERE checkpoint=?"
 _DROP_WRITES = (
@@ -109,29 +113,29 @@ class CopyThread(Value):
     def apply(self, connection: sqlite3.Connection) -> None:
         """Raises StaleClaimError or UnknownThreadError; the caller undoes it then."""
         target = _number(connection, self.claim, self.epoch_of)
-        found = connection.execute(_THREAD_ID, (self.source_thread_id,)).fetchone()
-        scopes = connection.execute(_SCOPES, found).fetchall() if found else []
-        if not scopes:
+        found = find_thread(connection, self.source_thread_id)
+        scopes = scopes_of(connection, found[0]) if found else []
+        if found is None or not scopes:
             raise unknown_source(self.source_thread_id)
         # The copy has the same runs; their events stay those of the thread they came with.
         link_runs(connection, found[0], loose_runs(connection, found[0]))
-        for scope, ns in scopes:
-            (shift,) = connection.execute(_SHIFT, (scope,)).fetchone()
+        for scope in scopes:
+            (shift,) = connection.execute(_SHIFT, (scope.id,)).fetchone()
             if shift is None:
                 continue
-            copy = add_scope(connection, target, ns).id
-            connection.execute(_COPY_WRITES, (shift, scope))
-            connection.execute(_COPY_CHECKPOINTS, (shift, copy, scope))
-            connection.execute(_COPY_BLOBS, (copy, scope))
+            copy = add_scope(connection, target, scope.ns).id
+            connection.execute(_COPY_WRITES, (shift, scope.id))
+            connection.execute(_COPY_CHECKPOINTS, (shift, copy, scope.id))
+            connection.execute(_COPY_BLOBS, (copy, scope.id))
             reseal(connection, copy)
 
 
 def _number(connection: sqlite3.Connection, claim: Claim, epoch_of: EpochOf) -> int:
     """The number of a claimed thread; StaleClaimError if the claim is over."""
-    row = connection.execute(_THREAD, (claim.thread_id,)).fetchone()
-    if row is None or row[1] != epoch_of(claim):
+    found = find_thread(connection, claim.thread_id)
+    if found is None or found[1] != epoch_of(claim):
         raise stale(claim)
-    return row[0]
+    return found[0]
 
 
 def _erase(connection: sqlite3.Connection, thread: int) -> Removed:
@@ -148,32 +152,42 @@ def _erase(connection: sqlite3.Connection, thread: int) -> Removed:
 def remove(connection: sqlite3.Connection, thread: int, removal: Removal) -> None:
     """Carry out a removal of a thread, by its number."""
     for part in removal.scopes:
-        (scope,) = connection.execute(_SCOPE, (thread, part.ns)).fetchone()
-        relink(connection, scope, part.relinked)
-        _drop(connection, scope, part)
-        reseal(connection, scope)
+        scope = find_scope(connection, thread, part.ns)
+        if scope is None:
+            raise misled(f"namespace {part.ns!r} of thread number {thread}")
+        relink(connection, scope.id, part.relinked)
+        _drop(connection, scope.id, part)
+        reseal(connection, scope.id)
 
 
 def relink(connection: sqlite3.Connection, scope: int, records: Iterable[CheckpointRecord]) -> None:
     """Write checkpoints anew that cannot lean any more on the rows above them: all in full."""
     for record in records:
-        seq, parent, data = connection.execute(_FIND, (scope, id_bytes(record.id))).fetchone()
-        origin = _origin(connection, parent, data)
+        place = _place(connection, scope, record.id)
+        origin = _origin(connection, place.parent, place.data)
         packed = pack_checkpoint(record, origin, full=True)
         above, key, before = None, None, 0
         if record.parent_id is not None:
             key = id_bytes(record.parent_id)
-            above = connection.execute(_FIND, (scope, key)).fetchone()[0]
+            above = _place(connection, scope, record.parent_id).seq
             (before,) = connection.execute(_WRITES, (above,)).fetchone()
         depth = pack_depth(0, before)
         crc = checksum(packed, scope, id_bytes(record.id), key, depth)
-        connection.execute(_RELINK, (above, depth, crc, packed, seq))
+        connection.execute(_RELINK, (above, depth, crc, packed, place.seq))
 
 
-def _origin(connection: sqlite3.Connection, parent: int, data: bytes) -> Origin:
+def _place(connection: sqlite3.Connection, scope: int, checkpoint_id: str) -> CheckpointPlace:
+    """Where a checkpoint is that was read before."""
+    place = find_checkpoint(connection, scope, id_bytes(checkpoint_id))
+    if place is None:
+        raise misled(f"checkpoint {checkpoint_id!r}")
+    return place
+
+
+def _origin(connection: sqlite3.Connection, parent: int | None, data: bytes) -> Origin:
     """The origin of a row, its own or that of the row above that has one."""
     while (origin := unpack_checkpoint(data).origin) is None:
-        _, parent, data = connection.execute(_ABOVE, (parent,)).fetchone()
+        parent, data = connection.execute(_ABOVE, (parent,)).fetchone()
     return origin
 
 

@@ -19,13 +19,12 @@ from .packing import (
     pack_writes,
     unpack_depth,
 )
-from .places import ScopeRow, add_run, add_scope, find_run, seal_run
+from .places import ScopeRow, add_run, add_scope, find_checkpoint, find_run, seal_run
 from .record import Batch, BlobRow, CheckpointRecord, EventRow, TaskWrites
 from .rows import EVENT_BITS, blob_taken, id_bytes, id_taken, no_checkpoint, stale
 from .run_threads import link_runs
 from .value import Value, slotted
 
-_FIND = "SELECT seq, id, depth FROM checkpoint WHERE scope=? AND id=?"
 _WRITES = "SELECT count(*) FROM pending WHERE checkpoint=?"
 _ADD_CHECKPOINT = (
     "INSERT INTO checkpoint (scope, id, parent, depth, crc, data) VALUES (?, ?, ?, ?, ?, ?)"
@@ -192,8 +191,8 @@ class _ThreadTables:
         key = id_bytes(checkpoint_id)
         if scope.head == key:
             return scope.seq, key, scope.depth
-        found = self._connection.execute(_FIND, (scope.id, key)).fetchone()
-        return found and (*found[:2], unpack_depth(found[2])[0])
+        found = find_checkpoint(self._connection, scope.id, key)
+        return found and (found.seq, key, unpack_depth(found.depth)[0])
 
     def _scope(self, ns: str) -> ScopeRow:
         scope = self._head.scope(self._connection, ns)

@@ -13,13 +13,13 @@ from .links import LinkReader
 from .packing import is_sound, unpack_checkpoint
 from .places import (
     FROM_SCOPES,
-    SCOPES,
     ScopeRow,
     checked_scope,
     checked_thread,
     find_thread,
+    scopes_of,
 )
-from .reads import BY_ID, FROM_CHECKPOINTS, CheckpointRow, ScopeRows
+from .reads import FROM_CHECKPOINTS, ScopeRows, checkpoint_row
 from .record import CheckpointRecord, TaskWrites
 from .reports import ThreadInfo
 from .rows import uuid_bytes
@@ -48,8 +48,8 @@ class ReadContents(Value):
     def read(self, connection: sqlite3.Connection) -> Contents:
         """Empty when there is none.  Raises CorruptDataError."""
         thread = find_thread(connection, self.thread_id)
-        found = connection.execute(SCOPES, (thread[0],)).fetchall() if thread else []
-        scopes = [self._scope(connection, checked_scope(row)) for row in found]
+        found = scopes_of(connection, thread[0]) if thread else []
+        scopes = [self._scope(connection, scope) for scope in found]
         return {scope.ns: scope for scope in scopes if scope.checkpoints}
 
     def _scope(self, connection: sqlite3.Connection, scope: ScopeRow) -> ScopeContents:
@@ -98,7 +98,7 @@ class ListThreads(Value):
     def _info(
         self, connection: sqlite3.Connection, name: str, count: int, newest: ScopeRow
     ) -> ThreadInfo:
-        row: CheckpointRow | None = connection.execute(BY_ID, (newest.id, newest.head)).fetchone()
+        row = checkpoint_row(connection, newest.id, newest.head)
         if row is None or not is_sound(row[6], row[5], newest.id, row[1], row[3], row[4]):
             raise CorruptDataError(
                 f"the newest checkpoint of thread {name!r} is missing or does not match its "

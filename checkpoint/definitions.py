@@ -3,6 +3,10 @@
 SQLite keeps that as text, without a checksum, and reads it anew at each opening: a letter that
 turned over may name a column that is no longer the row's number, or a table without its key, and
 the same rows then give other answers.
+
+Where a table or an index begins is sealed, too, with one checksum for all: one that seems to begin
+at another page is empty, or holds what another one does.  They do move when somebody packs the file
+with another program: then all pages are asked.
 """
 
 from __future__ import annotations
@@ -21,6 +25,13 @@ _ALL = "SELECT name, type, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NUL
 _SEALS = "SELECT name, crc FROM definition"
 _SEAL = "INSERT OR REPLACE INTO definition (name, crc) VALUES (?, ?)"
 _DROP = "DELETE FROM definition WHERE name=?"
+_ROOTS = (
+    "SELECT name, rootpage FROM sqlite_master WHERE tbl_name IN (SELECT name FROM definition)"
+    " ORDER BY name"
+)
+_SEAL_OF_ROOTS = "SELECT crc FROM definition WHERE name=''"
+_NO_NAME = ""
+"""Of no table: its seal is that of the places where tables begin."""
 
 
 def definitions(connection: sqlite3.Connection) -> dict[str, int]:
@@ -36,14 +47,24 @@ def seal_definitions(connection: sqlite3.Connection, before: dict[str, int]) -> 
     changed = {pair for pair in today.items() if pair not in before.items()}
     connection.executemany(_SEAL, sorted(changed))
     connection.executemany(_DROP, [(name,) for name in before.keys() - today.keys()])
+    roots = _roots(connection)
+    if connection.execute(_SEAL_OF_ROOTS).fetchone() != (roots,):
+        connection.execute(_SEAL, (_NO_NAME, roots))
 
 
 def checked_definitions(connection: sqlite3.Connection, database: str) -> dict[str, int]:
     """What `definitions` gives.  Raises CorruptDataError if a table is not what it was when it was
-    made."""
+    made, or does not begin where it begins."""
     today = definitions(connection)
     for what in _damaged(connection, today):
         raise CorruptDataError(f"{database} is damaged: {what}; restore the file from a backup")
+    if today and connection.execute(_SEAL_OF_ROOTS).fetchone() != (_roots(connection),):
+        (what,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+        if what != "ok":
+            raise CorruptDataError(
+                f"{database} is damaged: tables are not where they were, and {what}; restore the "
+                "file from a backup"
+            )
     return today
 
 
@@ -57,5 +78,10 @@ def _damaged(connection: sqlite3.Connection, today: dict[str, int]) -> Iterator[
         yield "what its tables are is not known any more"
         return
     for name, crc in connection.execute(_SEALS).fetchall():
-        if today.get(name) != crc:
+        if name != _NO_NAME and today.get(name) != crc:
             yield f"what {name!r} is does not match its checksum"
+
+
+def _roots(connection: sqlite3.Connection) -> int:
+    """A checksum of where our tables and indexes begin."""
+    return checksum(b"", *(part for row in connection.execute(_ROOTS).fetchall() for part in row))

@@ -6,18 +6,12 @@ import sqlite3
 from collections.abc import Mapping
 
 from .commits import pending_values
-from .places import reseal
+from .places import find_checkpoint, find_scope, find_thread, reseal
 from .record import Claim
 from .rewind import RewindPoint
 from .rows import id_bytes, no_point, stale
 from .value import Value, slotted
 
-_THREAD = "SELECT id, epoch FROM thread WHERE name=?"
-_SCOPE = "SELECT id FROM scope WHERE thread=? AND ns=?"
-_BASE = (
-    "SELECT scope.id, c.seq FROM scope JOIN checkpoint AS c ON c.scope=scope.id"
-    " WHERE scope.thread=? AND scope.ns=? AND c.id=?"
-)
 _DROP_WRITES = (
     "DELETE FROM pending WHERE checkpoint IN (SELECT seq FROM checkpoint WHERE scope=? AND id>?)"
 )
@@ -46,31 +40,30 @@ class Forget(Value):
 
     def apply(self, connection: sqlite3.Connection) -> None:
         """Raises StaleClaimError or CheckpointConflictError; the caller undoes it then."""
-        row = connection.execute(_THREAD, (self.claim.thread_id,)).fetchone()
+        row = find_thread(connection, self.claim.thread_id)
         if row is None or row[1] != self.epoch:
             raise stale(self.claim)
         for ns, point in self.points.items():
             if point is None:
                 _drop(connection, row[0], ns)
                 continue
-            place = (row[0], ns, id_bytes(point.base))
-            found = connection.execute(_BASE, place).fetchone()
-            if found is None:
+            scope = find_scope(connection, row[0], ns)
+            base = scope and find_checkpoint(connection, scope.id, id_bytes(point.base))
+            if scope is None or base is None:
                 raise no_point(self.claim.thread_id, ns, point.base)
-            _rewind(connection, found[0], point)
-            _put_back(connection, found[1], point)
-            reseal(connection, found[0])
+            _rewind(connection, scope.id, point)
+            _put_back(connection, base.seq, point)
+            reseal(connection, scope.id)
 
 
 def _drop(connection: sqlite3.Connection, thread: int, ns: str) -> None:
-    found = connection.execute(_SCOPE, (thread, ns)).fetchone()
-    if found is None:
+    scope = find_scope(connection, thread, ns)
+    if scope is None:
         return
-    scope: int = found[0]
-    connection.execute(_DROP_WRITES, (scope, _BEFORE_ALL))
-    connection.execute(_DROP_CHECKPOINTS, (scope, _BEFORE_ALL))
-    connection.execute(_DROP_BLOBS, (scope, 0))
-    connection.execute(_DROP_SCOPE, (scope,))
+    connection.execute(_DROP_WRITES, (scope.id, _BEFORE_ALL))
+    connection.execute(_DROP_CHECKPOINTS, (scope.id, _BEFORE_ALL))
+    connection.execute(_DROP_BLOBS, (scope.id, 0))
+    connection.execute(_DROP_SCOPE, (scope.id,))
 
 
 def _rewind(connection: sqlite3.Connection, scope: int, point: RewindPoint) -> None:

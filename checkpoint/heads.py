@@ -15,9 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .places import ScopeRow, find_scope
+from .places import ScopeRow, find_scope, find_thread
 
-_THREAD = "SELECT id, epoch FROM thread WHERE name=?"
 _VERSION = "PRAGMA data_version"
 
 _MOST_THREADS = 1024
@@ -91,7 +90,7 @@ class Heads:
         if known is not None:
             known.trim()
         else:
-            row = connection.execute(_THREAD, (name,)).fetchone()
+            row = find_thread(connection, name)
             if row is None:
                 return None
             if len(self._threads) >= _MOST_THREADS:

@@ -87,8 +87,12 @@ def pack_depth(depth: int, before: int) -> int:
     return depth + FULL_EVERY * before
 
 
-def unpack_depth(packed: int) -> tuple[int, int]:
-    """Both again."""
+def unpack_depth(packed: object) -> tuple[int, int]:
+    """Both again.  Raises CorruptDataError for what a damaged row may hold instead of a number."""
+    if not isinstance(packed, int):
+        raise CorruptDataError(
+            f"{packed!r} is no depth of a checkpoint; restore the database from a backup"
+        )
     return packed % FULL_EVERY, packed // FULL_EVERY
 
 

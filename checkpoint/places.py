@@ -4,7 +4,8 @@ A scope's row is sealed with its head: the newest checkpoint, how many there are
 have pending writes after the newest.  So a checkpoint that an index or a page has lost is missed.
 
 Nothing is taken for absent because one index does not have it: a second one, over `mark`, a hash of
-the name, is asked too, and one damaged page cannot make both forget.
+the name, is asked too, and one damaged page cannot make both forget.  Nor is a row taken for what
+was asked because an index led there: SQLite does not compare, so a damaged index leads to another.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 
 from .errors import CorruptDataError
 from .packing import checksum, unpack_depth
+from .value import Value, slotted
 
 _THREAD = "SELECT id, name, epoch, crc FROM thread WHERE name=?"
 _THREAD_BY_MARK = "SELECT 1 FROM thread INDEXED BY thread_mark WHERE mark=? AND name=?"
@@ -30,6 +32,11 @@ _ADD_SCOPE = (
     " VALUES (?, ?, ?, 0, x'', 0, 0, 0, 0) RETURNING id"
 )
 _SEAL_SCOPE = "UPDATE scope SET seq=?, head=?, depth=?, count=?, writes=?, crc=? WHERE id=?"
+_CHECKPOINT = (
+    "SELECT c.scope, c.id, c.seq, c.parent, c.depth, c.data FROM checkpoint AS i"
+    " JOIN checkpoint AS c ON c.seq=i.seq WHERE i.scope=? AND i.id=?"
+)
+"""The join reads the columns from the table: else what the index holds of them would come back."""
 _HEAD = "SELECT seq, id, depth FROM checkpoint WHERE scope=? ORDER BY id DESC LIMIT 1"
 _COUNT = "SELECT count(*) FROM checkpoint WHERE scope=?"
 _WRITES = "SELECT count(*) FROM pending WHERE checkpoint=?"
@@ -69,6 +76,8 @@ def find_thread(connection: sqlite3.Connection, name: str) -> tuple[int, int] | 
     """A thread's number and epoch; None when there is none.  Raises CorruptDataError."""
     row = connection.execute(_THREAD, (name,)).fetchone()
     if row is not None:
+        if row[1] != name:
+            raise misled(f"thread {name!r}")
         return checked_thread(row)
     if connection.execute(_THREAD_BY_MARK, (mark(name), name)).fetchone():
         raise _lost(f"thread {name!r}")
@@ -99,10 +108,20 @@ def find_scope(connection: sqlite3.Connection, thread: int, ns: str) -> ScopeRow
     """A namespace of a thread; None when there is none.  Raises CorruptDataError."""
     row = connection.execute(_SCOPE, (thread, ns)).fetchone()
     if row is not None:
+        if row[1:3] != (thread, ns):
+            raise misled(f"namespace {ns!r} of thread number {thread}")
         return checked_scope(row)
     if connection.execute(_SCOPE_BY_MARK, (scope_mark(thread, ns), thread, ns)).fetchone():
         raise _lost(f"namespace {ns!r} of thread number {thread}")
     return None
+
+
+def scopes_of(connection: sqlite3.Connection, thread: int) -> list[ScopeRow]:
+    """The namespaces of a thread, as far as the index knows.  Raises CorruptDataError."""
+    rows = connection.execute(SCOPES, (thread,)).fetchall()
+    if any(row[1] != thread for row in rows):
+        raise misled(f"the list of namespaces of thread number {thread}")
+    return [checked_scope(row) for row in rows]
 
 
 def checked_scope(row: tuple[int, int, str, int, bytes, int, int, int, int]) -> ScopeRow:
@@ -141,6 +160,8 @@ def find_run(connection: sqlite3.Connection, name: str) -> tuple[int, int] | Non
         if connection.execute(_RUN_BY_MARK, (mark(name), name)).fetchone():
             raise _lost(f"run {name!r}")
         return None
+    if row[1] != name:
+        raise misled(f"run {name!r}")
     if checksum(RUN_TAG, *row[:-1]) != row[-1]:
         raise _unsound(f"the row of run {name!r}")
     return row[0], row[2]
@@ -156,6 +177,28 @@ def seal_run(connection: sqlite3.Connection, number: int, name: str, last: int) 
     connection.execute(_SEAL_RUN, (last, checksum(RUN_TAG, number, name, last), number))
 
 
+@slotted
+class CheckpointPlace(Value):
+    """Where a checkpoint is, and what its row holds."""
+
+    seq: int
+    parent: int | None
+    depth: int
+    data: bytes
+
+
+def find_checkpoint(
+    connection: sqlite3.Connection, scope: int, key: bytes
+) -> CheckpointPlace | None:
+    """A checkpoint's place; None when there is none.  Raises CorruptDataError."""
+    row = connection.execute(_CHECKPOINT, (scope, key)).fetchone()
+    if row is None:
+        return None
+    if row[:2] != (scope, key):
+        raise misled(f"checkpoint {key.hex()} of namespace number {scope}")
+    return CheckpointPlace(*row[2:])
+
+
 def mark(name: str) -> int:
     """What the second index finds a name by."""
     return zlib.crc32(name.encode("utf-8", "surrogatepass"))
@@ -169,6 +212,14 @@ def scope_mark(thread: int, ns: str) -> int:
 def _lost(what: str) -> CorruptDataError:
     return CorruptDataError(
         f"{what} is in the database, and an index has lost it; restore the file from a backup"
+    )
+
+
+def misled(what: str) -> CorruptDataError:
+    """The error for an index that leads to another row than was asked for."""
+    return CorruptDataError(
+        f"{what} was asked for, and an index of the database leads elsewhere; restore the file "
+        "from a backup, or look at `understudy db repair`"
     )
 
 

@@ -18,7 +18,7 @@ from .packing import (
     unpack_task_id,
     unpack_writes,
 )
-from .places import ScopeRow, find_scope, find_thread
+from .places import ScopeRow, find_scope, find_thread, misled
 from .record import BlobRow, CheckpointMetadata, CheckpointRecord, Entry, Loaded, TaskWrites
 from .rows import id_bytes, matches, used_blobs, uuid_bytes
 from .sealing import is_sealed
@@ -31,7 +31,7 @@ FROM_CHECKPOINTS = (
     " LEFT JOIN checkpoint AS p ON p.seq=c.parent"
 )
 _CHECKPOINT = f"SELECT {FROM_CHECKPOINTS} WHERE c.scope=?"
-BY_ID = _CHECKPOINT + " AND c.id=?"
+_BY_ID = _CHECKPOINT + " AND c.id=?"
 OLDER = _CHECKPOINT + " AND c.id<? ORDER BY c.id DESC"
 PARENT = f"SELECT {FROM_CHECKPOINTS} WHERE c.seq=?"
 _FOLLOWS = "SELECT parent, depth FROM checkpoint WHERE scope=? AND id>? ORDER BY id LIMIT 1"
@@ -96,9 +96,17 @@ class LoadOne(Value):
 
     def _row(self, connection: sqlite3.Connection, scope: ScopeRow) -> CheckpointRow | None:
         if self.checkpoint_id is None:
-            return connection.execute(BY_ID, (scope.id, scope.head)).fetchone()
+            return checkpoint_row(connection, scope.id, scope.head)
         key = uuid_bytes(self.checkpoint_id)
-        return None if key is None else connection.execute(BY_ID, (scope.id, key)).fetchone()
+        return None if key is None else checkpoint_row(connection, scope.id, key)
+
+
+def checkpoint_row(connection: sqlite3.Connection, scope: int, key: bytes) -> CheckpointRow | None:
+    """The row of a checkpoint, still to be checked.  Raises CorruptDataError for another one's."""
+    row: CheckpointRow | None = connection.execute(_BY_ID, (scope, key)).fetchone()
+    if row is not None and row[1] != key:
+        raise misled(f"checkpoint {key.hex()} of namespace number {scope}")
+    return row
 
 
 @slotted

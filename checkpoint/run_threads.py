@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from .packing import is_sound, unpack_checkpoint
+from .places import find_run
 from .rows import EVENT_BITS
 from .value import Value, slotted
 
@@ -20,7 +21,6 @@ _CHECKPOINTS = (
     " LEFT JOIN checkpoint AS p ON p.seq=c.parent"
     " WHERE c.scope IN (SELECT id FROM scope WHERE thread=?)"
 )
-_RUN = "SELECT id FROM run WHERE name=?"
 _FORGET_EVENTS = "DELETE FROM event WHERE id BETWEEN ? AND ?"
 _FORGET_LINK = "DELETE FROM run_thread WHERE run=?"
 _FORGET_RUN = "DELETE FROM run WHERE id=?"
@@ -58,7 +58,8 @@ class ForgetEvents(Value):
     def apply(self, connection: sqlite3.Connection) -> None:
         """Runs without events are passed over."""
         for run_id in self.run_ids:
-            forget_runs(connection, connection.execute(_RUN, (run_id,)).fetchone() or ())
+            if (found := find_run(connection, run_id)) is not None:
+                forget_runs(connection, found[:1])
 
 
 def forget_runs(connection: sqlite3.Connection, runs: Iterable[int]) -> None:

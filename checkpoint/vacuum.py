@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from .definitions import definitions, seal_definitions
 from .errors import DatabaseBusyError
 from .reports import Vacuumed
 from .schema import BUSY_SECONDS
@@ -35,6 +36,7 @@ class Vacuum(Value):
         try:
             self._empty_log(connection, "nothing was changed")
             connection.execute("VACUUM")
+            seal_definitions(connection, definitions(connection))  # tables begin elsewhere now
             self._empty_log(connection, "it is packed, and its log is emptied later")
         finally:
             wait_at_most(connection, BUSY_SECONDS)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agent_server.run_rows import list_runs
 from agent_server.sealed import check_absent, find_row, has_row, sound_rows
 from agent_server.tables import RUN
 from checkpoint import CorruptDataError
@@ -64,14 +65,40 @@ async def test_a_row_that_one_index_has_lost_is_an_error(tmp_path: Path) -> None
         await database.tables.read(unit)
 
 
+async def test_a_row_that_an_index_leads_to_by_mistake_is_an_error(tmp_path: Path) -> None:
+    """SQLite, which has come past the right key, does not look at the one it stops at."""
+    async with opened(tmp_path) as database:
+        for name in ("one", "three", "two"):
+            await database.tables.write(lambda db, n=name: keep_run(db, n, f"t {n}", "success"))
+        await database.tables.write(turn_two_indexes_round)
+
+        def unit(db: sqlite3.Connection) -> None:
+            with pytest.raises(CorruptDataError, match="'three',.* leads to"):
+                find_row(db, RUN, "three")
+            with pytest.raises(CorruptDataError, match="'t three',.* leads to"):
+                list_runs(db, "t three", status=None, limit=10, offset=0)
+
+        await database.tables.read(unit)
+
+
 def forget_in_the_first_index(db: sqlite3.Connection) -> None:
     """Give the table's own index the root of an empty one."""
     db.execute("CREATE TABLE other (id TEXT PRIMARY KEY)")
-    find = "SELECT rootpage FROM sqlite_master WHERE name = 'sqlite_autoindex_other_1'"
-    (root,) = db.execute(find).fetchone()
+    swap_root(db, "sqlite_autoindex_server_run_1", "sqlite_autoindex_other_1")
+
+
+def turn_two_indexes_round(db: sqlite3.Connection) -> None:
+    """Give them the roots of such as sort the other way."""
+    db.execute("CREATE TABLE other AS SELECT id, thread, created FROM server_run ORDER BY rowid")
+    db.execute("CREATE INDEX other_id ON other (id DESC)")
+    db.execute("CREATE INDEX other_thread ON other (thread DESC, created)")
+    swap_root(db, "sqlite_autoindex_server_run_1", "other_id")
+    swap_root(db, "server_run_thread", "other_thread")
+
+
+def swap_root(db: sqlite3.Connection, name: str, other: str) -> None:
+    find = "SELECT rootpage FROM sqlite_master WHERE name = ?"
+    (root,) = db.execute(find, (other,)).fetchone()
     db.execute("PRAGMA writable_schema = ON")
-    db.execute(
-        "UPDATE sqlite_master SET rootpage = ? WHERE name = 'sqlite_autoindex_server_run_1'",
-        (root,),
-    )
+    db.execute("UPDATE sqlite_master SET rootpage = ? WHERE name = ?", (root, name))
     db.execute("PRAGMA writable_schema = RESET")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -159,14 +159,104 @@ async def test_what_one_index_has_lost_another_one_finds(
 
 
 def empty_index(path: Path, name: str) -> None:
+    data, page = index_page(path, name)
+    data[page + 3 : page + 5] = b"\0\0"  # no cells
+    path.write_bytes(data)
+
+
+def index_page(path: Path, name: str) -> tuple[bytearray, int]:
+    """The file, and where the first page of an index begins."""
     with closing(sqlite3.connect(path)) as connection:
         sql = "SELECT rootpage FROM sqlite_master WHERE name=?"
         (root,) = connection.execute(sql, (name,)).fetchone()
         (size,) = connection.execute("PRAGMA page_size").fetchone()
-    data = bytearray(path.read_bytes())
-    page = (root - 1) * size
-    data[page + 3 : page + 5] = b"\0\0"  # no cells
+    return bytearray(path.read_bytes()), (root - 1) * size
+
+
+@pytest.mark.parametrize("table", ["thread", "scope", "checkpoint", "run"])
+async def test_an_index_that_leads_elsewhere_is_noticed(table: str, path: Path) -> None:
+    """As when a bit turns over in a key: a search that has seen the key stops beside it, and SQLite
+    does not compare again."""
+    async with SqliteSaver(path) as saver:
+        story = await Story.begin(saver, "three")
+        await story.step({"n": 0})
+        story.end()
+        for run_id in ("sun", "tun"):
+            await saver.events.append(run_id, [(1, run_id.encode())])
+        ids = {place: [each.record.id for each in await saver.history(*place)] for place in PLACES}
+        before = await everything(saver, ids)
+    turn_round(path, f"sqlite_autoindex_{table}_1")
+    async with SqliteSaver(path) as saver:
+        after = await everything(saver, ids)
+    changed = {asked: answer for asked, answer in after.items() if answer != before[asked]}
+    assert all(isinstance(answer, CorruptDataError) for answer in changed.values()), changed
+    assert any("leads elsewhere" in str(answer) for answer in changed.values())
+
+
+PLACES = [("one", ""), ("one", "sub:1"), ("two", ""), ("three", "")]
+
+
+async def everything(
+    saver: SqliteSaver, ids: Mapping[tuple[str, str], Sequence[str]]
+) -> dict[tuple[str, ...], Any]:
+    """Answers to all that is asked for by a name or an id, or errors."""
+    found: dict[tuple[str, ...], Any] = {}
+    for place in PLACES:
+        found[place] = await answer_of(saver.load(*place))
+        for key in ids[place]:
+            found[(*place, key)] = await answer_of(saver.load(*place, key))
+    for run_id in ("run", "sun", "tun"):
+        found[run_id,] = await answer_of(saver.events.read(run_id, 0, 10))
+    return found
+
+
+async def answer_of(asked: Awaitable[Any]) -> Any:
+    try:
+        return await asked
+    except CorruptDataError as error:
+        return error
+
+
+def turn_round(path: Path, name: str) -> None:
+    """The cells of an index's only page come in the other order."""
+    data, page = index_page(path, name)
+    count = int.from_bytes(data[page + 3 : page + 5], "big")
+    assert count > 1
+    first, end = page + 8, page + 8 + 2 * count
+    pointers = [data[at : at + 2] for at in range(first, end, 2)]
+    data[first:end] = b"".join(reversed(pointers))
     path.write_bytes(data)
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "sqlite_autoindex_blob_1", "scope_mark"])
+async def test_a_table_that_seems_to_begin_elsewhere_is_refused(path: Path, name: str) -> None:
+    """As when a bit turns over in the number of its first page."""
+    other = "(SELECT rootpage FROM sqlite_master WHERE name='run')"
+    move = f"UPDATE sqlite_master SET rootpage={other} WHERE name='{name}'"
+    change(path, "PRAGMA writable_schema=ON", move)
+    with pytest.raises(CorruptDataError, match="tables are not where they were"):
+        await SqliteSaver(path).aopen()
+
+
+async def test_a_file_that_others_pack_is_sound(path: Path) -> None:
+    """Tables begin elsewhere then; where they do now is known from the next opening on."""
+    before = roots(path)
+    change(path, "CREATE TABLE theirs (a)", "DROP INDEX thread_mark")
+    change(path, "CREATE INDEX thread_mark ON thread (mark)", "DROP TABLE theirs", "VACUUM")
+    async with SqliteSaver(path) as saver:
+        assert await values_of(saver, "one") == {"n": 2}
+        packed = roots(path)
+        assert packed != before
+        change(path, "DROP INDEX run_mark", "CREATE INDEX run_mark ON run (mark)")
+        await saver.avacuum()
+        assert (await saver.averify()).ok
+        assert roots(path) != packed
+
+
+def roots(path: Path) -> tuple[int, ...]:
+    """The seal of where tables begin."""
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT crc FROM definition WHERE name=''").fetchone()
 
 
 async def test_what_was_never_there_is_still_nothing(path: Path) -> None:
