@@ -73,9 +73,9 @@ async def test_a_row_that_an_index_leads_to_by_mistake_is_an_error(tmp_path: Pat
         await database.tables.write(turn_two_indexes_round)
 
         def unit(db: sqlite3.Connection) -> None:
-            with pytest.raises(CorruptDataError, match="'three',.* leads to"):
+            with pytest.raises(CorruptDataError, match=r"'three',.* leads to"):
                 find_row(db, RUN, "three")
-            with pytest.raises(CorruptDataError, match="'t three',.* leads to"):
+            with pytest.raises(CorruptDataError, match=r"'t three',.* leads to"):
                 list_runs(db, "t three", status=None, limit=10, offset=0)
 
         await database.tables.read(unit)

@@ -18,7 +18,7 @@ from checkpoint import (
     StaleClaimError,
 )
 from checkpoint.heads import Heads
-from checkpoint.places import ScopeRow, seal_thread
+from checkpoint.places import ScopeRow, add_thread, seal_thread
 from checkpoint.schema import create_private
 from checkpoint.story import Story, values_of
 from checkpoint.testing_faults import FaultPlan
@@ -28,7 +28,7 @@ from checkpoint.testing_faults import FaultPlan
 def connection() -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:", isolation_level=None)
     create_private(connection)
-    connection.execute("INSERT INTO thread (name, epoch, mark, crc) VALUES ('t', 1, 0, 0)")
+    add_thread(connection, "t")
     return connection
 
 
@@ -162,7 +162,7 @@ class TestHeads:
     ) -> None:
         heads = Heads()
         known = heads.thread(connection, "t")
-        connection.execute("UPDATE thread SET epoch=2")
+        seal_thread(connection, 1, "t", 2)
         found = heads.thread(connection, "t")
         assert found is not None
         assert found is not known
@@ -173,7 +173,7 @@ class TestHeads:
     ) -> None:
         heads = Heads()
         known = heads.thread(connection, "t")
-        connection.execute("UPDATE thread SET epoch=2")
+        seal_thread(connection, 1, "t", 2)
         heads.beside(lambda it: it.execute("DELETE FROM event"), connection)
         assert heads.thread(connection, "t") is not known
 
@@ -182,16 +182,14 @@ class TestHeads:
     ) -> None:
         heads = Heads()
         assert heads.thread(connection, "new") is None
-        heads.beside(
-            lambda it: it.execute("INSERT INTO thread VALUES (9, 'new', 1, 0, 0)"), connection
-        )
+        heads.beside(lambda it: add_thread(it, "new"), connection)
         found = heads.thread(connection, "new")
         assert found is not None
-        assert found.number == 9
+        assert found.number == 2
 
     def test_the_oldest_of_many_is_forgotten(self, connection: sqlite3.Connection) -> None:
-        rows = [(f"{n}", 1, 0, 0) for n in range(1025)]
-        connection.executemany("INSERT INTO thread (name, epoch, mark, crc) VALUES (?,?,?,?)", rows)
+        for n in range(1025):
+            add_thread(connection, f"{n}")
         heads = Heads()
         first, second = (heads.thread(connection, name) for name in ("0", "1"))
         for n in range(2, 1025):
