@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import Any
+from typing import Any, cast
 
 from .errors import DeserializationError, SerializationError
 from .wording import named
@@ -44,14 +44,14 @@ def array_from(stored: Any) -> Any:
     """The array, in memory of its own."""
     dtype, shape, order, data = stored
     numpy: Any = sys.modules["numpy"]
-    view = numpy.ndarray(shape, _dtype_from(dtype), data, order=order)
+    view = numpy.ndarray(_shape_from(shape), _dtype_from(dtype), data, order=order)
     if view.size > max(len(data), _EMPTY_ITEMS):  # items of no size cost time all the same
         raise DeserializationError(
             f"{len(data)} bytes are stored for an array of {view.size} items: the bytes are "
             "damaged; restore them from a backup"
         )
     array = view.copy(order)
-    if array.nbytes != len(data) or min(shape, default=0) < 0:  # numpy takes some for 0
+    if array.nbytes != len(data):
         raise DeserializationError(
             f"{len(data)} bytes are stored for an array of {array.nbytes}: the bytes are damaged; "
             "restore them from a backup"
@@ -78,6 +78,18 @@ def _dtype_to(value: Any) -> str:
             "booleans, fixed-size strings, bytes and times are; convert it with astype()"
         )
     return text
+
+
+def _shape_from(shape: Any) -> list[int]:
+    """As it was stored.  Less than 0 items is more than numpy can take: where items have no size, it
+    divides by that, and the process is gone."""
+    lengths: list[Any] = cast(list[Any], shape) if isinstance(shape, list) else [None]
+    if not all(type(length) is int and length >= 0 for length in lengths):
+        raise DeserializationError(
+            f"{named(shape)} is no shape of a stored array: the bytes are damaged; restore them "
+            "from a backup"
+        )
+    return lengths
 
 
 def _dtype_from(text: Any) -> Any:

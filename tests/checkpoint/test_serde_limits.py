@@ -195,6 +195,9 @@ CRAFTED = {
     "an array of commas": array("i4,O", [1], "C", b"x" * 8),
     "an array that is too short": array("<i8", [9], "C", b""),
     "an array of negative size": array("<i8", [-1], "C", b""),
+    "an array of negative size of items without one": array("<U0", [-1], "C", b"x"),
+    "an array whose shape is a number": array("<i8", 1, "C", b"x" * 8),
+    "an array whose shape holds no number": array("<i8", [True], "C", b"x" * 8),
     "a defaultdict of exit": extension(-25, msgpack.packb(["exit", {}])),
 }  # fmt: skip
 
