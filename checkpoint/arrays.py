@@ -81,8 +81,8 @@ def _dtype_to(value: Any) -> str:
 
 
 def _shape_from(shape: Any) -> list[int]:
-    """As it was stored.  Less than 0 items is more than numpy can take: where items have no size, it
-    divides by that, and the process is gone."""
+    """As it was stored.  Fewer than no items are more than numpy can take: it divides by
+    their size, which may be none, and that is the end of the process."""
     lengths: list[Any] = cast(list[Any], shape) if isinstance(shape, list) else [None]
     if not all(type(length) is int and length >= 0 for length in lengths):
         raise DeserializationError(
