@@ -43,15 +43,6 @@ def where(bit: int) -> str:
     return f"bit {bit % 8} of byte {bit // 8} of page {bit // 8 // PAGE_SIZE + 1}"
 
 
-def leads_to_rows(data: bytes, bit: int) -> bool:
-    """True for a bit that says where rows are, in an index or at the beginning of a page, and not
-    what is in them."""
-    page, byte = divmod(bit // 8, PAGE_SIZE)
-    begin = page * PAGE_SIZE + (_STAMP if page == 0 else 0)
-    cells = int.from_bytes(data[begin + 3 : begin + 5])
-    return data[begin] in _INDEX or byte < HEADER + 2 * cells
-
-
 @dataclass(frozen=True, slots=True)
 class Found:
     """What came of one bit."""
@@ -73,6 +64,15 @@ class Sound(Generic[T]):
     answers: Answers
     readers: tuple[frozenset[Name], ...]
     """Which questions read each page."""
+
+    def leads_to_rows(self, bit: int) -> bool:
+        """True for a bit that says where rows are, in an index, at the beginning of a page, or in a
+        page that every opening reads, where a table begins; and not what is in them."""
+        page, byte = divmod(bit // 8, PAGE_SIZE)
+        begin = page * PAGE_SIZE + (_STAMP if page == 0 else 0)
+        cells = int.from_bytes(self.data[begin + 3 : begin + 5])
+        at_opening = self.readers[page] == self.answers.keys()
+        return at_opening or self.data[begin] in _INDEX or byte < HEADER + 2 * cells
 
     async def asked(self, path: Path, bit: int, *, everything: bool) -> Found:
         """Put the bytes there with one bit turned over, and ask what reads its page: nothing else
