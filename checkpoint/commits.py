@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 from .errors import CheckpointConflictError
 from .events import Row, check_events
@@ -37,6 +38,9 @@ _ADD_EVENT = "INSERT INTO event (id, crc, data) VALUES (?, ?, ?)"
 
 _ORIGINS = 1024
 
+OriginParts: TypeAlias = tuple[str | None, Mapping[str, str], bytes]
+"""What makes an `Origin`: a step compares two, and stores none."""
+
 
 class Origins:
     """The origins of the checkpoints stored last, by scope; used by the committer's thread only.
@@ -45,13 +49,13 @@ class Origins:
     """
 
     def __init__(self) -> None:
-        self._last: dict[int, tuple[bytes, Origin]] = {}
+        self._last: dict[int, tuple[bytes, OriginParts]] = {}
 
-    def get(self, scope: int) -> tuple[bytes, Origin] | None:
+    def get(self, scope: int) -> tuple[bytes, OriginParts] | None:
         """The last checkpoint stored in a scope and its origin, if it is remembered."""
         return self._last.get(scope)
 
-    def remember(self, scope: int, checkpoint: bytes, origin: Origin) -> None:
+    def remember(self, scope: int, checkpoint: bytes, origin: OriginParts) -> None:
         """Remember a checkpoint; the scope that was new longest ago is forgotten."""
         if len(self._last) >= _ORIGINS and scope not in self._last:
             del self._last[next(iter(self._last))]
@@ -108,9 +112,9 @@ class _ThreadTables:
             raise id_taken(record, id_from_bytes(scope.head))
         seq, above, depth, before = self._parent(scope, record)
         full = above is None or depth + 1 >= FULL_EVERY
-        origin = Origin(record.metadata.run_id, record.metadata.parents, extra)
+        origin = record.metadata.run_id, record.metadata.parents, extra
         same = not full and self._origins.get(scope.id) == (above, origin)
-        data = pack_checkpoint(record, None if same else origin, full=full)
+        data = pack_checkpoint(record, None if same else Origin(*origin), full=full)
         depth = 0 if full else depth + 1
         both = pack_depth(depth, before)
         crc = checksum(data, scope.id, key, above, both)

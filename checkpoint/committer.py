@@ -1,9 +1,9 @@
 """The one connection that writes to a database, with group commit.
 
-What is submitted while a transaction runs goes into the next one.  Every unit stands in a
-savepoint of its own: one that fails is undone alone and its caller gets the error.  Callers wait on
-futures of their own, so a caller that is cancelled takes nothing from the others; its unit still
-happens.
+What is submitted while a transaction runs goes into the next one.  Each of several units stands in
+a savepoint of its own: one that fails is undone alone and its caller gets the error.  A lone one is
+undone with its transaction.  Callers wait on futures of their own, so a caller that is cancelled
+takes nothing from the others; its unit still happens.
 
 The queue is bounded by its callers: each of them waits for the unit it submitted.
 """
@@ -196,7 +196,8 @@ class Committer:
             with self._locks.gate():
                 connection.execute("BEGIN IMMEDIATE")
                 self.heads.begin(connection)
-                results = [self._apply(connection, unit) for unit in group]
+                apply = self._applied if len(group) == 1 else self._apply
+                results = [apply(connection, unit) for unit in group]
                 connection.execute("COMMIT")
             self.heads.committed()
             self._committed()
@@ -229,9 +230,7 @@ class Committer:
         """The unit's result, or its error after it was undone alone."""
         connection.execute("SAVEPOINT unit")
         try:
-            result = unit.apply(connection)
-            if self._faults is not None:
-                self._faults(f"{unit.kind} applied")
+            result = self._applied(connection, unit)
         except BaseException as error:  # also what ends threads: this one serves others, too
             self.heads.clear()
             if not connection.in_transaction:
@@ -239,6 +238,13 @@ class Committer:
             connection.execute("ROLLBACK TO unit")
             result = typed_error(error, self.database)
         connection.execute("RELEASE unit")
+        return result
+
+    def _applied(self, connection: sqlite3.Connection, unit: _Unit) -> Any:
+        """The unit's result; raises its error."""
+        result = unit.apply(connection)
+        if self._faults is not None:
+            self._faults(f"{unit.kind} applied")
         return result
 
     def _empty_log(self, connection: sqlite3.Connection) -> None:

@@ -100,16 +100,16 @@ def pack_checkpoint(record: CheckpointRecord, origin: Origin | None, *, full: bo
     """The bytes of a checkpoint row: with all entries, or with the changed ones only."""
     entries = record.entries
     names: Iterable[str] = entries if full else [name for name in record.changed if name in entries]
-    dropped = sorted(record.changed - entries.keys())
-    unchanged = sorted(entries.keys() - record.changed) if full else []
+    dropped = record.changed.difference(entries)
+    unchanged = sorted(entries.keys() - record.changed) if full else ()
     fields = [
         record.version,
         record.metadata.step,
         _SOURCES.index(record.metadata.source),
         record.created_at,
         {name: _pack_entry(entries[name], record.version) for name in names},
-        list(record.wrote),
-        dropped,
+        record.wrote,
+        sorted(dropped) if dropped else (),
         unchanged,
         _pack_origin(origin) if origin else None,
     ]
@@ -147,7 +147,8 @@ def pack_writes(writes: Iterable[tuple[str, Entry]]) -> bytes:
     """The bytes of one task's pending writes."""
     flat: list[Any] = []
     for channel, entry in writes:
-        flat += (channel, _pack_entry(entry, entry.version))
+        inline = type(entry) is Inline
+        flat += (channel, entry.data if inline else _pack_entry(entry, entry.version))
     return _pack(flat)
 
 

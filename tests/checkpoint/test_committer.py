@@ -93,6 +93,15 @@ async def test_a_unit_that_fails_is_undone_alone(setup: Setup) -> None:
     assert setup.items() == ["a", "c", "d"]
 
 
+async def test_a_lone_unit_that_fails_is_undone_with_its_transaction(setup: Setup) -> None:
+    assert await setup.committer.submit(add("a"), "unit") == 1
+    with pytest.raises(DatabaseError):
+        await setup.committer.submit(add("b", "a"), "unit")
+    assert setup.transactions == 1
+    assert await setup.committer.submit(add("c"), "unit") == 1
+    assert setup.items() == ["a", "c"]
+
+
 async def test_cancelling_one_caller_takes_nothing_from_the_others(setup: Setup) -> None:
     gate = Gate()
     first = setup.committer.submit(gate.apply, "unit")

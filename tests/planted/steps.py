@@ -10,11 +10,11 @@ KEPT = (
         "P1",
         "checkpoint/committer.py",
         """
-                results = [self._apply(connection, unit) for unit in group]
+                results = [apply(connection, unit) for unit in group]
                 connection.execute("COMMIT")
 """,
         """
-                results = [self._apply(connection, unit) for unit in group]
+                results = [apply(connection, unit) for unit in group]
                 self._answer(group, results)
                 connection.execute("COMMIT")
 """,
@@ -24,8 +24,8 @@ KEPT = (
         "writes are applied in another order than they came",
         "P1",
         "checkpoint/committer.py",
-        "[self._apply(connection, unit) for unit in group]",
-        "[self._apply(connection, unit) for unit in reversed(group)][::-1]",
+        "[apply(connection, unit) for unit in group]",
+        "[apply(connection, unit) for unit in reversed(group)][::-1]",
         "tests/checkpoint/test_committer.py"
         "::test_what_waits_while_a_transaction_runs_goes_into_the_next_one",
     ),
