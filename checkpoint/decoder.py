@@ -22,7 +22,7 @@ from .record import (
 )
 from .serde import Serializer
 from .spans import Spans, overlapping, together
-from .stored import rows_of
+from .stored import dict_of, rows_of
 
 
 class Decoder:
@@ -95,7 +95,7 @@ class Decoder:
             case Spanned():
                 return self._list(loaded, entry.spans)
             case Composed():
-                value = self._serializer.loads(entry.data)
+                value = dict_of(self._serializer, entry)
                 for name, spans in entry.lists:
                     value[name] = self._list(loaded, spans)
                 return value

@@ -19,6 +19,7 @@ from .record import (
 )
 from .reports import Damage, Verification
 from .serde import Serializer
+from .stored import dict_of
 
 
 class ScopeCheck:
@@ -101,22 +102,25 @@ class ScopeCheck:
         """What is wrong with what an entry points to; to be asked when all blobs are given."""
         match entry:
             case Inline():
-                return self._undecodable(entry.data)
+                return self._undecodable(entry)
             case Whole():
                 there = self._rows.get(entry.key)
                 return None if there else f"needs blob {entry.key}, which is missing"
             case Spanned():
                 return self._missing(entry.spans)
             case Composed():
-                return self._undecodable(entry.data) or self._missing(entry.spans)
+                return self._undecodable(entry) or self._missing(entry.spans)
 
     def _missing(self, spans: Iterable[Span]) -> str | None:
         lost = [span for span in spans if not self._is_there(span)]
         return f"needs items that are missing: {lost[0]}" if lost else None
 
-    def _undecodable(self, data: bytes) -> str | None:
+    def _undecodable(self, entry: Inline | Composed) -> str | None:
         try:
-            self._serializer.loads(data)
+            if isinstance(entry, Inline):
+                self._serializer.loads(entry.data)
+            else:
+                dict_of(self._serializer, entry)
         except UnknownTypeTagError:
             return None
         except CheckpointError as error:

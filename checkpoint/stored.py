@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from .errors import CorruptDataError, DeserializationError, SerializationError
 from .record import BlobRow, Composed, Entry, Inline, Loaded, Span, Spanned, Whole
 from .sealing import Sealing
 from .serde import Serializer
 from .spans import overlapping, together
+from .wording import named
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -90,6 +91,22 @@ def rows_of(loaded: Loaded, key: int) -> tuple[BlobRow, ...]:
             "is missing; restore the database from a backup"
         )
     return rows
+
+
+def dict_of(serializer: Serializer, entry: Composed) -> dict[Any, Any]:
+    """What a composed entry holds itself, in which its lists have places.
+
+    Raises DeserializationError, and CorruptDataError for what has no such places.
+    """
+    value: Any = serializer.loads(entry.data)
+    found = cast("dict[Any, Any]", value) if type(value) is dict else None
+    names = [name for name, _ in entry.lists]
+    if found is None or not all(type(name) is str and name in found for name in names):
+        raise CorruptDataError(
+            f"{named(value)} is stored for a dict of the lists {names!r}; restore the database "
+            "from a backup"
+        )
+    return found
 
 
 def _are_just(rows: Sequence[BlobRow], span: Span) -> bool:

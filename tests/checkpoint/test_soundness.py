@@ -99,6 +99,8 @@ def test_what_a_dict_points_to_must_be_there_and_the_rest_of_it_be_a_value() -> 
         "channel 'a' needs items that are missing: Span(key=0, start=0, stop=2)"
     )
     assert "channel 'a' cannot be decoded" in found([], holding(a=Composed(1, b"\xc1", lists)))[0]
+    other = Composed(1, serializer.dumps([1]), lists)
+    assert "channel 'a' cannot be decoded" in found([items(0, 1, 2)], holding(a=other))[0]
 
 
 def test_a_class_that_is_not_registered_here_is_no_damage() -> None:

@@ -14,6 +14,8 @@ from checkpoint import (
     BlobRow,
     CheckpointMetadata,
     CheckpointRecord,
+    Composed,
+    CorruptDataError,
     Decoder,
     Entry,
     Loaded,
@@ -152,3 +154,13 @@ def test_a_list_that_is_another_one_each_time_is_cut_by_nobody() -> None:
         encoded = encoder.encode({"c": said}, step)
         assert sum(each.count for each in encoded.rows) == 5
     assert (serializer.packed, serializer.cut) == (15, 0)
+
+
+@pytest.mark.parametrize(
+    ("stored_of_it", "name"),
+    [([1], "said"), (None, "said"), ({"other": None}, "said"), ({}, 7), ({}, ["said"])],
+)
+def test_what_is_no_dict_with_a_place_for_a_list_is_damaged(stored_of_it: Any, name: Any) -> None:
+    entry = Composed(1, SERIALIZER.dumps(stored_of_it), ((name, (Span(0, 0, 1),)),))
+    with pytest.raises(CorruptDataError, match="restore the database"):
+        Decoder(SERIALIZER).values(loaded(entry, row(0, 0, LONG)))
