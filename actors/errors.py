@@ -13,6 +13,7 @@ ActorsError
 │   └── MessageTypeError (TypeError, NotImplementedError)  it is of a type that no message has
 ├── NodeTimeoutError                    an attempt of a node took too long
 ├── NodeCancelledError                  a node cancelled itself
+├── NodeStoppedError (RuntimeError)     a node raised what ends a stream
 ├── StepTimeoutError (TimeoutError)     a super-step took longer than `step_timeout`
 ├── CacheKeyError (TypeError)           a key function gave something that is no key
 ├── GraphBubbleUp                       passes through nodes
@@ -197,6 +198,17 @@ class NodeCancelledError(ActorsError):
     def __init__(self, node: str, message: str | None = None) -> None:
         super().__init__(message or f"Node {node!r} raised asyncio.CancelledError")
         self.node = node
+
+
+class NodeStoppedError(ActorsError, RuntimeError):
+    """A node raised StopAsyncIteration, which would end who reads the run as if all were well; the
+    cause says which node.  Give `anext` a default, or let the node raise another exception."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a node raised StopAsyncIteration, which would end the loop over its run's chunks as "
+            "if all were well; give `anext` a default, or let the node raise another exception"
+        )
 
 
 class CacheKeyError(ActorsError, TypeError):

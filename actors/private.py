@@ -15,7 +15,7 @@ from .carried import run_as_guest
 from .commands import Begin
 from .context import TaskContext, current
 from .endings import cancelled
-from .errors import GraphInterrupt, RunCancelledError
+from .errors import GraphInterrupt, NodeStoppedError, RunCancelledError
 from .layout import Layout
 from .look import Look, Reader
 from .plan import Plan
@@ -111,8 +111,13 @@ class GraphStream(AsyncIterator[Any]):
 
     async def _end(self) -> None:
         """The chunks are at their end, and so is the run."""
-        if self._run is not None:
+        if self._run is None:
+            return
+        try:
             self._output = await self._run.output()
+        except StopAsyncIteration as error:  # a node's
+            show_user_frames(error)
+            raise NodeStoppedError from error
 
     def take_nowait(self) -> Any:
         """The next chunk if it needs no waiting, so no event loop either; else SKIP."""

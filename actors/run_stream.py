@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Self
 
 from streaming import Chunk, Gap, Subscriber
 
+from .errors import NodeStoppedError
+
 if TYPE_CHECKING:
     from .run import Run
 
@@ -32,8 +34,14 @@ class RunStream(AsyncIterator["Chunk | Gap"]):
             if not self._closed:
                 await self._run.ended()
                 if self._run.status == "error":
-                    self._run.check()
+                    self._check()
             raise
+
+    def _check(self) -> None:
+        try:
+            self._run.check()
+        except StopAsyncIteration as error:
+            raise NodeStoppedError from error
 
     async def aclose(self) -> None:
         """Read no more."""

@@ -11,7 +11,14 @@ from typing import Any, TypedDict
 
 import pytest
 
-from actors import START, GraphStream, Runtime, StateGraph, get_stream_writer
+from actors import (
+    START,
+    GraphStream,
+    NodeStoppedError,
+    Runtime,
+    StateGraph,
+    get_stream_writer,
+)
 from actors.context import current
 from actors.scheduler import Scheduler
 from checkpoint import MemorySaver
@@ -418,3 +425,46 @@ async def test_a_stream_leaves_the_collector_nothing(left: bool) -> None:
         assert [each() for each in schedulers] == [None] * (2 if left else 3)
     finally:
         gc.enable()
+
+
+# --- a node that raises what ends a stream -------------------------------------------------------
+
+
+async def no_items() -> AsyncIterator[Any]:
+    return
+    yield
+
+
+async def runs_dry(state: Any) -> dict[str, Any]:
+    return {"log": [await anext(no_items())]}
+
+
+async def test_a_node_that_takes_from_an_empty_iterator_does_not_end_the_stream_quietly() -> None:
+    stream = chain(a=runs_dry).compile().astream({"log": []}, stream_mode="updates")
+    with pytest.raises(NodeStoppedError, match="give `anext` a default") as stopped:
+        await anext(stream)
+    cause = stopped.value.__cause__
+    assert isinstance(cause, StopAsyncIteration)
+    assert any("'a'" in note for note in cause.__notes__)
+    with pytest.raises(StopAsyncIteration):
+        await anext(stream)
+
+
+async def test_what_is_invoked_raises_what_such_a_node_raised() -> None:
+    with pytest.raises(StopAsyncIteration):
+        await chain(a=runs_dry).compile().ainvoke({"log": []})
+
+
+async def test_a_node_that_reads_a_graph_with_such_a_node_fails() -> None:
+    inner = chain(a=runs_dry).compile()
+
+    async def reads(state: Any) -> dict[str, Any]:
+        return {"log": [chunk async for chunk in inner.astream({"log": []})]}
+
+    with pytest.raises(NodeStoppedError):
+        await chain(b=reads).compile().ainvoke({"log": []})
+
+
+def test_sync_code_that_streams_such_a_node_is_told() -> None:
+    with pytest.raises(NodeStoppedError):
+        list(chain(a=runs_dry).compile().stream({"log": []}))

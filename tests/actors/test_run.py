@@ -13,6 +13,7 @@ from actors import (
     ActorSystem,
     ConfigError,
     NodeCancelledError,
+    NodeStoppedError,
     RunCancelledError,
     SystemClosedError,
     get_stream_writer,
@@ -149,6 +150,17 @@ async def test_a_node_that_something_else_cancelled_fails_its_run(system: ActorS
     assert run.status == "error"
 
 
+async def test_readers_see_that_a_node_raised_what_ends_their_loops(system: ActorSystem) -> None:
+    async def bad(state: Any) -> None:
+        raise StopAsyncIteration
+
+    run = await system.start(chain(a=bad).compile(), {"log": []})
+    with pytest.raises(NodeStoppedError):
+        [chunk async for chunk in run.stream("updates")]
+    with pytest.raises(StopAsyncIteration):
+        await run.result()
+
+
 async def test_a_run_survives_the_task_that_started_it(system: ActorSystem) -> None:
     gated = Gated()
     graph = chain(a=gated).compile(checkpointer=MemorySaver())
@@ -221,7 +233,7 @@ async def test_a_reader_of_a_failed_run_gets_its_chunks_and_then_the_error(
         raise LookupError("no")
 
     run = await system.start(chain(a=saying("a"), b=bad).compile(), {"log": []})
-    seen: list[Chunk] = []
+    seen: list[Any] = []
 
     async def read() -> None:
         async for chunk in run.stream():
