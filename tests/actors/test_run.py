@@ -20,7 +20,7 @@ from actors import (
 )
 from actors.errors import ThreadStateError
 from checkpoint import MemorySaver, ThreadBusyError
-from streaming import Chunk, UnknownStreamModeError
+from streaming import UnknownStreamModeError
 from tests.actors.engine import (
     DEADLINE,
     Blocked,
