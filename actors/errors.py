@@ -204,10 +204,11 @@ class NodeStoppedError(ActorsError, RuntimeError):
     """A node raised StopAsyncIteration, which would end who reads the run as if all were well; the
     cause says which node.  Give `anext` a default, or let the node raise another exception."""
 
-    def __init__(self) -> None:
+    def __init__(self, message: str | None = None) -> None:
         super().__init__(
-            "a node raised StopAsyncIteration, which would end the loop over its run's chunks as "
-            "if all were well; give `anext` a default, or let the node raise another exception"
+            message
+            or "a node raised StopAsyncIteration, which would end the loop over its run's chunks "
+            "as if all were well; give `anext` a default, or let the node raise another exception"
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import pickle
 import threading
 import weakref
 from collections.abc import AsyncIterator
@@ -443,6 +444,7 @@ async def test_a_node_that_takes_from_an_empty_iterator_does_not_end_the_stream_
     stream = chain(a=runs_dry).compile().astream({"log": []}, stream_mode="updates")
     with pytest.raises(NodeStoppedError, match="give `anext` a default") as stopped:
         await anext(stream)
+    assert str(pickle.loads(pickle.dumps(stopped.value))) == str(stopped.value)
     cause = stopped.value.__cause__
     assert isinstance(cause, StopAsyncIteration)
     assert any("'a'" in note for note in cause.__notes__)
