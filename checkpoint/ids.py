@@ -44,9 +44,9 @@ def id_to_bytes(text: str) -> bytes:
     return bytes.fromhex(text.replace("-", ""))
 
 
-def id_from_bytes(data: bytes) -> str:
-    """The id of 16 bytes, as `id_to_bytes` gives them; InvalidIdError for any other size."""
-    if len(data) != 16:
+def id_from_bytes(data: object) -> str:
+    """The id of 16 bytes, as `id_to_bytes` gives them; InvalidIdError for anything else."""
+    if not isinstance(data, bytes) or len(data) != 16:
         raise InvalidIdError(f"{data!r} is no id: an id has 16 bytes; make ids with new_id()")
     digits = data.hex()
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))

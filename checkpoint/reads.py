@@ -48,7 +48,7 @@ _KEPT_ROWS = 4096
 _NO_STOP = (1 << 63) - 1
 _LAST_ID = b"\xff" * 16
 
-CheckpointRow: TypeAlias = tuple[int, bytes, int | None, bytes | None, int, int, bytes]
+CheckpointRow: TypeAlias = tuple[int, Any, Any, Any, Any, Any, Any]  # a damaged one: anything
 
 
 @slotted
@@ -161,7 +161,7 @@ class Line:
         """False if one that must have come before did not."""
         key, above = row[1], row[3]
         self._expected.discard(key)
-        complete = all(other < key for other in self._expected)
+        complete = isinstance(key, bytes) and all(other < key for other in self._expected)
         if above is not None:
             self._expected.add(above)
         if self._left is not None:
@@ -322,10 +322,10 @@ class ScopeRows:
         seq, key, parent, above, packed, crc, data = row
         unpacked = self._rows.get(seq)
         if unpacked is None:
-            if parent is not None and parent >= seq:  # rows would lead round in a circle
-                raise self.damaged(f"checkpoint row {seq} is older than its parent")
             if parent is not None and above is None:
                 raise self.damaged(f"the parent of checkpoint row {seq} is missing")
+            if parent is not None and not (isinstance(parent, int) and parent < seq):
+                raise self.damaged(f"checkpoint row {seq} is older than its parent")
             self._check(f"checkpoint row {seq}", crc, data, self.scope.id, key, above, packed)
             depth, before = unpack_depth(packed)
             self._owed[parent] = max(before, self._owed.get(parent, 0))
