@@ -78,7 +78,7 @@ def add_thread(db: sqlite3.Connection, thread: Thread) -> None:
 
     Raises UndeletedError while checkpoints of an earlier one are there: they are none of its own.
     """
-    if db.execute(_IS_LEFT, (thread.thread_id,)).fetchone() is not None:
+    if is_left(db, thread.thread_id):
         raise UndeletedError(
             f"Thread {thread.thread_id} was deleted, and its checkpoints are still there; send "
             "this again when they are gone (the server's log says what is in the way), or give "
@@ -190,6 +190,11 @@ def erase_thread(db: sqlite3.Connection, thread_id: str) -> None:
 def leave_checkpoints(db: sqlite3.Connection, thread_id: str) -> None:
     """Note that there may be checkpoints of a thread without a row, which are to be deleted."""
     db.execute(_LEAVE, (thread_id,))
+
+
+def is_left(db: sqlite3.Connection, thread_id: str) -> bool:
+    """True if there may be checkpoints of a thread without a row."""
+    return db.execute(_IS_LEFT, (thread_id,)).fetchone() is not None
 
 
 def left_checkpoints(db: sqlite3.Connection) -> list[str]:

@@ -35,6 +35,7 @@ from .thread_rows import (
     expired_threads,
     find_thread,
     forget_left,
+    is_left,
     leave_checkpoints,
     limit_thread,
     merge_metadata,
@@ -214,7 +215,8 @@ class Threads:
     async def copy(self, thread_id: str) -> Thread:
         """A new thread with the checkpoints, values and metadata that this one has now.
 
-        Raises NotFoundError, also if it is deleted meanwhile: then there is no new thread.
+        Raises NotFoundError, also if it is deleted meanwhile, and ConflictError if another server
+        took the copy for something left: then there is no new thread.
         """
         source = await self.get(thread_id)
         fresh = self.fresh(new_id(), metadata=source.metadata, config=source.config)
@@ -230,9 +232,11 @@ class Threads:
         # These first, so that there is never a thread without its checkpoints.
         with contextlib.suppress(UnknownThreadError):  # nothing ran on it yet
             await self._saver.acopy_thread(source.thread_id, made.thread_id)
-        if not await self._tables.write(lambda db: _add_copy(db, made, source)):
+        try:
+            await self._tables.write(lambda db: _add_copy(db, made, source))
+        except RequestError:
             await self._eraser.clear(made.thread_id)
-            _known(source.thread_id, None)
+            raise
         return made
 
     async def delete(self, thread_id: str) -> None:
@@ -291,15 +295,22 @@ class Threads:
         await self._eraser.clear_all()
 
 
-def _add_copy(db: sqlite3.Connection, made: Thread, source: Thread) -> bool:
-    """Store a copy whose checkpoints are there; false if its source is not there any more, nor
-    were those its."""
+def _add_copy(db: sqlite3.Connection, made: Thread, source: Thread) -> None:
+    """Store a copy whose checkpoints are there.
+
+    Raises NotFoundError if its source is not there any more, nor were those its, and ConflictError
+    if they are gone: a server that started meanwhile took them for what one that died had left.
+    """
     found = find_thread(db, source.thread_id)
-    if found is None or found.created_at != source.created_at:
-        return False
+    is_same = found is not None and found.created_at == source.created_at
+    _known(source.thread_id, found if is_same else None)
+    if not is_left(db, made.thread_id):
+        raise ConflictError(
+            f"Thread {source.thread_id} was not copied: another server started meanwhile, and "
+            "took the copy for something left; send this again"
+        )
     forget_left(db, made.thread_id)
     add_thread(db, made)
-    return True
 
 
 def _known(thread_id: str, found: Thread | None) -> Thread:

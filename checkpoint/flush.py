@@ -1,7 +1,8 @@
 """Syncing the write-ahead log: one flush serves everybody who waits for it.
 
 SQLite with `synchronous=NORMAL` does not flush the log when a transaction commits.  The flusher
-does, on a thread and a descriptor of its own: `fdatasync` works on the file, whoever wrote to it.
+does, on a descriptor of its own: `fdatasync` works on the file, whoever wrote to it.  It has a
+thread for that, too; a commit that is alone is flushed by the writer's, which wakes nobody.
 
 The log may be reset (written anew from its start) between a commit and the flush.  That loses
 nothing: SQLite resets it only after it has copied all of it into the database file and flushed

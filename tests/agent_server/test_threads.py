@@ -14,6 +14,7 @@ from agent_server.errors import ConflictError, InvalidError, NotFoundError
 from agent_server.records import Ttl
 from agent_server.thread_rows import (
     add_thread,
+    forget_left,
     leave_checkpoints,
     left_checkpoints,
     mark_thread,
@@ -518,3 +519,26 @@ async def test_a_copy_of_what_is_deleted_meanwhile_is_none(tmp_path: Path) -> No
             await copying
         assert await saver.athreads() == []
         assert await found(threads) == [ID]
+
+
+async def test_a_copy_that_a_starting_server_took_for_something_left_is_none(
+    tmp_path: Path,
+) -> None:
+    plan = FaultPlan()
+    async with SqliteSaver(tmp_path / "server.db", faults=plan) as saver, opened(tmp_path) as parts:
+        threads, graph = Threads(parts.tables, saver, Clock()), asking(saver)
+        await threads.create(ID)
+        await graph.ainvoke({"topic": "x"}, config(ID))
+        hold = plan.hold("administration applied")
+        copying = asyncio.ensure_future(threads.copy(ID))
+        await asyncio.to_thread(hold.wait)
+        (left,) = await parts.tables.read(left_checkpoints)
+        clearing = asyncio.ensure_future(parts.tables.write(lambda db: forget_left(db, left)))
+        hold.let_go()
+        await clearing
+        with pytest.raises(ConflictError, match="send this again"):
+            await copying
+        assert [thread.thread_id for thread in await saver.athreads()] == [ID]
+        assert await found(threads) == [ID]
+        copy = await threads.copy(ID)
+        assert (await graph.aget_state(config(copy.thread_id))).values == {"topic": "x!"}
