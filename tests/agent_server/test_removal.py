@@ -189,7 +189,8 @@ async def test_a_run_that_makes_the_thread_anew_begins_with_nothing(scene: Scene
     path = f"/threads/{scene.thread_id}/runs/wait"
     running = asyncio.ensure_future(scene.server.ask("POST", path, body))
     await deleting
-    assert (await running) in ({"n": 1}, {"n": 8})
+    # It ran on the new thread, on the old one, or was cancelled with that and told how it stood.
+    assert (await running) in ({"n": 1}, {"n": 8}, {"n": 7})
     assert await scene.server.ask("POST", path, body) in ({"n": 1}, {"n": 2})
 
 
