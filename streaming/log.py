@@ -139,7 +139,8 @@ class RunLog(ReadableLog):
 
         For what is said inside of nodes, which comes often and is quickly shown.
         """
-        if self._alone is None:
+        owner = self._alone  # before the lock is taken, as most have none
+        if owner is None:
             return False
         with self._lock:
             owner, before = self._alone, self._last
