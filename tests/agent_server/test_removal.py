@@ -160,8 +160,10 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
 
 
 async def moved_on(server: Serving) -> None:
-    """What was asked of the server before has come to what it waits for."""
-    for _ in range(5):
+    """What was asked of the server before has come to what it waits for: it reads and writes a few
+    times on its way, each of which comes before one of these."""
+    for _ in range(50):
+        await server.services.tables.read(lambda db: None)
         await server.services.tables.write(lambda db: None)
 
 
