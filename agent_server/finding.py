@@ -29,7 +29,9 @@ async def find_run(services: Services, thread_id: str | None, run_id: str) -> Li
         return known
     run = await services.runs.get(thread_id, run_id)
     check_ours(services, run)
-    return PastRun(run, await _past_log(services, run))
+    log = await _past_log(services, run)
+    await services.runs.get(thread_id, run_id)  # it may have been deleted before the log was found
+    return PastRun(run, log)
 
 
 def check_ours(services: Services, run: Run) -> None:

@@ -102,6 +102,8 @@ class States:
             else:
                 with _refused():
                     found = await graph.aget_state(place.config(thread), subgraphs=subgraphs)
+        if found is None or found.created_at is None:
+            await self._threads.get(thread_id)  # it may have been deleted after it was found
         if place.checkpoint_id is not None and (found is None or found.created_at is None):
             raise NotFoundError(
                 f"Thread {thread.thread_id} has no checkpoint {place.checkpoint_id}; "
@@ -130,7 +132,10 @@ class States:
                 found = graph.aget_state_history(
                     place.config(thread), filter=wanted, before=before, limit=limit
                 )
-                return [each async for each in found]
+                states = [each async for each in found]
+        if not states:
+            await self._threads.get(thread_id)  # as above
+        return states
 
     async def update(
         self, thread_id: str, place: Place, supersteps: Sequence[Sequence[StateUpdate]]
