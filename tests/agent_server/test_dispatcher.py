@@ -280,6 +280,23 @@ async def test_rollback_undoes_the_others_and_goes_on_from_before_them(
     assert await at.saver.events.last(first.run.run_id) == 0
 
 
+async def test_a_run_that_is_being_interrupted_keeps_what_it_has_done_when_a_rollback_comes(
+    at: Stage, doors: Doors
+) -> None:
+    thread, first, waiting = await one_at_work_and_one_waiting(at, doors)
+    second, third = await asyncio.gather(
+        at.start("steps", {"log": ["second"]}, thread, multitask_strategy="interrupt"),
+        at.start("steps", {"log": ["third"]}, thread, multitask_strategy="rollback"),
+    )
+    doors.open()
+    await third.settled()
+    assert said(third)["log"] == ["first", "step1", "third", "step1", "step2", "step3"]
+    assert (first.run.status, waiting.run.status) == ("interrupted", "interrupted")
+    runs = [run.run_id for run in await at.runs.list(thread)]
+    assert second.run.run_id not in runs
+    assert {first.run.run_id, third.run.run_id} <= set(runs)
+
+
 async def test_a_delayed_run_starts_when_it_is_due_and_holds_up_nobody(at: Stage) -> None:
     thread = await at.thread()
     delayed = await at.start("agent", {"topic": "later"}, thread, after_seconds=0.2)

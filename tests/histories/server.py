@@ -152,8 +152,9 @@ def _remove(state: State, operation: Operation) -> Steps:
 
 
 def _stopped(state: Served, how: str) -> Served:
-    """The same when its runs are to make way."""
-    return replace(state, queue=tuple(replace(each, stopped=how) for each in state.queue))
+    """The same when its runs are to make way; one that was told so before does so as it was told."""
+    queue = tuple(replace(each, stopped=each.stopped or how) for each in state.queue)
+    return replace(state, queue=queue)
 
 
 def _update(state: State, operation: Operation) -> Steps:

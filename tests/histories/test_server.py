@@ -104,6 +104,20 @@ def test_a_deletion_may_give_up_when_it_has_rolled_back_more_than_one_run() -> N
     assert violation_in([CREATED, gave_up, EMPTY], ServerModel()) is not None
 
 
+def test_a_run_that_is_being_interrupted_is_not_rolled_back_by_the_next_one() -> None:
+    """Seed 135, once in some 2,700 times: its row does not say yet how it ended when a run that
+    came with "rollback" has ended the one that came with "interrupt"."""
+    first = asked("run", 2, 9, ("input", "first"), "enqueue", result=(("first",), False))
+    second = asked("run", 3, 5, ("input", "second"), "interrupt", result=((), False))
+    kept = (("first", "third", "first"), True)
+    third = asked("run", 4, 11, ("input", "third"), "rollback", result=kept)
+    look = asked("look", 6, 7, result=("tag", "busy", ()))
+    history = [CREATED, first, second, third]
+    assert violation_in([*history, look], ServerModel()) is None
+    late = asked("look", 12, 13, result=("tag", "interrupted", ()))
+    assert violation_in([*history, late], ServerModel()) is not None
+
+
 async def test_who_is_told_something_else_than_the_log_says_notices(tmp_path: Path) -> None:
     async with serving(tmp_path, {GRAPH_ID: GRAPH}) as server:
         thread = (await server.ask("POST", "/threads", {}))["thread_id"]
