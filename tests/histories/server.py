@@ -152,7 +152,7 @@ def _remove(state: State, operation: Operation) -> Steps:
 
 
 def _stopped(state: Served, how: str) -> Served:
-    """The same when its runs are to make way; one that was told so before does so as it was told."""
+    """The same when its runs are to make way, each as it was told first."""
     queue = tuple(replace(each, stopped=each.stopped or how) for each in state.queue)
     return replace(state, queue=queue)
 
