@@ -4,9 +4,9 @@ So nobody sees half of it, a crash leaves all or nothing, and who makes a thread
 begins with nothing: no row can be added before the checkpoints of the old one are gone.  That holds
 for several servers of one file as well.
 
-Checkpoints without a row there are for a moment where a thread is copied, and where one was written
-to that another server deleted meanwhile.  Older versions left some when they died; these stand in
-`server_gone`, and nobody gets a thread with their id before they are gone.
+Checkpoints without a row there are for a moment where one was written to that another server
+deleted meanwhile.  Older versions left some when they died; these stand in `server_gone`, and
+nobody gets a thread with their id before they are gone.
 """
 
 from __future__ import annotations

@@ -38,7 +38,6 @@ _EXPIRED = (
     "AND status <> 'busy' ORDER BY expires LIMIT ?"
 )
 _OUTLIVED = "SELECT 1 FROM server_thread WHERE id = ? AND expires <= ?"
-_LEAVE = GONE.insert.replace("INSERT", "INSERT OR REPLACE", 1)
 _IS_LEFT = "SELECT 1 FROM server_gone WHERE id = ?"
 _LEFT = f"SELECT {GONE.select} FROM server_gone"  # noqa: S608 - all ours
 
@@ -185,11 +184,6 @@ def erase_thread(db: sqlite3.Connection, thread_id: str) -> None:
     db.execute("DELETE FROM server_run WHERE thread = ?", (thread_id,))
     db.execute("DELETE FROM server_cron WHERE thread = ?", (thread_id,))
     db.execute("DELETE FROM server_thread WHERE id = ?", (thread_id,))
-
-
-def leave_checkpoints(db: sqlite3.Connection, thread_id: str) -> None:
-    """Note that there may be checkpoints of a thread without a row, which are to be deleted."""
-    db.execute(_LEAVE, (thread_id,))
 
 
 def is_left(db: sqlite3.Connection, thread_id: str) -> bool:

@@ -19,7 +19,6 @@ from checkpoint import (
     SqliteSaver,
     SqliteTables,
     ThreadBusyError,
-    UnknownThreadError,
     new_id,
 )
 
@@ -34,9 +33,6 @@ from .thread_rows import (
     add_thread,
     expired_threads,
     find_thread,
-    forget_left,
-    is_left,
-    leave_checkpoints,
     limit_thread,
     merge_metadata,
     open_runs,
@@ -215,29 +211,21 @@ class Threads:
     async def copy(self, thread_id: str) -> Thread:
         """A new thread with the checkpoints, values and metadata that this one has now.
 
-        Raises NotFoundError, also if it is deleted meanwhile, and ConflictError if another server
-        took the copy for something left: then there is no new thread.
+        Raises NotFoundError, also if it is deleted meanwhile: then there is no new thread.
         """
-        source = await self.get(thread_id)
-        fresh = self.fresh(new_id(), metadata=source.metadata, config=source.config)
-        waits = "interrupted" if source.interrupts else "idle"
-        made = replace(
-            fresh,
-            status=waits if source.status == "busy" else source.status,
-            values=source.values,
-            interrupts=source.interrupts,
-            error=source.error,
-        )
-        await self._tables.write(lambda db: leave_checkpoints(db, made.thread_id))
-        # These first, so that there is never a thread without its checkpoints.
-        with contextlib.suppress(UnknownThreadError):  # nothing ran on it yet
-            await self._saver.acopy_thread(source.thread_id, made.thread_id)
-        try:
-            await self._tables.write(lambda db: _add_copy(db, made, source))
-        except RequestError:
-            await self._eraser.clear(made.thread_id)
-            raise
-        return made
+        asked = await self.get(thread_id)
+        made = self.fresh(new_id())
+
+        def unit(db: sqlite3.Connection) -> Thread:
+            source = find_thread(db, asked.thread_id)
+            is_same = source is not None and source.created_at == asked.created_at
+            copy = _copied(_known(asked.thread_id, source if is_same else None), made)
+            add_thread(db, copy)
+            return copy
+
+        copy = await self._saver.acopy_thread_with(asked.thread_id, made.thread_id, unit)
+        await self._tables.synced()
+        return copy
 
     async def delete(self, thread_id: str) -> None:
         """Delete a thread with its runs, crons and checkpoints.
@@ -295,22 +283,18 @@ class Threads:
         await self._eraser.clear_all()
 
 
-def _add_copy(db: sqlite3.Connection, made: Thread, source: Thread) -> None:
-    """Store a copy whose checkpoints are there.
-
-    Raises NotFoundError if its source is not there any more, nor were those its, and ConflictError
-    if they are gone: a server that started meanwhile took them for what one that died had left.
-    """
-    found = find_thread(db, source.thread_id)
-    is_same = found is not None and found.created_at == source.created_at
-    _known(source.thread_id, found if is_same else None)
-    if not is_left(db, made.thread_id):
-        raise ConflictError(
-            f"Thread {source.thread_id} was not copied: another server started meanwhile, and "
-            "took the copy for something left; send this again"
-        )
-    forget_left(db, made.thread_id)
-    add_thread(db, made)
+def _copied(source: Thread, made: Thread) -> Thread:
+    """A thread made as another one is; nothing runs on it."""
+    waits = "interrupted" if source.interrupts else "idle"
+    return replace(
+        made,
+        metadata=source.metadata,
+        config=source.config,
+        status=waits if source.status == "busy" else source.status,
+        values=source.values,
+        interrupts=source.interrupts,
+        error=source.error,
+    )
 
 
 def _known(thread_id: str, found: Thread | None) -> Thread:

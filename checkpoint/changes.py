@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable, Iterable
 
 from .contents import Removal, ScopeRemoval
-from .custodian import Change, unknown_source
+from .custodian import Change
 from .packing import Origin, checksum, pack_checkpoint, pack_depth, unpack_checkpoint
 from .places import (
     CheckpointPlace,
@@ -110,13 +110,13 @@ class CopyThread(Value):
     claim: Claim
     epoch_of: EpochOf
 
-    def apply(self, connection: sqlite3.Connection) -> None:
-        """Raises StaleClaimError or UnknownThreadError; the caller undoes it then."""
+    def apply(self, connection: sqlite3.Connection) -> bool:
+        """False if the source holds nothing.  Raises StaleClaimError; the caller undoes it then."""
         target = _number(connection, self.claim, self.epoch_of)
         found = find_thread(connection, self.source_thread_id)
         scopes = scopes_of(connection, found[0]) if found else []
         if found is None or not scopes:
-            raise unknown_source(self.source_thread_id)
+            return False
         # The copy has the same runs; their events stay those of the thread they came with.
         link_runs(connection, found[0], loose_runs(connection, found[0]))
         for scope in scopes:
@@ -128,6 +128,7 @@ class CopyThread(Value):
             connection.execute(_COPY_CHECKPOINTS, (shift, copy, scope.id))
             connection.execute(_COPY_BLOBS, (copy, scope.id))
             reseal(connection, copy)
+        return True
 
 
 def _number(connection: sqlite3.Connection, claim: Claim, epoch_of: EpochOf) -> int:

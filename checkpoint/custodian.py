@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from .doors import PATIENCE, SyncDoors
-from .errors import InvalidArgumentError, ThreadNotEmptyError, UnknownThreadError
-from .limits import Age, Strategy, checked_timeout, id_of, ids_of, keep_of
+from .errors import ThreadNotEmptyError, UnknownThreadError
+from .limits import Age, Strategy, checked_timeout, id_of, ids_of, ids_to_copy, keep_of
 from .record import Claim
 from .reports import Removed
 
@@ -92,19 +92,11 @@ class Custodian(SyncDoors):
 
         Raises UnknownThreadError, ThreadNotEmptyError, ThreadBusyError or InvalidArgumentError.
         """
-        source = id_of("source_thread_id", source_thread_id)
-        target = id_of("target_thread_id", target_thread_id)
-        if source == target:
-            raise InvalidArgumentError(
-                f"thread {source!r} cannot be copied to itself; nothing was changed; give "
-                "another target_thread_id"
-            )
+        source, target = ids_to_copy(source_thread_id, target_thread_id)
         if not await self._contents(source):
             raise unknown_source(source)
-        async with self._holding([target], "copy_thread", timeout) as held:
-            if there := await self._contents(target):
-                raise _not_empty(target, there)
-            await self._copy(source, held.claims[0])
+        async with self._holding_target(target, timeout) as claim:
+            await self._copy(source, claim)
         await self.synced()
 
     async def adelete_thread(self, thread_id: str, *, timeout: float | None = PATIENCE) -> Removed:
@@ -178,6 +170,14 @@ class Custodian(SyncDoors):
             removed = await self._change(Change(erased, shrunk, run_ids))
             await self.synced()
         return sum((removal.removed for _, removal in shrunk), removed)
+
+    @asynccontextmanager
+    async def _holding_target(self, thread_id: str, timeout: float | None) -> AsyncGenerator[Claim]:
+        """Hold a thread that is to be a copy.  Raises ThreadNotEmptyError."""
+        async with self._holding([thread_id], "copy_thread", timeout) as held:
+            if there := await self._contents(thread_id):
+                raise _not_empty(thread_id, there)
+            yield held.claims[0]
 
     @asynccontextmanager
     async def _holding(

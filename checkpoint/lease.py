@@ -17,7 +17,7 @@ from .commits import AppendEvents, CommitBatch
 from .committer import Apply
 from .contents import Contents
 from .contents_reads import FindRuns, ListThreads, ReadContents
-from .custodian import Change
+from .custodian import Change, unknown_source
 from .database import Database, PrivateDatabase, Registry
 from .errors import SaverClosedError
 from .event_reads import LastEvent, ReadEvents, SizeOfEvents
@@ -104,11 +104,19 @@ class Lease:
 
         return await database.committer.submit(apply, "administration")
 
-    async def copy(self, source_thread_id: str, claim: Claim) -> None:
-        """Copy a thread to the one that is claimed."""
+    async def copy(self, source_thread_id: str, claim: Claim, beside: Apply | None = None) -> Any:
+        """Copy a thread to the one that is claimed, after what goes `beside` it, or neither; what
+        that gave.  Without it, a thread that holds nothing cannot be copied."""
         database = self._open()
         unit = CopyThread(source_thread_id, claim, database.ownership.check_held)
-        await database.committer.submit(unit.apply, "administration")
+
+        def apply(connection: sqlite3.Connection) -> Any:
+            given = None if beside is None else beside(connection)
+            if not unit.apply(connection) and beside is None:
+                raise unknown_source(source_thread_id)
+            return given
+
+        return await database.committer.submit(apply, "administration")
 
     async def take_over(self, thread_id: str) -> None:
         """Take a thread from whoever has it."""

@@ -66,6 +66,18 @@ def ids_of(name: str, ids: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({id_of(name, each) for each in ids}))
 
 
+def ids_to_copy(source_thread_id: str, target_thread_id: str) -> tuple[str, str]:
+    """The ids of a thread to copy, and of its copy.  Raises InvalidArgumentError."""
+    source = id_of("source_thread_id", source_thread_id)
+    target = id_of("target_thread_id", target_thread_id)
+    if source == target:
+        raise InvalidArgumentError(
+            f"thread {source!r} cannot be copied to itself; nothing was changed; give "
+            "another target_thread_id"
+        )
+    return source, target
+
+
 def id_of(name: str, given: Any) -> str:
     """The id, which may be the empty text: runs take it for a thread's name as well.
 

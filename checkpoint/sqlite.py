@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from .begun import Begun, waited_for
 from .custodian import Change, Custodian
@@ -13,7 +13,7 @@ from .doors import PATIENCE, wait_for
 from .events import Row
 from .extras import ExtraEncoder
 from .handle import DatabaseHandle
-from .limits import checked_limit, checked_timeout, id_of
+from .limits import checked_limit, checked_timeout, id_of, ids_to_copy
 from .record import Batch, Claim, Loaded
 from .reports import Removed, ThreadInfo, Vacuumed, Verification
 from .rewind import RewindPoint
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from .points import Faults
     from .repair_reports import Repair
     from .upgrades import Part
+
+T = TypeVar("T")
 
 
 class SqliteSaver(DatabaseHandle, Custodian):
@@ -172,6 +174,25 @@ class SqliteSaver(DatabaseHandle, Custodian):
         async with self._holding([id_of("thread_id", thread_id)], "delete_thread", timeout) as held:
             held.erased.update(held.claims)
             await self.lease.change(Change(erased=tuple(held.claims)), unit)
+
+    async def acopy_thread_with(
+        self,
+        source_thread_id: str,
+        target_thread_id: str,
+        unit: Callable[[sqlite3.Connection], T],
+        *,
+        timeout: float | None = PATIENCE,
+    ) -> T:
+        """Copy a thread in one transaction with what a unit does to tables of one's own, as
+        `adelete_thread_with`; what the unit gives.  Of a source that holds nothing, nothing is
+        copied: the unit alone is done.
+
+        Raises ThreadNotEmptyError, ThreadBusyError, InvalidArgumentError, CorruptDataError, and
+        what the unit raises.
+        """
+        source, target = ids_to_copy(source_thread_id, target_thread_id)
+        async with self._holding_target(target, timeout) as claim:
+            return await self.lease.copy(source, claim, unit)
 
     async def atake_over(self, thread_id: str) -> None:
         """Take a thread from a process that is stopped or hangs: the next one that claims it gets

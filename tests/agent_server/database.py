@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent_server.tables import RUN, server_tables
+from agent_server.tables import GONE, RUN, server_tables
 from checkpoint import SqliteSaver, SqliteStore, SqliteTables
 
 
@@ -45,6 +45,11 @@ def keep_run(db: sqlite3.Connection, run_id: str, thread_id: str, status: str) -
     """Store the row of a run that no process knows of."""
     place = (run_id, thread_id, "a", "g", 0.0, 0.0, status, "enqueue")
     db.execute(RUN.insert, (*place, 0, 0.0, 0, 0, "{}", "{}", None, None, None))
+
+
+def leave_checkpoints(db: sqlite3.Connection, thread_id: str) -> None:
+    """Note, as older versions did, that there may be checkpoints of a thread without a row."""
+    db.execute(GONE.insert, (thread_id,))
 
 
 def rewrite_runs(db: sqlite3.Connection, where: str = "1", **changes: str) -> None:

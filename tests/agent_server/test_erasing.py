@@ -7,9 +7,9 @@ import pytest
 
 from agent_server.erasing import Eraser
 from agent_server.errors import ConflictError, InFlightError, NotFoundError, UndeletedError
-from agent_server.thread_rows import add_thread, leave_checkpoints, thread_exists
+from agent_server.thread_rows import add_thread, thread_exists
 from agent_server.threads import Lifetime, Threads
-from tests.agent_server.database import Clock, Database, keep_run
+from tests.agent_server.database import Clock, Database, keep_run, leave_checkpoints
 
 ID = "11111111-1111-4111-8111-111111111111"
 

@@ -39,11 +39,11 @@ from agent_server.thread_rows import (
     add_thread,
     expired_threads,
     find_thread,
-    leave_checkpoints,
     settle_thread,
 )
 from agent_server.thread_search import ThreadQuery, find_threads
 from checkpoint import CorruptDataError, SealedTable, SqliteSaver, SqliteTables, repair_database
+from tests.agent_server.database import leave_checkpoints
 from tests.agent_server.older import older_tables
 from tests.agent_server.test_run_rows import run
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -14,8 +17,6 @@ from agent_server.errors import ConflictError, InvalidError, NotFoundError
 from agent_server.records import Ttl
 from agent_server.thread_rows import (
     add_thread,
-    forget_left,
-    leave_checkpoints,
     left_checkpoints,
     mark_thread,
     settle_thread,
@@ -23,9 +24,10 @@ from agent_server.thread_rows import (
 )
 from agent_server.thread_search import ThreadQuery, ThreadSort
 from agent_server.threads import Lifetime, Threads
-from checkpoint import CorruptDataError, DatabaseError, SqliteSaver
+from checkpoint import Claim, CorruptDataError, DatabaseError, SqliteSaver
+from checkpoint.points import cannot_fail
 from checkpoint.testing_faults import FaultPlan
-from tests.agent_server.database import Clock, Database, keep_run, opened
+from tests.agent_server.database import Clock, Database, keep_run, leave_checkpoints, opened
 
 ID = "11111111-1111-4111-8111-111111111111"
 OTHER = "22222222-2222-4222-8222-222222222222"
@@ -502,43 +504,80 @@ async def test_a_damaged_thread_keeps_the_others_from_no_expiry(
     assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
-async def test_a_copy_of_what_is_deleted_meanwhile_is_none(tmp_path: Path) -> None:
-    plan = FaultPlan()
-    async with SqliteSaver(tmp_path / "server.db", faults=plan) as saver, opened(tmp_path) as parts:
+class GatedSaver(SqliteSaver):
+    """Begins to copy when it is let to."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.asked, self.gate = asyncio.Event(), asyncio.Event()
+
+    async def claim(self, thread_id: str, owner: str, *, timeout: float | None) -> Claim:
+        if owner == "copy_thread":
+            self.asked.set()
+            await self.gate.wait()
+        return await super().claim(thread_id, owner, timeout=timeout)
+
+
+async def waiting(threads: Threads, graph: CompiledGraph) -> None:
+    """Make a thread that waits for an answer."""
+    await threads.create(ID)
+    await graph.ainvoke({"topic": "x"}, config(ID))
+    await threads.take_values(ID, await graph.aget_state(config(ID)))
+
+
+@asynccontextmanager
+async def about_to_copy(path: Path) -> AsyncIterator[tuple[Threads, GatedSaver, CompiledGraph]]:
+    """A thread that asks something, of which a copy is asked for."""
+    async with GatedSaver(path / "server.db") as saver, opened(path) as parts:
         threads, graph = Threads(parts.tables, saver, Clock()), asking(saver)
-        await threads.create(ID)
-        await graph.ainvoke({"topic": "x"}, config(ID))
-        hold = plan.hold("administration applied")
+        await waiting(threads, graph)
+        yield threads, saver, graph
+
+
+async def test_a_copy_of_what_is_deleted_meanwhile_is_none(tmp_path: Path) -> None:
+    async with about_to_copy(tmp_path) as (threads, saver, _):
         copying = asyncio.ensure_future(threads.copy(ID))
-        await asyncio.to_thread(hold.wait)
-        deleting = asyncio.ensure_future(threads.delete(ID))
-        hold.let_go()
-        await deleting
+        await saver.asked.wait()
+        await threads.delete(ID)
         await threads.create(ID, metadata={"owner": "somebody else"})
+        saver.gate.set()
         with pytest.raises(NotFoundError):
             await copying
         assert await saver.athreads() == []
         assert await found(threads) == [ID]
 
 
-async def test_a_copy_that_a_starting_server_took_for_something_left_is_none(
+async def test_a_copy_is_what_the_thread_was_at_one_moment(tmp_path: Path) -> None:
+    async with about_to_copy(tmp_path) as (threads, saver, graph):
+        copying = asyncio.ensure_future(threads.copy(ID))
+        await saver.asked.wait()
+        await graph.aupdate_state(config(ID), {"answer": "y"}, as_node="ask")
+        await threads.take_values(ID, await graph.aget_state(config(ID)))
+        saver.gate.set()
+        copy = await copying
+        state = await graph.aget_state(config(copy.thread_id))
+        assert copy.values == state.values == {"topic": "x!", "answer": "y"}
+        assert (copy.status, copy.interrupts) == ("idle", {})
+
+
+async def test_wherever_a_copy_fails_it_is_there_with_its_checkpoints_or_not_at_all(
     tmp_path: Path,
 ) -> None:
     plan = FaultPlan()
     async with SqliteSaver(tmp_path / "server.db", faults=plan) as saver, opened(tmp_path) as parts:
         threads, graph = Threads(parts.tables, saver, Clock()), asking(saver)
-        await threads.create(ID)
-        await graph.ainvoke({"topic": "x"}, config(ID))
-        hold = plan.hold("administration applied")
-        copying = asyncio.ensure_future(threads.copy(ID))
-        await asyncio.to_thread(hold.wait)
-        (left,) = await parts.tables.read(left_checkpoints)
-        clearing = asyncio.ensure_future(parts.tables.write(lambda db: forget_left(db, left)))
-        hold.let_go()
-        await clearing
-        with pytest.raises(ConflictError, match="send this again"):
-            await copying
-        assert [thread.thread_id for thread in await saver.athreads()] == [ID]
-        assert await found(threads) == [ID]
-        copy = await threads.copy(ID)
-        assert (await graph.aget_state(config(copy.thread_id))).values == {"topic": "x!"}
+        await waiting(threads, graph)
+        before = Counter(plan.passed)
+        await threads.copy(ID)
+        passed = Counter(plan.passed) - before
+        made: list[int] = []
+        for point in sorted(each for each in passed if not cannot_fail(each)):
+            there = await found(threads)
+            plan.fail(point, plan.passed[point] + passed[point])
+            with pytest.raises(DatabaseError):
+                await threads.copy(ID)
+            rows = await found(threads)
+            stored = [each.thread_id for each in await saver.athreads()]
+            assert (point, sorted(stored)) == (point, sorted(rows))
+            made.append(len(rows) - len(there))
+        assert set(made) == {0, 1}

@@ -10,10 +10,12 @@ import pytest
 
 from checkpoint import (
     DatabaseError,
+    InvalidArgumentError,
     SaverClosedError,
     SqliteSaver,
     SqliteTables,
     ThreadBusyError,
+    ThreadNotEmptyError,
 )
 from checkpoint.story import Story, values_of
 
@@ -95,3 +97,29 @@ async def test_a_thread_goes_with_what_a_unit_does_beside_it_or_stays(tmp_path: 
         story = await Story.begin(saver)  # one of that name is another thread
         await story.step({"a": 2})
         assert await values_of(saver) == {"a": 2}
+
+
+async def test_a_thread_is_copied_with_what_a_unit_does_beside_it_or_not(tmp_path: Path) -> None:
+    path = tmp_path / "app.db"
+    async with SqliteSaver(path) as saver, SqliteTables(path, NOTES) as notes:
+        story = await Story.begin(saver)  # it may be in use
+        await story.step({"a": 1})
+        await notes.write(_add("there"))
+        with pytest.raises(DatabaseError):
+            await saver.acopy_thread_with("thread", "copy", _add("there"))
+        assert await values_of(saver, "copy") is None
+        assert await saver.acopy_thread_with("thread", "copy", _add("copied")) == 1
+        assert await values_of(saver, "copy") == {"a": 1}
+        with pytest.raises(ThreadNotEmptyError):
+            await saver.acopy_thread_with("thread", "copy", _add("no"))
+        with pytest.raises(InvalidArgumentError, match="to itself"):
+            await saver.acopy_thread_with("thread", "thread", _add("no"))
+        assert await notes.read(_texts) == ["copied", "there"]
+
+
+async def test_of_a_thread_that_holds_nothing_the_unit_alone_is_done(tmp_path: Path) -> None:
+    path = tmp_path / "app.db"
+    async with SqliteSaver(path) as saver, SqliteTables(path, NOTES) as notes:
+        await saver.acopy_thread_with("nobody", "copy", _add("copied"))
+        assert await saver.athreads() == []
+        assert await notes.read(_texts) == ["copied"]
