@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -30,32 +30,10 @@ from checkpoint import (
     UnregisteredTypeError,
     Whole,
 )
+from tests.checkpoint.counting import Counting
 
 SERIALIZER = MsgpackSerializer()
 LONG = "long " * 50
-
-
-class Counting(MsgpackSerializer):
-    """Counts the calls that read items, and the values that are packed."""
-
-    calls = 0
-    packed = 0
-
-    def dumps(self, value: Any) -> bytes:
-        self.packed += 1
-        return super().dumps(value)
-
-    def pack_items(self, values: Sequence[Any]) -> list[bytes]:
-        self.packed += len(values)
-        return super().pack_items(values)
-
-    def unpack_items(self, data: bytes) -> list[Any]:
-        self.calls += 1
-        return super().unpack_items(data)
-
-    def split_items(self, data: bytes) -> list[bytes]:
-        self.calls += 1
-        return super().split_items(data)
 
 
 class Disk:
@@ -269,10 +247,11 @@ def test_a_write_that_a_channel_took_as_it_is_points_to_what_is_stored_there() -
     values: dict[str, Any] = {"small": 7, "text": LONG, "list": [LONG, LONG]}
     encoded = encoder.encode(values, 3)
     disk.store(encoded)
-    packed = serializer.packed
+    before = serializer.dumped, serializer.packed
     kept = encoder.encode_writes([*values.items(), ("other", LONG)], encoded)
     disk.rows += kept.rows
-    assert serializer.packed == packed + 1  # the last one, of a channel that has not taken it
+    # the last one, of a channel that has not taken it
+    assert (serializer.dumped, serializer.packed) == (before[0] + 1, before[1])
     assert kept.writes[:3] == (
         ("small", Inline(3, b"\x07")),
         ("text", Whole(3, 0)),
@@ -366,10 +345,10 @@ def test_rows_of_a_list_are_read_together_and_read_once_for_all_checkpoints_of_a
     decoder, loaded = Decoder(serializer), disk.load()
     first = decoder.values(loaded)["c"]
     page = [decoder.values(disk.load())["c"] for _ in range(100)]
-    assert serializer.calls == 1
+    assert (serializer.read, serializer.cut) == (1, 0)
     assert all(a is b for other in page for a, b in zip(first, other, strict=True))
     ScopeEncoder(serializer, "", loaded).encode({"c": ["another", *first[1:]]}, 51)
-    assert serializer.calls == 2
+    assert (serializer.read, serializer.cut) == (1, 1)
 
 
 @pytest.mark.parametrize("stop", [1, 7, 10])
@@ -381,7 +360,7 @@ def test_what_was_loaded_is_not_taken_apart_where_the_list_goes_on(stop: int) ->
     encoder = ScopeEncoder(serializer, "", loaded)
     encoded = encoder.encode({"c": [*values[:stop], "new " + LONG]}, 11)
     disk.store(encoded)
-    assert serializer.calls == (stop < 10)  # a branch's last row may hold more than its list
+    assert serializer.cut == (stop < 10)  # a branch's last row may hold more than its list
     assert [row.count for row in encoded.rows] == [1]
     assert disk.value() == [*values[:stop], "new " + LONG]
 
@@ -404,7 +383,7 @@ def test_a_long_list_is_read_in_several_parts() -> None:
     for turn in range(1, 10):
         disk.store(encoder.encode({"c": big[:turn]}, turn))
     assert Decoder(serializer).values(disk.load()) == {"c": big}
-    assert 1 < serializer.calls < 9
+    assert 1 < serializer.read < 9
 
 
 @pytest.mark.parametrize("lost", [0, 4, 9])

@@ -27,6 +27,7 @@ from checkpoint import (
 )
 from checkpoint.sealing import sealing_of
 from checkpoint.stored import Stored, begins_with, digests_of, from_loaded, size_of
+from tests.checkpoint.counting import Counting
 
 SERIALIZER = MsgpackSerializer()
 LONG = "long " * 50
@@ -108,22 +109,6 @@ def test_a_value_that_is_no_list_has_one_digest() -> None:
         sealing_of(SERIALIZER), loaded(Whole(1, 0), BlobRow("", 0, 0, 0, data)), "c"
     )
     assert (found.digests, found.parts) == ([hash(data)], ())
-
-
-class Counting(MsgpackSerializer):
-    """Counts items that are packed by themselves, and calls that cut items out."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.packed = self.cut = 0
-
-    def pack_items(self, values: Sequence[Any]) -> list[bytes]:
-        self.packed += len(values)
-        return super().pack_items(values)
-
-    def split_items(self, data: bytes) -> list[bytes]:
-        self.cut += 1
-        return super().split_items(data)
 
 
 def test_of_a_list_that_grows_only_what_is_new_is_looked_at_by_item() -> None:
