@@ -3,23 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 from actors.actor import Actor
 from actors.ledger import DeadLetter
-
-
-async def let_all_run(turns: int = 20) -> None:
-    """Turn the loop until every task that can go on has come to a wait."""
-    for _ in range(turns):
-        await asyncio.sleep(0)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Turn the loop until the condition holds."""
-    while not condition():  # noqa: ASYNC110  # what it waits for has no event
-        await asyncio.sleep(0)
 
 
 class FakeTime:

@@ -12,7 +12,8 @@ from actors.actor import MESSAGES_PER_TURN, Actor
 from actors.errors import ConfigError, HandlerCancelledError, MailboxClosedError
 from actors.restart import RestartPolicy
 from actors.supervisor import Supervisor
-from tests.actors.kernel import CrashError, FakeTime, Hooks, Recorder, let_all_run
+from tests.actors.kernel import CrashError, FakeTime, Hooks, Recorder
+from tests.waiting import let_all_run
 
 
 @pytest.fixture

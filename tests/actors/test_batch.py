@@ -11,7 +11,7 @@ import pytest
 from actors import ConfigError
 from checkpoint import MemorySaver
 from tests.actors.engine import DEADLINE, Gated, chain, on, saying, says
-from tests.actors.kernel import let_all_run, until
+from tests.waiting import let_all_run, until
 
 
 @pytest.fixture(autouse=True)

@@ -27,7 +27,7 @@ from actors import (
 )
 from checkpoint import CacheKey, MemoryCache, MemorySaver, SerializationError, SqliteCache
 from tests.actors.engine import DEADLINE, State, chain, on, saying, says
-from tests.actors.kernel import let_all_run
+from tests.waiting import let_all_run
 
 
 class Counted:

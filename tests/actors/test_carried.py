@@ -13,7 +13,7 @@ import pytest
 from actors.carried import run_as_guest
 from actors.errors import WrongLoopError
 from tests.actors.engine import DEADLINE, Gated, chain, fan, saying
-from tests.actors.kernel import let_all_run
+from tests.waiting import let_all_run
 
 word: ContextVar[str] = ContextVar("word", default="none")
 

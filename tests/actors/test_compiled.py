@@ -13,7 +13,7 @@ from actors import CompiledGraph, ConfigError, GraphRecursionError
 from actors.errors import CheckpointerTypeError, EmptyInputError, OptionError
 from checkpoint import MemorySaver
 from tests.actors.engine import DEADLINE, Gated, chain, fan, on, saying, says
-from tests.actors.kernel import until
+from tests.waiting import until
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,8 @@ from actors.errors import (
 )
 from actors.ref import ActorRef
 from actors.supervisor import Supervisor
-from tests.actors.kernel import CrashError, Hooks, let_all_run
+from tests.actors.kernel import CrashError, Hooks
+from tests.waiting import let_all_run
 
 user: contextvars.ContextVar[str] = contextvars.ContextVar("user", default="nobody")
 

@@ -29,7 +29,7 @@ from actors import (
 from checkpoint import MemorySaver
 from streaming import UnknownStreamModeError
 from tests.actors.engine import DEADLINE, Gated, chain, fan, on, saying, says
-from tests.actors.kernel import let_all_run
+from tests.waiting import let_all_run
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from actors.channelset import ChannelSet
 from actors.spec import TASKS
 from checkpoint import MemorySaver
 from tests.actors.engine import DEADLINE, Blocked, Gated, State, chain, on, saying, set_in_thread
-from tests.actors.kernel import let_all_run
+from tests.waiting import let_all_run
 
 AT_ONCE = RetryPolicy(initial_interval=0, jitter=False, retry_on=Exception)
 SHORT = 0.002

@@ -28,7 +28,7 @@ from actors.commands import PULL, PUSH, Task
 from actors.handlers import hand_over, handler_task, is_handled, is_handler
 from checkpoint import MemoryCache, MemorySaver, RemoteError, SqliteSaver
 from tests.actors.engine import State, chain, on, saying, says
-from tests.actors.kernel import let_all_run
+from tests.waiting import let_all_run
 
 
 async def fails(state: Any) -> None:

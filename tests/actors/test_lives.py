@@ -11,7 +11,8 @@ import pytest
 from actors.errors import ActorFailedError, MailboxClosedError
 from actors.restart import RestartPolicy
 from actors.supervisor import Supervisor
-from tests.actors.kernel import CrashError, FakeTime, Hooks, Recorder, let_all_run
+from tests.actors.kernel import CrashError, FakeTime, Hooks, Recorder
+from tests.waiting import let_all_run, until
 
 ONCE = RestartPolicy(budget=1, window=60.0, first_delay=0.5)
 NEVER = RestartPolicy(budget=0)
@@ -251,8 +252,7 @@ async def test_an_actor_that_fails_right_before_a_stop_is_not_restarted(hooks: H
     supervisor, recorder = Supervisor(on_failure=hooks.failure), Recorder()
     asking = asyncio.ensure_future(supervisor.start(recorder, name="a").ask("crash"))
     (life,) = supervisor.tasks
-    while not life.done():  # noqa: ASYNC110  # the loop has yet to tell the supervisor of its end
-        await asyncio.sleep(0)
+    await until(life.done)  # the loop has yet to tell the supervisor of its end
     assert supervisor.tasks == (life,)
     await supervisor.stop()
     stats = supervisor.stats()

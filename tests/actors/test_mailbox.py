@@ -16,7 +16,7 @@ from actors.errors import (
     MailboxReaderError,
 )
 from actors.mailbox import Mailbox, MailboxStats, Overflow
-from tests.actors.kernel import let_all_run
+from tests.waiting import let_all_run
 
 
 async def test_messages_come_out_in_the_order_they_went_in() -> None:

@@ -13,7 +13,7 @@ from actors import ActorSystem
 from checkpoint import Batch, MemorySaver, SqliteSaver, instant, is_instant
 from checkpoint.testing_faults import FaultPlan
 from tests.actors.engine import chain, says
-from tests.actors.kernel import let_all_run
+from tests.waiting import let_all_run
 
 CONFIG = {"configurable": {"thread_id": "1"}}
 

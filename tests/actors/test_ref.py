@@ -19,7 +19,8 @@ from actors.errors import (
 )
 from actors.ref import ActorRef
 from actors.supervisor import Supervisor
-from tests.actors.kernel import Hooks, Recorder, let_all_run, until
+from tests.actors.kernel import Hooks, Recorder
+from tests.waiting import let_all_run, until
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ from tests.actors.engine import (
     says,
     set_in_thread,
 )
-from tests.actors.kernel import let_all_run, until
+from tests.waiting import let_all_run, until
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from actors import ActorSystem, Send, StateGraph
 from actors.values import START
 from checkpoint import MemorySaver, SerializationError, instant
 from tests.actors.engine import DEADLINE, Blocked, Gated, State, chain, fan, on, saying, says
-from tests.actors.kernel import let_all_run, until
+from tests.waiting import let_all_run, until
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,8 @@ from actors.errors import ConfigError, MailboxClosedError, MailboxFullError
 from actors.ledger import DeadLetter
 from actors.mailbox import Mailbox, Overflow
 from actors.sized_mailbox import SizedMailbox
-from tests.actors.kernel import Recorder, let_all_run
+from tests.actors.kernel import Recorder
+from tests.waiting import let_all_run
 
 KIB = 1 << 10
 

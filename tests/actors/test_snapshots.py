@@ -15,7 +15,7 @@ from actors.snapshots import before_id
 from actors.values import START
 from checkpoint import MemorySaver, rewind_point
 from tests.actors.engine import DEADLINE, Gated, State, chain, fan, on, saying, says
-from tests.actors.kernel import until
+from tests.waiting import until
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,8 @@ from actors.errors import (
     WrongLoopError,
 )
 from actors.supervisor import Supervisor, SupervisorStats
-from tests.actors.kernel import CrashError, Hooks, Recorder, let_all_run, until
+from tests.actors.kernel import CrashError, Hooks, Recorder
+from tests.waiting import let_all_run, until
 
 user: contextvars.ContextVar[str] = contextvars.ContextVar("user", default="nobody")
 

@@ -20,7 +20,7 @@ from actors import (
 from checkpoint import MemorySaver
 from streaming import Gap, LogFailedError, RunLogExistsError, StreamWriter
 from tests.actors.engine import DEADLINE, Gated, chain, on, saying, says
-from tests.actors.kernel import let_all_run
+from tests.waiting import let_all_run
 
 
 @pytest.fixture(autouse=True)

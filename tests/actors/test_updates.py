@@ -29,7 +29,7 @@ from actors.errors import ThreadStateError
 from checkpoint import Batch, MemorySaver, SerializationError, SqliteSaver, ThreadBusyError
 from checkpoint.ids import IdSource, ids_from, uuid7
 from tests.actors.engine import DEADLINE, Gated, State, chain, fan, on, saying
-from tests.actors.kernel import until
+from tests.waiting import let_all_run, until
 
 
 @pytest.fixture(autouse=True)
@@ -230,8 +230,7 @@ async def test_an_update_waits_for_a_run_and_then_stands_on_what_it_left() -> No
     run = asyncio.create_task(graph.ainvoke({"log": []}, on("t")))
     await gated.started.wait()
     update = asyncio.create_task(graph.aupdate_state(on("t"), {"log": ["x"]}))
-    for _ in range(10):
-        await asyncio.sleep(0)
+    await let_all_run()
     assert not update.done()
     gated.gate.set()
     await run

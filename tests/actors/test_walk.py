@@ -13,6 +13,7 @@ from actors import END, START, ActorSystem, NodeCancelledError, StateGraph, Step
 from actors.channels import LastValue
 from checkpoint import MemorySaver, SerializationError
 from tests.actors.engine import DEADLINE, Gated, State, chain, fan, on, saying
+from tests.waiting import let_all_run
 
 word: ContextVar[str] = ContextVar("word", default="none")
 
@@ -265,8 +266,7 @@ async def test_a_reader_in_lockstep_holds_up_tasks_that_follow_each_other() -> N
     stream = chain(a=node("a"), b=node("b"), c=node("c")).compile().astream({"log": []})
     for name in "abc":
         assert await anext(stream) == {name: {"log": [name]}}
-        for _ in range(20):
-            await asyncio.sleep(0)
+        await let_all_run()
         assert ran[-1] == name
     assert [chunk async for chunk in stream] == []
 

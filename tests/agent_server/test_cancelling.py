@@ -20,6 +20,7 @@ from agent_server.outcome import STOPPED
 from checkpoint.testing_faults import FaultPlan, Hold
 from tests.agent_server.harness import graphs
 from tests.agent_server.stage import Doors, Stage, said, stage, unknown
+from tests.waiting import let_all_run
 
 NO_RUNS = "No runs found to cancel."
 NO_OPEN_RUNS = "No matching runs to cancel. Please verify the thread ID and run IDs are correct"
@@ -241,10 +242,8 @@ async def test_an_answer_is_taken_back_also_if_the_run_ends_while_its_row_is_wri
         asking = asyncio.ensure_future(asked)
         await reached(writing)
         ending.let_go()
-        for _ in range(10_000):  # the engine is through, or waits for the writer
-            if live.engine is None or live.engine.status != "running":
-                break
-            await asyncio.sleep(0)
+        await at.saver.synced()  # the engine, which waited for it before, goes on
+        await let_all_run()  # it is through, or waits for the writer
         writing.let_go()
         other = await asking
         if way == "cancelled":

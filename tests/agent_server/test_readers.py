@@ -14,6 +14,7 @@ from checkpoint import SqliteSaver
 from streaming import Custom, RunFailed, RunLog, RunStarted
 from tests.agent_server.harness import graphs
 from tests.agent_server.lib_streams import Frame, engine, frames_in, names_of, run_of, started
+from tests.waiting import let_all_run
 
 CUSTOM = Look(("custom",), after=0)
 
@@ -40,11 +41,6 @@ def write(log: RunLog, *data: Any) -> None:
         log.publish(Custom(data=each))
 
 
-async def turns(count: int = 20) -> None:
-    for _ in range(count):
-        await asyncio.sleep(0)
-
-
 async def joke(saver: SqliteSaver, system: Any, graph: Any = graphs.agent) -> LiveRun:
     live, run = await started(system, graph, {"topic": "x"}, saver=saver)
     await run.ended()
@@ -56,7 +52,7 @@ class TestTheStream:
         async with engine(tmp_path / "a.db") as (system, saver):
             live = await joke(saver, system)
             reading = asyncio.ensure_future(read(RunReader(live, Look(("updates",)))))
-            await turns()
+            await let_all_run()
             assert not reading.done()
             live.settle("success", b"{}")
             assert names_of(await reading) == ["metadata", "updates", "updates"]
@@ -64,7 +60,7 @@ class TestTheStream:
     async def test_one_that_came_before_the_beginning_sees_everything(self) -> None:
         live, log = LiveRun(run_of()), RunLog("run")
         reading = asyncio.ensure_future(read(RunReader(live, Look(("custom",), from_now=True))))
-        await turns()
+        await let_all_run()
         live.begin(Engine(log), 1)  # type: ignore[arg-type]
         log.publish(RunStarted(run_id="run"))
         write(log, 1)
@@ -238,7 +234,7 @@ class TestMemory:
         log.publish(RunFailed(error="E", message="m"))
         reader = RunReader(live_run(log), CUSTOM)
         reading = asyncio.ensure_future(read(reader))
-        await turns()
+        await let_all_run()
         reader.close()
         assert await reading == []
         assert log.stats().subscribers == 0

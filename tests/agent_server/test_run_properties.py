@@ -21,6 +21,7 @@ from agent_server.live import LiveRun
 from agent_server.records import ENDED, Run
 from streaming import RunFailed, RunFinished
 from tests.agent_server.stage import Doors, Stage, crashed, stage
+from tests.waiting import let_all_run
 
 THREADS = 2
 
@@ -75,8 +76,7 @@ async def play(at: Stage, doors: Doors, threads: Sequence[str], story: Story, mo
             await MEDDLE[move](at, thread, run_id, how, story)
         elif move == "step":
             doors.let_on()
-            for _ in range(20):
-                await asyncio.sleep(0)
+            await let_all_run()
 
 
 async def accept(at: Stage, thread: str, how: str, story: Story, **more: Any) -> None:

@@ -23,6 +23,7 @@ from checkpoint import (
 )
 from checkpoint.story import Story, values_of
 from checkpoint.testing_faults import FaultPlan
+from tests.waiting import let_all_run
 
 
 @pytest.mark.parametrize(("synced", "flushes"), [(False, 0), (True, 1)])
@@ -65,7 +66,7 @@ async def test_who_is_cancelled_hears_first_how_it_ended(tmp_path: Path) -> None
         task = asyncio.create_task(wait())
         assert await asyncio.to_thread(hold.wait)
         task.cancel()
-        await asyncio.sleep(0)
+        await let_all_run()
         assert not task.done()
         hold.let_go()
         with pytest.raises(asyncio.CancelledError):
@@ -98,7 +99,7 @@ async def test_nobody_is_told_what_went_wrong_after_a_cancel(tmp_path: Path) -> 
         first = asyncio.create_task(story.step({"n": 1}))
         assert await asyncio.to_thread(hold.wait)
         refused = asyncio.create_task(saver.commit(other.batch({"n": 1})))
-        await asyncio.sleep(0)
+        await let_all_run()
         refused.cancel()
         await asyncio.wait({refused})
         hold.let_go()

@@ -19,6 +19,7 @@ from actors import START, ActorSystem, CompiledGraph, RunCancelledError, StateGr
 from checkpoint import SqliteSaver
 from streaming import Chunk
 from tests.faults.scale import WHOLE
+from tests.waiting import let_all_run
 
 ROUNDS = 400 if WHOLE else 10
 """Of 25 runs each: 10,000 together."""
@@ -174,8 +175,7 @@ class Seen:
 
 async def seen() -> Seen:
     """Look, when what is ending has ended."""
-    for _ in range(10):
-        await asyncio.sleep(0)
+    await let_all_run()
     gc.collect()
     tasks = len(asyncio.all_tasks())
     return Seen(tasks, threading.active_count(), open_files(), sys.getallocatedblocks(), resident())

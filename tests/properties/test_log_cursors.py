@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from streaming import MODES, Chunk, Custom, Event, Gap, RunLog, Subscriber, TaskFinished, project
 from streaming.modes import SKIP
 from streaming.testing import JsonCodec, MemoryEventLog
+from tests.waiting import let_all_run
 
 MODE_SETS = st.sets(st.sampled_from(["custom", "updates", "tasks", "debug"]), min_size=1)
 
@@ -109,8 +110,7 @@ class LogMachine(RuleBasedStateMachine):
     async def _read(self, reader: Reader) -> None:
         """One chunk if there is one; otherwise the wait is cancelled, and must lose nothing."""
         waiting = asyncio.create_task(anext(reader.subscriber))  # type: ignore[arg-type]
-        for _ in range(5):
-            await asyncio.sleep(0)
+        await let_all_run()
         visible = self.events[: self.log.visible]
         expected = reader.expects(visible)
         if not waiting.done():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from streaming import Chunk, Custom, Row, RunLog, StreamWriter, Subscriber
@@ -29,19 +29,6 @@ async def data_of(reader: Subscriber) -> list[Any]:
 async def take(reader: Subscriber, count: int) -> list[Any]:
     items = [await anext(reader) for _ in range(count)]
     return [item.data if isinstance(item, Chunk) else ("gap", item.lost) for item in items]
-
-
-async def turns(count: int = 20) -> None:
-    """Let everything that can run on this loop run until it blocks."""
-    for _ in range(count):
-        await asyncio.sleep(0)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Turn the loop until something another thread does is done."""
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - the other thread knows no event of this loop
-            await asyncio.sleep(0)
 
 
 class GatedEventLog(MemoryEventLog):

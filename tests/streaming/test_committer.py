@@ -19,7 +19,8 @@ from streaming import (
 )
 from streaming.chunk import gap_after
 from streaming.testing import JsonCodec
-from tests.streaming.lib import GatedEventLog, data_of, publish, take, turns
+from tests.streaming.lib import GatedEventLog, data_of, publish, take
+from tests.waiting import let_all_run
 
 
 def gated(**options: Any) -> tuple[RunLog, GatedEventLog]:
@@ -45,7 +46,7 @@ class TestPump:
         waiting = asyncio.create_task(anext(reader))
         pump = asyncio.create_task(log.pump())
         assert publish(log, 1, 2) == [1, 2]
-        await turns()
+        await let_all_run()
         assert not waiting.done()
         assert (log.visible, log.last, log.stats().unsent) == (0, 2, 2)
         event_log.open()
@@ -58,7 +59,7 @@ class TestPump:
         log, event_log = gated()
         pump = asyncio.create_task(log.pump())
         publish(log, 1)
-        await turns()
+        await let_all_run()
         publish(log, 2, 3, 4)
         event_log.open()
         await log.flush()
@@ -72,7 +73,7 @@ class TestPump:
         publish(log, 1)
         log.close()
         pump = asyncio.create_task(log.pump())
-        await turns()
+        await let_all_run()
         assert not pump.done()
         assert not reader.done()
         event_log.open()
@@ -113,7 +114,7 @@ class TestPump:
         event_log.commits_before_failing = commits
         publish(log, 1, 2)
         flushing = asyncio.create_task(log.flush())
-        await turns()
+        await let_all_run()
         flushing.cancel()
         await asyncio.wait({flushing})
         assert log.visible == 0
@@ -128,9 +129,9 @@ class TestPump:
         log, event_log = gated()
         pump = asyncio.create_task(log.pump())
         publish(log, 1)
-        await turns()
+        await let_all_run()
         flushing = asyncio.create_task(log.flush())
-        await turns()
+        await let_all_run()
         assert not flushing.done()
         event_log.open()
         await flushing
@@ -144,9 +145,9 @@ class TestPump:
         publish(log, 2)
         reader = asyncio.create_task(data_of(log.subscribe("custom")))
         pump, flush = asyncio.create_task(log.pump()), asyncio.create_task(log.flush())
-        await turns()
+        await let_all_run()
         log.close()
-        await turns()
+        await let_all_run()
         assert not pump.done()
         log.close(OSError("gone"))
         await pump
@@ -211,7 +212,7 @@ class TestPump:
         reader = log.subscribe("custom")
         publish(log, 1)
         waiting = asyncio.create_task(anext(reader))
-        await turns()
+        await let_all_run()
         event_log.open()
         await log.flush()
         assert (await waiting).id == chunk_id(1, "custom")
@@ -223,7 +224,7 @@ class TestStage:
         event_log.open()
         reader = log.subscribe("custom")
         waiting = asyncio.create_task(anext(reader))
-        await turns()
+        await let_all_run()
         publish(log, 1)
         await log.flush()
         staged = log.stage([Custom(data=number) for number in range(2, 12)])
@@ -253,7 +254,7 @@ class TestStage:
         pump = asyncio.create_task(log.pump())
         staged = log.stage([finished()])
         publish(log, 2)
-        await turns()
+        await let_all_run()
         assert event_log.asked == []
         await event_log.append("run", list(staged))
         log.release(staged)
@@ -276,9 +277,9 @@ class TestStage:
         log, event_log = gated()
         pump = asyncio.create_task(log.pump())
         publish(log, 1)
-        await turns()
+        await let_all_run()
         settled = asyncio.create_task(log.settled())
-        await turns()
+        await let_all_run()
         assert not settled.done()
         event_log.open()
         await settled

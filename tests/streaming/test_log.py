@@ -18,7 +18,8 @@ from streaming import (
     TaskFinished,
 )
 from streaming.testing import JsonCodec, MemoryEventLog
-from tests.streaming.lib import data_of, publish, take, turns
+from tests.streaming.lib import data_of, publish, take
+from tests.waiting import let_all_run
 
 THREADS, EACH = 4, 5_000
 
@@ -68,7 +69,7 @@ async def test_another_log_forgets_what_all_its_readers_have() -> None:
     assert log.held == (2, 0)
     assert await take(slow, 2) == [1, 2]
     waits = [asyncio.create_task(anext(fast)), asyncio.create_task(anext(slow))]
-    await turns()
+    await let_all_run()
     assert log.held == (0, 0)
     publish(log, 3)
     assert [(await wait).id for wait in waits] == [4 * 8 + 3] * 2
@@ -176,7 +177,7 @@ async def test_threads_publish_in_one_order_for_all_readers() -> None:
         asyncio.create_task(asyncio.to_thread(asyncio.run, data_of(log.subscribe("custom"))))
         for _ in range(2)
     ]
-    await turns()
+    await let_all_run()
     await asyncio.gather(*(asyncio.to_thread(writes, at) for at in range(THREADS)))
     log.close()
     seen = await asyncio.gather(*readers, *elsewhere)

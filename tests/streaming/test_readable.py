@@ -11,11 +11,12 @@ import pytest
 
 from streaming import OwnerPresentError, RunLog, SubscriberLagged
 from streaming.testing import JsonCodec
-from tests.streaming.lib import GatedEventLog, data_of, publish, say, take, turns, until
+from tests.streaming.lib import GatedEventLog, data_of, publish, say, take
+from tests.waiting import let_all_run, until
 
 
 async def blocked(waiting: asyncio.Task[Any]) -> bool:
-    await turns()
+    await let_all_run()
     return not waiting.done()
 
 
@@ -59,7 +60,7 @@ class TestCaughtUp:
         log = RunLog("run", keep=False)
         owner = log.own("custom")
         asks = asyncio.create_task(anext(owner))
-        await turns()
+        await let_all_run()
         publish(log, 1)
         step = caught_up(log)
         await asks
@@ -91,7 +92,7 @@ class TestCaughtUp:
         log = RunLog("run", keep=False)
         owner = log.own("custom")
         asks = asyncio.create_task(anext(owner))
-        await turns()
+        await let_all_run()
         asks.cancel()
         await asyncio.wait({asks})
         step = caught_up(log)
@@ -103,7 +104,7 @@ class TestCaughtUp:
         log = RunLog("run", keep=False)
         owner = log.own("custom")
         first, second = caught_up(log), caught_up(log)
-        await turns()
+        await let_all_run()
         first.cancel()
         assert await blocked(second)
         owner.close()
@@ -127,7 +128,7 @@ class TestCaughtUp:
         assert await take(owner, 1) == [1]
         asks = asyncio.create_task(anext(owner))
         step = caught_up(log)
-        await turns()
+        await let_all_run()
         held_up, _ = not step.done(), joiner.close()
         await step
         assert not held_up

@@ -20,7 +20,8 @@ from streaming import (
     TaskStarted,
 )
 from streaming.testing import JsonCodec, MemoryEventLog
-from tests.streaming.lib import publish, turns
+from tests.streaming.lib import publish
+from tests.waiting import let_all_run
 
 
 async def stored(count: int) -> RunLog:
@@ -67,7 +68,7 @@ class TestBatches:
         log = RunLog("run")
         reader = log.read()
         waiting = asyncio.ensure_future(reader.batch())
-        await turns()
+        await let_all_run()
         publish(log, 1, 2, 3)
         assert ids(await waiting) == [1, 2, 3]
 
@@ -86,7 +87,7 @@ class TestBatches:
         log = RunLog("run")
         reader = log.read()
         waiting = asyncio.ensure_future(reader.batch())
-        await turns()
+        await let_all_run()
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
@@ -96,7 +97,7 @@ class TestBatches:
     async def test_two_tasks_cannot_read_from_one_reader(self) -> None:
         reader = RunLog("run").read()
         waiting = asyncio.ensure_future(reader.batch())
-        await turns()
+        await let_all_run()
         with pytest.raises(SubscriberBusyError, match="reader of its own"):
             await reader.batch()
         reader.close()
@@ -114,7 +115,7 @@ class TestTheEnd:
         log = RunLog("run")
         reader = log.read()
         waiting = asyncio.ensure_future(reader.batch())
-        await turns()
+        await let_all_run()
         reader.close()
         assert await waiting == []
         assert log.stats().subscribers == 0

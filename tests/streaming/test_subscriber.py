@@ -34,7 +34,8 @@ from streaming import (
     chunk_id,
 )
 from streaming.testing import JsonCodec, MemoryEventLog
-from tests.streaming.lib import data_of, publish, say, take, turns
+from tests.streaming.lib import data_of, publish, say, take
+from tests.waiting import let_all_run
 
 SAVED = CheckpointSaved(config={}, parent_config=None, metadata={}, next=[], tasks=[])
 
@@ -54,7 +55,7 @@ class TestReading:
         log = RunLog("run")
         reader = log.subscribe("custom")
         first = asyncio.create_task(anext(reader))
-        await turns()
+        await let_all_run()
         publish(log, 1, 2, 3)
         assert (await first).data == 1  # type: ignore[union-attr]
         assert await take(reader, 2) == [2, 3]
@@ -159,7 +160,7 @@ class TestReading:
         log = RunLog("run")
         reader = log.subscribe("custom")
         first = asyncio.create_task(anext(reader))
-        await turns()
+        await let_all_run()
         with pytest.raises(SubscriberBusyError, match="of its own"):
             await anext(reader)
         publish(log, 1)
@@ -173,7 +174,7 @@ class TestReading:
         ]
         for number in range(1, 50):
             publish(log, number)
-            await turns(2)
+            await let_all_run(2)
         log.close()
         assert await asyncio.gather(*readers) == [list(range(1, 50))] * 3
 
@@ -193,7 +194,7 @@ class TestEnding:
         log = RunLog("run")
         reader = log.subscribe("custom")
         waiting = asyncio.create_task(data_of(reader))
-        await turns()
+        await let_all_run()
         await reader.aclose()
         assert await waiting == []
         assert log.stats().subscribers == 0
@@ -202,7 +203,7 @@ class TestEnding:
         log = RunLog("run")
         reader = log.subscribe("custom")
         waiting = asyncio.create_task(data_of(reader))
-        await turns()
+        await let_all_run()
         await asyncio.to_thread(reader.close)
         assert await waiting == []
 
@@ -226,7 +227,7 @@ class TestEnding:
         log = RunLog("run")
         reader, waits = log.subscribe("custom"), log.subscribe("custom")
         waiting = asyncio.create_task(data_of(waits))
-        await turns()
+        await let_all_run()
         publish(log, 1)
         log.close(OSError("disk"))
         assert await take(reader, 1) == [1]
@@ -244,7 +245,7 @@ class TestCancellation:
         log = RunLog("run")
         reader = log.subscribe("custom")
         waiting = asyncio.create_task(anext(reader))
-        await turns()
+        await let_all_run()
         waiting.cancel()
         await asyncio.wait({waiting})
         publish(log, 1, 2)
@@ -254,7 +255,7 @@ class TestCancellation:
         log = RunLog("run")
         reader = log.subscribe("custom")
         waiting = asyncio.create_task(anext(reader))
-        await turns()
+        await let_all_run()
         publish(log, 1)
         waiting.cancel()
         await asyncio.wait({waiting})
@@ -271,7 +272,7 @@ class TestCancellation:
         reader = log.subscribe("values")
         seen: list[Any] = []
         waiting = asyncio.create_task(anext(reader))
-        await turns(after_turns)
+        await let_all_run(after_turns)
         waiting.cancel()
         await asyncio.wait({waiting})
         if not waiting.cancelled():
@@ -605,7 +606,7 @@ async def test_a_reader_that_waits_is_told_of_the_end_when_it_is_ready_for_nothi
     log = RunLog("run")
     reader = log.subscribe("custom")
     waits = asyncio.create_task(reader.ready())
-    await turns()
+    await let_all_run()
     log.close()
     with pytest.raises(StopAsyncIteration):
         await waits
@@ -632,7 +633,7 @@ class TestHandedOver:
         say(log, *range(500, 600))
         assert await take(owner, 300) == list(range(300, 600))
         waits = asyncio.create_task(anext(owner))
-        await turns()
+        await let_all_run()
         assert log.held[0] == 0
         say(log, "handed")
         assert (log.held[0], (await waits).data) == (0, "handed")
@@ -643,7 +644,7 @@ class TestHandedOver:
         log = RunLog("run", keep=False, high_water=10, low_water=5, max_events=100)
         owner = log.own("custom")
         waits = asyncio.create_task(anext(owner))
-        await turns()  # it reads here, and was handed nothing yet
+        await let_all_run()  # it reads here, and was handed nothing yet
         say(log, *range(100))
         assert (len(owner.made), log.held[0], log.backlog()) == (100, 0, 100)
         say(log, 100)
@@ -716,9 +717,9 @@ class TestHandedOver:
         log = RunLog("run", keep=False)
         owner = log.own("messages")
         waits = asyncio.create_task(anext(owner))
-        await turns()
+        await let_all_run()
         assert log.hand((), "custom", "unseen", Fence())
-        await turns()
+        await let_all_run()
         assert (waits.done(), log.stats().lag) == (False, 0)
         await log.caught_up()
         assert log.hand((), "messages", "seen", Fence())
@@ -752,7 +753,7 @@ class TestHandedOver:
         log = RunLog("run", keep=False)
         owner = log.own("custom")
         waits = asyncio.create_task(anext(owner))
-        await turns()
+        await let_all_run()
         say(log, 1)
         waits.cancel()
         say(log, 2)
@@ -766,7 +767,7 @@ class TestHandedOver:
         owner = log.own("custom")
         for number in range(3):
             waits = asyncio.create_task(anext(owner))
-            await turns()
+            await let_all_run()
             waits.cancel()
             await asyncio.wait([waits])
             say(log, number)

@@ -21,7 +21,8 @@ from streaming import (
     TaskStarted,
 )
 from streaming.testing import JsonCodec, MemoryEventLog
-from tests.streaming.lib import publish, take, turns
+from tests.streaming.lib import publish, take
+from tests.waiting import let_all_run
 
 
 def step(number: int = 1) -> list[Event]:
@@ -68,7 +69,7 @@ async def test_who_waits_is_woken_once_and_gets_all_of_them() -> None:
     log = RunLog("run", keep=False)
     owner = log.own(WATCHED)
     waits = asyncio.create_task(anext(owner))
-    await turns()
+    await let_all_run()
     log.publish_all(step())
     first = await waits
     assert modes_of([first, *owner.made]) == SHOWN
@@ -79,9 +80,9 @@ async def test_what_it_does_not_show_does_not_wake_it() -> None:
     log = RunLog("run", keep=False)
     owner = log.own("custom")
     waits = asyncio.create_task(anext(owner))
-    await turns()
+    await let_all_run()
     log.publish_all(step())
-    await turns()
+    await let_all_run()
     assert (waits.done(), log.stats().lag) == (False, 0)
     await log.caught_up()
     publish(log, "seen")
@@ -94,7 +95,7 @@ async def test_the_next_step_waits_until_it_has_read_them() -> None:
     log.publish_all(step())
     next_step = asyncio.create_task(log.caught_up())
     for _ in SHOWN:
-        await turns()
+        await let_all_run()
         assert not next_step.done()
         await anext(owner)
     asks = asyncio.create_task(anext(owner))

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from streaming import SILENT_WRITER, RunLog, StreamWriter, current_task, get_stream_writer
-from tests.streaming.lib import data_of, publish, take, turns, until
+from tests.streaming.lib import data_of, publish, take
+from tests.waiting import let_all_run, until
 
 
 @dataclass
@@ -107,7 +108,7 @@ async def test_fencing_lets_a_waiting_writer_go() -> None:
     writer = StreamWriter(log)
     publish(log, *range(20))
     draining = asyncio.create_task(writer.drain())
-    await turns()
+    await let_all_run()
     assert not draining.done()
     writer.fence()
     await draining
@@ -138,7 +139,7 @@ async def test_a_worker_thread_waits_for_the_owner_in_its_own_thread() -> None:
 
     writing = asyncio.create_task(asyncio.to_thread(writes))
     await until(lambda: len(log._room.waiters) == 1)
-    await turns()
+    await let_all_run()
     assert written == 8
     assert await take(owner, 8) == list(range(8))
     reading = asyncio.create_task(data_of(owner))
