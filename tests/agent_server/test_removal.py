@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
@@ -276,3 +276,44 @@ async def test_ids_that_nothing_has_leave_no_row_when_they_are_deleted(scene: Sc
         with pytest.raises(NotFoundError):
             await services.threads.delete(str(uuid.uuid4()))
     assert await services.tables.read(lambda db: db.execute(count).fetchone()) == before
+
+
+# --- reading meanwhile --------------------------------------------------------------------------
+
+
+class Opening:
+    """A factory of a graph; what is put to it happens when the graph is opened next."""
+
+    def __init__(self) -> None:
+        self.next: Callable[[], Awaitable[Any]] | None = None
+
+    async def __call__(self) -> Any:
+        now, self.next = self.next, None
+        if now is not None:
+            await now()
+        return StateGraph(State).add_node("step", lambda state: state).add_edge(START, "step")
+
+
+READS = {
+    "state": ("GET", "/threads/{thread}/state"),
+    "state of subgraphs": ("GET", "/threads/{thread}/state?subgraphs=true"),
+    "history": ("POST", "/threads/{thread}/history"),
+    "stream of a run": ("GET", "/threads/{thread}/runs/{run}/stream"),
+}
+
+
+@pytest.mark.parametrize("read", READS)
+async def test_who_reads_in_the_moment_of_a_deletion_is_told_that_it_is_gone(
+    tmp_path: Path, read: str
+) -> None:
+    opening = Opening()
+    async with serving(tmp_path, {"agent": opening}) as server:
+        thread = (await server.ask("POST", "/threads", {}))["thread_id"]
+        order = {"assistant_id": "agent", "input": {"n": 1}}
+        run = (await server.ask("POST", f"/threads/{thread}/runs", order))["run_id"]
+        await server.ask("GET", f"/threads/{thread}/runs/{run}/join")
+        method, path = READS[read]
+        path = path.format(thread=thread, run=run)
+        opening.next = lambda: remove(server, thread)
+        await server.refused(method, path, {} if method == "POST" else None, 404)
+        assert opening.next is None, "it was there when it was asked for"
