@@ -62,7 +62,8 @@ class GraphStream(AsyncIterator[Any]):
 
     The run starts with the first chunk asked for, and is in lockstep with its reader: a super-step
     starts when the reader asks for more than the last one gave.  Leaving the loop, `aclose` and
-    garbage collection cancel it.
+    garbage collection cancel it; so does cancelling who is in an `async for` over it, and nothing
+    of the run is alive when that cancel arrives.  Who awaits `anext` with a deadline may ask again.
     """
 
     def __init__(self, begin: Callable[[], tuple[Ending, Reader]]) -> None:
@@ -71,7 +72,13 @@ class GraphStream(AsyncIterator[Any]):
         self._chunks: Reader | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over = False
+        self._looped = False
+        """True: a loop is left when its wait is cancelled, as nobody could go on with it."""
         self._output: GraphOutput | None = None
+
+    def __aiter__(self) -> Self:
+        self._looped = True
+        return self
 
     async def __anext__(self) -> Any:
         if self._over:
@@ -80,19 +87,14 @@ class GraphStream(AsyncIterator[Any]):
         try:
             while shown is SKIP:
                 if not reader.made:
-                    waiter = reader.park()
-                    if waiter is None:
-                        await reader.ready()
-                        continue
-                    try:
-                        await waiter
-                    except BaseException:
-                        reader.unpark()
-                        raise
+                    await _chunks_in(reader)
                 shown = reader.take_nowait()
         except StopAsyncIteration:
             if self._over:  # closed by another task
                 raise
+        except asyncio.CancelledError:
+            await self._leave()
+            raise
         else:
             return shown
         self._over = True
@@ -118,6 +120,14 @@ class GraphStream(AsyncIterator[Any]):
         except StopAsyncIteration as error:  # a node's
             show_user_frames(error)
             raise NodeStoppedError from error
+        except asyncio.CancelledError:
+            await self._leave()
+            raise
+
+    async def _leave(self) -> None:
+        """Who waited is cancelled."""
+        if self._looped:
+            await self.aclose()
 
     def take_nowait(self) -> Any:
         """The next chunk if it needs no waiting, so no event loop either; else SKIP."""
@@ -149,6 +159,19 @@ class GraphStream(AsyncIterator[Any]):
         loop, run = self._loop, self._run
         if not self._over and loop is not None and run is not None and not loop.is_closed():
             loop.call_soon_threadsafe(run.cancel_nowait)
+
+
+async def _chunks_in(reader: Reader) -> None:
+    """Wait until there may be some."""
+    waiter = reader.park()
+    if waiter is None:
+        await reader.ready()
+        return
+    try:
+        await waiter
+    except BaseException:
+        reader.unpark()
+        raise
 
 
 async def run_privately(call: Call) -> GraphOutput:

@@ -220,6 +220,54 @@ async def test_cancelling_the_task_that_reads_and_leaving_ends_the_run() -> None
     assert (gated.cancelled, gated.cleaned, others()) == (1, 1, set())
 
 
+@pytest.mark.parametrize("mode", ["updates", ["updates", "custom"]])
+async def test_cancelling_a_loop_ends_its_run_before_the_cancel_arrives(mode: Any) -> None:
+    gated = Gated()
+    graph = chain(a=gated).compile(checkpointer=MemorySaver())
+    held = graph.astream({"log": []}, on("t"), stream_mode=mode)
+
+    async def read() -> None:
+        async for _ in held:
+            pass
+
+    reader = asyncio.create_task(read())
+    await gated.started.wait()
+    reader.cancel()
+    await asyncio.wait({reader})
+    assert reader.cancelled()
+    assert (gated.cancelled, gated.cleaned, others()) == (1, 1, set())
+    gated.gate.set()
+    assert await graph.ainvoke(None, on("t"), on_busy="reject") == {"log": ["gated"]}
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_a_loop_can_be_cancelled_at_any_turn(turns: int) -> None:
+    graph = chain(a=says("a"), b=saying("b"), c=saying("c")).compile(checkpointer=MemorySaver())
+    held = graph.astream({"log": []}, on("t"))
+
+    async def read() -> None:
+        async for _ in held:
+            pass
+
+    reader = asyncio.create_task(read())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    reader.cancel()
+    await asyncio.wait({reader})
+    assert others() == set()
+    assert "log" in await graph.ainvoke({"log": []}, on("t"), on_busy="reject")
+
+
+async def test_cancelling_a_call_that_prints_ends_its_run_before_the_cancel_arrives() -> None:
+    gated = Gated()
+    graph = chain(a=gated).compile()
+    call = asyncio.create_task(graph.ainvoke({"log": []}, print_mode="values"))
+    await gated.started.wait()
+    call.cancel()
+    await asyncio.wait({call})
+    assert (gated.cancelled, gated.cleaned, others()) == (1, 1, set())
+
+
 async def test_waiting_for_a_chunk_with_a_deadline_loses_nothing() -> None:
     gated, count = Gated("a"), Counting()
     stream = chain(a=gated, b=count.b).compile().astream({"log": []})
