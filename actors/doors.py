@@ -181,7 +181,16 @@ def _run(runner: asyncio.Runner, coro: Coroutine[Any, Any, T], context: contextv
         # SystemExit and a second Ctrl-C leave the loop at once, with the task half done.
         elif not main[0].done():
             runner.run(_ended(main[0]))
+        elif isinstance(error, KeyboardInterrupt):
+            _turn(runner.get_loop())
         raise
+
+
+def _turn(loop: asyncio.AbstractEventLoop) -> None:
+    """What a Ctrl-C left in a loop: the request to stop at the end of a task that had just ended
+    would stop the next one."""
+    loop.call_soon(loop.stop)
+    loop.run_forever()
 
 
 def _undo(runner: asyncio.Runner, known: Coroutine[Any, Any, Any]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
+from sys import is_finalizing
 from typing import Any
 
 from .begun import Begun
@@ -39,7 +40,8 @@ from .vacuum import Vacuum
 class Lease:
     """The right to use an open database; the last lease of a file closes it.
 
-    Every method raises SaverClosedError once the lease is closed, and in a forked child.
+    Every method raises SaverClosedError once the lease is closed, in a forked child, and when the
+    interpreter ends: its threads have stopped by then, and nobody would answer.
     """
 
     def __init__(self, database: Database, path: Path | None, noun: str = "saver") -> None:
@@ -219,9 +221,10 @@ class Lease:
         return self._open().run_read(read)
 
     def close(self) -> None:
-        """Finish what was asked, then give the database back; harmless when repeated."""
+        """Finish what was asked, then give the database back; harmless when repeated, and when
+        the interpreter ends."""
         database, self._database = self._database, None
-        if database is None:
+        if database is None or is_finalizing():
             return
         if self._claims:
             database.committer.settle()  # what was asked under the claims still needs them
@@ -237,6 +240,11 @@ class Lease:
         self._database, self._inherited = None, True
 
     def _open(self) -> Database:
+        if is_finalizing():
+            raise SaverClosedError(
+                "the interpreter is ending, and the saver's threads with it; finish what needs the "
+                "saver before, such as streams that were read in part"
+            )
         if self._database is None:
             raise SaverClosedError(
                 "the saver was opened by the parent process, whose connections a fork must not "

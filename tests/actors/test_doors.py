@@ -19,7 +19,7 @@ import pytest
 from actors import Send, StateGraph
 from actors.doors import in_loop, iterate
 from actors.values import START
-from checkpoint import MemorySaver
+from checkpoint import MemorySaver, SqliteSaver
 from streaming import SKIP
 from tests.actors.engine import DEADLINE, Gated, State, chain, fan, on, saying, says
 
@@ -62,7 +62,7 @@ def script(text: str) -> str:
     return done.stdout
 
 
-PREFACE = "from tests.actors.engine import *\nfrom checkpoint import MemorySaver\n"
+PREFACE = "from tests.actors.engine import *\nfrom checkpoint import MemorySaver, SqliteSaver\n"
 
 
 # --- plain threads -----------------------------------------------------------------------------
@@ -338,6 +338,47 @@ print(chain(a=saying("a")).compile().invoke({"log": []}))
     )
     once = "clean\ninterrupted ('b',)\n"
     assert printed == once * 2 + "{'log': ['a']}\n"
+
+
+def test_ctrl_c_at_the_very_end_of_a_call_is_no_trouble_for_the_next_one() -> None:
+    printed = script(
+        """
+import signal
+async def node(state):
+    def strike():
+        if asyncio.all_tasks(loop):
+            loop.call_soon(strike)
+        else:
+            signal.raise_signal(signal.SIGINT)
+    loop = asyncio.get_running_loop()
+    loop.call_soon(strike)
+    return {"log": ["node"]}
+
+graph = chain(a=node).compile()
+for door in (graph.invoke, lambda *args: list(graph.stream(*args))):
+    try:
+        door({"log": []})
+    except KeyboardInterrupt:
+        print("interrupted")
+    print(chain(a=saying("a")).compile().invoke({"log": []}))
+"""
+    )
+    assert printed == "interrupted\n{'log': ['a']}\n" * 2
+
+
+def test_a_stream_that_was_read_in_part_does_not_keep_a_process_from_ending(tmp_path: Path) -> None:
+    printed = script(
+        f"""
+saver = SqliteSaver({str(tmp_path / "f.db")!r}).open()
+graph = chain(a=says("a"), b=saying("b")).compile(checkpointer=saver)
+stream = graph.stream({{"log": []}}, on("t"))
+print(next(stream))
+"""
+    )
+    assert printed == "{'a': {'log': ['a']}}\n"
+    with SqliteSaver(tmp_path / "f.db") as saver:
+        graph = chain(a=says("a"), b=saying("b")).compile(checkpointer=saver)
+        assert graph.invoke(None, on("t")) == {"log": ["a", "b"]}
 
 
 def test_a_forked_child_has_loops_of_its_own_and_leaves_its_parents_alone() -> None:

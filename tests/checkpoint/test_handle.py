@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -94,3 +96,29 @@ def test_of_threads_that_open_it_at_the_same_time_one_does(path: Path) -> None:
     store.put(("ns",), "key", {})
     store.close()
     assert not is_open(path)
+
+
+@pytest.mark.parametrize("kind", ["SqliteSaver", "SqliteStore", "SqliteCache"])
+def test_what_is_closed_when_the_interpreter_ends_does_not_keep_it_from_ending(
+    path: Path, kind: str
+) -> None:
+    script = f"""
+from checkpoint import {kind}, SaverClosedError
+def use():
+    with {kind}({str(path)!r}) as handle:
+        handle.lease.run_read(id)
+        try:
+            yield
+        finally:
+            try:
+                handle.lease.run_read(id)
+            except SaverClosedError as error:
+                print(error)
+held = use()
+next(held)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert "the interpreter is ending" in done.stdout
+    assert done.stderr == ""
