@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextvars import copy_context
 
 from checkpoint import Begun, EventRow
 from streaming import Event, RunLog
 
-from .commands import Emit, MachineCommand, SaveCheckpoint, SaveWrites
+from .commands import Emit, MachineCommand, RunTasks, SaveCheckpoint, SaveWrites
 from .patience import see_through, seen
 from .recorder import Recorder
 from .setting import Setting
@@ -33,6 +34,38 @@ def waits_for_nothing(recorder: Recorder | None, setting: Setting) -> bool:
     if recorder is None or recorder.durability == "exit":
         return True
     return _is_instant(recorder, setting.log)
+
+
+def can_store(recorder: Recorder | None, setting: Setting) -> bool:
+    """True if `store` may be asked."""
+    return recorder is not None and recorder.begins and setting.log.durable is None
+
+
+def store(
+    run: RunTasks,
+    commands: Iterable[MachineCommand],
+    log: RunLog,
+    recorder: Recorder,
+    then: Callable[[RunTasks, Exception | None], object],
+) -> None:
+    """Begin to commit what commands say of that; `then` is called when it is published, or has
+    gone wrong, with what is to run next.
+
+    No asyncio task waits for the commit: that would go on two turns of the loop later.
+    """
+    events = taken(commands, recorder)
+    begun, context = recorder.begin(synced=recorder.durability == "sync"), copy_context()
+
+    def stored() -> None:
+        try:
+            if recorder.settle(begun):
+                log.publish_all(events)
+            begun.result()
+            then(run, None)
+        except Exception as error:  # noqa: BLE001 - nobody awaits this
+            then(run, error)
+
+    begun.when_over(lambda: context.run(stored))
 
 
 async def send_out(
@@ -65,9 +98,8 @@ async def let_out(
     the commit ended: one that cannot be begun by itself runs in a supervised task of its own.
     """
     synced = sync and recorder.durability == "sync"
-    begun = recorder.begin(synced=synced) if log.durable is None else None
-    if begun is not None:
-        await _publish_when_made(begun, events, log, recorder)
+    if recorder.begins and log.durable is None:
+        await _publish_when_made(recorder.begin(synced=synced), events, log, recorder)
         return
     work = _commit_and_publish(events, log, recorder)
     if _is_instant(recorder, log):

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from checkpoint import (
     Batch,
+    Begin,
     Begun,
     BlobRow,
     CheckpointMetadata,
@@ -50,6 +51,7 @@ class Recorder:
     __slots__ = (
         "_batch",
         "_begin",
+        "_begun",
         "_changed",
         "_encoder",
         "_entries",
@@ -89,6 +91,8 @@ class Recorder:
         self.instant = is_instant(saver)
         """Its commits wait for nothing."""
         self._begin = begin_of(saver)
+        self._begun: Begun | None = None
+        """A commit that is not over yet."""
         self.durability: Durability = durability
         self.metadata = metadata
         """What the checkpoints' metadata have in common."""
@@ -165,22 +169,27 @@ class Recorder:
             raise
         self._encoder.accept()
 
-    def begin(self, *, synced: bool) -> Begun | None:
+    @property
+    def begins(self) -> bool:
+        """True if its saver begins commits, and need not be asked to `commit`."""
+        return self._begin is not None and self.durability != "exit"
+
+    def begin(self, *, synced: bool) -> Begun:
         """Begin to store what was taken since the last commit; `settle` has to hear of its end.
 
-        `synced`: it ends when it is on the disk.  None if the saver has to be asked to `commit`.
+        `synced`: it ends when it is on the disk.  Only if it `begins`.
         """
-        if self._begin is None:
-            return None
         batch = self._taken()
         try:
-            return self._begin(batch, synced=synced)
+            self._begun = cast(Begin, self._begin)(batch, synced=synced)
         except BaseException:
             self._encoder.rewind()
             raise
+        return self._begun
 
     def settle(self, begun: Begun) -> bool:
         """What was begun is over; true if it is committed."""
+        self._begun = None
         if begun.made:
             self._encoder.accept()
         else:
@@ -189,6 +198,8 @@ class Recorder:
 
     async def flush(self) -> None:
         """Commit whatever was taken and is not committed yet (`exit`: all of it)."""
+        if self._begun is not None:
+            await self._begun
         if self._last is not None:
             changed: dict[int, dict[str, Any]] = {}
             for name, (version, value) in self._unsaved.items():

@@ -5,9 +5,9 @@ so that tasks which finish together are committed together), and carries out the
 commit what is to be saved, publish what that reports, wait for the run's owner, run tasks.
 
 A task is handed out only while a slot is free, and reports with one message, so neither ever waits
-for the other.  A task that is alone in its step and reports while the scheduler waits for it feeds
-the machine itself, and goes on with the next one (`walk.py`).  A run that a node starts (a
-subgraph) has a scheduler of its own, which lives in the node's task and ends with it.
+for the other.  The last one of a step that reports while the scheduler waits feeds the machine
+itself; the next step begins from there (`walk.py`), or when that one is stored (`outlet.store`).  A
+run that a node starts (a subgraph) has a scheduler of its own, in the node's task.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, TypeAlias, TypeVar, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias, cast
 
 from checkpoint import Cache, SerializationError
 
@@ -41,8 +41,8 @@ from .desk import Desk
 from .latch import Latch
 from .layout import Layout
 from .mailbox import Mailbox
-from .outlet import send_out, waits_for_nothing
-from .patience import see_out, see_through, seen
+from .outlet import can_store, send_out, store, waits_for_nothing
+from .patience import see_out
 from .recorder import Recorder
 from .report import Facts
 from .setting import Setting
@@ -52,8 +52,6 @@ from .superstep import Machine
 from .supervisor import Supervisor
 from .threads import Threads
 from .values import RunConfig
-
-T = TypeVar("T")
 
 News: TypeAlias = MachineEvent | list[MachineCommand] | Exception
 """An event for the machine; its answer to one that a task has fed it; what went wrong there."""
@@ -68,7 +66,6 @@ class Scheduler:
 
     __slots__ = (
         "__weakref__",
-        "_asking",
         "_cancelling",
         "_children",
         "_clocks",
@@ -76,6 +73,7 @@ class Scheduler:
         "_mailbox",
         "_over",
         "_results",
+        "_stores",
         "_straight",
         "caller",
         "calls",
@@ -135,11 +133,11 @@ class Scheduler:
         """Bounds the worker threads of its tasks."""
         self.desk = Desk(self, setting.config.max_concurrency or math.inf)
         cache = self.cache if layout.caches else None
-        self._results = None if cache is None else ResultCache(cache, self.machine)
+        self._results = None if cache is None else ResultCache(cache, self.machine, supervisor)
         self._straight = cache is None and waits_for_nothing(recorder, setting)
         """A task may be followed by the next one at once."""
-        self._asking: asyncio.Task[Any] | None = None
-        """A question to the cache, which a cancel cuts short."""
+        self._stores = cache is None and can_store(recorder, setting)
+        """A step may be stored while the scheduler waits for news."""
         self._children: dict[Scheduler, None] = {}
         self._over = Latch()
         self.grace = 1.0
@@ -180,8 +178,8 @@ class Scheduler:
         self.grace = grace
         self._cancelling = True  # seen by a step that waits for its reader
         self.desk.stop()
-        if self._asking is not None:
-            self.supervisor.cancel(self._asking)
+        if self._results is not None:
+            self._results.cut_short()
         if not self._mailbox.closed:
             self._mailbox.put_nowait(Cancelled())
 
@@ -209,7 +207,7 @@ class Scheduler:
         context.end()
         if self.caller is not None:
             self.caller.progress()
-        if self._straight and self._mailbox.idle and self._is_quiet():
+        if (self._straight or self._stores) and self._mailbox.idle and self._is_quiet():
             return self._onward(self.machine.feed(event))
         self._mailbox.put_nowait(event)
         if self.calls.callers:
@@ -223,14 +221,24 @@ class Scheduler:
 
     def _onward(self, commands: list[MachineCommand]) -> list[MachineCommand] | None:
         last = commands[-1] if commands else None
-        if isinstance(last, RunTasks) and len(last.tasks) == 1:
+        if isinstance(last, RunTasks) and self._straight and len(last.tasks) == 1:
             return commands
-        self._mailbox.put_nowait(commands)
+        if isinstance(last, RunTasks) and self._stores:
+            store(last, commands, self.setting.log, cast(Recorder, self.recorder), self._stored)
+        else:
+            self._mailbox.put_nowait(commands)
         return None
+
+    def _stored(self, run: RunTasks, error: Exception | None) -> None:
+        """A step was stored and published, or not: go on."""
+        if error is not None:
+            self.break_off(error)
+        elif not self._mailbox.closed:
+            self._mailbox.put_nowait([run]) if self._lockstep else self._begin(run.tasks)
 
     async def next(self, commands: list[MachineCommand]) -> Task | None:
         """Do what `reply` gave, and wait for the reader; gives the task that is to run then."""
-        run = cast("RunTasks", commands[-1])
+        run = cast(RunTasks, commands[-1])
         if len(commands) > 1:
             await send_out(commands, self.setting.log, self.recorder, self.supervisor, sync=True)
         asked = await self._caught_up(run) if self._lockstep else None
@@ -312,7 +320,7 @@ class Scheduler:
         sync = bool(calls) or isinstance(last, RunTasks | Finish)
         await send_out(commands, self.setting.log, self.recorder, self.supervisor, sync=sync)
         if self._results is not None:
-            await self._ask(self._results.keep())
+            await self._results.keep()
         if calls and (called := self.calls.carry_out(calls)):
             await self._begin_calls(called)
         if not isinstance(last, RunTasks):
@@ -336,7 +344,8 @@ class Scheduler:
     async def _begin_calls(self, called: Sequence[Task]) -> None:
         cached = self._results is None and any(task.node.cache is not None for task in called)
         if cached and (cache := self.cache) is not None:
-            self._results, self._straight = ResultCache(cache, self.machine), False
+            self._results = ResultCache(cache, self.machine, self.supervisor)
+            self._straight = self._stores = False
         if self._results is not None:
             called = self.calls.wanted(await self._unknown(called, self._results))
         self._begin(called)
@@ -353,20 +362,10 @@ class Scheduler:
 
     async def _unknown(self, tasks: Sequence[Task], results: ResultCache) -> Sequence[Task]:
         """The tasks of these whose results are not in the cache; the others have finished."""
-        known = await self._ask(results.look_up(tasks)) or []
-        for event in known:
+        for event in (known := await results.look_up(tasks)):
             self._mailbox.put_nowait(event)
         done = {event.task for event in known}
         return [task for task in tasks if task not in done]
-
-    async def _ask(self, question: Coroutine[Any, Any, T]) -> T | None:
-        """Ask the cache; None if the run is cancelled meanwhile."""
-        self._asking = task = self.supervisor.spawn(question, name="cache", on_done=seen)
-        try:
-            await see_through(task, lambda: self.supervisor.cancel(task))
-        finally:
-            self._asking = None
-        return None if task.cancelled() and self._cancelling else task.result()
 
     async def _end(self) -> None:
         """Stop what still runs, fenced first, and store what was put off."""

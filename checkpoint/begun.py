@@ -20,10 +20,34 @@ class Begun(asyncio.Future[None]):
 
     made = False
     """True: the batch is committed, whatever may go wrong with it later."""
+    _then: Callable[[], object] | None = None
+
+    def when_over(self, then: Callable[[], object]) -> None:
+        """Have this called once it is over: at once, where callbacks of a future and tasks that
+        wait for it come a turn of the loop later."""
+        if self.done():
+            then()
+        else:
+            self._then = then
+
+    def set_result(self, result: None) -> None:
+        """It is committed, or, if that was asked for, on the disk."""
+        super().set_result(result)
+        self._tell()
+
+    def set_exception(self, exception: type[BaseException] | BaseException) -> None:
+        """It failed."""
+        super().set_exception(exception)
+        self._tell()
 
     def cancel(self, msg: Any | None = None) -> bool:  # noqa: ARG002 - as asyncio has it
         """Never: what was begun happens."""
         return False
+
+    def _tell(self) -> None:
+        then, self._then = self._then, None
+        if then is not None:
+            then()
 
 
 class Begin(Protocol):

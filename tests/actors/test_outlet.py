@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from actors import ActorSystem
-from checkpoint import Batch, MemorySaver, SqliteSaver, instant, is_instant
+from checkpoint import Batch, DatabaseUnwritableError, MemorySaver, SqliteSaver, instant, is_instant
 from checkpoint.testing_faults import FaultPlan
 from tests.actors.engine import chain, says
 from tests.waiting import let_all_run
@@ -171,3 +171,83 @@ async def test_a_run_that_is_cancelled_in_a_commit_shows_what_it_has_stored(tmp_
         state = await graph.aget_state(CONFIG)
     assert shown == [{"a": {"log": ["a"]}}]
     assert (state.values, state.next) == ({"log": ["a"]}, ("b",))
+
+
+async def test_a_cancel_ends_no_run_before_its_commit_is_over(tmp_path: Path) -> None:
+    plan = FaultPlan()
+    hold = plan.hold("checkpoint committed", nth=2)
+    async with SqliteSaver(tmp_path / "db", faults=plan) as saver:
+        graph = chain(a=says("a"), b=says("b")).compile(checkpointer=saver)
+        async with ActorSystem() as system:
+            run = await system.start(graph, {"log": []}, CONFIG)
+            assert await asyncio.to_thread(hold.wait)
+            cancelling = asyncio.create_task(run.cancel(grace=0.0))
+            await let_all_run()
+            early = cancelling.done(), run.status
+            hold.let_go()
+            await cancelling
+        state = await graph.aget_state(CONFIG)
+    assert early == (False, "running")
+    assert (run.status, state.next) == ("cancelled", ("b",))
+
+
+async def test_a_commit_that_fails_after_a_step_ends_the_run_with_its_error(tmp_path: Path) -> None:
+    plan = FaultPlan()
+    plan.fail("checkpoint applied", nth=2)
+    async with SqliteSaver(tmp_path / "db", faults=plan) as saver:
+        graph = chain(a=says("a"), b=says("b")).compile(checkpointer=saver)
+        async with ActorSystem() as system:
+            run = await system.start(graph, {"log": []}, CONFIG)
+            shown = list[Any]()
+
+            async def read() -> None:
+                async for chunk in run.stream("updates"):
+                    shown.append(chunk)
+
+            with pytest.raises(DatabaseUnwritableError):
+                await read()
+        state = await graph.aget_state(CONFIG)
+        again = await graph.ainvoke(None, CONFIG)
+    assert (shown, state.next) == ([], ("a",))
+    assert again == {"log": ["a", "b"]}
+
+
+async def test_a_node_that_cancels_its_own_task_at_its_end_has_its_step_stored(
+    tmp_path: Path,
+) -> None:
+    async def ends(state: Any) -> dict[str, Any]:
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().call_soon(task.cancel)
+        task.cancel()
+        return {"log": ["a"]}
+
+    async with SqliteSaver(tmp_path / "db") as saver:
+        graph = chain(a=ends, b=says("b")).compile(checkpointer=saver)
+        async with asyncio.timeout(10):
+            assert await graph.ainvoke({"log": []}, CONFIG) == {"log": ["a", "b"]}
+
+
+@pytest.mark.parametrize("durability", ["sync", "async"])
+async def test_a_reader_paces_steps_that_are_stored_in_a_file(
+    tmp_path: Path, durability: Any
+) -> None:
+    ran = list[str]()
+
+    def noting(name: str) -> Any:
+        async def node(state: Any) -> dict[str, Any]:
+            ran.append(name)
+            return {"log": [name]}
+
+        return node
+
+    async with SqliteSaver(tmp_path / "db") as saver:
+        graph = chain(a=noting("a"), b=noting("b"), c=noting("c")).compile(checkpointer=saver)
+        stream = graph.astream({"log": []}, CONFIG, stream_mode="updates", durability=durability)
+        for name in ["a", "b"]:
+            assert await anext(stream) == {name: {"log": [name]}}
+            await let_all_run()
+            assert ran[-1] == name
+        await stream.aclose()
+        assert ran == ["a", "b"]
+        assert (await graph.aget_state(CONFIG)).next == ("c",)

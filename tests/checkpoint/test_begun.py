@@ -189,3 +189,27 @@ async def test_it_refuses_to_be_cancelled() -> None:
     assert not begun.cancelled()
     begun.set_result(None)
     await begun
+
+
+@pytest.mark.parametrize("error", [None, DatabaseUnwritableError("full")])
+async def test_what_follows_it_is_called_before_who_awaits_it_goes_on(
+    error: Exception | None,
+) -> None:
+    begun, order = Begun(), list[str]()
+    begun.add_done_callback(lambda _: order.append("callback"))
+    begun.when_over(lambda: order.append("then"))
+    if error is None:
+        begun.set_result(None)
+    else:
+        begun.set_exception(error)
+    assert order == ["then"]
+    await asyncio.wait({begun})
+    assert order == ["then", "callback"]
+    assert begun.exception() is error
+
+
+async def test_what_follows_one_that_is_over_is_called_at_once() -> None:
+    begun, order = Begun(), list[str]()
+    begun.set_result(None)
+    begun.when_over(lambda: order.append("then"))
+    assert order == ["then"]
