@@ -18,11 +18,6 @@ def is_handled(task: Task) -> bool:
     return task.failure is not None and task.node.error_handler is not None
 
 
-def is_handler(task: Task) -> bool:
-    """True for the task of a handler."""
-    return _MARK in task.path
-
-
 def hand_over(task: Task, error: BaseException) -> bool:
     """Note that the handler of a task that failed takes care of it; False if it has none."""
     if task.node.error_handler is None or not isinstance(error, Exception):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -52,8 +51,3 @@ class Stopwatch:
     def _ends(self) -> tuple[float, float]:
         policy = self._policy
         return self._started + policy.run_seconds, self._last + policy.idle_seconds
-
-
-def is_idle_limited(policy: TimeoutPolicy | None) -> bool:
-    """True if progress matters to it."""
-    return policy is not None and policy.idle_seconds < math.inf
