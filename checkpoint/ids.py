@@ -19,20 +19,11 @@ from threading import Lock
 from .errors import InvalidIdError
 
 _LAST_MS = 2**48 - 1
-_LAST_TAIL = 2**62 - 1
+_LAST_TAIL = 2**61 - 1
 _VARIANT = 0b10 << 62
+_NEVER = -(2**63)
 _AHEAD = 50
 _FORM = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"  # compiled at its first use
-
-
-def uuid7(now_ns: int, entropy: bytes | int) -> str:
-    """The UUIDv7 of a moment (nanoseconds since the epoch), from 74 random bits.
-
-    Of more than 74 bits the lowest are taken; ten bytes are enough.  Raises InvalidIdError for a
-    moment that 48 bits of milliseconds cannot hold.
-    """
-    bits = entropy if isinstance(entropy, int) else int.from_bytes(entropy, "big")
-    return _text(_head(now_ns // 1_000_000, bits >> 62 & 0xFFF), bits & _LAST_TAIL)
 
 
 def id_to_bytes(text: str) -> bytes:
@@ -64,7 +55,7 @@ class IdSource:
         self._clock_ns = clock_ns
         self._random_bytes = random_bytes
         self._lock = Lock()
-        self._ms = -1
+        self._ms = _NEVER
         self._head = ""
         self._tail = 0
 
@@ -89,13 +80,13 @@ class IdSource:
     def forked(self) -> None:
         """Start afresh in a child process, which would otherwise repeat its parent's ids."""
         self._lock = Lock()  # the parent's may be held by a thread that does not exist here
-        self._begin(self._ms + 1)
+        self._begin(max(self._ms + 1, 0))
 
     def _begin(self, ms: int) -> None:
         """Draw new random bits for a millisecond that is later than the last one."""
         bits = int.from_bytes(self._random_bytes(10), "big")
         self._head = _head(ms, bits >> 62 & 0xFFF)
-        self._tail = bits & _LAST_TAIL >> 1
+        self._tail = bits & _LAST_TAIL
         self._ms = ms
 
 

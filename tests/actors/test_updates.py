@@ -27,7 +27,7 @@ from actors import (
 )
 from actors.errors import ThreadStateError
 from checkpoint import Batch, MemorySaver, SerializationError, SqliteSaver, ThreadBusyError
-from checkpoint.ids import IdSource, ids_from, uuid7
+from checkpoint.ids import IdSource, ids_from
 from tests.actors.engine import DEADLINE, Gated, State, chain, fan, on, saying
 from tests.waiting import let_all_run, until
 
@@ -166,7 +166,7 @@ async def with_newest_of_a_clock_ahead(graph: Any, saver: MemorySaver) -> tuple[
     old = [s async for s in graph.aget_state_history(on("t"))][1]
     loaded = await saver.load("t")
     assert loaded is not None
-    ahead = uuid7(time.time_ns() + 10 * 365 * 86_400 * 10**9, 7)
+    ahead = IdSource(lambda: time.time_ns() + 10 * 365 * 86_400 * 10**9, os.urandom).new()
     record = replace(loaded.record, id=ahead, parent_id=loaded.record.id)
     claim = await saver.claim("t", "a clock ahead", timeout=1)
     await saver.commit(Batch("t", claim.epoch, (record,)))
