@@ -7,21 +7,12 @@ stores its checkpoints in a scope of its own under the same claim, and ends with
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from checkpoint import CheckpointMetadata, Decoder, Loaded, new_id
-from streaming import (
-    SKIP,
-    Event,
-    Gap,
-    ShownMessages,
-    Subscriber,
-    SubscriberLagged,
-    Traced,
-    chunk_id,
-)
+from streaming import Event, ShownMessages, Traced, chunk_id
 
 from .adapters import listening, loaded_langchain
 from .answers import interrupt_id
@@ -32,7 +23,7 @@ from .errors import ParentCommand, RunCancelledError
 from .kept_graphs import kept_state
 from .layout import Layout
 from .look import Look, Shown
-from .patience import see_through
+from .nested import Inner, Nested
 from .private import GraphStream
 from .recorder import Recorder
 from .report import Facts, Watch
@@ -232,7 +223,7 @@ class Child:
         """Its chunks, for the task that called it; they go to the run's own readers as well."""
         return GraphStream(lambda: self._begin(look))
 
-    def _begin(self, look: Look) -> tuple[_Nested, Shown]:
+    def _begin(self, look: Look) -> tuple[Nested, Shown]:
         supervisor = _supervisor(self._parent.scheduler)  # none is to be had once the run is over
         parent, depth = self._parent.scheduler.setting, len(self.ns)
 
@@ -250,8 +241,8 @@ class Child:
         watch = watch_of(look.wanted).union(parent.child_watch)
         if look.subgraphs:
             self._below = watch
-        nested = _Nested(self.output(watch), subscriber, supervisor)
-        return nested, look.reader(_Inner(subscriber, depth))
+        nested = Nested(self.output(watch), subscriber, supervisor)
+        return nested, look.reader(Inner(subscriber, depth))
 
     async def _recorder(
         self, parent: Recorder, facts: Facts, base: Loaded | None, found: Loaded | None
@@ -306,72 +297,6 @@ class Child:
             answers=shared.answers,
             control=shared.control,
         )
-
-
-class _Nested:
-    """A child that runs beside the code of its task, which reads it."""
-
-    def __init__(
-        self, run: Coroutine[Any, Any, GraphOutput], subscriber: Subscriber, supervisor: Supervisor
-    ) -> None:
-        self._supervisor = supervisor
-        self._subscriber = subscriber
-        self._task = self._supervisor.spawn(run, name="nested", on_done=self._over)
-
-    def _over(self, task: asyncio.Task[GraphOutput]) -> None:
-        if not task.cancelled():
-            task.exception()  # told to whoever asks for the result
-        self._subscriber.finish()
-
-    async def output(self) -> GraphOutput:
-        """What it gave."""
-        return await self._task
-
-    async def end(self) -> None:
-        """Stop it; nothing of it is alive when this returns, or is cancelled."""
-        self.cancel_nowait()
-        await see_through(self._task)
-
-    def cancel_nowait(self) -> None:
-        """Ask it to stop."""
-        self._supervisor.cancel(self._task)
-
-
-class _Inner:
-    """A child's chunks with namespaces as seen from inside."""
-
-    def __init__(self, subscriber: Subscriber, depth: int) -> None:
-        self._subscriber = subscriber
-        self._depth = depth
-        self.made = subscriber.made
-        """Chunks that were made already."""
-
-    def take_nowait(self) -> Any:
-        """The next chunk if it needs no waiting; else SKIP."""
-        chunk = self._subscriber.take_nowait()
-        if isinstance(chunk, Gap):
-            raise SubscriberLagged(
-                f"{chunk.lost} events were lost because the node that reads its subgraph was too "
-                "slow; read faster, or ask for fewer modes",
-                lost=chunk.lost,
-            )
-        return chunk if chunk is SKIP else replace(chunk, ns=chunk.ns[self._depth :])
-
-    def park(self) -> asyncio.Future[None] | None:
-        """What to await until there may be one; None: ask `ready`."""
-        return self._subscriber.park()
-
-    def unpark(self) -> None:
-        """Nothing is awaited that `park` gave."""
-        self._subscriber.unpark()
-
-    async def ready(self) -> None:
-        """Return when there is one; raises StopAsyncIteration at the end."""
-        await self._subscriber.ready()
-
-    async def aclose(self) -> None:
-        """Read no more."""
-        self._subscriber.close()
 
 
 def _supervisor(scheduler: Scheduler) -> Supervisor:
