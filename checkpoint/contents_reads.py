@@ -19,10 +19,10 @@ from .places import (
     find_thread,
     scopes_of,
 )
-from .reads import FROM_CHECKPOINTS, ScopeRows, checkpoint_row
 from .record import CheckpointRecord, TaskWrites
 from .reports import ThreadInfo
 from .rows import uuid_bytes
+from .scope_rows import FROM_CHECKPOINTS, ScopeRows, checkpoint_row
 from .serde import Serializer
 from .value import Value, slotted
 

@@ -14,8 +14,8 @@ from .fall_back import Losses
 from .ids import id_from_bytes
 from .packing import checksum, pack_depth, unpack_depth, unpack_writes
 from .places import ScopeRow, reseal
-from .reads import ScopeRows
 from .record import BlobRow, CheckpointRecord, TaskWrites
+from .scope_rows import ScopeRows
 from .serde import Serializer
 from .sieve import CheckpointBytes, Sieved, sieve
 from .soundness import ScopeCheck

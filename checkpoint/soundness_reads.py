@@ -13,12 +13,12 @@ from .gently import gently
 from .ids import id_from_bytes
 from .packing import is_sound
 from .places import SCOPES, ScopeRow, checked_scope, find_run, find_thread
-from .reads import ScopeRows
 from .record import BlobRow
 from .reports import Damage, Verification
 from .row_checks import BESIDE, is_row_of
 from .row_seals import is_sealed_row, sealed_tables
 from .rows import EVENT_BITS
+from .scope_rows import ScopeRows
 from .serde import Serializer
 from .soundness import ScopeCheck
 from .value import Value, slotted

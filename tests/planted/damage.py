@@ -54,7 +54,7 @@ HONEST = (
     Bug(
         "the checksum of blobs is skipped",
         "P7",
-        "checkpoint/reads.py",
+        "checkpoint/scope_rows.py",
         "            if not is_sound(data, crc, scope, key, start, count):\n",
         "            if not isinstance(data, bytes):\n",
         "tests/checkpoint/test_reads.py::test_a_damaged_row_is_noticed_when_it_is_read[blob]",
@@ -62,7 +62,7 @@ HONEST = (
     Bug(
         "the checksum of pending writes is skipped",
         "P7",
-        "checkpoint/reads.py",
+        "checkpoint/scope_rows.py",
         """
             self._check(f"the pending writes of task {task!r}", crc, data, found.seq, task)
 """,
@@ -90,7 +90,7 @@ HONEST = (
     Bug(
         "pending writes that are lost are not missed",
         "P7",
-        "checkpoint/reads.py",
+        "checkpoint/scope_rows.py",
         "        if len(tasks) < least or (newest and len(tasks) > least):\n",
         "        if newest and len(tasks) > least:\n",
         "tests/checkpoint/test_places.py"
