@@ -133,7 +133,7 @@ class States:
                     place.config(thread), filter=wanted, before=before, limit=limit
                 )
                 states = [each async for each in found]
-        if not states:
+        if len(states) < limit:  # they are read in portions
             await self._threads.get(thread_id)  # as above
         return states
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agent_server.errors import InvalidError
+from actors import START, StateGraph
+from agent_server.errors import InvalidError, NotFoundError
+from agent_server.graphs import Graphs
 from agent_server.records import Thread
-from agent_server.states import NEWEST, Place
+from agent_server.states import NEWEST, Place, States
+from agent_server.threads import Threads
+from checkpoint import SqliteSaver
+from tests.agent_server.database import Clock, opened
 
 ID = "01a1fde0-fc93-767e-84f2-01dca4057798"
 THREAD = Thread("t", 1.0, 1.0, 1.0, {"graph_id": "g"}, "idle")
@@ -51,3 +58,33 @@ def test_what_runs_of_the_thread_were_told_does_not_move_the_place() -> None:
         "checkpoint_ns": "n:1",
         "checkpoint_map": {"": ID},
     }
+
+
+class PagedSaver(SqliteSaver):
+    """Lets something happen before the second portion of a history is read."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.between: Callable[[], Awaitable[object]] | None = None
+
+    async def history(self, thread_id: str, ns: str = "", **asked: Any) -> Any:
+        if asked["before"] is not None and self.between is not None:
+            await self.between()
+        return await super().history(thread_id, ns, **asked)
+
+
+async def test_a_history_that_a_deletion_cuts_short_is_none(tmp_path: Path) -> None:
+    async with PagedSaver(tmp_path / "server.db") as saver, opened(tmp_path) as parts:
+        threads, graphs = Threads(parts.tables, saver, Clock()), Graphs(saver, parts.store)
+        builder = StateGraph(dict).add_node("step", lambda _: {}).add_edge(START, "step")
+        graphs.add("g", builder.compile())
+        thread = (await threads.create(None, metadata={"graph_id": "g"})).thread_id
+        async with graphs.open("g") as graph:
+            for _ in range(60):
+                await graph.ainvoke({}, {"configurable": {"thread_id": thread}})
+        states = States(threads, graphs, dispatcher=None)  # type: ignore[arg-type] - for updates
+        asked: dict[str, Any] = {"limit": 1000, "before": None, "metadata": None}
+        assert len(await states.history(thread, NEWEST, **asked)) > 100
+        saver.between = lambda: threads.delete(thread)
+        with pytest.raises(NotFoundError):
+            await states.history(thread, NEWEST, **asked)
