@@ -14,6 +14,7 @@ import asyncio
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -25,7 +26,7 @@ from .heads import Heads
 from .locks import Locks
 from .parked import Answers, Waiting, park
 from .points import Faults
-from .schema import typed_error
+from .schema import LOG_BYTES, LOOK_SECONDS, typed_error
 from .value import Value, slotted
 
 Apply: TypeAlias = Callable[[sqlite3.Connection], Any]
@@ -64,6 +65,8 @@ class Committer:
         committed: Callable[[], None],
         faults: Faults | None = None,
         flush: Callable[[Begun, bool], None] | None = None,
+        *,
+        look_seconds: float = LOOK_SECONDS,
     ) -> None:
         self.database = database
         self._locks = locks
@@ -75,6 +78,12 @@ class Committer:
         self._submitting = threading.Lock()
         self._closed = False
         self._log_pages = 0
+        self._moved_size = 0
+        """Of the log, when it was moved last."""
+        self._look_seconds = look_seconds
+        self._look_at = 0.0
+        self.log_size: Callable[[], int] = _no_log
+        """The size of the log in bytes, as whoever has its file tells."""
         self._opened: Future[None] = Future()
         self._ended: Future[None] = Future()
         self.busy = False
@@ -159,8 +168,9 @@ class Committer:
                 self._answer(group, self._transaction(connection, group))
             if alone:
                 self._answer(alone, [self._by_itself(connection, alone[0])])
-            if self._log_pages > LOG_PAGES:
+            if self._log_pages > LOG_PAGES or self._log_growth() > LOG_BYTES:
                 self._empty_log(connection)
+                self._moved_size = self.log_size()
         self._empty_log(connection)
 
     def _take(self) -> tuple[list[_Unit], bool]:
@@ -247,6 +257,16 @@ class Committer:
             self._faults(f"{unit.kind} applied")
         return result
 
+    def _log_growth(self) -> int:
+        """Bytes by which the log is larger than when it was moved, or cut, last."""
+        now = time.monotonic()
+        if now < self._look_at:
+            return 0
+        self._look_at = now + self._look_seconds
+        size = self.log_size()
+        self._moved_size = min(self._moved_size, size)
+        return size - self._moved_size
+
     def _empty_log(self, connection: sqlite3.Connection) -> None:
         """Move the log into the database file as far as no reader needs it."""
         self._log_pages = 0
@@ -266,6 +286,10 @@ class Committer:
     def _reach(self, point: str) -> None:
         if self._faults is not None:
             self._faults(point)
+
+
+def _no_log() -> int:
+    return 0
 
 
 def _nothing(connection: sqlite3.Connection) -> None:

@@ -99,7 +99,8 @@ class FileDatabase:
                 str(path), locks, set_up_writer, self._committed, faults, self._flush
             )
             opened.callback(self.committer.close)
-            self._flusher = Flusher(path.with_name(path.name + "-wal"), faults)
+            self._flusher = Flusher(path.with_name(path.name + "-wal"), faults, path)
+            self.committer.log_size = self._flusher.log_size
             flush_folder(path)
             opened.pop_all()
         self._locks = locks

@@ -15,23 +15,33 @@ import asyncio
 import os
 import queue
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 from .begun import Begun
-from .errors import SaverClosedError
+from .errors import DatabaseUnwritableError, SaverClosedError
 from .parked import Answers
 from .points import Faults
-from .schema import typed_error
+from .schema import LOOK_SECONDS, typed_error
 
 _sync = getattr(os, "fdatasync", os.fsync)
 
 
 class Flusher:
-    """Flushes one log file, in groups."""
+    """Flushes one log file, in groups, as long as it and its `database` are where they were.
 
-    def __init__(self, log: Path, faults: Faults | None = None) -> None:
+    SQLite goes on with files that were deleted, moved or replaced as if nothing were: what it then
+    stores is lost to who opens them by their names.
+    """
+
+    def __init__(
+        self, log: Path, faults: Faults | None = None, database: Path | None = None
+    ) -> None:
         self._log = log
+        self._database = database
+        self._opened = None if database is None else database.stat()
+        self._look_at = 0.0
         self._faults = faults
         self._fd = os.open(log, os.O_RDWR | os.O_CLOEXEC)
         self._waiting: queue.SimpleQueue[asyncio.Future[Any] | None] = queue.SimpleQueue()
@@ -60,6 +70,10 @@ class Flusher:
                 )
             self._waiting.put(future)
         await future
+
+    def log_size(self) -> int:
+        """Bytes of the log's file."""
+        return os.fstat(self._fd).st_size
 
     def flush(self, begun: Begun) -> None:
         """End what was begun after the next flush.  By the writer, who ends before this does."""
@@ -112,12 +126,38 @@ class Flusher:
             try:
                 self._reach("syncing")
                 _sync(self._fd)
+                if self._is_gone():
+                    return _gone(self._database)
                 self._flushed = committed
                 self._reach("synced")
             except Exception as error:  # noqa: BLE001 - the loop's edge: who waits gets it
                 self._failure = typed_error(error, str(self._log))
         return self._failure
 
+    def _is_gone(self) -> bool:
+        """True if the log was deleted, or the database is not at its place any more."""
+        now = time.monotonic()
+        if self._database is None or self._opened is None or now < self._look_at:
+            return False
+        try:
+            there = os.path.samestat(self._database.stat(), self._opened)
+        except FileNotFoundError:
+            return True
+        except OSError:  # nobody may look there now
+            return False
+        if not (there and os.fstat(self._fd).st_nlink):
+            return True
+        self._look_at = now + LOOK_SECONDS
+        return False
+
     def _reach(self, point: str) -> None:
         if self._faults is not None:
             self._faults(point)
+
+
+def _gone(database: Path | None) -> DatabaseUnwritableError:
+    return DatabaseUnwritableError(
+        f"'{database}', or its log, was deleted, moved or replaced while it was open, so what is "
+        "stored now would be lost; put the files back, or close this and open the file that is "
+        "to be used"
+    )

@@ -80,6 +80,11 @@ PAGE_SIZE = 2048
 """Half of SQLite's default: a step dirties some six pages for about one page of data."""
 _EFFECTIVE = os.access in os.supports_effective_ids
 
+LOG_BYTES = 16 * 1024 * 1024
+"""By how much the log may grow before it is moved into the file, however few rows it has; what was
+moved is cut off down to this size when the log is begun anew."""
+LOOK_SECONDS = 0.1
+"""How long a look at the files serves: each one is a system call."""
 BUSY_SECONDS = 30.0
 """How long a statement waits for another process's lock."""
 
@@ -221,6 +226,7 @@ def set_up_writer(connection: sqlite3.Connection) -> None:
     _add_functions(connection)
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA wal_autocheckpoint=0")
+    connection.execute(f"PRAGMA journal_size_limit={LOG_BYTES}")
     connection.execute("PRAGMA trusted_schema=OFF")
     # The log's file is made at the first access after the file was turned to it, and from then on
     # it stays the same one: what flushes it opens it by its name.

@@ -14,6 +14,7 @@ import pytest
 from checkpoint import DatabaseError, DatabaseUnwritableError, NotADatabaseError, SaverClosedError
 from checkpoint.committer import Committer
 from checkpoint.locks import NoLocks
+from checkpoint.schema import LOG_BYTES, prepare_file, set_up_writer
 
 
 class Setup:
@@ -257,3 +258,20 @@ async def test_nobody_waits_for_ever_when_the_writer_itself_breaks(tmp_path: Pat
     committer.close()
     with pytest.raises(SaverClosedError):
         committer.submit(add("b"), "later")
+
+
+def test_the_log_of_large_values_is_moved_before_it_is_larger_than_a_few_of_them(
+    tmp_path: Path,
+) -> None:
+    path, log = tmp_path / "f.db", tmp_path / "f.db-wal"
+    prepare_file(path)
+    committer = Committer(str(path), NoLocks(), set_up_writer, lambda: None, look_seconds=0)
+    committer.log_size = lambda: log.stat().st_size
+    committer.run(lambda connection: connection.execute("CREATE TABLE t (a)"), "t")
+    sizes: list[int] = []
+    for _ in range(30):
+        committer.run(lambda at: at.execute("INSERT INTO t VALUES (zeroblob(4000000))"), "t")
+        sizes.append(log.stat().st_size)
+    committer.close()
+    assert max(sizes) < 3 * LOG_BYTES
+    assert path.stat().st_size > 30 * 4_000_000

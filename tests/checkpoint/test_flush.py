@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from checkpoint import DatabaseUnwritableError, SaverClosedError
+from checkpoint import DatabaseUnwritableError, SaverClosedError, SqliteSaver, SqliteStore
 from checkpoint.begun import Begun
 from checkpoint.flush import Flusher
 
@@ -132,3 +133,48 @@ async def test_a_flush_that_failed_in_the_writer_is_final_for_all() -> None:
     with pytest.raises(DatabaseUnwritableError, match="disk reports an error"):
         await flusher.synced()
     flusher.close()
+
+
+def _delete(path: Path) -> None:
+    for file in path.parent.iterdir():
+        file.unlink()
+
+
+def _delete_log(path: Path) -> None:
+    path.with_name(path.name + "-wal").unlink()
+
+
+def _move(path: Path) -> None:
+    path.rename(path.with_name("moved.db"))
+
+
+def _replace(path: Path) -> None:
+    other = path.with_name("other.db")
+    other.write_bytes(path.read_bytes())
+    other.replace(path)
+
+
+@pytest.mark.parametrize("remove", [_delete, _delete_log, _move, _replace])
+async def test_files_that_are_gone_while_they_are_open_are_told_of(
+    tmp_path: Path, remove: Callable[[Path], None]
+) -> None:
+    path = tmp_path / "f.db"
+    async with SqliteStore(path) as store, SqliteSaver(path) as saver:
+        remove(path)
+        await store.aput(("a",), "1", {"n": 1})
+        for _ in range(2):
+            with pytest.raises(DatabaseUnwritableError, match="while it was open"):
+                await saver.synced()
+
+
+async def test_files_that_are_put_back_are_as_before(tmp_path: Path) -> None:
+    path = tmp_path / "f.db"
+    async with SqliteStore(path) as store, SqliteSaver(path) as saver:
+        path.rename(tmp_path / "moved.db")
+        await store.aput(("a",), "1", {"n": 1})
+        with pytest.raises(DatabaseUnwritableError, match="put the files back"):
+            await saver.synced()
+        (tmp_path / "moved.db").rename(path)
+        await saver.synced()
+    async with SqliteStore(path) as store:
+        assert await store.aget(("a",), "1")
