@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
 from typing import Any, TypeVar
 
@@ -43,6 +43,53 @@ class Rest:
     def _meet(self, error: BaseException) -> Any:
         """What the code waits for when this has come up where it waited."""
         return self._context.run(self._code.throw, error)
+
+
+class Visit:
+    """Code that has begun in the asyncio task of another, and gets one of its own when it can go
+    on: most code that waits does that for longer than who began it wants to."""
+
+    __slots__ = ("_code", "_context", "_leave", "_waited")
+
+    def __init__(
+        self,
+        code: Coroutine[Any, Any, None],
+        context: Context,
+        waited: asyncio.Future[Any],
+        leave: Callable[[Coroutine[Any, Any, None], Context], object],
+    ) -> None:
+        self._code: Coroutine[Any, Any, None] | None = code
+        self._context = context
+        self._waited = waited
+        self._leave = leave
+        waited.add_done_callback(self._over)
+
+    def _over(self, _: object = None) -> None:
+        code, self._code = self._code, None
+        if code is not None:
+            self._leave(code, self._context)
+
+    def end(self) -> None:
+        """Let it go on right away: what it waits for and is not there is cancelled."""
+        self._waited.cancel()
+        self._over()
+
+
+def visit(
+    code: Coroutine[Any, Any, None],
+    context: Context,
+    leave: Callable[[Coroutine[Any, Any, None], Context], object],
+) -> Visit | None:
+    """Run code in the asyncio task of who calls, in its context, until it waits for a future; None
+    if it did not.
+
+    `leave` gets code and context to give them an asyncio task, when the future is done.
+    """
+    try:
+        waited = context.run(code.send, None)
+    except StopIteration:
+        return None
+    return Visit(code, context, waited, leave)
 
 
 class _Guest(Rest):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from streaming import LogFailedError
+from streaming import LogFailedError, RunStatus
 
 from .commands import Cancelled, StepTimedOut, StopAsked, Task
 from .errors import (
@@ -44,6 +44,13 @@ def cancelled(run_id: str) -> RunCancelledError:
         f"run {run_id!r} was cancelled, so it has no result; read its thread's state or run it "
         "again"
     )
+
+
+def status_after(error: BaseException) -> RunStatus:
+    """The status of a run that this ended."""
+    if isinstance(error, GraphDrained):
+        return "interrupted"
+    return "cancelled" if isinstance(error, RunCancelledError) else "error"
 
 
 def rolled_back(run_id: str) -> RunCancelledError:

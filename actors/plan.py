@@ -23,6 +23,7 @@ from .request import Request
 from .setting import Setting
 from .step_meter import StepMeter
 from .tracing import GraphTrace, run_span
+from .values import Command
 
 if TYPE_CHECKING:
     from .langchain_callbacks import Listeners
@@ -65,6 +66,11 @@ class Plan:
     def is_quiet(self) -> bool:
         """True if nothing of it is stored, nobody watches it, and nobody is told of it."""
         return self.saver is None and self.listeners is None and not self.owned
+
+    @property
+    def goes_on(self) -> bool:
+        """True if it goes on where the thread stopped, without an input of its own."""
+        return self.input is None or isinstance(self.input, Command)
 
     def facts(self, events: RunLog | QuietLog) -> Facts:
         """What the run knows from its start."""

@@ -212,7 +212,11 @@ def stream_privately(call: Call, look: Look) -> GraphStream:
     def begin() -> tuple[Run, Reader]:
         log = _log(call)
         reader = look.owner(log)
-        return Run(_plan(call, look), None, log).begin(), reader
+        run = Run(_plan(call, look), None, log)
+        reader.park()  # it asks for the first chunk: the run need not wait for it
+        run.begin_here()
+        reader.unpark()
+        return run, reader
 
     return GraphStream(begin)
 

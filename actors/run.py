@@ -7,29 +7,23 @@ all is synced, and gives the thread back.  Readers come and go and take nothing 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from contextvars import Context
 from types import TracebackType
 from typing import Any, Self
 
 from checkpoint import Claim, Decoder, Loaded, Saver
-from streaming import (
-    Overflow,
-    RunFailed,
-    RunFinished,
-    RunLog,
-    RunStatus,
-    with_interrupts,
-)
+from streaming import Overflow, RunFailed, RunFinished, RunLog, RunStatus, with_interrupts
 
 from .attempts import Earlier, earlier_attempts, note_run, opening, runs_at
+from .carried import Visit, visit
 from .commands import Begin
 from .config import check_seconds
 from .context import check_reentry
 from .departure import NEW, Departure, depart
-from .endings import cancelled, log_broke, rolled_back
+from .endings import cancelled, log_broke, rolled_back, status_after
 from .errors import (
     ConfigError,
-    GraphDrained,
     GraphInterrupt,
     RunCancelledError,
     RunEndedError,
@@ -46,7 +40,7 @@ from .setting import Setting
 from .supervisor import Supervisor
 from .traces import user_frames
 from .tracing import graph_ended, graph_failed, graph_started
-from .values import CANCEL_ACTIONS, CancelAction, Command, GraphOutput, Interrupt
+from .values import CANCEL_ACTIONS, CancelAction, GraphOutput, Interrupt
 from .views import message_text
 
 
@@ -93,17 +87,31 @@ class Run:
         """Its begin and its end are events, which no mode shows: for who reads them all, later."""
         self._pump: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
+        self._visit: Visit | None = None
+        """Its life so far, in the asyncio task of its reader."""
 
     def begin(self) -> Self:
         """Run in an asyncio task of its own."""
-        name, log = f"run {self.run_id}", self.log
-        if log.durable is not None:
-            self._pump = self._supervisor.spawn(log.pump(), name=name, on_done=self._pumped)
-        context = self._plan.context.copy()
-        self._task = self._supervisor.spawn(
-            self._live(), name=name, context=context, on_done=self._over
-        )
+        if self.log.durable is not None:
+            name, pump = f"run {self.run_id}", self.log.pump()
+            self._pump = self._supervisor.spawn(pump, name=name, on_done=self._pumped)
+        self._spawn(self._live(), self._plan.context.copy())
         return self
+
+    def begin_here(self) -> None:
+        """Run in the asyncio task of who calls up to where it has to wait, and then as `begin`."""
+        if self._plan.saver is not None or self._trace is not None:  # may wait before it can stop
+            self.begin()
+            return
+        try:
+            self._visit = visit(self._live(), self._plan.context.copy(), self._spawn)
+        finally:
+            if self._visit is None:
+                self._say_over()
+
+    def _spawn(self, code: Coroutine[Any, Any, None], context: Context) -> None:
+        name = f"run {self.run_id}"
+        self._task = self._supervisor.spawn(code, name=name, context=context, on_done=self._over)
 
     def __repr__(self) -> str:
         return f"<Run {self.run_id} {self._status} thread={self.thread_id!r}>"
@@ -146,6 +154,8 @@ class Run:
     async def end(self) -> None:
         """Cancel it, and see it through to its end, also when the waiting is cancelled."""
         self.cancel_nowait()
+        if self._visit is not None:
+            self._visit.end()
         if self._task is not None:
             await see_through(self._task)
 
@@ -326,15 +336,12 @@ class Run:
         saver = self._plan.saver
         if loaded is None or saver is None or self.log.durable is None:
             return ()
-        return runs_at(loaded, saver) if self._plan.watch.messages and self._goes_on() else ()
-
-    def _goes_on(self) -> bool:
-        return self._plan.input is None or isinstance(self._plan.input, Command)
+        return runs_at(loaded, saver) if self._plan.watch.messages and self._plan.goes_on else ()
 
     def _setting(self, start: Departure, earlier: Earlier | None) -> Setting:
         setting = self._plan.setting(self.log, self._trace)
         setting.said = earlier.said if earlier else None
-        if start.entries is not None and self._goes_on():
+        if start.entries is not None and self._plan.goes_on:
             setting.entries = start.entries
         return setting
 
@@ -345,6 +352,9 @@ class Run:
         if self._status in ("pending", "running"):
             self._fail(cancelled(self.run_id))
             self._say_last_word()
+        self._say_over()
+
+    def _say_over(self) -> None:
         self._ended.open()
         if self._on_end is not None:
             self._on_end(self)
@@ -362,7 +372,7 @@ class Run:
             error = log_broke(self.run_id, self._log_error)
         elif self._rolled_back and isinstance(error, Exception):
             error = rolled_back(self.run_id)
-        self._status = _status_of(error)
+        self._status = status_after(error)
         frames = user_frames(error.__traceback__)
         if frames is error.__traceback__ and isinstance(error, RunCancelledError):
             frames = None  # all of them are ours: they hold the run, which is to hold the error
@@ -382,9 +392,3 @@ class Run:
             else:
                 self.log.publish(RunFinished(status=self._status))
         self.log.close()
-
-
-def _status_of(error: BaseException) -> RunStatus:
-    if isinstance(error, GraphDrained):
-        return "interrupted"
-    return "cancelled" if isinstance(error, RunCancelledError) else "error"

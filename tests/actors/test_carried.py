@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextvars import ContextVar, copy_context
+from contextvars import Context, ContextVar, copy_context
 from typing import Any
 
 import anyio
 import pytest
 
-from actors.carried import run_as_guest
+from actors.carried import run_as_guest, visit
 from actors.errors import WrongLoopError
 from tests.actors.engine import DEADLINE, Gated, chain, fan, saying
 from tests.waiting import let_all_run
@@ -316,3 +316,98 @@ async def test_a_cancel_while_a_failed_call_ends_sees_its_nodes_end_all_the_same
     code.may_end.set()
     await asyncio.wait({call})
     assert (early, call.cancelled(), code.task in asyncio.all_tasks()) == (False, True, False)
+
+
+# --- begun in the task of another ----------------------------------------------------------------
+
+
+class Left:
+    """Takes code that goes on, and gives it a task."""
+
+    def __init__(self) -> None:
+        self.task: asyncio.Task[None] | None = None
+
+    def __call__(self, code: Any, context: Context) -> None:
+        assert self.task is None
+        self.task = asyncio.get_running_loop().create_task(code, context=context)
+
+
+async def test_visiting_code_runs_in_the_task_of_who_calls_up_to_where_it_waits() -> None:
+    ran: list[Any] = []
+
+    async def code() -> None:
+        word.set("the code's")
+        ran.append(asyncio.current_task())
+        await may_go_on
+        ran.append((asyncio.current_task(), word.get()))
+
+    may_go_on, left = asyncio.get_running_loop().create_future(), Left()
+    assert visit(code(), copy_context(), left) is not None
+    assert (ran, word.get()) == ([asyncio.current_task()], "none")
+    await let_all_run()
+    assert left.task is None
+    may_go_on.set_result(None)
+    await let_all_run()
+    assert left.task is not None
+    assert left.task.done()
+    assert ran[1:] == [(left.task, "the code's")]
+
+
+async def test_code_that_waits_for_nothing_is_over_when_its_visit_begins() -> None:
+    async def code() -> None:
+        word.set("the code's")
+
+    left = Left()
+    assert visit(code(), copy_context(), left) is None
+    assert left.task is None
+
+
+async def test_what_visiting_code_raises_is_raised() -> None:
+    async def code() -> None:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        visit(code(), copy_context(), Left())
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+async def test_the_end_of_a_visit_cancels_what_the_code_waits_for_unless_that_is_there(
+    is_there: bool,
+) -> None:
+    met: list[str] = []
+
+    async def code() -> None:
+        try:
+            met.append(await waited)
+        except asyncio.CancelledError:
+            met.append("cancelled")
+
+    waited, left = asyncio.get_running_loop().create_future(), Left()
+    visited = visit(code(), copy_context(), left)
+    assert visited is not None
+    if is_there:
+        waited.set_result("it")
+    visited.end()
+    assert left.task is not None
+    await left.task
+    assert met == ["it" if is_there else "cancelled"]
+
+
+async def test_a_cancel_before_it_goes_on_comes_up_where_visiting_code_waits() -> None:
+    met: list[str] = []
+
+    async def code() -> None:
+        try:
+            await waited
+        except asyncio.CancelledError:
+            met.append("cancelled")
+
+    waited, left = asyncio.get_running_loop().create_future(), Left()
+    visited = visit(code(), copy_context(), left)
+    waited.set_result(None)
+    assert visited is not None
+    visited.end()
+    assert left.task is not None
+    left.task.cancel()
+    await left.task
+    assert met == ["cancelled"]

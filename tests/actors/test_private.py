@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import operator
 import pickle
 import threading
 import weakref
 from collections.abc import AsyncIterator
-from typing import Any, TypedDict
+from typing import Annotated, Any, TypedDict
 
 import pytest
 
@@ -126,6 +127,32 @@ async def test_custom_chunks_leave_while_their_node_runs() -> None:
     assert gated.calls == 1
     gated.gate.set()
     assert [chunk async for chunk in stream] == []
+
+
+async def test_until_the_first_chunk_a_stream_has_no_task_but_its_nodes() -> None:
+    seen: list[set[str]] = []
+
+    async def node(state: Any) -> dict[str, Any]:
+        seen.append({task.get_name() for task in asyncio.all_tasks()} - names)
+        return {"log": ["a"]}
+
+    names = {task.get_name() for task in asyncio.all_tasks()}
+    async with chain(a=node, b=saying("b")).compile().astream({"log": []}) as stream:
+        assert await anext(stream) == {"a": {"log": ["a"]}}
+    assert (seen, others()) == ([{"a"}], set())
+
+
+async def test_a_run_that_fails_before_it_waits_ends_its_stream() -> None:
+    class State(TypedDict):
+        n: Annotated[int, operator.floordiv]
+
+    graph = StateGraph(State).add_node("a", lambda state: {}).add_edge(START, "a").compile()
+    stream = graph.astream({"n": 0}, stream_mode="values")
+    with pytest.raises(ZeroDivisionError):
+        await anext(stream)
+    assert others() == set()
+    with pytest.raises(StopAsyncIteration):
+        await anext(stream)
 
 
 # --- leaving -----------------------------------------------------------------------------------
