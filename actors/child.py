@@ -138,7 +138,8 @@ class Child:
         try:
             await graph_started(scheduler, self._value)
             goes_on = going_on and restored is not None
-            await scheduler.drive(Begin(None if goes_on else self._value))
+            host = self._parent.walk if len(parent.running) == 1 else None  # siblings take turns
+            await scheduler.drive(Begin(None if goes_on else self._value), host)
         except BaseException as error:
             if isinstance(error, ParentCommand):  # the call is over, and the next goes on from here
                 self._note_heads(scheduler.machine)

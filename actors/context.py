@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .spec import Writes
     from .timeouts import Stopwatch
     from .values import Interrupt
+    from .walk import Walk
 
 
 class TaskContext:
@@ -60,6 +61,8 @@ class TaskContext:
     """What is known of the task's effects, once one was asked for."""
     kept: dict[str, str] | None = None
     """Where graphs it called that keep their state have come to, by ns."""
+    walk: Walk | None = None
+    """What runs it, if it is a graph whose tasks that may take in."""
     pushed: Writes | None = None
     """What it wrote beside what the node returns."""
     _writer: StreamWriter | None = None

@@ -16,7 +16,7 @@ import asyncio
 import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from checkpoint import Cache, SerializationError
 
@@ -42,7 +42,7 @@ from .latch import Latch
 from .layout import Layout
 from .mailbox import Mailbox
 from .outlet import can_store, send_out, store, waits_for_nothing
-from .patience import see_out
+from .patience import see_out, seen
 from .recorder import Recorder
 from .report import Facts
 from .setting import Setting
@@ -52,6 +52,9 @@ from .superstep import Machine
 from .supervisor import Supervisor
 from .threads import Threads
 from .values import RunConfig
+
+if TYPE_CHECKING:
+    from .walk import Walk
 
 News: TypeAlias = MachineEvent | list[MachineCommand] | Exception
 """An event for the machine; its answer to one that a task has fed it; what went wrong there."""
@@ -64,33 +67,10 @@ _REPLIES = 1 << 30
 class Scheduler:
     """Drives one machine to its end."""
 
-    __slots__ = (
-        "__weakref__",
-        "_cancelling",
-        "_children",
-        "_clocks",
-        "_lockstep",
-        "_mailbox",
-        "_over",
-        "_results",
-        "_stores",
-        "_straight",
-        "caller",
-        "calls",
-        "desk",
-        "facts",
-        "grace",
-        "layout",
-        "loop",
-        "machine",
-        "notes",
-        "recorder",
-        "refused",
-        "running",
-        "setting",
-        "supervisor",
-        "threads",
-    )
+    __slots__ = ("__weakref__", "_aside", "_cancelling", "_children", "_clocks", "_hosting",
+        "_lockstep", "_mailbox", "_over", "_results", "_stores", "_straight", "caller", "calls",
+        "desk", "facts", "grace", "layout", "loop", "machine", "notes", "recorder", "refused",
+        "running", "setting", "supervisor", "threads")  # fmt: skip
 
     def __init__(
         self,
@@ -128,9 +108,7 @@ class Scheduler:
             timer = StepTimer(self.loop, layout.step_timeout, self._mailbox.put_nowait)
             self._clocks.append(timer)
         self.calls = Calls(self)
-        """What its tasks have called."""
         self.threads = Threads()
-        """Bounds the worker threads of its tasks."""
         self.desk = Desk(self, setting.config.max_concurrency or math.inf)
         cache = self.cache if layout.caches else None
         self._results = None if cache is None else ResultCache(cache, self.machine, supervisor)
@@ -143,17 +121,19 @@ class Scheduler:
         self.grace = 1.0
         """Seconds that user code gets when the run is cancelled."""
         self._cancelling = False
+        self._hosting = False  # a task runs in the asyncio task of `drive`: nobody reads the mail
+        self._aside: asyncio.Task[Finish] | None = None  # reads it then, from the first call on
 
     # --- asked from outside ----------------------------------------------------------------
 
-    async def drive(self, begin: Begin) -> None:
-        """Run until the machine is finished.
+    async def drive(self, begin: Begin, host: Walk | None = None) -> None:
+        """Run until the machine is finished, up to the first wait for others in the walk of `host`.
 
         Raises what ended the run, RunCancelledError after `cancel_nowait`.  When it returns or
         raises, everything is committed and no task of the run is alive.
         """
         try:
-            finish = await self._finished(begin)
+            finish = await self._finished(begin, host)
             if finish.error is not None:
                 raise finish.error
         finally:
@@ -162,15 +142,27 @@ class Scheduler:
             finally:
                 self._over.open()
 
-    async def _finished(self, begin: Begin) -> Finish:
+    async def _finished(self, begin: Begin, host: Walk | None) -> Finish:
         try:
-            finish = await self._carry_out(self.machine.feed(begin))
-            while finish is None:
-                finish = await self._carry_out(self._feed(await self._mailbox.get()))
+            commands = self.machine.feed(begin)
+            if host is None or self._clocks or not (self._straight and _is_lone(commands)):
+                finish = await self._carry_out(commands)
+            else:
+                self._hosting = True
+                await host.take_in(self, commands)
+                self._hosting = False
+                finish = None if self._aside is None else await self._aside
+            return finish or await self._read()
         except SerializationError as error:  # of what was to be stored; a node's own is no such
             if self.recorder is not None:
                 self.recorder.drop_refused(error)
             raise
+
+    async def _read(self) -> Finish:
+        """Do what comes by mail, to the end."""
+        finish = None
+        while finish is None:
+            finish = await self._carry_out(self._feed(await self._mailbox.get()))
         return finish
 
     def cancel_nowait(self, grace: float) -> None:
@@ -207,7 +199,7 @@ class Scheduler:
         context.end()
         if self.caller is not None:
             self.caller.progress()
-        if (self._straight or self._stores) and self._mailbox.idle and self._is_quiet():
+        if (self._straight or self._stores) and self._is_quiet():
             return self._onward(self.machine.feed(event))
         self._mailbox.put_nowait(event)
         if self.calls.callers:
@@ -217,12 +209,13 @@ class Scheduler:
         return None
 
     def _is_quiet(self) -> bool:
-        return not (self.running or self.desk.queue or self.calls.callers)
+        waits = not len(self._mailbox) if self._hosting else self._mailbox.idle
+        return waits and not (self.running or self.desk.queue or self.calls.callers)
 
     def _onward(self, commands: list[MachineCommand]) -> list[MachineCommand] | None:
-        last = commands[-1] if commands else None
-        if isinstance(last, RunTasks) and self._straight and len(last.tasks) == 1:
+        if self._straight and _is_lone(commands):
             return commands
+        last = commands[-1] if commands else None
         if isinstance(last, RunTasks) and self._stores:
             store(last, commands, self.setting.log, cast(Recorder, self.recorder), self._stored)
         else:
@@ -257,6 +250,9 @@ class Scheduler:
     def tell(self, event: TaskCalled | CallDropped) -> None:
         """Take news of a call; a dropped one holds no slot any more."""
         self._mailbox.put_nowait(event)
+        if self._hosting:
+            self._hosting = False
+            self._aside = self.supervisor.spawn(self._read(), name="calls", on_done=seen)
         if isinstance(event, CallDropped):
             self.running.pop(event.task, None)
             self.desk.hand_out(self)
@@ -397,3 +393,8 @@ class Scheduler:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 await self._over.wait()
+
+
+def _is_lone(commands: Sequence[MachineCommand]) -> bool:
+    """True if they end with a step of one task."""
+    return bool(commands) and isinstance(run := commands[-1], RunTasks) and len(run.tasks) == 1

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextvars import ContextVar
 from typing import Annotated, Any, TypedDict
 
 import pytest
 
-from actors import END, START, ActorSystem, NodeCancelledError, StateGraph, StepTimeoutError
+from actors import (
+    END,
+    START,
+    ActorSystem,
+    NodeCancelledError,
+    NodeTimeoutError,
+    StateGraph,
+    StepTimeoutError,
+    task,
+)
 from actors.channels import LastValue
 from checkpoint import MemorySaver, SerializationError
 from tests.actors.engine import DEADLINE, Gated, State, chain, fan, on, saying
@@ -138,6 +148,170 @@ async def test_a_step_that_fans_out_and_joins_again_is_followed_as_any_other() -
     builder.add_node("d", saying("d")).add_edge("c", "d").add_edge("d", END)
     result = await builder.compile().ainvoke({"log": []}, {"max_concurrency": 1})
     assert result["log"] == ["a", "b", "c", "d"]
+
+
+# --- graphs that are nodes -----------------------------------------------------------------------
+
+
+def looped(inner: Any, passes: int) -> Any:
+    """A graph that goes through another one again and again."""
+
+    def path(state: Any) -> str:
+        return END if state["n"] == passes else "count"
+
+    async def count(state: Any) -> dict[str, Any]:
+        return {"n": state["n"] + 1}
+
+    builder = StateGraph(State).add_node("count", count).add_node("inner", inner)
+    builder.add_edge(START, "count").add_edge("count", "inner")
+    return builder.add_conditional_edges("inner", path).compile()
+
+
+async def test_a_lone_graphs_nodes_run_in_its_asyncio_task_each_in_a_context_of_its_own() -> None:
+    seen: list[tuple[Any, str, str]] = []
+
+    async def node(state: Any) -> dict[str, Any]:
+        seen.append((own_task(), own_task().get_name(), word.get()))
+        word.set("another's")
+        await asyncio.sleep(0)
+        return {}
+
+    async def path(state: Any) -> str:
+        seen.append((own_task(), own_task().get_name(), word.get()))
+        return END
+
+    builder = StateGraph(State).add_node("inner", chain(a=node, b=node).compile())
+    builder.add_edge(START, "inner").add_conditional_edges("inner", path)
+    word.set("caller's")
+    await builder.compile().ainvoke({"log": []})
+    assert len({task for task, _, _ in seen}) == 1
+    assert [name for _, name, _ in seen] == ["a", "b", "inner"]
+    assert {held for _, _, held in seen} == {"caller's"}
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+async def test_an_asyncio_task_takes_sixteen_tasks_of_whatever_graphs(depth: int) -> None:
+    tasks: list[asyncio.Task[Any]] = []
+
+    async def node(state: Any) -> None:
+        tasks.append(own_task())
+
+    inner = chain(a=node, b=node).compile()
+    for _ in range(depth - 1):
+        inner = chain(only=inner).compile()
+    await looped(inner, 40).ainvoke({"n": 0}, {"recursion_limit": 100})
+    assert len(tasks) == 80
+    assert max(map(tasks.count, tasks)) <= 16
+
+
+async def test_a_lone_graph_may_fan_out_inside() -> None:
+    inner = fan(a=saying("a"), b=saying("b"))
+    inner.add_node("c", saying("c")).add_edge(["a", "b"], "c")
+    graph = chain(first=saying("first"), inner=inner.compile(), last=saying("last")).compile()
+    assert (await graph.ainvoke({"log": []}))["log"][-4:] == ["a", "b", "c", "last"]
+
+
+async def test_a_node_of_a_lone_graph_may_call_tasks() -> None:
+    @task
+    async def double(x: int) -> int:
+        return 2 * x
+
+    async def calls(state: Any) -> dict[str, Any]:
+        first, second = double(1), double(2)
+        return {"log": [await first, await second]}
+
+    inner = chain(a=saying("a"), calls=calls, b=saying("b")).compile()
+    graph = chain(inner=inner).compile()
+    assert (await graph.ainvoke({"log": []}))["log"] == ["a", 2, 4, "b"]
+
+
+async def test_a_task_that_a_node_of_a_lone_graph_called_ends_with_the_run() -> None:
+    gated = Gated()
+
+    @task
+    async def hangs() -> None:
+        await gated({})
+
+    async def calls(state: Any) -> None:
+        await hangs()
+
+    async with ActorSystem() as system:
+        graph = chain(inner=chain(calls=calls).compile()).compile()
+        handle = await system.start(graph, {"log": []})
+        await gated.started.wait()
+        await handle.cancel()
+    assert (handle.status, gated.cancelled, gated.cleaned) == ("cancelled", 1, 1)
+
+
+@pytest.mark.parametrize("before", [0, 3])
+async def test_a_cancelled_run_cancels_the_node_of_a_lone_graph_once(before: int) -> None:
+    gated = Gated()
+    nodes = {f"n{at}": saying("x") for at in range(before)}
+    async with ActorSystem() as system:
+        inner = chain(**nodes, gated=gated, after=saying("never")).compile()
+        handle = await system.start(chain(inner=inner).compile(), {"log": []})
+        await gated.started.wait()
+        await handle.cancel()
+    assert (handle.status, gated.cancelled, gated.cleaned) == ("cancelled", 1, 1)
+
+
+async def test_a_node_of_a_lone_graph_that_cancels_its_own_task_fails_the_run() -> None:
+    async def suicidal(state: Any) -> None:
+        own_task().cancel()
+        await asyncio.sleep(0)
+
+    with pytest.raises(NodeCancelledError):
+        await run(saying("a"), chain(inner=suicidal).compile(), saying("never"))
+
+
+async def test_a_cancel_that_a_node_of_a_lone_graph_swallows_reaches_nobody_else() -> None:
+    async def stubborn(state: Any) -> dict[str, Any]:
+        own_task().cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
+        return {"log": ["swallowed"]}
+
+    async def node(state: Any) -> dict[str, Any]:
+        await asyncio.sleep(0)
+        return {"log": [own_task().cancelling()]}
+
+    inner = chain(stubborn=stubborn, node=node).compile()
+    assert (await run(inner, node))["log"][-3:] == ["swallowed", 0, 0]
+
+
+async def test_a_lone_graphs_step_may_take_only_so_long() -> None:
+    inner = chain(a=saying("a"), gated=Gated()).compile()
+    inner.step_timeout = 0.01
+    with pytest.raises(StepTimeoutError):
+        await chain(inner=inner).compile().ainvoke({"log": []})
+
+
+async def test_an_attempt_of_a_lone_graph_that_took_too_long_is_cancelled_inside() -> None:
+    gated = Gated()
+    builder = StateGraph(State).add_edge(START, "inner")
+    builder.add_node("inner", chain(gated=gated).compile(), timeout=0.01)
+    with pytest.raises(NodeTimeoutError, match="inner"):
+        await builder.compile().ainvoke({"log": []})
+    assert (gated.cancelled, gated.cleaned) == (1, 1)
+
+
+async def test_a_reader_in_lockstep_holds_up_the_steps_of_a_lone_graph() -> None:
+    ran: list[str] = []
+
+    def node(name: str) -> Callable[[Any], Any]:
+        async def run_it(state: Any) -> dict[str, Any]:
+            ran.append(name)
+            return {"log": [name]}
+
+        return run_it
+
+    graph = chain(inner=chain(a=node("a"), b=node("b")).compile(), c=node("c")).compile()
+    async with graph.astream({"log": []}, subgraphs=True) as stream:
+        for name in ("a", "b"):
+            assert (await anext(stream))[1] == {name: {"log": [name]}}
+            await let_all_run()
+            assert ran[-1] == name
+    assert ran == ["a", "b"]
 
 
 # --- cancelling ----------------------------------------------------------------------------------
