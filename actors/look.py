@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sized
-from dataclasses import dataclass, replace
-from functools import cache, partial
+from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any, Protocol, cast
 
-from streaming import SKIP, Chunk, RunLog, StreamMode, as_part, bare, shape, with_interrupts
+from streaming import SKIP, Chunk, RunLog, StreamMode, View, as_part, bare, shape, with_interrupts
 
 from .errors import ConfigError
 from .instances import Coerce
@@ -65,6 +65,7 @@ class Look:
     """Version 2: makes an instance of the output schema; None: a dict stays one."""
     as_state: Coerce | None = None
     """The same for the state schema."""
+    _view: View | None = field(init=False, default=None)
 
     @property
     def wanted(self) -> tuple[StreamMode, ...]:
@@ -86,10 +87,17 @@ class Look:
 
     def owner(self, log: RunLog) -> Reader:
         """The chunks of a run of which the reader is the owner; most need no more than a shape."""
-        own = partial(log.own, self.wanted, subgraphs=self.subgraphs, output_keys=self.output_keys)
-        if not self.only_shaped:
-            return self.reader(own())
-        return own(make=bare(single_mode=self.single, subgraphs=self.subgraphs))
+        view = self._view
+        if view is None:
+            view = self._view = self._made_view()
+        own = log.own_as(view)
+        return own if self.only_shaped else self.reader(own)
+
+    def _made_view(self) -> View:
+        make = Chunk
+        if self.only_shaped:
+            make = bare(single_mode=self.single, subgraphs=self.subgraphs)
+        return View(self.wanted, self.subgraphs, None, self.output_keys, make)
 
     @property
     def only_shaped(self) -> bool:

@@ -166,7 +166,10 @@ class ReadableLog:
         It never loses silently: it reads on from the durable log, or raises SubscriberLagged.
         `make` makes of (chunk id, namespace, mode, data) what it gives.
         """
-        view = View(parse_modes(modes), subgraphs, where, output_keys, make)
+        return self.own_as(View(parse_modes(modes), subgraphs, where, output_keys, make))
+
+    def own_as(self, view: View) -> OwnerSubscriber:
+        """The same with a view, which several logs may share."""
         cursor = self._join(view, None, owner=True)
         return OwnerSubscriber(self, cursor, view, 0, "gap" if self._committer is None else "spill")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from streaming import OwnerPresentError, RunLog, SubscriberLagged
+from streaming import OwnerPresentError, RunLog, SubscriberLagged, View
 from streaming.testing import JsonCodec
 from tests.streaming.lib import GatedEventLog, data_of, publish, say, take
 from tests.waiting import let_all_run, until
@@ -30,6 +30,16 @@ class TestCaughtUp:
         log.subscribe("custom")
         publish(log, 1)
         await log.caught_up()
+
+    async def test_owners_of_several_logs_may_share_a_view_and_nothing_else(self) -> None:
+        view, logs = View(("custom",)), [RunLog("a", keep=False), RunLog("b", keep=False)]
+        owners = [log.own_as(view) for log in logs]
+        for at, log in enumerate(logs):
+            publish(log, at)
+        for at, (log, owner) in enumerate(zip(logs, owners, strict=True)):
+            assert await take(owner, 1) == [at]
+            with pytest.raises(OwnerPresentError):
+                log.own_as(view)
 
     async def test_the_run_waits_until_the_owner_has_taken_all_and_asks_for_more(self) -> None:
         log = RunLog("run", keep=False)
