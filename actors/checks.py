@@ -8,6 +8,7 @@ from typing import Any
 from .errors import GraphBuildError
 from .parts import NodePart, Parts
 from .spec import DEFAULT_HANDLER, HANDLER_PREFIX
+from .state import check_text
 from .values import END, START
 
 RESERVED_NAMES = frozenset(
@@ -29,6 +30,7 @@ def check_name(name: Any, nodes: Collection[str]) -> None:
                 f"'{character}' is a reserved character and is not allowed in the node names: it "
                 f"separates parts of a namespace. Rename {name!r}"
             )
+    check_text(name, "A node cannot be named")
 
 
 def check_edge(start: Any, end: Any) -> None:

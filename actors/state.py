@@ -114,6 +114,18 @@ def _check_key(key: str, source: Any) -> None:
             f"{source.__name__} has a key {key!r}, which is reserved for the engine's own "
             "channels and chunks. Give the key another name"
         )
+    check_text(key, f"{source.__name__} cannot have a key")
+
+
+def check_text(name: str, what: str) -> None:
+    """Raise GraphBuildError if a name could not be stored."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise GraphBuildError(
+            f"{what} {name!r}: it holds half a surrogate pair, which cannot be stored as text. "
+            "Give a proper string"
+        ) from None
 
 
 def _manager_of(hint: Any) -> type[ManagedValue[Any]] | None:

@@ -41,6 +41,7 @@ class DatabaseHandle:
                 f"{path!r} is no path: a {self.noun} opens its connections to the file itself; "
                 'give the path of the file, or ":memory:"'
             ) from error
+        _check_path(self._path)
         self._faults = faults
         self._lease: Lease | None = None
         self._lock = threading.Lock()
@@ -135,6 +136,18 @@ class DatabaseHandle:
             lease.close()
             raise
         return lease
+
+
+def _check_path(path: str | bytes) -> None:
+    try:
+        held = os.fsencode(path)
+    except UnicodeEncodeError:
+        held = b"\0"
+    if b"\0" in held:
+        raise InvalidArgumentError(
+            f"{path!r} is no path: no file can have a name with a zero byte or half a character; "
+            "give another one"
+        )
 
 
 def _close(lease: Lease) -> None:

@@ -125,6 +125,15 @@ def test_a_name_with_a_reserved_character_is_refused(name: str) -> None:
     says(error, name, name[1])
 
 
+def test_a_name_that_cannot_be_stored_as_text_is_refused() -> None:
+    with pytest.raises(GraphBuildError) as error:
+        StateGraph(State).add_node("half \ud800", lambda state: None)
+    says(error, "half \\ud800", "surrogate", "proper string")
+    with pytest.raises(GraphBuildError) as error:
+        StateGraph(TypedDict("Halves", {"half \ud800": int}))
+    says(error, "Halves", "half \\ud800", "surrogate", "proper string")
+
+
 def test_a_graph_without_an_entry_point_says_how_to_give_it_one() -> None:
     builder = StateGraph(State).add_node("work", lambda state: None)
     with pytest.raises(GraphBuildError) as error:

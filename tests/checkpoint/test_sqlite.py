@@ -95,6 +95,12 @@ def test_a_connection_is_no_path(kind: type[SqliteSaver | SqliteStore | SqliteCa
         kind(connection)  # pyright: ignore[reportArgumentType]
 
 
+@pytest.mark.parametrize("given", ["zero \0.db", b"zero \0.db", "half \ud800.db"])
+def test_what_no_file_can_be_called_is_no_path(given: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"is no path.*give another one"):
+        SqliteSaver(given)
+
+
 async def test_closing_waits_for_commits_that_were_asked_for(path: Path) -> None:
     async with SqliteSaver(path) as saver:
         stories = [await Story.begin(saver, f"thread {n}") for n in range(20)]
