@@ -110,7 +110,7 @@ class Run:
                 self._say_over()
 
     def _spawn(self, code: Coroutine[Any, Any, None], context: Context) -> None:
-        name = f"run {self.run_id}"
+        name, self._visit = f"run {self.run_id}", None  # which knows the run: no circle is left
         self._task = self._supervisor.spawn(code, name=name, context=context, on_done=self._over)
 
     def __repr__(self) -> str:

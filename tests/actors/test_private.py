@@ -503,6 +503,27 @@ async def test_a_stream_leaves_the_collector_nothing(left: bool) -> None:
         gc.enable()
 
 
+@pytest.mark.parametrize("mode", ["updates", "values"])
+@pytest.mark.parametrize("chunks", [1, 2, 9])
+async def test_what_a_stream_was_given_goes_with_it_and_not_with_the_collector(
+    mode: Any, chunks: int
+) -> None:
+    builder = StateGraph(Held).add_node("look", look).add_node("again", look)
+    graph = builder.add_edge(START, "look").add_edge("look", "again").compile()
+    blob = Blob()
+    gone = weakref.ref(blob)
+    gc.disable()
+    try:
+        async with graph.astream({"blob": blob}, stream_mode=mode) as stream:
+            for _ in range(chunks):
+                await anext(stream, None)
+        del blob, stream
+        await let_all_run()
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
 # --- a node that raises what ends a stream -------------------------------------------------------
 
 
