@@ -226,7 +226,7 @@ class Scheduler:
         """A step was stored and published, or not: go on."""
         if error is not None:
             self.break_off(error)
-        elif not self._mailbox.closed:
+        elif not (self._mailbox.closed or self._cancelling):  # a cancel that waits there is the end
             self._mailbox.put_nowait([run]) if self._lockstep else self._begin(run.tasks)
 
     async def next(self, commands: list[MachineCommand]) -> Task | None:

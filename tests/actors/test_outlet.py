@@ -12,7 +12,7 @@ import pytest
 from actors import ActorSystem
 from checkpoint import Batch, DatabaseUnwritableError, MemorySaver, SqliteSaver, instant, is_instant
 from checkpoint.testing_faults import FaultPlan
-from tests.actors.engine import chain, says
+from tests.actors.engine import DEADLINE, chain, says
 from tests.waiting import let_all_run
 
 CONFIG = {"configurable": {"thread_id": "1"}}
@@ -226,6 +226,32 @@ async def test_a_node_that_cancels_its_own_task_at_its_end_has_its_step_stored(
         graph = chain(a=ends, b=says("b")).compile(checkpointer=saver)
         async with asyncio.timeout(10):
             assert await graph.ainvoke({"log": []}, CONFIG) == {"log": ["a", "b"]}
+
+
+async def test_a_stream_that_is_cancelled_as_its_commit_is_answered_ends(tmp_path: Path) -> None:
+    plan = FaultPlan()
+    hold = plan.hold("checkpoint committed", nth=2)
+    answered = plan.hold("checkpoint answered", nth=2)
+    async with SqliteSaver(tmp_path / "db", faults=plan) as saver:
+        graph = chain(a=says("a"), b=says("b")).compile(checkpointer=saver)
+        stream = graph.astream({"log": []}, CONFIG, stream_mode="updates")
+        chunk = asyncio.ensure_future(anext(stream))
+        assert await asyncio.to_thread(hold.wait)
+        loop = asyncio.get_running_loop()
+        run: Any = stream._run  # its cancel and the answer have to come in one turn of the loop
+
+        def both() -> None:
+            loop.call_soon(run.cancel_nowait)
+            hold.let_go()
+            assert answered.wait()
+            answered.let_go()
+
+        loop.call_soon(both)
+        assert await chunk == {"a": {"log": ["a"]}}
+        closing = asyncio.create_task(stream.aclose())
+        done, _ = await asyncio.wait({closing}, timeout=DEADLINE)
+        assert done
+        assert (await graph.aget_state(CONFIG)).next == ("b",)
 
 
 @pytest.mark.parametrize("durability", ["sync", "async"])
