@@ -53,8 +53,13 @@ def store(
 
     No asyncio task waits for the commit: that would go on two turns of the loop later.
     """
-    events = taken(commands, recorder)
-    begun, context = recorder.begin(synced=recorder.durability == "sync"), copy_context()
+    context = copy_context()
+    try:
+        events = taken(commands, recorder)
+        begun = recorder.begin(synced=recorder.durability == "sync")
+    except Exception as error:  # noqa: BLE001 - not every task that reports could raise it
+        then(run, error)
+        return
 
     def stored() -> None:
         try:

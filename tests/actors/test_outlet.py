@@ -9,10 +9,18 @@ from typing import Any
 
 import pytest
 
-from actors import ActorSystem
-from checkpoint import Batch, DatabaseUnwritableError, MemorySaver, SqliteSaver, instant, is_instant
+from actors import START, ActorSystem, StateGraph
+from checkpoint import (
+    Batch,
+    DatabaseUnwritableError,
+    MemorySaver,
+    SaverClosedError,
+    SqliteSaver,
+    instant,
+    is_instant,
+)
 from checkpoint.testing_faults import FaultPlan
-from tests.actors.engine import DEADLINE, chain, says
+from tests.actors.engine import DEADLINE, State, chain, says
 from tests.waiting import let_all_run
 
 CONFIG = {"configurable": {"thread_id": "1"}}
@@ -252,6 +260,26 @@ async def test_a_stream_that_is_cancelled_as_its_commit_is_answered_ends(tmp_pat
         done, _ = await asyncio.wait({closing}, timeout=DEADLINE)
         assert done
         assert (await graph.aget_state(CONFIG)).next == ("b",)
+
+
+async def test_a_node_that_cancels_its_own_task_ends_a_run_that_cannot_store_that(
+    tmp_path: Path,
+) -> None:
+    saver = SqliteSaver(tmp_path / "db")
+
+    async def ends(state: Any) -> None:
+        await saver.aclose()
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.sleep(0)
+
+    builder = StateGraph(State).add_node("a", ends, error_handler=says("handled"))
+    async with saver:
+        graph = builder.add_edge(START, "a").compile(checkpointer=saver)
+        async with asyncio.timeout(10):
+            with pytest.raises(SaverClosedError):
+                await graph.ainvoke({"log": []}, CONFIG)
 
 
 @pytest.mark.parametrize("durability", ["sync", "async"])
