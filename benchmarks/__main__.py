@@ -16,7 +16,9 @@ from .workloads import WORKLOADS
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="two rounds of less work each")
+    parser.add_argument(
+        "--quick", action="store_true", help="one round of less work, and curves of ours alone"
+    )
     chosen = parser.add_mutually_exclusive_group()
     chosen.add_argument(
         "--server", action="store_true", help="the workloads that ask a server, and no others"

@@ -14,8 +14,6 @@ from .contenders import LIMIT, OURS, THEIRS, is_here
 from .served.server import ROOT, Servers, peer_is_here
 from .workload import Workload
 
-QUICK_ROUNDS = 2
-
 
 @dataclass(frozen=True, slots=True)
 class Figures:
@@ -79,10 +77,8 @@ def _measure(workload: Workload, *, quick: bool, say: Callable[[str], None]) -> 
     for name in absent:
         say(f"{workload.name:18} {name:21} is not installed; see make bench")
     measured = {contender: list[float]() for contender in contenders}
-    for turn in range(min(QUICK_ROUNDS, workload.rounds) if quick else workload.rounds):
+    for _ in range(1 if quick else workload.rounds):
         for contender in contenders:
-            if quick and turn and contender not in workload.engines:
-                continue  # libraries and the bare one, once
             size = "quick" if quick else "full"
             figure = float(in_own_process("benchmarks.worker", workload.name, contender, size))
             measured[contender].append(figure)
