@@ -129,13 +129,14 @@ def test_a_commit_written_anew_has_not_inherited_the_mark() -> None:
 
 
 @pytest.mark.parametrize("durability", ["sync", "async"])
+@pytest.mark.parametrize("then", [{"b": says("b")}, {}], ids=["another step", "the end"])
 async def test_a_chunk_of_a_file_is_shown_when_its_step_is_committed(
-    tmp_path: Path, durability: Any
+    tmp_path: Path, durability: Any, then: dict[str, Any]
 ) -> None:
     plan = FaultPlan()
     hold = plan.hold("checkpoint committed", nth=2)
     async with SqliteSaver(tmp_path / "db", faults=plan) as saver:
-        graph = chain(a=says("a"), b=says("b")).compile(checkpointer=saver)
+        graph = chain(a=says("a"), **then).compile(checkpointer=saver)
         async with ActorSystem() as system:
             run = await system.start(graph, {"log": []}, CONFIG, durability=durability)
             first = asyncio.ensure_future(anext(run.stream("updates")))

@@ -59,18 +59,19 @@ KEPT = (
         "P1",
         "actors/outlet.py",
         """
-    try:
-        await begun
-    finally:
-        if recorder.settle(begun):
-            log.publish_all(events)
+    def stored() -> None:
+        try:
+            if recorder.settle(begun):
+                log.publish_all(events)
+            begun.result()
 """,
         """
     log.publish_all(events)
-    try:
-        await begun
-    finally:
-        recorder.settle(begun)
+
+    def stored() -> None:
+        try:
+            recorder.settle(begun)
+            begun.result()
 """,
         "tests/actors/test_outlet.py::test_a_chunk_of_a_file_is_shown_when_its_step_is_committed",
     ),
