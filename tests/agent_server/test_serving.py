@@ -57,6 +57,8 @@ async def deaf(server: ServerProcess) -> None:
             _, writer = await asyncio.open_connection(host, int(port))
         except ConnectionRefusedError:
             return
+        except ConnectionResetError:  # it let go of its socket with this one waiting in it
+            continue
         writer.close()
 
 
