@@ -56,6 +56,16 @@ def saying(name: str, **more: Any) -> Callable[[Any], Any]:
     return node
 
 
+def noting(name: str, ran: list[str]) -> Callable[[Any], Any]:
+    """An async node that logs its name, and notes there that it runs."""
+
+    async def node(state: Any) -> dict[str, Any]:
+        ran.append(name)
+        return {"log": [name]}
+
+    return node
+
+
 class Gated:
     """An async node that waits for its gate, and tells how it came and went."""
 

@@ -20,7 +20,7 @@ from checkpoint import (
     is_instant,
 )
 from checkpoint.testing_faults import FaultPlan
-from tests.actors.engine import DEADLINE, State, chain, says
+from tests.actors.engine import DEADLINE, State, chain, noting, says
 from tests.waiting import let_all_run
 
 CONFIG = {"configurable": {"thread_id": "1"}}
@@ -164,7 +164,10 @@ async def test_with_durability_sync_a_step_begins_when_the_one_before_it_is_on_t
     assert flushed == [1, 2, 3]
 
 
-async def test_a_run_that_is_cancelled_in_a_commit_shows_what_it_has_stored(tmp_path: Path) -> None:
+@pytest.mark.parametrize("grace", [1.0, 0.0])
+async def test_a_run_that_is_cancelled_in_a_commit_ends_after_it_and_shows_what_it_has_stored(
+    tmp_path: Path, grace: float
+) -> None:
     plan = FaultPlan()
     hold = plan.hold("checkpoint committed", nth=2)
     async with SqliteSaver(tmp_path / "db", faults=plan) as saver:
@@ -172,32 +175,16 @@ async def test_a_run_that_is_cancelled_in_a_commit_shows_what_it_has_stored(tmp_
         async with ActorSystem() as system:
             run = await system.start(graph, {"log": []}, CONFIG)
             assert await asyncio.to_thread(hold.wait)
-            cancelling = asyncio.create_task(run.cancel())
-            await let_all_run()
-            hold.let_go()
-            await cancelling
-            shown = [chunk.data async for chunk in run.stream("updates")]
-        state = await graph.aget_state(CONFIG)
-    assert shown == [{"a": {"log": ["a"]}}]
-    assert (state.values, state.next) == ({"log": ["a"]}, ("b",))
-
-
-async def test_a_cancel_ends_no_run_before_its_commit_is_over(tmp_path: Path) -> None:
-    plan = FaultPlan()
-    hold = plan.hold("checkpoint committed", nth=2)
-    async with SqliteSaver(tmp_path / "db", faults=plan) as saver:
-        graph = chain(a=says("a"), b=says("b")).compile(checkpointer=saver)
-        async with ActorSystem() as system:
-            run = await system.start(graph, {"log": []}, CONFIG)
-            assert await asyncio.to_thread(hold.wait)
-            cancelling = asyncio.create_task(run.cancel(grace=0.0))
+            cancelling = asyncio.create_task(run.cancel(grace=grace))
             await let_all_run()
             early = cancelling.done(), run.status
             hold.let_go()
             await cancelling
+            shown = [chunk.data async for chunk in run.stream("updates")]
         state = await graph.aget_state(CONFIG)
-    assert early == (False, "running")
-    assert (run.status, state.next) == ("cancelled", ("b",))
+    assert (early, run.status) == ((False, "running"), "cancelled")
+    assert shown == [{"a": {"log": ["a"]}}]
+    assert (state.values, state.next) == ({"log": ["a"]}, ("b",))
 
 
 async def test_a_commit_that_fails_after_a_step_ends_the_run_with_its_error(tmp_path: Path) -> None:
@@ -288,16 +275,9 @@ async def test_a_reader_paces_steps_that_are_stored_in_a_file(
     tmp_path: Path, durability: Any
 ) -> None:
     ran = list[str]()
-
-    def noting(name: str) -> Any:
-        async def node(state: Any) -> dict[str, Any]:
-            ran.append(name)
-            return {"log": [name]}
-
-        return node
-
     async with SqliteSaver(tmp_path / "db") as saver:
-        graph = chain(a=noting("a"), b=noting("b"), c=noting("c")).compile(checkpointer=saver)
+        nodes = {name: noting(name, ran) for name in "abc"}
+        graph = chain(**nodes).compile(checkpointer=saver)
         stream = graph.astream({"log": []}, CONFIG, stream_mode="updates", durability=durability)
         for name in ["a", "b"]:
             assert await anext(stream) == {name: {"log": [name]}}

@@ -8,7 +8,7 @@ import operator
 import pickle
 import threading
 import weakref
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -247,22 +247,37 @@ async def test_cancelling_the_task_that_reads_and_leaving_ends_the_run() -> None
     assert (gated.cancelled, gated.cleaned, others()) == (1, 1, set())
 
 
+async def read(stream: AsyncIterator[Any]) -> None:
+    async for _ in stream:
+        pass
+
+
+async def cancelled_at(gated: Gated, call: Coroutine[Any, Any, Any]) -> None:
+    """Cancel who waits for a node; when that arrives, nothing of the run is alive."""
+    waiting = asyncio.create_task(call)
+    await gated.started.wait()
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    assert waiting.cancelled()
+    assert (gated.cancelled, gated.cleaned, others()) == (1, 1, set())
+
+
+async def cancelled_after(turns: int, call: Coroutine[Any, Any, Any]) -> None:
+    """The same at a turn of the loop, by which it may have ended."""
+    waiting = asyncio.create_task(call)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    assert others() == set()
+
+
 @pytest.mark.parametrize("mode", ["updates", ["updates", "custom"]])
 async def test_cancelling_a_loop_ends_its_run_before_the_cancel_arrives(mode: Any) -> None:
     gated = Gated()
     graph = chain(a=gated).compile(checkpointer=MemorySaver())
     held = graph.astream({"log": []}, on("t"), stream_mode=mode)
-
-    async def read() -> None:
-        async for _ in held:
-            pass
-
-    reader = asyncio.create_task(read())
-    await gated.started.wait()
-    reader.cancel()
-    await asyncio.wait({reader})
-    assert reader.cancelled()
-    assert (gated.cancelled, gated.cleaned, others()) == (1, 1, set())
+    await cancelled_at(gated, read(held))
     gated.gate.set()
     assert await graph.ainvoke(None, on("t"), on_busy="reject") == {"log": ["gated"]}
 
@@ -271,28 +286,14 @@ async def test_cancelling_a_loop_ends_its_run_before_the_cancel_arrives(mode: An
 async def test_a_loop_can_be_cancelled_at_any_turn(turns: int) -> None:
     graph = chain(a=says("a"), b=saying("b"), c=saying("c")).compile(checkpointer=MemorySaver())
     held = graph.astream({"log": []}, on("t"))
-
-    async def read() -> None:
-        async for _ in held:
-            pass
-
-    reader = asyncio.create_task(read())
-    for _ in range(turns):
-        await asyncio.sleep(0)
-    reader.cancel()
-    await asyncio.wait({reader})
-    assert others() == set()
+    await cancelled_after(turns, read(held))
     assert "log" in await graph.ainvoke({"log": []}, on("t"), on_busy="reject")
 
 
 async def test_cancelling_a_call_that_prints_ends_its_run_before_the_cancel_arrives() -> None:
     gated = Gated()
     graph = chain(a=gated).compile()
-    call = asyncio.create_task(graph.ainvoke({"log": []}, print_mode="values"))
-    await gated.started.wait()
-    call.cancel()
-    await asyncio.wait({call})
-    assert (gated.cancelled, gated.cleaned, others()) == (1, 1, set())
+    await cancelled_at(gated, graph.ainvoke({"log": []}, print_mode="values"))
 
 
 async def test_waiting_for_a_chunk_with_a_deadline_loses_nothing() -> None:
@@ -359,12 +360,7 @@ async def test_wrong_arguments_are_refused_when_the_stream_is_made() -> None:
 async def test_cancelling_ainvoke_ends_its_run_before_the_cancel_arrives() -> None:
     gated = Gated()
     graph = chain(a=gated).compile(checkpointer=MemorySaver())
-    call = asyncio.create_task(graph.ainvoke({"log": []}, on("t")))
-    await gated.started.wait()
-    call.cancel()
-    await asyncio.wait({call})
-    assert call.cancelled()
-    assert (gated.cancelled, gated.cleaned, others()) == (1, 1, set())
+    await cancelled_at(gated, graph.ainvoke({"log": []}, on("t")))
     gated.gate.set()
     assert await graph.ainvoke(None, on("t"), on_busy="reject") == {"log": ["gated"]}
 
@@ -372,12 +368,7 @@ async def test_cancelling_ainvoke_ends_its_run_before_the_cancel_arrives() -> No
 @pytest.mark.parametrize("turns", range(10))
 async def test_ainvoke_can_be_cancelled_at_any_turn(turns: int) -> None:
     graph = chain(a=says("a"), b=saying("b"), c=saying("c")).compile(checkpointer=MemorySaver())
-    call = asyncio.create_task(graph.ainvoke({"log": []}, on("t")))
-    for _ in range(turns):
-        await asyncio.sleep(0)
-    call.cancel()
-    await asyncio.wait({call})
-    assert others() == set()
+    await cancelled_after(turns, graph.ainvoke({"log": []}, on("t")))
     await graph.ainvoke({"log": []}, on("t"), on_busy="reject")
 
 

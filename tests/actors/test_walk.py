@@ -22,7 +22,7 @@ from actors import (
 )
 from actors.channels import LastValue
 from checkpoint import MemorySaver, SerializationError
-from tests.actors.engine import DEADLINE, Gated, State, chain, fan, on, saying
+from tests.actors.engine import DEADLINE, Gated, State, chain, fan, noting, on, saying
 from tests.waiting import let_all_run
 
 word: ContextVar[str] = ContextVar("word", default="none")
@@ -297,15 +297,8 @@ async def test_an_attempt_of_a_lone_graph_that_took_too_long_is_cancelled_inside
 
 async def test_a_reader_in_lockstep_holds_up_the_steps_of_a_lone_graph() -> None:
     ran: list[str] = []
-
-    def node(name: str) -> Callable[[Any], Any]:
-        async def run_it(state: Any) -> dict[str, Any]:
-            ran.append(name)
-            return {"log": [name]}
-
-        return run_it
-
-    graph = chain(inner=chain(a=node("a"), b=node("b")).compile(), c=node("c")).compile()
+    inner = chain(a=noting("a", ran), b=noting("b", ran)).compile()
+    graph = chain(inner=inner, c=noting("c", ran)).compile()
     async with graph.astream({"log": []}, subgraphs=True) as stream:
         for name in ("a", "b"):
             assert (await anext(stream))[1] == {name: {"log": [name]}}
@@ -429,15 +422,8 @@ async def test_what_cannot_be_stored_between_two_steps_ends_the_run_and_the_rest
 
 async def test_a_reader_in_lockstep_holds_up_tasks_that_follow_each_other() -> None:
     ran: list[str] = []
-
-    def node(name: str) -> Callable[[Any], Any]:
-        async def run_it(state: Any) -> dict[str, Any]:
-            ran.append(name)
-            return {"log": [name]}
-
-        return run_it
-
-    stream = chain(a=node("a"), b=node("b"), c=node("c")).compile().astream({"log": []})
+    nodes = {name: noting(name, ran) for name in "abc"}
+    stream = chain(**nodes).compile().astream({"log": []})
     for name in "abc":
         assert await anext(stream) == {name: {"log": [name]}}
         await let_all_run()
