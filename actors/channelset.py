@@ -1,7 +1,7 @@
 """The channels of one run: the only mutable state of the super-step machine.
 
-Trigger channels are copied from the graph when they are first used, so that a run of a large graph
-costs what it touches.  `values` mirrors the state channels in schema order, kept up to date for
+Channels are copied from the graph when they are first used, so that a run of a large graph costs
+what it touches.  `values` mirrors the state channels in schema order, kept up to date for
 the channels that changed, so that reading the state is one dict copy.
 """
 
@@ -82,11 +82,11 @@ class ChannelSet:
         self.given: frozenset[str] = _UNTOLD
         """Channels changed since by writes of no task; the next checkpoint has them too."""
         self._channels[SCHEMA] = layout.schema
-        for key in layout.spec.state_keys:
+        for key in layout.filled:
             self._channels[key] = layout.spec.channels[key].fresh()
         if restored is not None:
             self._restore(restored)
-        self._refresh(layout.spec.state_keys)
+        self._refresh(self._channels)
 
     def _restore(self, restored: Restored) -> None:
         for name, value in restored.values.items():
@@ -100,6 +100,9 @@ class ChannelSet:
         self.given = frozenset(restored.outdated)
         self.version = restored.version
         self.updated = {n for n, v in restored.versions.items() if v == restored.version}
+        for name in self.updated:
+            if name in self._spec.channels:
+                self.channel(name)
 
     # --- reading -------------------------------------------------------------------------
 
@@ -163,31 +166,32 @@ class ChannelSet:
         for name, value in writes:
             if name in self._layout.state:
                 written.setdefault(name, []).append(value)
-        after, grown = self._values.copy(), False
+        after: dict[str, Any] = {}
         for name, values in written.items():
-            copy = self._channels[name].copy()
+            copy = self.channel(name).copy()
             copy.update(values)
             if copy.is_available():
-                grown = grown or name not in after
                 after[name] = copy.get()
-        if keys is self._spec.state_keys and not grown:
-            return after
-        return {key: after[key] for key in keys if key in after}
+        state = self._values
+        if keys is self._spec.state_keys and state.keys() >= after.keys():
+            return state | after
+        held = {key: after if key in after else state for key in keys}
+        return {key: values[key] for key, values in held.items() if key in values}
 
     def stored(self, names: Iterable[str]) -> dict[str, Any]:
         """What to store of these channels (MISSING: empty now), without those never stored.
 
         By name, so that the same run stores the same bytes in any process: names come as sets.
         """
-        channels = self._channels
-        return {n: channels[n].checkpoint() for n in sorted(names) if channels[n].persisted}
+        channels = map(self.channel, names := sorted(names))
+        return {n: c.checkpoint() for n, c in zip(names, channels, strict=True) if c.persisted}
 
     def settled(self, task: Task, writes: Writes) -> Writes:
         """What a task wrote as it is to be stored and applied."""
         names = self._layout.settling
         if not names:
             return writes
-        made = settled(writes, self._channels)
+        made = settled(writes, self._spec.channels)
         if made is not writes:
             task.returned = writes
         return made

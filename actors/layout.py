@@ -42,6 +42,8 @@ class Layout:
     spec: GraphSpec
     state: frozenset[str]
     """State keys."""
+    filled: tuple[str, ...]
+    """State keys that hold a value from the start."""
     unstored: frozenset[str]
     """Channels that no checkpoint keeps."""
     consumed: frozenset[str]
@@ -122,6 +124,7 @@ class Layout:
         return cls(
             spec=spec,
             state=frozenset(spec.state_keys),
+            filled=tuple(k for k in spec.state_keys if spec.channels[k].is_available()),
             unstored=frozenset(name for name, c in channels if not c.persisted),
             consumed=frozenset(name for name, c in channels if isinstance(c, _CONSUMED)),
             fleeting=any(spec.channels[name].expires for name in spec.state_keys),

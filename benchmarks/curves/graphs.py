@@ -13,7 +13,8 @@ from benchmarks.graphs import Count, chain
 from benchmarks.growth import Curve, Probe
 
 SIZES = (10, 30, 100, 300, 1_000, 3_000)
-STEPS = 100
+STEPS = 500
+"""Of a run that is given all channels: so many that this weighs little."""
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -167,7 +168,15 @@ def test_a_graph_of_a_thousand_nodes_copies_only_the_channels_it_touches() -> No
         builder.add_node(f"n{number}", noop)
     channels = channels_of(builder)
     channels.write({"branch:to:n0": [None]})
-    assert {*channels._channels} == {*State.__annotations__, "branch:to:n0", "__schema__"}
+    assert {*channels._channels} == {"log", "branch:to:n0", "__schema__"}
+    assert channels.state() == {"log": []}
+
+
+def test_a_channel_that_the_stored_step_emptied_triggers_nothing() -> None:
+    emptied = replace(restored(4), versions={"branch:to:a": 4})
+    channels = channels_of(chain(a=noop), emptied)
+    assert channels.plan() == []
+    assert channels.stored(channels.updated) == {"branch:to:a": MISSING}
 
 
 def test_restored_channels_hold_what_was_stored_and_what_was_updated_then() -> None:
