@@ -274,3 +274,8 @@ class Finish:
 MachineCommand: TypeAlias = (
     SaveWrites | SaveCheckpoint | Emit | RunTasks | RunCall | Settle | Finish
 )
+
+
+def is_lone(commands: Sequence[MachineCommand]) -> bool:
+    """True if they end with a step of one task."""
+    return bool(commands) and isinstance(run := commands[-1], RunTasks) and len(run.tasks) == 1

@@ -35,6 +35,7 @@ from .commands import (
     StopAsked,
     Task,
     TaskCalled,
+    is_lone,
 )
 from .context import TaskContext
 from .desk import Desk
@@ -145,7 +146,7 @@ class Scheduler:
     async def _finished(self, begin: Begin, host: Walk | None) -> Finish:
         try:
             commands = self.machine.feed(begin)
-            if host is None or self._clocks or not (self._straight and _is_lone(commands)):
+            if host is None or self._clocks or not (self._straight and is_lone(commands)):
                 finish = await self._carry_out(commands)
             else:
                 self._hosting = True
@@ -213,7 +214,7 @@ class Scheduler:
         return waits and not (self.running or self.desk.queue or self.calls.callers)
 
     def _onward(self, commands: list[MachineCommand]) -> list[MachineCommand] | None:
-        if self._straight and _is_lone(commands):
+        if self._straight and is_lone(commands):
             return commands
         last = commands[-1] if commands else None
         if isinstance(last, RunTasks) and self._stores:
@@ -375,12 +376,14 @@ class Scheduler:
         children = [run for run in self._children if run.loop is self.loop]
         for run in children:  # started by a task that did not wait for it
             run.cancel_nowait(self.grace)
-        if children or not self.supervisor.stop_idle():
-            await see_out(lambda: self._none_lives(children))
-        else:
-            self.calls.close()
-        if self.recorder is not None:
-            await self.recorder.flush()
+        try:
+            if children or not self.supervisor.stop_idle():
+                await see_out(lambda: self._none_lives(children))
+            else:
+                self.calls.close()
+        finally:
+            if self.recorder is not None:
+                await self.recorder.flush()
 
     async def _none_lives(self, children: Sequence[Scheduler]) -> None:
         await self.supervisor.stop(self.grace)
@@ -393,8 +396,3 @@ class Scheduler:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 await self._over.wait()
-
-
-def _is_lone(commands: Sequence[MachineCommand]) -> bool:
-    """True if they end with a step of one task."""
-    return bool(commands) and isinstance(run := commands[-1], RunTasks) and len(run.tasks) == 1
