@@ -6,10 +6,14 @@ import gc
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from time import perf_counter
 from typing import Any
 
 from .contenders import OURS, THEIRS, load
+
+LONG = 0.5
+"""Seconds for which what takes short is measured at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +97,29 @@ class Workload:
 
 
 async def microseconds(work: Callable[[], Awaitable[object]], units: int, repeats: int) -> float:
-    """The median time of `work` per unit, after one call to warm up."""
-    await work()
-    gc.collect()
-    times = list[float]()
-    for _ in range(repeats):
+    """The median time of `work` per unit; see `median_of`."""
+
+    async def timed() -> float:
         start = perf_counter()
         await work()
-        times.append(perf_counter() - start)
-    return sorted(times)[repeats // 2] / units * 1e6
+        return perf_counter() - start
+
+    return await median_of(timed, repeats) / units * 1e6
+
+
+async def median_of(timed: Callable[[], Awaitable[float]], repeats: int) -> float:
+    """The median of what it gives, called so many times or more, after one call to warm up.
+
+    Calls go on for `LONG`: where a machine is fast and slow by turns, a few milliseconds would be
+    measured in one of its moods, and a contender that takes longer in all of them.
+    """
+    await timed()
+    gc.collect()
+    times = list[float]()
+    end = perf_counter() + LONG
+    while len(times) < repeats or perf_counter() < end:
+        times.append(await timed())
+    return median(times)
 
 
 def resident() -> int:

@@ -6,19 +6,21 @@ from time import perf_counter
 
 from benchmarks.contenders import Engine
 from benchmarks.graphs import chain
-from benchmarks.workload import Stage, Target, Workload
+from benchmarks.workload import Stage, Target, Workload, median_of
 
 
 async def first_update(engine: Engine, stage: Stage) -> float:
     graph = chain(engine, 10).compile()
-    times = list[float]()
-    for _ in range(stage.size(301, 101)):
+
+    async def timed() -> float:
         start = perf_counter()
         stream = graph.astream({"n": 0}, stream_mode="updates")
         await anext(stream)
-        times.append(perf_counter() - start)
+        taken = perf_counter() - start
         await stream.aclose()
-    return sorted(times)[len(times) // 2] * 1e6
+        return taken
+
+    return await median_of(timed, stage.size(301, 101)) * 1e6
 
 
 WORKLOADS = [
