@@ -79,7 +79,7 @@ async def beside_its_model(engine: Engine, stage: Stage) -> float:
     graph = graph_of(engine, model)
     await read(graph)
     spent = list[float]()
-    for _ in range(stage.size(9, 5)):
+    for _ in range(stage.size(25, 5)):
         alone = await timed(lambda: listen(model))
         spent.append(await timed(lambda: read(graph)) - alone)
     return sorted(spent)[len(spent) // 2] / TOKENS * 1e6
