@@ -22,8 +22,8 @@ FLIPS = 100
 """In each batch."""
 BATCHES = numbers(BITS, FLIPS) if WHOLE else (44, 57, 65, 70, 84)
 """The sample is those in which something was wrong once."""
-KEPT_BATCHES = numbers(BITS // 4, FLIPS, share=4) if WHOLE else (16, 19, 20, 188)
-SERVED_BATCHES = numbers(BITS // 4, FLIPS, share=4) if WHOLE else (4, 5, 159)
+KEPT_BATCHES = numbers(BITS // 10, FLIPS, share=10) if WHOLE else (16, 19, 20, 188)
+SERVED_BATCHES = numbers(BITS // 10, FLIPS, share=10) if WHOLE else (4, 5, 159)
 LISTS = ("runs", "threads", "crons", "assistants", "versions")
 """What a damaged page has lost is not in them: only that the rest is as it was is promised."""
 

@@ -35,7 +35,7 @@ from tests.faults.flips import a_bit, flipped
 from tests.faults.forks import KILLED, ForkServer
 from tests.faults.scale import WHOLE
 
-BATCHES = range(24) if WHOLE else (3,)
+BATCHES = range(12) if WHOLE else (3,)
 DAMAGES = 25
 """In each batch."""
 ITEMS = 30
