@@ -9,22 +9,22 @@ from benchmarks.contenders import Engine
 from benchmarks.graphs import loop, on_thread
 from benchmarks.workload import Stage, Target, Workload, microseconds
 
-THREADS, STEPS = 50, 20
+THREADS = 50
 
 
 async def fifty_threads(engine: Engine, stage: Stage) -> float:
-    turns = count()
+    turns, steps = count(), stage.size(20, 6)
     async with engine.sqlite(stage.folder / "threads.db") as saver:
-        graph = loop(engine, STEPS).compile(checkpointer=saver)
+        graph = loop(engine, steps).compile(checkpointer=saver)
 
         async def run() -> None:
             turn = next(turns)
-            configs = [on_thread(f"{turn}-{i}", STEPS) for i in range(THREADS)]
+            configs = [on_thread(f"{turn}-{i}", steps) for i in range(THREADS)]
             await asyncio.gather(
                 *(graph.ainvoke({"n": 0}, config, durability="sync") for config in configs)
             )
 
-        return await microseconds(run, THREADS * STEPS, stage.size(5, 1))
+        return await microseconds(run, THREADS * steps, stage.size(5, 1))
 
 
 WORKLOADS = [
