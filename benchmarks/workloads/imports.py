@@ -15,7 +15,7 @@ SCRIPT = "from time import perf_counter as now; t = now(); {}; print(now() - t)"
 
 async def import_time(engine: Engine, stage: Stage) -> float:
     await _once(engine.name, stage.folder)  # compiles the modules
-    times = sorted([await _once(engine.name, stage.folder) for _ in range(stage.size(11, 3))])
+    times = sorted([await _once(engine.name, stage.folder) for _ in range(stage.size(11, 1))])
     return times[len(times) // 2] * 1e3
 
 
