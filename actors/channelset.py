@@ -162,10 +162,7 @@ class ChannelSet:
 
     def state_after(self, writes: Writes, keys: Sequence[str]) -> dict[str, Any]:
         """The state as these writes alone would leave it; nothing is changed."""
-        written: dict[str, list[Any]] = {}
-        for name, value in writes:
-            if name in self._layout.state:
-                written.setdefault(name, []).append(value)
+        written = grouped([write for write in writes if write[0] in self._layout.state])
         after: dict[str, Any] = {}
         for name, values in written.items():
             copy = self.channel(name).copy()
@@ -175,8 +172,8 @@ class ChannelSet:
         state = self._values
         if keys is self._spec.state_keys and state.keys() >= after.keys():
             return state | after
-        held = {key: after if key in after else state for key in keys}
-        return {key: values[key] for key, values in held.items() if key in values}
+        there = [key for key in keys if key in after or key in state]
+        return {key: after[key] if key in after else state[key] for key in there}
 
     def stored(self, names: Iterable[str]) -> dict[str, Any]:
         """What to store of these channels (MISSING: empty now), without those never stored.

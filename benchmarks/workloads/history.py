@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from statistics import median
 from time import perf_counter
 from typing import Any
 
@@ -62,7 +63,7 @@ async def writer_beside_readers(engine: Engine, stage: Stage) -> float:
 
         await read_page(graph)
         await asyncio.gather(read(), write())
-        return sorted(waits)[len(waits) // 2] * 1e3
+        return median(waits) * 1e3
 
 
 async def shared_list(engine: Engine, stage: Stage) -> float:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 from benchmarks.contenders import IMPORTS, Engine
-from benchmarks.workload import Stage, Target, Workload
+from benchmarks.workload import Stage, Target, Workload, median_of
 
 SCRIPT = "from time import perf_counter as now; t = now(); {}; print(now() - t)"
 
 
 async def import_time(engine: Engine, stage: Stage) -> float:
-    await _once(engine.name, stage.folder)  # compiles the modules
-    times = sorted([await _once(engine.name, stage.folder) for _ in range(stage.size(11, 1))])
-    return times[len(times) // 2] * 1e3
+    once = partial(_once, engine.name, stage.folder)  # the call to warm up compiles the modules
+    return await median_of(once, stage.size(11, 1)) * 1e3
 
 
 async def _once(name: str, bytecode: Path) -> float:

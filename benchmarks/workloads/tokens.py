@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.contenders import Engine
 from benchmarks.graphs import Count
-from benchmarks.workload import Stage, Target, Workload, microseconds
+from benchmarks.workload import Stage, Target, Workload, median_of, microseconds
 
 TOKENS = 2000
 
@@ -77,12 +77,12 @@ async def beside_its_model(engine: Engine, stage: Stage) -> float:
     """
     model = fake_model()
     graph = graph_of(engine, model)
-    await read(graph)
-    spent = list[float]()
-    for _ in range(stage.size(25, 5)):
+
+    async def beyond() -> float:
         alone = await timed(lambda: listen(model))
-        spent.append(await timed(lambda: read(graph)) - alone)
-    return sorted(spent)[len(spent) // 2] / TOKENS * 1e6
+        return await timed(lambda: read(graph)) - alone
+
+    return await median_of(beyond, stage.size(25, 5)) / TOKENS * 1e6
 
 
 async def timed(work: Callable[[], Awaitable[object]]) -> float:

@@ -55,8 +55,7 @@ def guest(code: Any) -> asyncio.Task[Any]:
 async def test_code_runs_in_the_task_of_who_awaits_it_and_in_its_own_context(turns: int) -> None:
     async def code() -> tuple[Any, str]:
         word.set("the code's")
-        for _ in range(turns):
-            await asyncio.sleep(0)
+        await let_all_run(turns)
         return asyncio.current_task(), word.get()
 
     word.set("the host's")
@@ -67,8 +66,7 @@ async def test_code_runs_in_the_task_of_who_awaits_it_and_in_its_own_context(tur
 
 async def test_what_code_raises_is_raised() -> None:
     async def code(turns: int) -> None:
-        for _ in range(turns):
-            await asyncio.sleep(0)
+        await let_all_run(turns)
         raise LookupError(turns)
 
     for turns in range(3):
@@ -105,8 +103,7 @@ async def test_a_cancel_of_what_the_code_awaits_is_no_cancel_of_its_host() -> No
 @pytest.mark.parametrize("turns", [0, 1])
 async def test_code_may_raise_the_error_of_a_cancel_itself(turns: int) -> None:
     async def code() -> None:
-        for _ in range(turns):
-            await asyncio.sleep(0)
+        await let_all_run(turns)
         raise asyncio.CancelledError("its own")
 
     with pytest.raises(asyncio.CancelledError, match="its own"):
@@ -259,8 +256,7 @@ async def test_a_call_that_stores_nothing_can_be_cancelled_at_any_turn(turns: in
     gated = Gated()
     before = asyncio.all_tasks()
     call = asyncio.create_task(chain(a=gated).compile().ainvoke({"log": []}))
-    for _ in range(turns):
-        await asyncio.sleep(0)
+    await let_all_run(turns)
     call.cancel()
     await asyncio.wait({call})
     assert call.cancelled()

@@ -265,8 +265,7 @@ async def cancelled_at(gated: Gated, call: Coroutine[Any, Any, Any]) -> None:
 async def cancelled_after(turns: int, call: Coroutine[Any, Any, Any]) -> None:
     """The same at a turn of the loop, by which it may have ended."""
     waiting = asyncio.create_task(call)
-    for _ in range(turns):
-        await asyncio.sleep(0)
+    await let_all_run(turns)
     waiting.cancel()
     await asyncio.wait({waiting})
     assert others() == set()

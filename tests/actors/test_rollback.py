@@ -33,6 +33,7 @@ from tests.actors.engine import (
     says,
     set_in_thread,
 )
+from tests.waiting import let_all_run
 
 LONG = "long " * 50
 """Too long to ride inline."""
@@ -313,8 +314,7 @@ async def test_at_any_turn_a_run_is_rolled_back_wholly_or_had_ended(
     await graph.ainvoke({"log": ["first"]}, on("t"))
     before = await stored(saver)
     run = await system.start(graph, {"log": ["second"]}, on("t"))
-    for _ in range(turns):
-        await asyncio.sleep(0)
+    await let_all_run(turns)
     try:
         await run.cancel(action="rollback")
     except RunEndedError:

@@ -313,8 +313,7 @@ async def test_cancel_at_any_turn_ends_the_run_and_frees_its_thread(
 ) -> None:
     graph = chain(a=saying("a"), b=says("b"), c=saying("c")).compile(checkpointer=MemorySaver())
     run = await system.start(graph, {"log": []}, on("t"))
-    for _ in range(turns):
-        await asyncio.sleep(0)
+    await let_all_run(turns)
     await run.cancel()
     assert run.status in ("cancelled", "success")
     log = (await graph.ainvoke({"log": []}, on("t"), on_busy="reject"))["log"]

@@ -3,7 +3,6 @@ process and a real one, at the other end of a pipe, do the very same."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from checkpoint import CheckpointError
 from checkpoint.administration import Administration
 from streaming import Gap
 from tests.histories.threads import Thread
+from tests.waiting import let_all_run
 
 Tell = Callable[[Any], None]
 
@@ -87,8 +87,7 @@ class Operations:
             while chunks > 0 and (chunk := await anext(stream, None)):
                 self._show(chunk.data)
                 chunks -= 1
-        for _ in range(turns):
-            await asyncio.sleep(0)
+        await let_all_run(turns)
         with contextlib.suppress(RunEndedError):
             await run.cancel(action=action)
         with contextlib.suppress(RunCancelledError):
