@@ -28,9 +28,11 @@ class Deleter:
         self._canceller = canceller
 
     async def delete(self, thread_id: str, run_id: str) -> None:
-        """Delete a run of a thread.  Raises NotFoundError."""
+        """Delete a run of a thread.  Raises NotFoundError, also for another thread's run."""
         job = self._register.job(run_id)
-        if job is not None and job.thread_id == thread_id:
+        if job is not None and job.thread_id != thread_id:
+            raise NotFoundError("Run not found")
+        if job is not None:
             with contextlib.suppress(NotFoundError):  # it has ended meanwhile
                 await self._canceller.cancel(thread_id, [run_id], "interrupt", wait=False)
             await job.live.settled()

@@ -333,6 +333,20 @@ async def test_a_deleted_run_is_gone(server: Serving, doors: Doors) -> None:
     await server.refused("DELETE", here, None, 404)
 
 
+async def test_an_open_run_is_not_deleted_by_way_of_another_thread(
+    server: Serving, doors: Doors
+) -> None:
+    thread, here = await running(server, doors)
+    run = here.rpartition("/")[2]
+    other = await thread_of(server)
+    nowhere = "22222222-2222-4222-8222-222222222222"
+    for way in (other, nowhere):
+        await server.refused("DELETE", f"/threads/{way}/runs/{run}", None, 404)
+    doors.open()
+    assert (await server.ask("GET", f"{here}/join"))["log"]
+    assert [each["run_id"] for each in await server.ask("GET", f"/threads/{thread}/runs")] == [run]
+
+
 # --- a real connection --------------------------------------------------------------------------
 
 

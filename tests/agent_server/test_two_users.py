@@ -381,6 +381,21 @@ async def test_what_is_as_is_not_there_for_b(tmp_path: Path, hook: Callable[[], 
         assert await world.shown() == before
 
 
+async def test_no_run_is_to_be_had_by_way_of_another_thread(tmp_path: Path) -> None:
+    async with two(tmp_path, by_owner()) as (world, b):
+        before = await world.shown()
+        mine = (await b.ask("POST", "/threads", {}))["thread_id"]
+        ways = [(each.method, each.path) for each in ATTEMPTS if each.path.startswith(R)]
+        runs, told = (world.run, world.running, world.loose), dict[str, int]()
+        for caller, thread, run in product((b, world.a), (mine, new_id()), runs):
+            for method, path in ways:
+                here = path.format(thread_id=thread, run_id=run)
+                answer = await caller.send(method, here)
+                told[f"{caller.name} {method} {here}"] = answer.status_code
+        assert set(told.values()) == {404}, told
+        assert await world.shown() == before
+
+
 async def test_b_has_what_b_makes_beside_a(tmp_path: Path) -> None:
     async with two(tmp_path, by_membership()) as (world, b):
         assistant = await b.ask("POST", "/assistants", {"graph_id": "steps"})
