@@ -39,9 +39,11 @@ class PastRun:
 
     run: Run
     log: RunLog | None
-    """Its events, if they are still kept."""
+    """Its events, if it had any and they are still kept."""
     answer: bytes = b""
     """What `wait` was told, of a run that only this process knows."""
+    lost: bool = False
+    """True: it had events that cannot be read any more."""
 
     async def begun(self) -> RunLog | None:
         """Its events."""

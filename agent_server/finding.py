@@ -31,7 +31,7 @@ async def find_run(services: Services, thread_id: str | None, run_id: str) -> Li
     check_ours(services, run)
     log = await _past_log(services, run)
     await services.runs.get(thread_id, run_id)  # it may have been deleted before the log was found
-    return PastRun(run, log)
+    return PastRun(run, log, lost=log is None and await _has_lost_events(services, run))
 
 
 def check_ours(services: Services, run: Run) -> None:
@@ -63,6 +63,15 @@ async def _past_log(services: Services, run: Run) -> RunLog | None:
         if log is not None and run.ended:
             shared[run.run_id] = log
     return log
+
+
+async def _has_lost_events(services: Services, run: Run) -> bool:
+    """True for an ended run without a log that had one: it is forgotten, or cannot be read."""
+    if not run.ended or not run.attempt:
+        return False
+    if run.status == "success" or not await services.runs.keeps_events(run.run_id):
+        return True
+    return await services.saver.events.last(run.run_id) > 0
 
 
 async def _open_log(services: Services, run: Run) -> RunLog | None:

@@ -32,6 +32,7 @@ from streaming import (
     Gap,
     Namespace,
     Paused,
+    RunFailed,
     RunStarted,
     StepCommitted,
     StreamMode,
@@ -101,8 +102,6 @@ class Frames:
     them.  `metadata`: whether the beginning of the run is announced (another attempt always is).
     `output_keys`: what the run's graph gives of its state, and so all that `values` and `updates`
     show of it (None: all); the same for all readers of a run.
-    `output_keys`: what the run's graph gives of its state, and so all that `values` and `updates`
-    show of it; the same for all readers of a run.
     """
 
     def __init__(
@@ -220,6 +219,11 @@ def metadata_of(run_id: str, attempt: int) -> dict[str, Any]:
     return {"run_id": run_id, "attempt": attempt}
 
 
+def _announced(run_id: str, event: Event) -> Any:
+    """Of a run that failed before it began, its failure is the first event."""
+    return metadata_of(run_id, 1) if event.id == 1 else SKIP
+
+
 @lru_cache(maxsize=1024)
 def _head(name: str) -> bytes:
     """Nodes may be called anything, also something that would break the event."""
@@ -235,6 +239,7 @@ def _plan(
     }
     if metadata:
         plan[RunStarted] = ((0, "metadata", lambda event: metadata_of(run_id, event.attempt)),)
+        plan[RunFailed] = ((0, "metadata", lambda event: _announced(run_id, event)),)
     for kind, shown_in in _MODES.items():
         plan[kind] = tuple(
             (chunk_id(0, mode), mode, shown(kind, mode, output_keys))

@@ -26,6 +26,8 @@ PIECE = 1 << 18
 """Bytes after which a piece is sent; a single event may be longer."""
 FEWEST, MOST = 4, 128
 """Bounds of the events that are read from the durable log at once."""
+_BEGINNING = 8
+"""The id under which a run that has no log is announced: the first event's, as of any other run."""
 STOPPING = b": the server is stopping; the run goes on with its next start\r\n"
 """A comment: what a reader gets last when the server stops before the run has ended; then the
 connection is cut."""
@@ -167,15 +169,16 @@ class RunReader:
             return STOPPING
         if run.error is None or run.status not in ("error", "timeout"):
             return b""
-        if self._log is None:
-            begins = self._look.metadata and not self._look.from_now
-            first = encode("metadata", metadata_of(run.run_id, 1)) if begins else b""
-            return first + encode("error", run.error)
-        number = (self._log.last + 1) * 8
-        return b"" if self._after_the_end(number) else encode("error", run.error, number)
+        first = b""
+        if self._log is None and self._look.metadata and not self._look.from_now:
+            first = self._last(_BEGINNING, "metadata", metadata_of(run.run_id, 1))
+        end = (_BEGINNING if self._log is None else self._log.last * 8) + 8
+        return first + self._last(end, "error", run.error)
 
-    def _after_the_end(self, number: int) -> bool:
-        return self._look.after is not None and self._look.after >= number
+    def _last(self, number: int, name: str, data: object) -> bytes:
+        """What the run's log does not say, for who has not seen it."""
+        seen = self._look.after is not None and self._look.after >= number
+        return b"" if seen else encode(name, data, number)
 
     def close(self) -> None:
         """Read no more; a task that waits for the log's next events sees the end."""

@@ -50,6 +50,7 @@ _END = RUN.update(
     events_until="?4",
     status="iif(status IN ('pending', 'running'), ?5, status)",
 )
+_KEEPS = "SELECT 1 FROM server_run WHERE id = ? AND events_until IS NOT NULL"
 _KEEP = RUN.update("id = ?1", events_until="?2")
 _FAIL = THREAD.update("id = ?1", status="?2", error="?3", updated="?4")
 _ORDER_FIELDS = frozenset(each.name for each in fields(Order))
@@ -148,6 +149,11 @@ def fail_thread(
 ) -> None:
     """What a thread is after a run whose state nobody could read; its values stay."""
     db.execute(_FAIL, (thread_id, status, None if error is None else _text(error), now))
+
+
+def keeps_events(db: sqlite3.Connection, run_id: str) -> bool:
+    """True if a run has ended and what it told is still to be had."""
+    return db.execute(_KEEPS, (run_id,)).fetchone() is not None
 
 
 def keep_events(db: sqlite3.Connection, run_id: str, until: float) -> None:

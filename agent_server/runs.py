@@ -8,7 +8,7 @@ from checkpoint import SqliteTables
 
 from .errors import NotFoundError
 from .records import Run, RunStatus
-from .run_rows import find_run, list_runs
+from .run_rows import find_run, keeps_events, list_runs
 
 
 class Runs:
@@ -27,6 +27,10 @@ class Runs:
     async def find(self, thread_id: str | None, run_id: str) -> Run | None:
         """The same; None if there is none."""
         return await self._tables.read(lambda db: find_run(db, thread_id, run_id))
+
+    async def keeps_events(self, run_id: str) -> bool:
+        """True for a run that has ended and whose events, if it had any, are not forgotten."""
+        return await self._tables.read(lambda db: keeps_events(db, run_id))
 
     async def list(
         self,

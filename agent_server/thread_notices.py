@@ -93,7 +93,8 @@ class ThreadNotices:
             run = thing.run
             self._narrator = Narrator(run.run_id, run.graph_id, self._output_keys(run.graph_id))
             if self._log is None:
-                await self._tell_end(await thing.settled())
+                lost = isinstance(thing, PastRun) and thing.lost
+                await self._tell_end(await thing.settled(), lost=lost)
             elif not self._closed:
                 self._events = self._log.read()
                 self._events.limit = FEWEST
@@ -101,9 +102,9 @@ class ThreadNotices:
         self.ended = self.gone or (thing is None and not self._closed)
         return not self.ended and thing is not None
 
-    async def _tell_end(self, run: Run) -> None:
-        """Of a run that could not begin, or whose events are forgotten, there is only its end."""
-        if run.attempt:
+    async def _tell_end(self, run: Run, *, lost: bool) -> None:
+        """Of a run that could not begin, or whose events are lost, there is only its end."""
+        if lost:
             self._tell_gap(None, run.updated_at)
         if run.error is not None:
             error = RunFailed(**run.error, time=run.updated_at)
@@ -117,7 +118,7 @@ class ThreadNotices:
             batch = await events.batch()
         except StreamingError:  # the log broke, or its rows are gone
             self._events = None
-            await self._tell_end(await source.settled())
+            await self._tell_end(await source.settled(), lost=True)
             return
         events.limit = min(MOST, 2 * events.limit)
         if isinstance(batch, Gap):

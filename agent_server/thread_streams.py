@@ -143,7 +143,7 @@ class ThreadReader:
         if not source.run.ended or self._closed:
             return b""
         log = source.log
-        number = (2 if log is None else log.last + 2) * 8
+        number = (3 if log is None else log.last + 2) * 8
         if self._after is not None and (moment, number) <= (self._after.moment, self._after.number):
             return b""
         return self._event(

@@ -57,7 +57,7 @@ async def join(request: Request) -> Response:
     services.streams.check()
     source = await find_run(services, thread_id, run_id)
     order = source.run.order
-    if after is not None and isinstance(source, PastRun) and source.log is None:
+    if after is not None and isinstance(source, PastRun) and source.lost:
         raise NotFoundError(
             f"The events of run {run_id} are not kept any more; read the state of its thread"
         )

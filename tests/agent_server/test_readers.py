@@ -136,11 +136,13 @@ class TestFailures:
         told = {"error": "ValueError", "message": "no such node"}
         live.settle("error", b"{}", told)
         assert await read(RunReader(live, Look(("values",)))) == [
-            Frame("metadata", {"run_id": live.run.run_id, "attempt": 1}, None),
-            Frame("error", told, None),
+            Frame("metadata", {"run_id": live.run.run_id, "attempt": 1}, 8),
+            Frame("error", told, 16),
         ]
         joined = await read(RunReader(live, Look(("values",), from_now=True)))
-        assert joined == [Frame("error", told, None)]
+        assert joined == [Frame("error", told, 16)]
+        assert await read(RunReader(live, Look(("values",), after=8))) == joined
+        assert await read(RunReader(live, Look(("values",), after=16))) == []
 
     async def test_of_a_cancelled_run_the_stream_just_ends(self) -> None:
         log = RunLog("run")
@@ -236,7 +238,7 @@ class TestMemory:
         reading = asyncio.ensure_future(read(reader))
         await let_all_run()
         reader.close()
-        assert await reading == []
+        assert names_of(await reading) == ["metadata"]
         assert log.stats().subscribers == 0
 
 

@@ -12,6 +12,7 @@ from langgraph_sdk import get_client
 from actors import START, StateGraph
 from agent_server.app import create_app
 from agent_server.settings import Settings
+from checkpoint import new_id
 from streaming import StreamWriter
 from tests.agent_server.harness import graphs
 from tests.agent_server.harness.gate import Gate
@@ -153,6 +154,51 @@ class TestJoining:
         assert await wire.stream("GET", where, **EVERYTHING) == frames
         for at, frame in enumerate(frames, 1):
             assert await wire.stream("GET", where, last_event_id=str(frame.id)) == frames[at:]
+
+    @pytest.mark.parametrize(
+        "order",
+        [{"interrupt_before": ["nope"]}, {"checkpoint_id": new_id(), "input": None}],
+        ids=["no such node", "no such checkpoint"],
+    )
+    async def test_a_run_that_fails_before_it_begins_is_read_again_as_it_was(
+        self, wire: Wire, order: dict[str, Any]
+    ) -> None:
+        thread = await wire.thread()
+        path = f"/threads/{thread}/runs/stream"
+        head, reader, _ = await wire.ask("POST", path, {**AGENT, **order})
+        frames = frames_in(await unchunked(reader))
+        assert names_of(frames) == ["metadata", "error"]
+        assert await wire.stream("GET", place_in(head)) == frames[1:]
+        assert await wire.stream("GET", place_in(head), **EVERYTHING) == frames
+        for at, frame in enumerate(frames, 1):
+            assert (
+                await wire.stream("GET", place_in(head), last_event_id=str(frame.id)) == frames[at:]
+            )
+
+    async def test_a_run_that_was_cancelled_before_its_turn_has_told_nothing(
+        self, wire: Wire
+    ) -> None:
+        async with Gate() as gate:
+            _, thread, reader, _ = await waiting_run(wire, gate)
+            second = await wire.json("POST", f"/threads/{thread}/runs", AGENT)
+            where = f"/threads/{thread}/runs/{second['run_id']}"
+            await wire.ask("POST", f"{where}/cancel")
+            gate.open()
+            await unchunked(reader)
+        assert await wire.stream("GET", f"{where}/stream", **EVERYTHING) == []
+
+    async def test_what_a_run_has_told_and_is_forgotten_is_not_there(self, tmp_path: Path) -> None:
+        settings = Settings(database=tmp_path / "forgetful.db", retention=0)
+        app = create_app(GRAPHS, settings=settings)
+        async with listening(app) as port, Wire(port) as wire:
+            thread = await wire.thread()
+            for order in (AGENT, FAIL):
+                path = f"/threads/{thread}/runs/stream"
+                head, reader, _ = await wire.ask("POST", path, order)
+                await unchunked(reader)
+                await app.state.services.dispatcher.sweep()
+                found = await wire.json("GET", place_in(head), **EVERYTHING)
+                assert (found["status"], "not kept" in found["detail"]) == (404, True)
 
     async def test_a_plain_join_sees_what_comes_from_now_on(self, wire: Wire) -> None:
         async with Gate() as gate:
