@@ -7,7 +7,7 @@ from typing import Literal
 
 from checkpoint import SqliteTables
 
-from .errors import NotFoundError
+from .errors import ElsewhereError, NotFoundError
 from .lanes import Job
 from .records import CancelAction
 from .register import Register
@@ -35,7 +35,11 @@ class Canceller:
     async def cancel(
         self, thread_id: str | None, run_ids: Sequence[str], action: CancelAction, *, wait: bool
     ) -> None:
-        """Cancel runs by their ids; see `Dispatcher.cancel`."""
+        """Cancel runs by their ids; see `Dispatcher.cancel`.
+
+        Raises NotFoundError if none of them can be cancelled, ElsewhereError for one that another
+        server has.
+        """
         jobs = [job for run_id in run_ids if (job := self._open(thread_id, run_id)) is not None]
         if not await self._cancel(jobs, action, wait=wait):
             known = await self._any_known(thread_id, run_ids)
@@ -80,9 +84,13 @@ class Canceller:
             known = self._register.live(run_id) or self._register.ended(run_id)
             if known is not None and thread_id in (None, known.run.thread_id):
                 return True
-        return await self._tables.read(
-            lambda db: any(find_run(db, thread_id, run_id) is not None for run_id in run_ids)
+        rows = await self._tables.read(
+            lambda db: [find_run(db, thread_id, run_id) for run_id in run_ids]
         )
+        for run in rows:
+            if run is not None and not run.ended:
+                raise ElsewhereError(run.run_id)
+        return any(run is not None for run in rows)
 
 
 def _is(job: Job, status: OpenStatus) -> bool:

@@ -8,6 +8,7 @@ ServerError
 │   ├── NotFoundError              404  there is no such thing
 │   ├── ConflictError              409  the thing is in the way
 │   │   ├── InFlightError                …  runs are
+│   │   ├── ElsewhereError               …  another server has the run
 │   │   └── UndeletedError               …  what is left of a deleted thing is
 │   ├── TooLargeError              413  more than the limits allow
 │   ├── InvalidError               422  a field has a wrong type or value
@@ -69,6 +70,16 @@ class ConflictError(RequestError):
 
 class InFlightError(ConflictError):
     """Runs of a thread are in the way; wait for them, or cancel them first."""
+
+
+class ElsewhereError(ConflictError):
+    """A run is with another server of this database; ask that one, or wait until it has ended."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(
+            f"Run {run_id} was taken by another server of this database; ask that one, or wait "
+            "until it has ended"
+        )
 
 
 class UndeletedError(ConflictError):

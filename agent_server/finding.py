@@ -10,7 +10,7 @@ from actors import ActorSystem, RunUnknownError
 from streaming import RunLog
 
 from .ended import PastRun
-from .errors import ConflictError, RequestError
+from .errors import ElsewhereError, RequestError
 from .live import LiveRun
 from .records import Run
 
@@ -35,12 +35,9 @@ async def find_run(services: Services, thread_id: str | None, run_id: str) -> Li
 
 
 def check_ours(services: Services, run: Run) -> None:
-    """Raise ConflictError for an open run that this process does not have: another server's."""
+    """Raise ElsewhereError for an open run that this process does not have: another server's."""
     if services.settings.shared and not run.ended:
-        raise ConflictError(
-            f"Run {run.run_id} was taken by another server of this database; ask that one, or wait "
-            "until it has ended"
-        )
+        raise ElsewhereError(run.run_id)
 
 
 async def runs_so_far(services: Services, thread_id: str) -> Sequence[Run]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from .errors import ConflictError, InFlightError
+from .errors import ConflictError, ElsewhereError, InFlightError
 
 if TYPE_CHECKING:
     from .dispatcher import Dispatcher
@@ -18,7 +18,7 @@ async def remove_thread(threads: Threads, dispatcher: Dispatcher, thread_id: str
     """Cancel a thread's runs, then delete it with all it has.
 
     Raises NotFoundError, InvalidError, and ConflictError if new runs come as fast as old ones go,
-    or if somebody else has it; then it is there as it was.
+    or if somebody else has it or a run of it; then it is there as it was.
     """
     thread_id = (await threads.get(thread_id)).thread_id
     for _ in range(_TRIES):
@@ -27,6 +27,9 @@ async def remove_thread(threads: Threads, dispatcher: Dispatcher, thread_id: str
             with contextlib.suppress(InFlightError):
                 await threads.delete(thread_id)
                 return
+    for run_id in await threads.open_runs(thread_id):
+        if dispatcher.live(run_id) is None:
+            raise ElsewhereError(run_id)
     raise ConflictError(
         f"Thread {thread_id} gets new runs as fast as they are cancelled; stop who starts them"
     )

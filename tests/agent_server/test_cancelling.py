@@ -14,10 +14,12 @@ from typing import Annotated, Any, TypedDict
 import pytest
 
 from actors import START, StateGraph, interrupt
-from agent_server.errors import NotFoundError
+from agent_server.errors import ElsewhereError, NotFoundError
 from agent_server.live import LiveRun
 from agent_server.outcome import STOPPED
+from checkpoint import new_id
 from checkpoint.testing_faults import FaultPlan, Hold
+from tests.agent_server.database import keep_run
 from tests.agent_server.harness import graphs
 from tests.agent_server.stage import Doors, Stage, said, stage, unknown
 from tests.waiting import let_all_run
@@ -51,6 +53,14 @@ async def in_second_step(at: Stage, doors: Doors, thread: str) -> LiveRun:
     doors.let_on()
     await doors.arrival()
     return live
+
+
+async def test_a_run_that_another_server_has_is_cancelled_there(at: Stage) -> None:
+    thread, run_id = await at.thread(), new_id()
+    await at.tables.write(lambda db: keep_run(db, run_id, thread, "running"))
+    with pytest.raises(ElsewhereError, match="was taken by another server of this database"):
+        await at.dispatcher.cancel(thread, [run_id], "interrupt", wait=False)
+    assert (await at.runs.get(thread, run_id)).status == "running"
 
 
 async def test_an_interrupted_run_keeps_what_it_has_done(at: Stage, doors: Doors) -> None:

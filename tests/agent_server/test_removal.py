@@ -13,7 +13,7 @@ from typing import Any, TypedDict
 import pytest
 
 from actors import START, StateGraph
-from agent_server.errors import ConflictError, NotFoundError
+from agent_server.errors import ElsewhereError, NotFoundError
 from agent_server.left_rows import find_answer
 from agent_server.removal import remove_thread
 from agent_server.thread_rows import add_thread, erase_thread
@@ -77,11 +77,11 @@ async def test_runs_are_stopped_before_their_thread_goes(server: Serving, step: 
         await remove(server, id_)
 
 
-async def test_a_thread_whose_runs_cannot_be_stopped_stays(server: Serving) -> None:
-    id_ = (await server.ask("POST", "/threads", {}))["thread_id"]
-    await server.services.tables.write(lambda db: keep_run(db, new_id(), id_, "running"))
+async def test_a_thread_stays_whose_run_another_server_has(server: Serving) -> None:
+    id_, run_id = (await server.ask("POST", "/threads", {}))["thread_id"], new_id()
+    await server.services.tables.write(lambda db: keep_run(db, run_id, id_, "running"))
 
-    with pytest.raises(ConflictError, match="stop who starts them"):
+    with pytest.raises(ElsewhereError, match=f"{run_id} was taken by another server"):
         await remove(server, id_)
 
     assert (await server.ask("GET", f"/threads/{id_}"))["thread_id"] == id_
