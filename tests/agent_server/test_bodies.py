@@ -42,22 +42,45 @@ def test_what_is_no_json_is_refused_with_the_text_that_clients_know(body: bytes)
         (b"null", None),
         (b'{"a":[1,2.5,"\xc3\xa9"]}', {"a": [1, 2.5, "é"]}),
         (b'{"n": 123456789012345678901234567890}', {"n": 123456789012345678901234567890}),
+        (b"[%d, -%d]" % (2**1024, 10**4299), [2**1024, -(10**4299)]),
+        (b"[0.%d, %de-400, 1e-%d]" % (10**400, 10**400, 10**20), [0.1, 1.0, 0.0]),
+        (b'"\\u00e91234567890123456789%d"' % 2**1024, f"é1234567890123456789{2**1024}"),
         (b'"123456789012345678901234567890"', "123456789012345678901234567890"),
     ],
-    ids=["null", "object", "huge integer", "digits in a string"],
+    ids=[
+        "null",
+        "object",
+        "huge integer",
+        "integers beyond floats",
+        "many digits of floats",
+        "digits after an escape",
+        "digits in a string",
+    ],
 )
 def test_json_is_read_as_it_stands(body: bytes, value: Any) -> None:
     assert from_json(body) == value
 
 
-def test_a_huge_integer_does_not_let_in_what_is_no_json() -> None:
+@pytest.mark.parametrize("more", [b"NaN", b"Infinity", b"1e400", b"01", b'"\\ud800"', b'"\xff"'])
+@pytest.mark.parametrize("number", [10**30, 10**400], ids=["huge", "huger"])
+def test_a_huge_integer_does_not_let_in_what_is_no_json(number: int, more: bytes) -> None:
     with pytest.raises(InvalidError, match=NO_JSON):
-        from_json(b'{"n": 123456789012345678901234567890, "m": NaN}')
+        from_json(b'{"n": %d, "m": %b}' % (number, more))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"%d.5" % 10**400, b"-%d.5" % 10**400, b"0%d" % 10**400],
+    ids=["float", "negative", "zero"],
+)
+def test_many_digits_that_are_no_number_are_refused(text: bytes) -> None:
+    with pytest.raises(InvalidError, match=NO_JSON):
+        from_json(text)
 
 
 def test_an_integer_of_more_digits_than_python_reads_is_refused() -> None:
-    with pytest.raises(InvalidError, match=NO_JSON):
-        from_json(b"9" * 5000)
+    with pytest.raises(InvalidError, match=r"5000 characters .* is too long; .* 4300 digits"):
+        from_json(b'{"n": [%b]}' % (b"9" * 5000))
 
 
 @pytest.mark.parametrize("levels", [1, 10])
