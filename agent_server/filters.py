@@ -115,7 +115,10 @@ class _Builder:
 def _number(value: float) -> float:
     """A number as SQLite reads it from JSON: beyond 64 bits it is a float."""
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        return float(value) if abs(value) < 10**308 else float("inf")
+        try:
+            return float(value)
+        except OverflowError:
+            return float("inf") if value > 0 else float("-inf")
     return value
 
 

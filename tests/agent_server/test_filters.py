@@ -131,8 +131,10 @@ def test_numbers_beyond_64_bits_are_asked_for_as_floats(number: int) -> None:
     assert not holds({"n": 1}, {"n": number})
 
 
-def test_a_large_number_is_found() -> None:
-    assert holds({"n": 2**70}, {"n": 2**70})
+@pytest.mark.parametrize("number", [2**70, -(2**70), 15 * 10**307, 10**400, -(10**400)])
+def test_a_large_number_is_found(number: int) -> None:
+    assert holds({"n": number}, {"n": number})
+    assert not holds({"n": -number}, {"n": number})
 
 
 def test_filters_that_are_too_large_are_refused() -> None:
