@@ -25,6 +25,8 @@ _OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_PAS
 _DEEPEST = 250
 """Levels shown of a value that is too deep for orjson; below stands "…"."""
 _MOST_DIGITS = 300
+_TOO_LONG = 10**4300
+"""Python, and so its clients, reads no number of more digits."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -34,8 +36,8 @@ def to_json(value: Any) -> bytes:
     Models, dataclasses, messages, interrupts and named tuples are objects; sets, tuples and deques
     arrays; decimals and durations (in seconds) numbers; bytes are base64, exceptions {"error",
     "message"}; what nothing is known of is its `repr`.  NaN is null, numbers beyond 64 bits stay
-    numbers, lone surrogates become U+FFFD.  Raises UnshowableError for a value whose own code
-    raises when it is asked what it is.
+    numbers, those of more than 4,300 digits become texts ("0x…"), lone surrogates U+FFFD.  Raises
+    UnshowableError for a value whose own code raises when it is asked what it is.
     """
     try:
         return orjson.dumps(value, plain, _OPTIONS)
@@ -83,6 +85,10 @@ def _is_whole(value: Decimal) -> bool:
     return value.is_finite() and value.adjusted() < _MOST_DIGITS and value % 1 == 0
 
 
+def _is_readable(value: int) -> bool:
+    return -_TOO_LONG < value < _TOO_LONG
+
+
 def _told(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
@@ -108,8 +114,10 @@ def _mended(value: Any, depth: int) -> Any:
     match value:
         case str():
             return _SURROGATE.sub("\ufffd", value)
-        case bool() | int() | None:
+        case bool() | None:
             return value
+        case int():
+            return value if _is_readable(value) else hex(value)
         case float():
             return value if value - value == 0 else None
         case dict():
@@ -137,5 +145,7 @@ def _asked(value: Any, ask: Callable[[Any], Any] = plain) -> Any:
 def _key(name: Any) -> str:
     if name is None or isinstance(name, bool):
         return json.dumps(name)
+    if isinstance(name, int) and not _is_readable(name):
+        return hex(name)
     told = str(_asked(name, plain if isinstance(name, Enum) else str))
     return _SURROGATE.sub("\ufffd", told)

@@ -76,6 +76,12 @@ def test_a_value_becomes_one_line_of_json(value: Any, text: str) -> None:
     assert to_json(value).decode() == text
 
 
+def test_an_integer_stays_one_as_long_as_it_can_be_read() -> None:
+    assert to_json([10**400, 1 - 10**4300]).decode() == f"[1{'0' * 400},-{'9' * 4300}]"
+    shown = json.loads(to_json([10**4300, {-(2**20_000): 1}]))
+    assert shown == [hex(10**4300), {"-0x1" + "0" * 5000: 1}]
+
+
 def test_a_message_of_langchain_has_its_type_and_content() -> None:
     shown = json.loads(to_json({"messages": [AIMessage("hi", id="m")]}))
     assert shown["messages"][0]["type"] == "ai"
