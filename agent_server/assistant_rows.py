@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-import orjson
-
 from checkpoint import CorruptDataError
 
 from .filters import Condition, both, contains, equals
 from .grants import Grant
-from .jsontext import to_json
+from .jsontext import from_text, to_json
 from .paging import Page
 from .records import Assistant, Json
 from .sealed import asked_for, find_row, has_row
@@ -195,9 +193,9 @@ def _assistant_of(row: Sequence[Any], newest: Sequence[Any]) -> Assistant:
         assistant_id=id_,
         graph_id=graph,
         name=name,
-        config=orjson.loads(config),
-        context=orjson.loads(context),
-        metadata=orjson.loads(metadata),
+        config=from_text(config),
+        context=from_text(context),
+        metadata=from_text(metadata),
         version=version,
         created_at=created,
         updated_at=updated,

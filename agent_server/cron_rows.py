@@ -12,11 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-import orjson
-
 from .filters import Condition, both, contains, equals
 from .grants import Grant
-from .jsontext import to_json
+from .jsontext import from_text, to_json
 from .paging import Page
 from .records import Cron, Json
 from .sealed import find_row, sound_rows
@@ -185,7 +183,7 @@ def _cron_of(row: Sequence[Any]) -> Cron:
         assistant_id=assistant,
         thread_id=thread,
         schedule=schedule,
-        payload=orjson.loads(payload),
+        payload=from_text(payload),
         created_at=created,
         updated_at=updated,
         next_at=next_at,
@@ -193,6 +191,6 @@ def _cron_of(row: Sequence[Any]) -> Cron:
         end_at=end_at,
         enabled=bool(enabled),
         on_run_completed=on_run_completed,
-        metadata=orjson.loads(metadata),
+        metadata=from_text(metadata),
         user_id=user,
     )

@@ -1,4 +1,4 @@
-"""Values as JSON bytes, whatever users put into their states, and requests' JSON as values."""
+"""Values as JSON bytes, whatever users put into their states, and as values again."""
 
 from __future__ import annotations
 
@@ -52,6 +52,17 @@ def json_or_error(value: Any) -> bytes:
         return to_json(value)
     except UnshowableError as error:
         return to_json(error_json(error))
+
+
+def from_text(text: str) -> Any:
+    """What `to_json` wrote; integers of any size are kept."""
+    try:
+        value = orjson.loads(text)
+        if orjson.dumps(value) == text.encode():  # else it may have made floats of integers
+            return value
+    except (ValueError, TypeError):  # an integer beyond all floats, too many levels to compare
+        pass
+    return json.loads(text)
 
 
 def plain(value: Any) -> Any:

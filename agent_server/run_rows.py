@@ -6,16 +6,13 @@ after a crash goes on with undoing it.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from operator import itemgetter
 from typing import Any, Literal, TypeAlias
 
-import orjson
-
-from .jsontext import to_json
+from .jsontext import from_text, to_json
 from .left_rows import drop_answers
 from .records import CancelAction, Json, Order, Run, RunStatus, ThreadStatus
 from .sealed import asked_for, find_row, has_row, sound_rows
@@ -209,13 +206,13 @@ def run_of(row: Sequence[Any]) -> Run:
         stateless=bool(stateless),
         due_at=due,
         attempt=attempt,
-        error=None if error is None else orjson.loads(error),
+        error=None if error is None else from_text(error),
     )
 
 
 def _order_of(text: str) -> Order:
     """Keys that a newer server wrote are passed over."""
-    stored: dict[str, Any] = json.loads(text)  # keeps integers of any size, as orjson does not
+    stored: dict[str, Any] = from_text(text)
     return Order(**{name: value for name, value in stored.items() if name in _ORDER_FIELDS})
 
 

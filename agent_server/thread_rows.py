@@ -6,10 +6,8 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-import orjson
-
 from .errors import UndeletedError
-from .jsontext import to_json
+from .jsontext import from_text, to_json
 from .left_rows import drop_answers_on
 from .records import Json, Thread, ThreadStatus, Ttl
 from .sealed import find_row, has_row, sound_rows
@@ -51,12 +49,12 @@ def thread_of(row: Sequence[Any], *, with_values: bool = True) -> Thread:
         created_at=created,
         updated_at=updated,
         state_updated_at=state_updated,
-        metadata=orjson.loads(metadata),
+        metadata=from_text(metadata),
         status=status,
-        config=orjson.loads(config),
-        values=orjson.loads(values) if with_values and values is not None else None,
-        interrupts=orjson.loads(interrupts),
-        error=None if error is None else orjson.loads(error),
+        config=from_text(config),
+        values=from_text(values) if with_values and values is not None else None,
+        interrupts=from_text(interrupts),
+        error=None if error is None else from_text(error),
         ttl=None if minutes is None else Ttl(minutes, strategy, expires),
     )
 
@@ -124,7 +122,7 @@ def _mark(
 ) -> None:
     found = db.execute("SELECT metadata FROM server_thread WHERE id = ?", (thread_id,))
     if (row := found.fetchone()) is not None:
-        metadata = _text({**orjson.loads(row[0]), **more}) if more else row[0]
+        metadata = _text({**from_text(row[0]), **more}) if more else row[0]
         db.execute(_MARK, (thread_id, now, status, metadata))
 
 

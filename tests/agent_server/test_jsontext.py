@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from actors import Interrupt, Send
 from agent_server.errors import UnshowableError
-from agent_server.jsontext import json_or_error, to_json
+from agent_server.jsontext import from_text, json_or_error, to_json
 
 
 class Point(NamedTuple):
@@ -80,6 +80,34 @@ def test_an_integer_stays_one_as_long_as_it_can_be_read() -> None:
     assert to_json([10**400, 1 - 10**4300]).decode() == f"[1{'0' * 400},-{'9' * 4300}]"
     shown = json.loads(to_json([10**4300, {-(2**20_000): 1}]))
     assert shown == [hex(10**4300), {"-0x1" + "0" * 5000: 1}]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"owner": "naïve ☃", "n": [1, 2**63 - 1, 2**64 - 1, 1e-300, 0.1, None, True]},
+        {"n": 123456789012345678901234567890},
+        [2**64, -(2**63) - 1, 1e30],
+        10**400,
+        -(10**4299),
+        {"1": "123456789012345678901234567890"},
+    ],
+    ids=["plain", "huge", "beyond 64 bits", "beyond floats", "longest", "in a text"],
+)
+def test_what_was_written_is_read_as_it_was(value: Any) -> None:
+    assert repr(from_text(to_json(value).decode())) == repr(value)
+
+
+@pytest.mark.parametrize("end", ["end", 10**30, 10**400], ids=["text", "huge", "huger"])
+def test_what_is_as_deep_as_it_is_written_is_read(end: Any) -> None:
+    value: Any = end
+    for _ in range(249):
+        value = [value]
+    assert from_text(to_json(value).decode()) == value
+
+
+def test_json_of_another_hand_is_read() -> None:
+    assert from_text('{"a": 1,  "b": "\\u00e9", "a": 2}') == {"a": 2, "b": "é"}
 
 
 def test_a_message_of_langchain_has_its_type_and_content() -> None:

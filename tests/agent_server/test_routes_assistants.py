@@ -83,6 +83,26 @@ async def test_an_assistant_is_made_and_shown(server: Serving) -> None:
     assert await server.ask("GET", f"/assistants/{made['assistant_id']}") == made
 
 
+@pytest.mark.parametrize(
+    "number",
+    [123456789012345678901234567890, 10**400],
+    ids=["beyond 64 bits", "beyond floats"],
+)
+async def test_an_assistant_keeps_integers_of_any_size(server: Serving, number: int) -> None:
+    body = {"graph_id": "agent", "assistant_id": ID, "metadata": {"n": number}}
+    configured = {**body, "config": {"configurable": {"n": -number}}}
+    made = await server.ask("POST", "/assistants", configured)
+
+    assert (made["metadata"], made["config"]) == ({"n": number}, configured["config"])
+    assert await server.ask("GET", f"/assistants/{ID}") == made
+    assert await server.ask("POST", "/assistants/search", {"metadata": {"n": number}}) == [made]
+    [version] = await server.ask("POST", f"/assistants/{ID}/versions", {})
+    assert version["config"] == configured["config"]
+    patched = await server.ask("PATCH", f"/assistants/{ID}", {"context": {"c": number}})
+    assert patched["context"]["c"] == number
+    assert (await server.ask("GET", f"/assistants/{ID}"))["context"] == patched["context"]
+
+
 async def test_an_id_that_is_taken_is_refused_unless_that_is_expected(server: Serving) -> None:
     body = {"graph_id": "agent", "assistant_id": ID}
     made = await server.ask("POST", "/assistants", body)

@@ -64,6 +64,25 @@ async def test_a_cron_is_made_and_shown(server: Serving) -> None:
     assert await server.ask("GET", f"/runs/crons/{made['cron_id']}") == made
 
 
+@pytest.mark.parametrize(
+    "number",
+    [123456789012345678901234567890, 10**400],
+    ids=["beyond 64 bits", "beyond floats"],
+)
+async def test_its_body_and_metadata_keep_integers_of_any_size(
+    server: Serving, number: int
+) -> None:
+    body = {**YEARLY, "input": {"n": number}, "metadata": {"m": number}}
+    made = await server.ask("POST", "/runs/crons", body)
+
+    assert (made["payload"]["input"], made["metadata"]) == ({"n": number}, {"m": number})
+    assert await server.ask("GET", f"/runs/crons/{made['cron_id']}") == made
+    assert await server.ask("POST", "/runs/crons/search", {"metadata": {"m": number}}) == [made]
+    cron = await server.services.crons.get(made["cron_id"])
+    assistant = await server.services.assistants.resolve("agent")
+    assert run_of(cron, assistant, OTHER, 1.0).order.input == {"n": number}
+
+
 async def test_a_cron_of_a_thread_needs_the_thread(server: Serving) -> None:
     thread = (await server.ask("POST", "/threads", {}))["thread_id"]
 

@@ -229,6 +229,23 @@ async def test_a_search_that_cannot_be_is_refused(server: Serving, body: dict[st
     assert await server.refused("POST", "/threads/search", body, 422)
 
 
+@pytest.mark.parametrize(
+    "number",
+    [123456789012345678901234567890, 10**400, 10**4300 - 1],
+    ids=["beyond 64 bits", "beyond floats", "longest"],
+)
+async def test_metadata_keeps_integers_of_any_size(server: Serving, number: int) -> None:
+    made = await server.ask("POST", "/threads", {"thread_id": ID, "metadata": {"n": number}})
+    assert made["metadata"] == {"n": number}
+
+    patched = await server.ask("PATCH", f"/threads/{ID}", {"metadata": {"k": "v"}})
+
+    assert patched["metadata"] == {"n": number, "k": "v"}
+    assert await server.ask("GET", f"/threads/{ID}") == patched
+    assert await server.ask("POST", "/threads/search", {"metadata": {"n": number}}) == [patched]
+    assert await server.ask("POST", "/threads/count", {"metadata": {"n": -number}}) == 0
+
+
 async def test_a_copy_has_the_state_and_its_own_future(server: Serving) -> None:
     id_ = await thread_of(server, "agent")
     await server.ask("POST", f"/threads/{id_}/state", {"values": {"topic": "z"}})
@@ -575,6 +592,52 @@ async def test_a_history_that_cannot_be_is_refused(server: Serving, body: dict[s
     assert await server.refused("POST", f"/threads/{id_}/history", body, 422)
     for query in ("limit=0", "limit=x", "limit=1001", "before=x", "limit=" + "9" * 5000):
         assert await server.refused("GET", f"/threads/{id_}/history?{query}", None, 422)
+
+
+# --- values that are large ------------------------------------------------------------------------
+
+
+class Sum(TypedDict, total=False):
+    power: int
+    value: int
+
+
+sums = (
+    StateGraph(Sum)
+    .add_node("raise", lambda state: {"value": 10 ** state["power"]})
+    .add_edge(START, "raise")
+    .compile()
+)
+
+
+@pytest.mark.parametrize(
+    ("power", "shown"),
+    [(30, 10**30), (400, 10**400), (5000, hex(10**5000))],
+    ids=["beyond 64 bits", "beyond floats", "too long to be read"],
+)
+async def test_a_thread_whose_state_holds_a_huge_integer_is_like_any_other(
+    tmp_path: Path, power: int, shown: Any
+) -> None:
+    async with serving(tmp_path, {"sums": sums}) as server:
+        id_ = await thread_of(server, "sums")
+        values = {"power": power, "value": shown}
+        body = {"assistant_id": "sums", "input": {"power": power}}
+        assert await server.ask("POST", f"/threads/{id_}/runs/wait", body) == values
+
+        thread = await server.ask("GET", f"/threads/{id_}")
+        assert (thread["status"], thread["values"]) == ("idle", values)
+        assert await server.ask("POST", "/threads/search", {"values": {"power": power}}) == [thread]
+        assert await server.ask("POST", "/threads/search", {"values": {"value": shown}}) == [thread]
+        assert (await server.ask("GET", f"/threads/{id_}/state"))["values"] == values
+        assert (await server.ask("GET", f"/threads/{id_}/history"))[0]["values"] == values
+        copy = await server.ask("POST", f"/threads/{id_}/copy")
+        assert copy["values"] == values
+        update = {"values": {"value": 1}, "as_node": "raise"}
+        await server.ask("POST", f"/threads/{id_}/state", update)
+        await server.ask("DELETE", f"/threads/{id_}", status=204)
+        gone = {"thread_ids": [copy["thread_id"]]}
+        assert await server.ask("POST", "/threads/prune", gone) == {"pruned_count": 1}
+        assert await server.ask("POST", "/threads/search", {}) == []
 
 
 # --- values that cannot be shown -----------------------------------------------------------------

@@ -64,7 +64,8 @@ async def add_run(database: Database, thread_id: str, run_id: str, status: str) 
 
 
 async def test_a_thread_is_found_as_it_was_made(threads: Threads, clock: Clock) -> None:
-    made = await threads.create(ID, metadata={"k": ["v", None]}, config={"tags": ["x"]})
+    given = {"tags": ["x"], "configurable": {"n": 10**400}}
+    made = await threads.create(ID, metadata={"k": ["v", None]}, config=given)
 
     assert await threads.get(ID.upper()) == made
     assert made.thread_id == ID
