@@ -8,9 +8,8 @@ there when a reader asks for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
-from typing import Any, cast
+from typing import Any
 
 import streaming
 from checkpoint import (
@@ -33,12 +32,13 @@ from streaming import (
     Withdrawn,
 )
 
+from .apart import apart, refused, told
 from .config import storable_metadata
 from .layout import Layout
 from .restore import shown_by_events
 from .spec import WHOLE_STATE
-from .storable import parts_of, place_of, storable
-from .views import error_text, namespace_text
+from .storable import place_of, storable
+from .views import namespace_text
 
 _KINDS: tuple[type[Event], ...] = (
     streaming.RunStarted,
@@ -101,31 +101,15 @@ class SerializedEvents:
         if isinstance(event, _WITH_METADATA) and event.metadata:
             kept = storable_metadata(event.metadata, self._serializer)
             values[_FIELDS[kind].index("metadata")] = kept
-        if isinstance(event, Traced):  # libraries put clients, locks and functions into them
-            values = [self._in_parts(value, error_text) for value in values]
-        if isinstance(event, Custom):  # as JSON, the parts of an object look as it does
-            values = [self._in_parts(value, lambda part: part) for value in values]
         try:
+            if isinstance(event, Traced):  # libraries put clients, locks and functions into them
+                values = [apart(value, self._serializer, told) for value in values]
+            if isinstance(event, Custom):  # as JSON, the parts of an object look as it does
+                values = [apart(value, self._serializer, refused) for value in values]
             return self._serializer.dumps([_NUMBERS[kind], values])
         except SerializationError as error:
             error.args = (f"{place_of(event)}: {error}",)
             raise
-
-    def _in_parts(self, value: Any, opaque: Callable[[Any], Any]) -> Any:
-        """A value with the parts of what cannot be stored in its place, down to what has none."""
-        try:
-            self._serializer.dumps(value)
-        except SerializationError:
-            parts = parts_of(value)
-            if parts is not value:
-                return self._in_parts(parts, opaque)
-            if isinstance(value, Mapping):
-                items = cast("Mapping[Any, Any]", value).items()
-                return {str(name): self._in_parts(part, opaque) for name, part in items}
-            if isinstance(value, list | tuple):
-                return [self._in_parts(part, opaque) for part in cast("Sequence[Any]", value)]
-            return opaque(value)
-        return value
 
     def _is_saved(self, event: StepCommitted) -> bool:
         """True if the event's checkpoint holds just what the event shows."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum, IntEnum
+from threading import Lock
 from typing import Any, NamedTuple
 
 import pytest
@@ -14,7 +16,7 @@ from pydantic import BaseModel
 import streaming
 from actors import CompiledGraph, Interrupt
 from actors.codec import SavedValues, SerializedEvents
-from checkpoint import MemorySaver, SerializationError
+from checkpoint import MemorySaver, MsgpackSerializer, SerializationError
 from streaming import CheckpointSaved, Custom, Event, StepCommitted, Withdrawn
 from tests.actors.engine import chain, on, saying, says
 
@@ -163,6 +165,131 @@ def test_what_cannot_be_stored_is_refused() -> None:
         codec().encode(Custom(data={"box": Box(object())}))
     with pytest.raises(SerializationError):
         codec().encode(Custom(data=object()))
+
+
+# --- values without an end -----------------------------------------------------------------------
+
+
+def ring() -> Any:
+    value: list[Any] = []
+    value += [value, value]
+    return value
+
+
+def tree() -> Any:
+    root: dict[str, Any] = {}
+    root["children"] = [Box({"parent": root}) for _ in range(3)]
+    return root
+
+
+def crowd() -> Any:
+    all_of_them: list[Any] = [[] for _ in range(30)]
+    for one in all_of_them:
+        one.extend(all_of_them)
+    return all_of_them
+
+
+def deep(inside: Any = None, levels: int = 100_000) -> Any:
+    for _ in range(levels):
+        inside = [inside, "beside"]
+    return inside
+
+
+def endless_model() -> Any:
+    class Own(BaseModel):
+        inside: Any = None
+
+    model = Own()
+    model.inside = model
+    return model
+
+
+ENDLESS = [ring, tree, crowd, deep, endless_model, lambda: deep(Lock(), 2000)]
+
+
+class Counting(MsgpackSerializer):
+    """Counts how often something is packed, or looked at to see if it can be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def dumps(self, value: Any) -> bytes:
+        self.calls += 1
+        return super().dumps(value)
+
+
+def traced(data: Any) -> streaming.Traced:
+    return streaming.Traced(
+        event="on_chain_end",
+        name="a",
+        run_id="2",
+        parent_ids=(),
+        tags=(),
+        metadata={},
+        data={"output": data},
+    )
+
+
+@pytest.mark.parametrize("make", ENDLESS)
+def test_a_value_without_an_end_is_refused_at_once(make: Callable[[], Any]) -> None:
+    serializer = Counting()
+    with pytest.raises(SerializationError, match=r"^event Custom of node 'a': "):
+        SerializedEvents(serializer, GRAPH.layout).encode(Custom(data=make(), node="a"))
+    assert serializer.calls < 30
+
+
+@pytest.mark.parametrize("make", ENDLESS)
+def test_of_a_trace_without_an_end_the_beginning_is_kept(make: Callable[[], Any]) -> None:
+    serializer = Counting()
+    target = SerializedEvents(serializer, GRAPH.layout)
+    back = target.decode(target.encode(traced({"n": 1, "endless": make()})))
+    assert isinstance(back, streaming.Traced)
+    assert back.data["output"]["n"] == 1
+    assert "…" in repr(back.data) or "Own" in repr(back.data)
+    assert serializer.calls < 60
+
+
+def test_where_a_trace_contains_itself_something_else_stands() -> None:
+    target = codec()
+    back = target.decode(target.encode(traced(tree())))
+    assert isinstance(back, streaming.Traced)
+    child = {"inside": {"parent": "…"}}
+    assert back.data == {"output": {"children": [child, child, child]}}
+
+
+def test_what_stands_beside_a_deep_part_is_not_packed_for_each_level() -> None:
+    serializer = Counting()
+    target = SerializedEvents(serializer, GRAPH.layout)
+    back = target.decode(target.encode(Custom(data=deep(Shade.DARK, 200))))
+    assert isinstance(back, Custom)
+    assert back.data == deep("dark", 200)
+    assert serializer.calls < 30
+
+
+def test_a_part_that_stands_in_many_places_is_taken_apart_once() -> None:
+    serializer = Counting()
+    target, part = SerializedEvents(serializer, GRAPH.layout), Box(Shade.DARK)
+    back = target.decode(target.encode(Custom(data=[part] * 100)))
+    assert isinstance(back, Custom)
+    assert back.data == [{"inside": "dark"}] * 100
+    assert serializer.calls < 30
+
+
+def test_deep_down_what_can_be_stored_stays_of_its_type() -> None:
+    said = {"t": (1, (2,)), 5: date(2026, 1, 2), "s": {1}, (1, 2): [b"x"]}
+    target = codec()
+    back = target.decode(target.encode(Custom(data=deep([said, Shade.DARK], 20))))
+    assert isinstance(back, Custom)
+    assert back.data == deep([said, "dark"], 20)
+
+
+def test_a_value_is_refused_by_who_stands_deep_already() -> None:
+    def down(levels: int) -> bytes:
+        return down(levels - 1) if levels else codec().encode(Custom(data=deep(Lock(), 240)))
+
+    with pytest.raises(SerializationError):
+        down(sys.getrecursionlimit() - 400)
 
 
 async def finished_thread() -> tuple[CompiledGraph, MemorySaver, Any]:
