@@ -42,7 +42,7 @@ def to_json(value: Any) -> bytes:
     try:
         return orjson.dumps(value, plain, _OPTIONS)
     except TypeError:  # surrogates, huge integers, more levels than orjson goes down
-        text = json.dumps(_mended(value, 0), ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps(_Mending().mended(value), ensure_ascii=False, separators=(",", ":"))
         return text.encode("utf-8", "replace")
 
 
@@ -118,26 +118,44 @@ def _told(value: Any) -> Any:
     return str(value) if type(value).__str__ is not object.__str__ else repr(value)
 
 
-def _mended(value: Any, depth: int) -> Any:
-    """The value with everything that orjson refuses replaced."""
-    if depth > _DEEPEST:
-        return "…"
-    match value:
-        case str():
-            return _SURROGATE.sub("\ufffd", value)
-        case bool() | None:
-            return value
-        case int():
-            return value if _is_readable(value) else hex(value)
-        case float():
-            return value if value - value == 0 else None
-        case dict():
+class _Mending:
+    """Makes one value anew with everything that orjson refuses replaced."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, Any] = {}  # by identity, and kept, so that no other gets its id
+        self._cuts = 0
+
+    def mended(self, value: Any, depth: int = 0) -> Any:
+        """The value, or "…" where it contains itself or stands too deep.
+
+        A part in which something was cut is shown once: those that hold each other, as nodes of a
+        tree that know their parent, can be gone through in endlessly many ways.
+        """
+        if value is None or isinstance(value, str | int | float):
+            return _mended_leaf(value)
+        if depth > _DEEPEST or id(value) in self._open:
+            self._cuts += 1
+            return "…"
+        place, cuts = id(value), self._cuts
+        self._open[place] = value
+        if isinstance(value, dict):  # all in one function: others would need as deep a stack more
             items = cast("dict[Any, Any]", value).items()
-            return {_key(name): _mended(part, depth + 1) for name, part in items}
-        case list():
-            return [_mended(part, depth + 1) for part in cast("list[Any]", value)]
-        case _:
-            return _mended(_asked(value), depth + 1)
+            mended: Any = {_key(name): self.mended(part, depth + 1) for name, part in items}
+        elif isinstance(value, list):
+            mended = [self.mended(part, depth + 1) for part in cast("list[Any]", value)]
+        else:
+            mended = self.mended(_asked(value), depth + 1)
+        if self._cuts == cuts:
+            del self._open[place]
+        return mended
+
+
+def _mended_leaf(value: str | float | None) -> Any:
+    if isinstance(value, str):
+        return _SURROGATE.sub("\ufffd", value)
+    if isinstance(value, float):
+        return value if value - value == 0 else None
+    return value if value is None or _is_readable(value) else hex(value)
 
 
 def _asked(value: Any, ask: Callable[[Any], Any] = plain) -> Any:

@@ -136,6 +136,47 @@ def test_a_value_that_is_very_deep_is_cut_off() -> None:
     assert "…" in json.dumps(json.loads(to_json(deep)), ensure_ascii=False)
 
 
+@dataclass
+class Node:
+    name: str
+    parent: Node | None = None
+    children: tuple[Node, ...] = ()
+
+
+def test_a_value_that_contains_itself_is_cut_off_there() -> None:
+    ring: list[Any] = [1]
+    ring += [ring, ring]
+    assert json.loads(to_json({"ring": ring})) == {"ring": [1, "…", "…"]}
+
+
+def test_a_tree_whose_nodes_know_their_parent_is_shown_once() -> None:
+    root = Node("root")
+    root.children = tuple(Node(name, root) for name in "abc")
+    leaf = {"parent": "…", "children": []}
+    children = [{"name": name} | leaf for name in "abc"]
+    shown = json.loads(to_json(root))
+    assert shown == {"name": "root", "parent": None, "children": children}
+
+
+def test_parts_that_all_hold_each_other_are_gone_through_once() -> None:
+    crowd: list[list[Any]] = [[] for _ in range(30)]
+    for one in crowd:
+        one.extend(crowd)
+    assert to_json(crowd).count("…".encode()) < 1000
+
+
+def test_a_part_that_is_too_deep_in_many_places_is_shown_in_one() -> None:
+    deep: Any = "end"
+    for _ in range(2000):
+        deep = [deep, deep]
+    assert to_json(deep).count("…".encode()) == 252
+
+
+def test_a_part_that_stands_in_many_places_is_shown_in_each() -> None:
+    part = {"text": "\ud800"}
+    assert json.loads(to_json([part, part, [part]])) == [{"text": "�"}] * 2 + [[{"text": "�"}]]
+
+
 class Broken:
     def __str__(self) -> str:
         raise ValueError("no text")
