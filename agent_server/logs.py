@@ -6,9 +6,10 @@ which says so once (`about`), or in a request.  So lines of a graph's own code h
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, TextIO
@@ -70,8 +71,15 @@ def _moment(record: logging.LogRecord) -> str:
 
 
 def _one_line(text: str) -> str:
-    """What users say must not look like a line of ours."""
-    return text.replace("\\", "\\\\").replace("\r", "\\r").replace("\n", "\\n")
+    """What users say must not look like a line of ours, nor tell a terminal what to do."""
+    return _visible(text.replace("\\", "\\\\"), repr)
+
+
+def _visible(text: str, told: Callable[[str], str]) -> str:
+    """With an escape, from between the quotes of `told`, for each character that nobody sees."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else told(char)[1:-1] for char in text)
 
 
 class TextLines(logging.Formatter):
@@ -86,7 +94,9 @@ class TextLines(logging.Formatter):
         return "\n".join([line.rstrip(), *self._traceback(record)])
 
     def _traceback(self, record: logging.LogRecord) -> list[str]:
-        return [self.formatException(record.exc_info)] if record.exc_info else []
+        if not record.exc_info:
+            return []
+        return [_visible(line, repr) for line in self.formatException(record.exc_info).split("\n")]
 
 
 class JsonLines(logging.Formatter):
@@ -103,7 +113,7 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return to_json(line).decode()
+        return _visible(to_json(line).decode(), json.dumps)
 
 
 def configure(

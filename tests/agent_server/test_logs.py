@@ -57,6 +57,38 @@ def test_what_users_say_cannot_look_like_a_line_of_its_own() -> None:
     assert "a\\n2026 ERROR forged request_id=x\\r\\ny" in line
 
 
+UNSEEN = "\x1b[31m\0\x7f\x85\x9b\u2028\u2029\u202e\ud800\U000e0001"
+
+
+def test_what_nobody_sees_is_written_as_an_escape() -> None:
+    line = written("text", f"GET /{UNSEEN}", request_id="x\x1b")
+    assert line.rstrip("\n").isprintable()
+    assert r"/\x1b[31m\x00\x7f\x85\x9b\u2028\u2029\u202e\ud800\U000e0001 req" in line
+    assert line.endswith("request_id=x\\x1b\n")
+
+
+def test_what_can_be_read_stays_as_it_is() -> None:
+    assert "naïve ☃ 日本 😀 'a' \\\\n" in written("text", "naïve ☃ 日本 😀 'a' \\n")
+    assert "naïve ☃ 日本 😀 'a'" in written("json", "naïve ☃ 日本 😀 'a'")
+
+
+def test_an_error_brings_no_more_than_can_be_seen() -> None:
+    stream = io.StringIO()
+    logs.configure("info", "text", stream)
+    try:
+        raise ValueError(f"no {UNSEEN}\nsecond")
+    except ValueError:
+        logging.getLogger("agent_server.x").exception("failed")
+    assert all(line.isprintable() for line in stream.getvalue().split("\n"))
+    assert stream.getvalue().endswith("\nsecond\n")
+
+
+def test_machines_get_escapes_of_what_nobody_sees() -> None:
+    line = written("json", f"GET /{UNSEEN}")
+    assert line.rstrip("\n").isprintable()
+    assert json.loads(line)["message"] == f"GET /{UNSEEN}".replace("\ud800", "\ufffd")
+
+
 def test_an_error_brings_its_traceback() -> None:
     lines = written("text", "failed", fails=True).splitlines()
     assert "ERROR failed" in lines[0]
