@@ -22,6 +22,8 @@ _EACH = 60
 _SAMPLE = 20
 """Parts of a container that are looked at; the others are taken to be like them."""
 _DEPTH = 6
+_SAMPLES: Final = (0, 1, 2, 3, 4, 8, _SAMPLE)
+"""By the levels left: fewer further down, as all are looked at for each of those above."""
 
 
 def event_bytes(event: Event) -> int:
@@ -51,7 +53,8 @@ def _flat_bytes(data: dict[Any, Any]) -> int:
 
 
 def about_bytes(value: Any, depth: int = _DEPTH) -> int:
-    """About how many bytes a value takes, in a microsecond or a few, whatever its size.
+    """About how many bytes a value takes, in a microsecond or a few for most, whatever its size; at
+    most some thousands of its parts are looked at.
 
     Strings and arrays count their length; of containers and objects some parts are looked at, and
     the others taken to be like them.
@@ -85,7 +88,7 @@ _SMALL: Final = frozenset({int, float, bool, type(None)})
 
 def _scaled(parts: Iterable[Any], count: int, depth: int) -> int:
     size = looked_at = 0
-    for part in islice(parts, _SAMPLE):
+    for part in islice(parts, _SAMPLES[depth]):
         looked_at += 1
         size += about_bytes(part, depth - 1)
     return 0 if not looked_at else _EACH * count + size * count // looked_at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +55,24 @@ def test_a_value_that_holds_itself_has_an_end() -> None:
     ring: list[Any] = []
     ring.append(ring)
     assert about_bytes(ring) < 10_000
+
+
+class Counted(list[Any]):
+    """A list that counts who goes through lists of its kind."""
+
+    looks = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        Counted.looks += 1
+        return super().__iter__()
+
+
+def test_parts_that_all_hold_each_other_are_not_looked_at_in_all_ways() -> None:
+    everybody = [Counted() for _ in range(20)]
+    for each in everybody:
+        each.extend(everybody)
+    assert about_bytes(everybody) > 20 * 20
+    assert 20 < Counted.looks < 10_000
 
 
 def _nested(depth: int) -> st.SearchStrategy[Any]:
