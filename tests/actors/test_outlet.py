@@ -20,6 +20,8 @@ from checkpoint import (
     is_instant,
 )
 from checkpoint.testing_faults import FaultPlan
+from streaming import testing_faults as log_faults
+from streaming.chunk import event_id_of
 from tests.actors.engine import DEADLINE, State, chain, noting, says
 from tests.waiting import let_all_run
 
@@ -206,6 +208,54 @@ async def test_a_commit_that_fails_after_a_step_ends_the_run_with_its_error(tmp_
         again = await graph.ainvoke(None, CONFIG)
     assert (shown, state.next) == ([], ("a",))
     assert again == {"log": ["a", "b"]}
+
+
+async def test_a_commit_that_fails_under_a_durable_log_ends_the_run(tmp_path: Path) -> None:
+    plan = FaultPlan()
+    plan.fail("checkpoint applied", nth=2)
+    async with SqliteSaver(tmp_path / "db", faults=plan) as saver, asyncio.timeout(DEADLINE):
+        graph = chain(a=says("a"), b=says("b")).compile(checkpointer=saver)
+        async with ActorSystem(event_log=saver.events) as system:
+            run = await system.start(graph, {"log": []}, CONFIG)
+            with pytest.raises(DatabaseUnwritableError):
+                await anext(run.stream("updates"))
+            with pytest.raises(DatabaseUnwritableError):
+                await run.result()
+        state = await graph.aget_state(CONFIG)
+        again = await graph.ainvoke(None, CONFIG)
+    assert state.next == ("a",)
+    assert again == {"log": ["a", "b"]}
+
+
+async def test_a_step_in_a_file_takes_its_rows_into_its_own_transaction(tmp_path: Path) -> None:
+    plan = FaultPlan()
+    hold = plan.hold("checkpoint committed", nth=2)
+    async with SqliteSaver(tmp_path / "db", faults=plan) as saver:
+        graph = chain(a=says("a"), b=says("b")).compile(checkpointer=saver)
+        async with ActorSystem(event_log=saver.events) as system:
+            run = await system.start(graph, {"log": []}, CONFIG)
+            assert await asyncio.to_thread(hold.wait)
+            stored = await saver.events.last(run.run_id)
+            hold.let_go()
+            chunk = await anext(run.stream("updates"))
+            await run.result()
+    assert chunk.data == {"a": {"log": ["a"]}}
+    assert event_id_of(chunk.id) <= stored
+
+
+async def test_a_step_waits_for_the_rows_that_were_on_their_way_before_it() -> None:
+    plan = log_faults.FaultPlan()
+    hold = plan.hold("append")
+    saver = MemorySaver()
+    graph = chain(a=says("a"), b=says("b")).compile(checkpointer=saver)
+    async with ActorSystem(event_log=saver.events, faults=plan) as system:
+        run = await system.start(graph, {"log": []}, CONFIG)
+        await hold.wait()
+        await let_all_run()
+        early = await saver.load("1")
+        hold.let_go()
+        assert await run.result() == {"log": ["a", "b"]}
+    assert early is None
 
 
 async def test_a_node_that_cancels_its_own_task_at_its_end_has_its_step_stored(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,11 +16,15 @@ from checkpoint import (
     CheckpointMetadata,
     Decoder,
     MemorySaver,
+    Saver,
     SerializationError,
+    SqliteSaver,
     StaleClaimError,
     new_id,
 )
+from checkpoint.testing_faults import FaultPlan
 from tests.actors.engine import chain, says
+from tests.waiting import let_all_run
 
 NODE = chain(a=says("a")).compile().spec.nodes["a"]
 
@@ -39,7 +45,7 @@ class Recording(MemorySaver):
 
 
 async def recorder(
-    saver: MemorySaver, durability: Durability = "async", unstored: frozenset[str] = frozenset()
+    saver: Saver, durability: Durability = "async", unstored: frozenset[str] = frozenset()
 ) -> Recorder:
     claim = await saver.claim("t", "test", timeout=0)
     metadata = CheckpointMetadata(source="loop", step=0, run_id="r", extra={"m": 1})
@@ -239,6 +245,22 @@ async def test_flushing_nothing_commits_nothing() -> None:
         await target.flush()
         saver.release(target.claim)
     assert saver.batches == []
+
+
+async def test_flushing_waits_for_a_commit_that_was_begun(tmp_path: Path) -> None:
+    plan = FaultPlan()
+    hold = plan.hold("checkpoint applied")
+    async with SqliteSaver(tmp_path / "db", faults=plan) as saver:
+        target = await recorder(saver)
+        target.save(snapshot(None, 0, x=1))
+        begun = target.begin(synced=False)
+        assert await asyncio.to_thread(hold.wait)
+        flushing = asyncio.create_task(target.flush())
+        await let_all_run()
+        early = flushing.done()
+        hold.let_go()
+        await flushing
+        assert (early, begun.made) == (False, True)
 
 
 async def test_a_given_up_recorder_stores_nothing_more() -> None:
