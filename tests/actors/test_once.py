@@ -86,6 +86,13 @@ async def test_an_intent_without_a_result_raises_when_that_is_asked_for() -> Non
     assert diary.lines == []
 
 
+@pytest.mark.parametrize("stage", ["intent", "failed"])
+async def test_a_call_that_was_made_again_is_not_made_a_third_time(stage: Stage) -> None:
+    shared, diary = book(Known(stage)), Diary(lambda: 7)
+    assert [await perform(PAY, shared, diary) for _ in range(2)] == [7, 7]
+    assert diary.lines == ["intent", "call", "done"]
+
+
 @pytest.mark.parametrize("on_unknown", ["retry", "raise"])
 async def test_a_result_that_was_lost_is_never_called_for_again(on_unknown: OnUnknown) -> None:
     diary = Diary(lambda: 7)

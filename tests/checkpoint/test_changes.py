@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import sys
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from checkpoint import DatabaseError, SqliteSaver
+from checkpoint import DatabaseError, MemorySaver, SqliteSaver
 from checkpoint.story import LONG, Story
 from checkpoint.tales import branch, parents_of, picture_of, told
+from checkpoint.testing_faults import FaultPlan
 from tests.faults.forks import ROOT
 
 
@@ -137,3 +140,47 @@ async def test_an_operation_that_is_cancelled_happens_wholly_or_not_at_all(path:
             outcomes.add(len(await parents_of(saver, f"thread {turns}")))
         assert outcomes <= {1, 3}
         assert (await saver.averify()).ok
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        lambda saver: saver.acopy_thread("thread", "copy"),
+        lambda saver: saver.adelete_thread("thread"),
+        lambda saver: saver.adelete_for_runs(["run"]),
+        lambda saver: saver.aprune(["thread"], keep_last=1),
+        lambda saver: saver.aprune(["thread"], strategy="delete"),
+    ],
+    ids=["copy", "delete", "runs", "prune", "erase"],
+)
+async def test_an_operation_that_returned_is_on_the_disk(
+    operation: Callable[[SqliteSaver], Awaitable[Any]], path: Path
+) -> None:
+    plan = FaultPlan()
+    async with SqliteSaver(path, faults=plan) as saver:
+        await told(saver, 3, run_id="run")
+        await saver.synced()
+        before = plan.passed["synced"]
+        await operation(saver)
+        assert plan.passed["synced"] == before + 1
+
+
+async def test_the_events_of_a_run_without_checkpoints_are_deleted_with_it(path: Path) -> None:
+    async with SqliteSaver(path) as saver:
+        await saver.events.append("run", [(1, b"one")])
+        await saver.adelete_for_runs(["run"])
+        assert await saver.events.last("run") == 0
+
+
+async def test_several_threads_are_waited_for_within_one_time_for_all() -> None:
+    given: list[float | None] = []
+
+    class Noting(MemorySaver):
+        async def claim(self, thread_id: str, owner: str, *, timeout: float | None) -> Any:
+            given.append(timeout)
+            await asyncio.sleep(0)
+            return await super().claim(thread_id, owner, timeout=timeout)
+
+    await Noting().aprune(["a", "b", "c"], timeout=5)
+    times = [timeout for timeout in given if timeout is not None]
+    assert 5 >= times[0] > times[1] > times[2] > 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +13,19 @@ from typing import Any
 
 import pytest
 
-from checkpoint import DatabaseError, DatabaseUnwritableError, NotADatabaseError, SaverClosedError
+from checkpoint import (
+    DatabaseError,
+    DatabaseUnwritableError,
+    NotADatabaseError,
+    SaverClosedError,
+    SqliteSaver,
+)
 from checkpoint.committer import Committer
 from checkpoint.locks import NoLocks
 from checkpoint.schema import LOG_BYTES, prepare_file, set_up_writer
+from checkpoint.testing_faults import FaultPlan
+
+ROOT = Path(__file__).parents[2]
 
 
 class Setup:
@@ -207,6 +218,16 @@ async def test_closing_commits_what_is_queued_and_refuses_the_rest(setup: Setup)
     assert setup.items() == ["a"]
 
 
+async def test_who_settles_waits_for_all_that_was_submitted(setup: Setup) -> None:
+    some = "WITH RECURSIVE some(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM some LIMIT 100000)"
+    unit = setup.committer.submit(
+        lambda it: it.execute(f"INSERT INTO item {some} SELECT n FROM some"), "unit"
+    )
+    setup.committer.settle()
+    assert len(setup.items()) == 100_000
+    await unit
+
+
 def test_a_database_that_cannot_be_opened_is_reported_where_it_was_asked_for(
     tmp_path: Path,
 ) -> None:
@@ -275,3 +296,31 @@ def test_the_log_of_large_values_is_moved_before_it_is_larger_than_a_few_of_them
     committer.close()
     assert max(sizes) < 3 * LOG_BYTES
     assert path.stat().st_size > 30 * 4_000_000
+
+
+TRIES = """
+import sys
+from pathlib import Path
+from checkpoint import DatabaseUnwritableError
+from checkpoint.locks import MARK, LockFile
+try:
+    with LockFile(Path(sys.argv[1]), bytes(MARK), patience=0).gate():
+        print("open")
+except DatabaseUnwritableError:
+    print("held")
+"""
+
+
+async def test_no_other_process_writes_while_the_log_is_moved(path: Path) -> None:
+    plan = FaultPlan()
+    hold = plan.hold("moving")
+    saver = await SqliteSaver(path, faults=plan).aopen()
+    closing = asyncio.create_task(saver.aclose())
+    assert await asyncio.to_thread(hold.wait)
+    args = [sys.executable, "-c", TRIES, str(path.with_name(f"{path.name}-claims"))]
+    tried = await asyncio.to_thread(
+        subprocess.run, args, capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    hold.let_go()
+    await closing
+    assert tried.stdout == "held\n"

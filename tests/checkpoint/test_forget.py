@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from checkpoint import DatabaseError, SqliteSaver
+from checkpoint import DatabaseError, SqliteSaver, StaleClaimError
 from checkpoint.story import LONG, Story, values_of
 from checkpoint.testing_rewind import point_of, rewound
 
@@ -78,6 +78,17 @@ async def test_a_rewind_that_fails_changes_nothing_and_can_be_tried_again(
     run_sql(path, "DROP TRIGGER refuse")
     await saver.rewind(story.claim, {"": point})
     assert await values_of(saver) == {"a": LONG}
+
+
+async def test_who_lost_the_thread_to_another_process_rewinds_nothing(saver: SqliteSaver) -> None:
+    story = await Story.begin(saver)
+    await story.step({"n": 1})
+    point = await point_of(saver)
+    await story.step({"n": 2})
+    await saver.atake_over("thread")
+    with pytest.raises(StaleClaimError):
+        await saver.rewind(story.claim, {"": point})
+    assert await values_of(saver) == {"n": 2}
 
 
 async def test_what_was_rewound_is_still_so_when_the_file_is_opened_again(path: Path) -> None:

@@ -85,6 +85,21 @@ async def test_what_administration_changes_is_asked_for_again(saver: SqliteSaver
     assert (await saver.averify()).ok
 
 
+async def test_a_thread_whose_claim_came_to_nothing_is_asked_for_again(path: Path) -> None:
+    plan = FaultPlan()
+    plan.fail("claim taken", nth=2)
+    async with SqliteSaver(path, faults=plan) as saver:
+        story = await Story.begin(saver)
+        await story.step({"n": 1})
+        story.end()
+        with pytest.raises(DatabaseUnwritableError):
+            await saver.claim("thread", "a test", timeout=0)
+        again = await Story.begin(saver)
+        assert again.claim.epoch >> 32 > story.claim.epoch >> 32
+        await again.step({"n": 2})
+        assert await values_of(saver) == {"n": 2}
+
+
 async def test_a_step_that_was_undone_is_not_known(path: Path) -> None:
     plan = FaultPlan()
     plan.fail("checkpoint applied", nth=2)

@@ -15,6 +15,8 @@ import pytest
 
 from checkpoint import SqliteSaver, StaleClaimError, ThreadBusyError
 from checkpoint.story import Story, values_of
+from checkpoint.testing_faults import FaultPlan
+from tests.waiting import let_all_run
 
 ROOT = Path(__file__).parents[2]
 
@@ -158,6 +160,45 @@ async def test_a_claim_cancelled_on_its_way_to_the_database_leaves_the_thread_fr
     worker = Worker(path, "thread 7", 1)
     assert (worker.line(), worker.line()) == ("open", "1")
     assert worker.end() == 0
+
+
+async def test_a_claim_given_up_while_others_write_is_no_claim_of_this_process(path: Path) -> None:
+    plan = FaultPlan()
+    hold = plan.hold("checkpoint applied")
+    async with SqliteSaver(path, faults=plan) as saver:
+        other = await Story.begin(saver, "other")
+        step = asyncio.create_task(other.step({"n": 1}))
+        assert await asyncio.to_thread(hold.wait)
+        claiming = asyncio.create_task(saver.claim("thread", "given up", timeout=None))
+        await let_all_run()
+        claiming.cancel()
+        await asyncio.wait([claiming])
+        hold.let_go()
+        await step
+        await other.step({"n": 2})  # what was queued before it is over
+        worker = Worker(path, "thread", 1)
+        assert (worker.line(), worker.line()) == ("open", "1")
+        assert worker.end() == 0
+
+
+async def test_who_claims_a_thread_waits_for_what_the_one_before_is_still_committing(
+    path: Path,
+) -> None:
+    plan = FaultPlan()
+    hold = plan.hold("checkpoint applied", nth=2)
+    async with SqliteSaver(path, faults=plan) as saver:
+        story = await Story.begin(saver)
+        await story.step({"n": 1})
+        step = asyncio.create_task(story.step({"n": 2}))
+        assert await asyncio.to_thread(hold.wait)
+        story.end()
+        claiming = asyncio.create_task(saver.claim("thread", "the next one", timeout=None))
+        await let_all_run()
+        early = claiming.done()
+        hold.let_go()
+        await asyncio.gather(step, claiming)
+        assert not early
+        assert await values_of(saver) == {"n": 2}
 
 
 @pytest.mark.parametrize("seed", range(4))
