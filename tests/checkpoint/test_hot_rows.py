@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from checkpoint import BlobRow, Decoder, EncryptedSerializer, MsgpackSerializer, SqliteSaver
+from checkpoint import (
+    Batch,
+    BlobRow,
+    Decoder,
+    EncryptedSerializer,
+    MsgpackSerializer,
+    SqliteSaver,
+    TaskWrites,
+)
 from checkpoint.hot_rows import HotRows
 from checkpoint.reads import LoadOne
 from checkpoint.story import Story, values_of
@@ -83,6 +91,26 @@ async def test_what_a_rewind_took_back_is_read_anew(
     for n in range(1, 21):
         await last.step({"list": [*texts(30), *texts(n, "other")]})
     assert read(connection, hot) == [*texts(30), *texts(20, "other")]
+
+
+async def test_what_only_pending_writes_had_added_is_read_anew(
+    saver: SqliteSaver, connection: sqlite3.Connection
+) -> None:
+    (await said(saver, 30)).end()
+    story, hot = await Story.begin(saver), HotRows()
+    point = await point_of(saver)
+    longer = story.encoder.encode({"list": texts(33)}, 31)
+    writes = story.encoder.encode_writes([("list", texts(33)[30:])], longer)
+    assert story.head is not None
+    task = TaskWrites("", story.head.id, "task", writes.writes)
+    rows = (*longer.rows, *writes.rows)
+    await saver.commit(Batch("thread", story.claim.epoch, (), rows, (task,)))
+    assert read(connection, hot) == texts(30)
+    await saver.rewind(story.claim, {"": point})
+    story.end()
+    again = await Story.begin(saver)
+    await again.step({"list": [*texts(30), *texts(5, "other")]})
+    assert read(connection, hot) == [*texts(30), *texts(5, "other")]
 
 
 async def test_what_is_deleted_is_read_anew(

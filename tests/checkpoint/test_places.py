@@ -14,6 +14,7 @@ import pytest
 from checkpoint import CorruptDataError, EventRow, SqliteSaver, TaskWrites, new_id
 from checkpoint.record import Batch
 from checkpoint.story import Story, values_of
+from checkpoint.tales import branch
 
 
 @pytest.fixture
@@ -342,6 +343,21 @@ async def test_pending_writes_that_come_with_the_next_checkpoint_are_counted(
     async with SqliteSaver(tmp_path / "with") as saver:
         with pytest.raises(CorruptDataError, match="0 of 1"):
             await saver.load("one", "", first.id)
+
+
+async def test_a_checkpoint_after_an_older_one_counts_the_pending_writes_of_that(
+    older: tuple[Path, list[str]],
+) -> None:
+    path, ids = older
+    async with SqliteSaver(path) as saver:
+        for parent in (ids[0], ids[2]):  # the second one is not the newest any more
+            found = await saver.load("one", "", parent)
+            assert found is not None
+            await branch(saver, found.record, {"n": 3})
+    change(path, "DELETE FROM pending WHERE checkpoint=3")
+    async with SqliteSaver(path) as saver:
+        with pytest.raises(CorruptDataError, match="pending writes are missing: 0 of 2"):
+            await saver.history("one")
 
 
 async def test_an_older_checkpoint_that_is_lost_is_not_taken_for_one_that_never_was(

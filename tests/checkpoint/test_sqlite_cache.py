@@ -22,6 +22,7 @@ from checkpoint import (
 )
 from checkpoint.packing import checksum
 from checkpoint.story import Story, values_of
+from checkpoint.testing_cache import ManualClock
 
 NS = ("ns",)
 A = (NS, "a")
@@ -58,6 +59,24 @@ async def test_a_closed_cache_says_so_until_it_is_opened_again(path: Path) -> No
     await cache.aclose()
     assert await (await cache.aopen()).get([A]) == {A: 1}
     cache.close()
+
+
+async def test_a_cache_closed_asynchronously_is_closed_too(path: Path) -> None:
+    cache = SqliteCache(path)
+    await cache.set({A: (1, None)})
+    await cache.aclose()
+    with pytest.raises(SaverClosedError):
+        await cache.get([A])
+
+
+async def test_values_that_have_expired_do_not_stay_in_the_file(path: Path) -> None:
+    clock = ManualClock()
+    async with SqliteCache(path, clock=clock) as cache:
+        for n in range(5):
+            await cache.set({(NS, f"{n}"): (n, 1.0)})
+            clock.now += 1
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT key FROM cache").fetchall() == [(b"4",)]
 
 
 async def test_it_shares_the_file_of_a_saver(path: Path) -> None:

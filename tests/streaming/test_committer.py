@@ -158,6 +158,24 @@ class TestPump:
         with pytest.raises(LogFailedError, match="event 2 of run 'run'"):
             await log.flush()
 
+    async def test_a_log_closed_with_an_error_sends_nothing_more(self) -> None:
+        log, event_log = gated()
+        event_log.open()
+        publish(log, 1)
+        log.close(OSError("gone"))
+        await log.pump()
+        assert (event_log.asked, log.visible) == ([], 0)
+
+    async def test_a_reader_that_is_to_finish_gets_what_waits_for_its_commit(self) -> None:
+        log, event_log = gated()
+        reader = log.subscribe("custom")
+        publish(log, 1, 2)
+        reader.finish()
+        publish(log, 3)
+        event_log.open()
+        await log.flush()
+        assert await data_of(reader) == [1, 2]
+
     async def test_rows_of_a_durable_log_bound_the_ring_by_their_bytes(self) -> None:
         log, event_log = gated(max_bytes=2_000)
         event_log.open()
@@ -176,6 +194,8 @@ class TestPump:
         with pytest.raises(LogBackedUpError, match="does not keep up"):
             publish(log, *range(3, 30))
         last = log.last
+        with pytest.raises(LogBackedUpError):
+            log.stage([Custom(data="x" * 400) for _ in range(3)])
         event_log.open()
         await log.flush()
         assert publish(log, "more") == [last + 1]
@@ -335,3 +355,21 @@ class TestStage:
         with pytest.raises(OSError, match="unreachable"):
             await log.withdraw(staged)
         assert (log.visible, log.stats().unsent) == (0, 1)
+
+    async def test_a_withdrawal_that_is_cancelled_keeps_the_rows(self) -> None:
+        class Slow(GatedEventLog):
+            async def last(self, run_id: str) -> int:
+                await self.gate.wait()
+                return await super().last(run_id)
+
+        event_log = Slow()
+        log = RunLog("run", event_log=event_log, codec=JsonCodec())
+        withdrawing = asyncio.create_task(log.withdraw(log.stage([Custom(data=1)])))
+        await let_all_run()
+        withdrawing.cancel()
+        await asyncio.wait({withdrawing})
+        event_log.open()
+        flushing = asyncio.create_task(log.flush())
+        await let_all_run()
+        assert flushing.done()
+        assert await stored(event_log) == [1]

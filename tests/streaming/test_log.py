@@ -85,6 +85,15 @@ def test_nothing_is_published_after_the_end() -> None:
     assert log.last == 0
 
 
+def test_nothing_is_handed_to_the_owner_after_the_end() -> None:
+    log = RunLog("run", keep=False)
+    owner = log.own("custom")
+    log.close()
+    with pytest.raises(LogClosedError):
+        log.publish(Custom(data=1))
+    assert (log.last, list(owner.made)) == (0, [])
+
+
 def test_what_a_fenced_task_publishes_is_refused_and_counted() -> None:
     log, fence = RunLog("run"), Fence()
     assert log.publish(Custom(data=1), fence) == 1

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import weakref
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,6 +48,21 @@ def test_both_bounds_hold_and_the_newest_stays(
         assert 1 <= len(held) <= max_events
         assert ring.size <= max_bytes or len(held) == 1
         assert ids(ring) == list(range(ring.first, event_id + 1))
+
+
+class Large:
+    """Data that is told when it is freed."""
+
+
+def test_an_event_that_goes_for_its_size_is_not_kept_in_memory() -> None:
+    ring, seen = Ring(1, 100, 30), list[weakref.ref[Large]]()
+    for event_id in range(1, 11):
+        large = Large()
+        seen.append(weakref.ref(large))
+        ring.append_sized(Custom(id=event_id, data=large), 10)
+    del large
+    assert ids(ring) == [8, 9, 10]
+    assert [ref() is not None for ref in seen] == [False] * 7 + [True] * 3
 
 
 def test_a_cleared_ring_goes_on_with_the_next_id() -> None:
