@@ -162,7 +162,7 @@ async def test_an_operation_that_returned_is_on_the_disk(
         await saver.synced()
         before = plan.passed["synced"]
         await operation(saver)
-        assert plan.passed["synced"] == before + 1
+        assert plan.passed["synced"] > before
 
 
 async def test_the_events_of_a_run_without_checkpoints_are_deleted_with_it(path: Path) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import queue
+import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +19,8 @@ from checkpoint import (
     SaverClosedError,
     SqliteStore,
 )
+from checkpoint.embedding import NOTHING_EMBEDDED
+from checkpoint.store_tables import Seen, WriteItems
 from checkpoint.store_ttl import SWEEP_MINUTES, TTL, Sweeper, parse_ttl, sweep_interval
 from checkpoint.testing_cache import ManualClock
 
@@ -124,3 +129,44 @@ def test_a_store_in_memory_is_swept_by_its_thread_too() -> None:
     assert sweeper.stop()
     store.start_ttl_sweeper(1000)
     assert store.stop_ttl_sweeper()
+
+
+def rows(path: Path, asked: str) -> list[Any]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(asked).fetchall()
+
+
+def refresh(store: SqliteStore, path: Path, now: float, updated: float) -> None:
+    """What is written after the store's only item was read, as it was put at some time."""
+    ((row,),) = rows(path, "SELECT id FROM store_item")
+    store.lease.run_write(WriteItems([], [Seen(row, updated)], NOTHING_EMBEDDED, now).apply)
+
+
+@pytest.mark.parametrize(("read_at", "ends_at"), [(30.0, 90.0), (59.0, 119.0), (60.0, 60.0)])
+def test_a_time_to_live_begins_anew_where_it_is_not_over(
+    path: Path, read_at: float, ends_at: float
+) -> None:
+    with SqliteStore(path, ttl={"default_ttl": 1}, clock=ManualClock(0.0)) as store:
+        store.put(("a",), "k", {})
+        refresh(store, path, read_at, updated=0.0)
+    assert rows(path, "SELECT expires FROM store_item") == [(ends_at,)]
+
+
+def test_what_was_put_again_since_it_was_read_lives_as_long_as_it_says(path: Path) -> None:
+    clock = ManualClock(0.0)
+    with SqliteStore(path, ttl={"default_ttl": 1}, clock=clock) as store:
+        store.put(("a",), "k", {})
+        clock.now = 10.0
+        store.put(("a",), "k", {})
+        refresh(store, path, 50.0, updated=0.0)
+    assert rows(path, "SELECT expires FROM store_item") == [(70.0,)]
+
+
+def test_what_is_swept_leaves_no_vectors(path: Path) -> None:
+    clock, index = ManualClock(), {"dims": 1, "embed": lambda texts: [[1.0] for _ in texts]}
+    with SqliteStore(path, index=index, clock=clock) as store:
+        store.put(("a",), "k", {"text": "long"}, ttl=1)
+        assert rows(path, "SELECT count(*) FROM store_vector") == [(1,)]
+        clock.now += 60
+        assert store.sweep_ttl() == 1
+    assert rows(path, "SELECT count(*) FROM store_vector") == [(0,)]
