@@ -226,24 +226,6 @@ async def test_in_durability_sync_what_is_noted_is_on_the_disk_before_anything_f
 
 
 @pytest.mark.parametrize("durability", ["async", "exit"])
-async def test_every_effect_of_a_node_that_failed_is_given_back(
-    durability: Durability, saver: Saver
-) -> None:
-    world, then = World(), fails_first()
-
-    async def pay(state: State, runtime: Runtime) -> dict[str, Any]:
-        for amount in (1, 2, 3):
-            await runtime.once(f"charge {amount}", world.charge, amount)
-        return {"log": [then()]}
-
-    shop = graph(pay, saver)
-    with pytest.raises(ConnectionError):
-        await shop.ainvoke({}, T, durability=durability)
-    assert (await shop.ainvoke(None, T, durability=durability))["log"] == ["fine"]
-    assert world.done == [1, 2, 3]
-
-
-@pytest.mark.parametrize("durability", ["async", "exit"])
 async def test_the_next_step_makes_the_call_anew(durability: Durability, saver: Saver) -> None:
     world = World()
     node = paying(world, lambda: "fine")

@@ -1,4 +1,4 @@
-"""Effects of nodes under time limits and under encryption."""
+"""Effects of nodes under time limits, under encryption and in each durability."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 from actors import (
     START,
     Command,
+    Durability,
     NodeTimeoutError,
     OutcomeUnknown,
     RetryPolicy,
@@ -98,3 +99,21 @@ def test_notes_are_encrypted_where_the_thread_is(tmp_path: Path) -> None:
     files = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert b"receipt" not in files
     assert b"charge it" not in files
+
+
+@pytest.mark.parametrize("durability", ["sync", "async", "exit"])
+async def test_every_effect_of_a_node_that_failed_is_given_back(durability: Durability) -> None:
+    calls, failures = list[str](), [ConnectionError("gone")]
+
+    async def pay(state: State, runtime: Runtime) -> dict[str, Any]:
+        for key in ("one", "two", "three"):
+            await runtime.once(key, calls.append, key)
+        if failures:
+            raise failures.pop()
+        return {"log": ["paid"]}
+
+    shop = chain(pay=pay).compile(checkpointer=MemorySaver())
+    with pytest.raises(ConnectionError):
+        await shop.ainvoke({}, T, durability=durability)
+    assert (await shop.ainvoke(None, T, durability=durability))["log"] == ["paid"]
+    assert calls == ["one", "two", "three"]
