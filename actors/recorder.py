@@ -304,8 +304,8 @@ class Recorder:
                 entries.update(encoded.entries)
                 self._batch.blobs += encoded.rows
         self._entries = entries
-        names = _NO_NAMES.union(*changed.values())
-        self._batch.checkpoints.append(self._record(snapshot, entries, names))
+        self._changed = _NO_NAMES.union(*changed.values())
+        self._batch.checkpoints.append(self._record(snapshot, entries, self._changed))
         return encoded
 
     def _compose(self, given: Encoded) -> None:

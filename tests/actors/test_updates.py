@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import time
 from collections.abc import AsyncIterator
@@ -381,6 +382,41 @@ async def test_a_copy_holds_what_its_original_holds_and_can_be_run() -> None:
 async def test_a_copy_in_a_file_shares_the_rows_of_its_original(tmp_path: Path) -> None:
     async with SqliteSaver.from_conn_string(tmp_path / "copy.db") as saver:
         await copied(chain(**{n: saying(n) for n in "abc"}).compile(checkpointer=saver))
+
+
+async def copied_in_bulk(graph: Any) -> list[Any]:
+    await graph.ainvoke({"log": ["in"]}, on("t"))
+    copy = [StateUpdate(None, "__copy__")]
+    updates = [
+        copy,
+        [StateUpdate({"n": 50}, "a")],
+        copy,
+        copy,
+        [StateUpdate({"log": Overwrite(["B"]), "text": "long"}, "b")],
+        copy,
+        [StateUpdate({"log": ["again"]}, "__input__")],
+        copy,
+        [StateUpdate(None, END)],
+        copy,
+        [StateUpdate([({"n": 7}, "a")], "__copy__")],
+        copy,
+    ]
+    await graph.abulk_update_state(on("t"), updates)
+    return [(s.values, s.next, s.metadata["source"]) for s in await history(graph)]
+
+
+async def test_copies_in_bulk_hold_what_the_updates_before_them_made() -> None:
+    found = await copied_in_bulk(abc())
+    assert found[0] == ({"log": ["B"], "n": 7, "text": "long"}, ("b",), "fork")
+    pairs = list(itertools.pairwise(found))
+    assert all(copy == made for (copy, _, source), (made, _, _) in pairs if source == "fork")
+
+
+async def test_copies_in_bulk_are_the_same_in_a_file(tmp_path: Path) -> None:
+    async with SqliteSaver.from_conn_string(tmp_path / "bulk.db") as saver:
+        graph = chain(**{n: saying(n) for n in "abc"}).compile(checkpointer=saver)
+        assert await copied_in_bulk(graph) == await copied_in_bulk(abc())
+        assert (await saver.averify()).damage == ()
 
 
 async def test_an_update_in_place_of_a_task_closes_its_step() -> None:
