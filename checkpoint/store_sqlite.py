@@ -17,6 +17,7 @@ from .store_schema import STORE
 if TYPE_CHECKING:
     from .embedding import Embedded
     from .store_plan import Plan
+    from .store_tables import Swept
 
 
 class SqliteStore(DatabaseHandle, PlannedStore):
@@ -81,20 +82,18 @@ class SqliteStore(DatabaseHandle, PlannedStore):
 
     def sweep_ttl(self) -> int:
         """Delete what has expired; gives the number of items."""
-        sweep = self._units.sweep(self._clock())
-        total = portion = self.lease.run_write(sweep.apply)
-        while portion == self._units.swept:
-            portion = self.lease.run_write(sweep.apply)
-            total += portion
+        total, sweep = 0, self._units.sweep(self._clock())
+        while sweep is not None:
+            swept: Swept = self.lease.run_write(sweep.apply)
+            total, sweep = total + swept.count, swept.rest
         return total
 
     async def asweep_ttl(self) -> int:
         """Delete what has expired; gives the number of items."""
-        sweep = self._units.sweep(self._clock())
-        total = portion = await self.lease.write(sweep.apply)
-        while portion == self._units.swept:
-            portion = await self.lease.write(sweep.apply)
-            total += portion
+        total, sweep = 0, self._units.sweep(self._clock())
+        while sweep is not None:
+            swept: Swept = await self.lease.write(sweep.apply)
+            total, sweep = total + swept.count, swept.rest
         return total
 
     def _ready(self) -> None:

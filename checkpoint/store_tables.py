@@ -44,7 +44,7 @@ _REFRESH = (
 )
 _EXPIRED = (
     "SELECT id, ns, CAST(key AS BLOB), created, updated, ttl, expires, crc, CAST(value AS BLOB)"
-    " FROM store_item WHERE expires<=? LIMIT ?"
+    " FROM store_item WHERE expires<=? ORDER BY expires, id LIMIT ? OFFSET ?"
 )
 _DELETE_ID = "DELETE FROM store_item WHERE id=?"
 
@@ -142,22 +142,26 @@ def checked_namespace_id(name: bytes, number: int, crc: int) -> int:
 
 @slotted
 class SweepItems(Value):
-    """Deletes items that have expired, SWEPT of them at most; gives their number.
+    """Deletes items that have expired, SWEPT of them at most.
 
     One that is damaged stays: its end may not be what it was.
     """
 
     now: float
+    left: int = 0
+    """Damaged ones that sweeps before this one came to: they come first, and are left again."""
 
-    def apply(self, connection: sqlite3.Connection) -> int:
-        """Fewer than SWEPT: there were no more."""
-        found = connection.execute(_EXPIRED, (self.now, SWEPT)).fetchall()
+    def apply(self, connection: sqlite3.Connection) -> Swept:
+        """What it deleted, and what is to go on."""
+        found = connection.execute(_EXPIRED, (self.now, SWEPT, self.left)).fetchall()
         expired = [(item, ns) for item, ns, *row in found if self._is_over(ns, *row)]
         rows = [(item,) for item, _ in expired]
         connection.executemany(_DELETE_ID, rows)
         connection.executemany(_DROP_VECTORS, rows)
         connection.executemany(_DROP_NAMESPACE, [(ns,) for ns in {ns for _, ns in expired}])
-        return len(expired)
+        if len(found) < SWEPT:
+            return Swept(len(expired), None)
+        return Swept(len(expired), SweepItems(self.now, self.left + len(found) - len(expired)))
 
     def _is_over(self, ns: int, key: bytes, *stored: Any) -> bool:
         """True for an item that was stored so, and not led to by a damaged index."""
@@ -167,6 +171,16 @@ class SweepItems(Value):
         except (AttributeError, UnicodeDecodeError):  # of a key that no item has
             return False
         return sound and expires <= self.now
+
+
+@slotted
+class Swept(Value):
+    """What a sweep has done."""
+
+    count: int
+    """Items that it deleted."""
+    rest: SweepItems | None
+    """What goes on; None: there were no more."""
 
 
 def damaged_item(namespace: Namespace, key: str) -> CorruptDataError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .embedding import Embedded
 from .store_plan import Plan
 from .store_reads import Answers, ReadItems
-from .store_tables import SWEPT, SweepItems, WriteItems
+from .store_tables import SweepItems, WriteItems
 from .value import Value, slotted
 from .vectors import Cosines
 
@@ -15,8 +15,6 @@ class StoreUnits(Value):
     """What a store asks of its database; `cosines` compares vectors."""
 
     cosines: Cosines | None
-    swept: int = SWEPT
-    """Items that one sweep deletes at most: the next one goes on."""
 
     def read(self, asked: Plan, embedded: Embedded, now: float) -> ReadItems:
         """Gives Answers."""
@@ -30,6 +28,6 @@ class StoreUnits(Value):
         """Writes what a batch puts, and what its reads refresh."""
         return WriteItems(asked.puts, answers.refreshed, embedded, now)
 
-    def sweep(self, now: float) -> SweepItems:
-        """Gives the number of items that it deleted."""
+    def sweep(self, now: float) -> SweepItems | None:
+        """Gives Swept, with what goes on."""
         return SweepItems(now)

@@ -21,6 +21,7 @@ from checkpoint import (
     InvalidArgumentError,
     NewerSchemaError,
     NotADatabaseError,
+    PutOp,
     SaverClosedError,
     SqliteCache,
     SqliteSaver,
@@ -284,6 +285,22 @@ def test_an_item_that_is_damaged_is_not_swept(path: Path) -> None:
         assert store.sweep_ttl() == 1
         with pytest.raises(CorruptDataError, match="item 'k'"):
             store.get(NS, "k")
+
+
+@pytest.mark.parametrize("damaged", [1, 999, 1000, 1001])
+async def test_damaged_items_do_not_keep_others_from_being_swept(path: Path, damaged: int) -> None:
+    ops = [PutOp(NS, str(number), {}, ttl=1) for number in range(2500)]
+    with SqliteStore(path, clock=lambda: 1000.0) as store:
+        store.batch(ops)
+    change(path, "UPDATE store_item SET crc=crc+1 WHERE id<=?", damaged)
+    copy = path.with_name("copy")
+    shutil.copy(path, copy)
+    with SqliteStore(path, clock=lambda: 2000.0) as store:
+        assert (store.sweep_ttl(), store.sweep_ttl()) == (2500 - damaged, 0)
+        with pytest.raises(CorruptDataError, match="item '0'"):
+            store.get(NS, "0")
+    async with SqliteStore(copy, clock=lambda: 2000.0) as store:
+        assert (await store.asweep_ttl(), await store.asweep_ttl()) == (2500 - damaged, 0)
 
 
 def test_a_refreshed_item_and_one_that_is_put_again_are_sound(path: Path) -> None:
