@@ -316,7 +316,7 @@ class ReadableLog:
     def skip(self, cursor: Cursor) -> int:
         """Move a cursor that is behind to the oldest event held; gives how many it lost."""
         with self._lock:
-            target = min(self._ring.first - 1, self._visible)
+            target = min(self._ring.first - 1, self._upto(cursor))
             lost = max(0, target - cursor.position)
             cursor.position += lost
         return lost
@@ -326,7 +326,7 @@ class ReadableLog:
         durable = self.durable
         if durable is None:
             return []
-        return await durable.read(cursor.position, self._visible, BATCH)
+        return await durable.read(cursor.position, self._upto(cursor), BATCH)
 
     def finish(self, cursor: Cursor) -> None:
         """A reader is to read what is published by now, and then end."""

@@ -533,6 +533,29 @@ async def test_a_reader_that_is_to_finish_reads_what_was_published_and_ends() ->
     assert [chunk.data async for chunk in reader if isinstance(chunk, Chunk)] == [1, 2]
 
 
+async def test_a_reader_that_is_to_finish_spills_no_further() -> None:
+    log, _ = await durable_log(max_events=4)
+    reader = log.subscribe("custom", overflow="spill")
+    for number in range(40):
+        if number == 10:
+            reader.finish()
+        publish(log, number)
+        await log.flush()
+
+    assert await data_of(reader) == list(range(10))
+
+
+async def test_a_reader_that_is_to_finish_misses_nothing_that_came_later() -> None:
+    log = RunLog("r", max_events=4)
+    reader = log.subscribe("custom")
+    publish(log, *range(10))
+    reader.finish()
+    publish(log, *range(10, 40))
+
+    assert await take(reader, 1) == [("gap", 10)]
+    assert await data_of(reader) == []
+
+
 async def test_a_reader_that_waits_ends_when_it_is_to_finish() -> None:
     log = RunLog("r", keep=True)
     reader = log.subscribe("custom")
