@@ -172,7 +172,8 @@ class Lease:
 
     async def verify(self, serializer: Serializer, thread_id: str | None) -> Verification:
         """What is damaged."""
-        read = VerifyThread(serializer, thread_id) if thread_id else VerifyFile(serializer)
+        whole = thread_id is None  # a thread's name may be the empty text
+        read = VerifyFile(serializer) if whole else VerifyThread(serializer, thread_id)
         return await self._open().read(read.read)
 
     async def vacuum(self, timeout: float) -> Vacuumed:

@@ -130,7 +130,7 @@ class VerifyFile(Value):
         mask = (1 << EVENT_BITS) - 1
         for run_id, event, number, crc, data in connection.execute(_EVENTS, (mask, EVENT_BITS)):
             if run_id is None or not is_sound(data, crc, number):
-                why = "does not match its checksum" if run_id else "belongs to no run"
+                why = "belongs to no run" if run_id is None else "does not match its checksum"
                 yield Damage(None, "", None, f"event {event} of run {run_id!r} {why}")
         yield from self._rows(connection)
         for (run_id,) in connection.execute(_RUNS).fetchall():

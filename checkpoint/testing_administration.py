@@ -208,6 +208,10 @@ class ListingSuite:
         found = await saver.averify("other")
         assert (found.ok, found.threads, found.checkpoints) == (True, 1, 2)
         assert (await saver.averify("nobody")).threads == 0
+        assert (await saver.averify("")).threads == 0
+        await told(saver, 3, "")
+        found = await saver.averify("")
+        assert (found.ok, found.threads, found.checkpoints) == (True, 1, 3)
         no_id: Any = 7
         with refused(InvalidArgumentError, "thread_id=7", "nothing was changed"):
             await saver.averify(no_id)

@@ -125,7 +125,6 @@ def _serializer() -> EncryptedSerializer | None:
 
 def _tell_damage(found: Iterable[Damage]) -> None:
     for damage in found:
-        place = " ".join(
-            each for each in (damage.thread_id, damage.ns, damage.checkpoint_id) if each
-        )
-        typer.echo(f"{place or 'the file'}: {damage.what}", err=True)
+        thread = "the file" if damage.thread_id is None else damage.thread_id or "''"
+        place = " ".join(each for each in (thread, damage.ns, damage.checkpoint_id) if each)
+        typer.echo(f"{place}: {damage.what}", err=True)

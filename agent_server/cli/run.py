@@ -54,7 +54,7 @@ def run(
         name, load(graph), _input(given, resume), modes, subgraphs, _config(thread, configurable)
     )
     try:
-        asyncio.run(_print(work, database if thread else None))
+        asyncio.run(_print(work, None if thread is None else database))
     except Exception as error:
         if isinstance(error, ServerError):
             raise
@@ -138,7 +138,7 @@ def _config(thread: str | None, pairs: Sequence[str] | None) -> dict[str, Any]:
     """A thread of its own where none is named, so that a graph may ask and look back."""
     from checkpoint import new_id
 
-    configurable: dict[str, Any] = {"thread_id": thread or new_id()}
+    configurable: dict[str, Any] = {"thread_id": new_id() if thread is None else thread}
     for pair in pairs or ():
         name, equals, value = pair.partition("=")
         if not equals:

@@ -64,7 +64,7 @@ async def create_batch(request: Request) -> Response:
     if not isinstance(given, list) or len(cast("list[Any]", given)) > MAX_BATCH:
         raise InvalidError(f"The request body is no list of at most {MAX_BATCH} runs; send one")
     bodies = [model_of(each, BatchBody) for each in cast("list[Any]", given)]
-    threads = [body.thread_id and uuid_of("thread", body.thread_id) for body in bodies]
+    threads = [_thread_named(body.thread_id) for body in bodies]
     runs = [await _run(request, body, id_) for body, id_ in zip(bodies, threads, strict=True)]
     await _check_threads(
         services_of(request),
@@ -73,6 +73,10 @@ async def create_batch(request: Request) -> Response:
     for body, run in zip(bodies, runs, strict=True):
         await _begin(request, body, run)
     return JsonResponse([run_json(run) for run in runs])
+
+
+def _thread_named(thread_id: str | None) -> str | None:
+    return None if thread_id is None else uuid_of("thread", thread_id)
 
 
 async def _check_threads(services: Services, wanted: AbstractSet[str | None]) -> None:

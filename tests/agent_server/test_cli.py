@@ -55,8 +55,9 @@ async def test_several_modes_come_with_their_names_and_input_may_come_from_stdin
     assert [json.loads(line)[0] for line in said.out.splitlines()] == [*["custom"] * 3, "updates"]
 
 
-async def test_a_thread_is_kept_and_goes_on_with_an_answer(tmp_path: Path) -> None:
-    command = ("run", f"{HARNESS}:hitl", "--thread", "1")
+@pytest.mark.parametrize("thread", ["1", ""])
+async def test_a_thread_is_kept_and_goes_on_with_an_answer(tmp_path: Path, thread: str) -> None:
+    command = ("run", f"{HARNESS}:hitl", "--thread", thread)
     asked = await understudy(*command, '{"text": "a"}', cwd=tmp_path)
     assert "__interrupt__" in json.loads(asked.out.splitlines()[-1])
     done = await understudy(*command, "--resume", "yes", cwd=tmp_path)

@@ -57,6 +57,15 @@ def test_what_mending_costs_is_said_and_nothing_is_done(path: Path) -> None:
     assert "or look at `understudy db repair`" in said("verify", "--database", path).output
 
 
+def test_damage_of_a_thread_without_a_name_is_not_told_as_the_files(tmp_path: Path) -> None:
+    with SqliteSaver(tmp_path / "kept.db") as saver:
+        asyncio.run(told(saver, 5, ""))
+    change(tmp_path / "kept.db", "UPDATE blob SET data=x'00' WHERE seq=1")
+    output = said("verify", "--database", tmp_path / "kept.db").output
+    assert "'': blob 0:0 does not match its checksum" in output
+    assert "the file:" not in output
+
+
 def test_it_is_mended_when_that_is_asked_for(path: Path) -> None:
     change(path, HEAD)
     result = said("repair", path, "--fall-back")

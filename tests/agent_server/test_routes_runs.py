@@ -154,6 +154,7 @@ async def test_one_bad_run_of_a_batch_lets_none_begin(server: Serving) -> None:
         (body("nope"), 422),
         (body() | {"assistant_id": new_id()}, 404),
         (body() | {"thread_id": new_id()}, 404),
+        (body(if_not_exists="create") | {"thread_id": ""}, 422),
         (body(command={"resume": 1}), 400),
     ):
         await server.refused("POST", "/runs/batch", [good, bad], status)

@@ -126,6 +126,7 @@ def path(tmp_path: Path) -> Path:
             story.end()
             await told(saver, 3, "other")
             await saver.events.append("run", [(1, b"one"), (2, b"two")])
+            await saver.events.append("", [(1, b"void")])
 
     asyncio.run(write())
     return tmp_path / "threads.db"
@@ -167,6 +168,7 @@ def test_a_sound_file_is_sound(path: Path) -> None:
         ("DELETE FROM blob WHERE seq=1", "missing"),
         ("DELETE FROM checkpoint WHERE seq=17", "parent of checkpoint row 18 is missing"),
         ("UPDATE event SET data=x'00' WHERE data=x'6f6e65'", "event 1 of run 'run'"),
+        ("UPDATE event SET data=x'00' WHERE data=x'766f6964'", "of run '' does not match its"),
         ("DELETE FROM run", "event 1 of run None belongs to no run"),
         ("DELETE FROM scope WHERE id=1", "a checkpoint belongs to nothing, 20 times"),
         ("DELETE FROM thread WHERE name='other'", "a namespace belongs to nothing"),
