@@ -43,7 +43,7 @@ _SORTED: dict[CronSort, str] = {
 _ALL = f"SELECT {CRON.select} FROM server_cron"  # noqa: S608 - all ours
 _GIVEN = {name: f"excluded.{name}" for name in CRON.columns if name not in ("id", "firing")}
 _PUT = f"{CRON.insert} ON CONFLICT (id) DO UPDATE SET {CRON.changes(**_GIVEN)}"
-_DUE = f"{_ALL} WHERE next <= ? AND enabled AND firing IS NULL ORDER BY next LIMIT ?"
+_DUE = f"{_ALL} WHERE next <= ? AND enabled AND firing IS NULL ORDER BY next"
 _FIRING = f"{_ALL} WHERE firing IS NOT NULL"
 _BEGIN = CRON.update("id = ?1 AND next = ?2 AND enabled AND firing IS NULL", firing="?3", next="?4")
 _END = CRON.update("firing = ?", firing="NULL")
@@ -146,7 +146,7 @@ def count_crons(db: sqlite3.Connection, query: CronQuery) -> int:
 
 def due_crons(db: sqlite3.Connection, now: float, limit: int) -> list[Cron]:
     """Those whose time has come, the one that waits longest first."""
-    return [_cron_of(row) for row in sound_rows(CRON, db.execute(_DUE, (now, limit)))]
+    return [_cron_of(row) for row in sound_rows(CRON, db.execute(_DUE, (now,)), limit)]
 
 
 def first_due(db: sqlite3.Connection, now: float) -> float | None:

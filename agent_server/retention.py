@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 _AT_ONCE = 50
 """Runs whose events go in one transaction: others write in between."""
 _ALL = f"SELECT {RUN.select} FROM server_run"  # noqa: S608 - all ours
-_OLD = f"{_ALL} WHERE events_until <= ? ORDER BY events_until LIMIT ?"
+_OLD = f"{_ALL} WHERE events_until <= ? ORDER BY events_until"
 _ONE = f"{_ALL} WHERE id = ?"
 _UNKNOWN = (
     "SELECT id, coalesce(length(answer), 0) FROM server_run LEFT JOIN server_answer USING (id) "
@@ -75,7 +75,7 @@ class Retention:
     async def _old(self) -> list[str]:
         now = self._clock()
         return await self._tables.read(
-            lambda db: [row[0] for row in sound_rows(RUN, db.execute(_OLD, (now, _AT_ONCE)))]
+            lambda db: [row[0] for row in sound_rows(RUN, db.execute(_OLD, (now,)), _AT_ONCE)]
         )
 
     async def _measure(self) -> None:

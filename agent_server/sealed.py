@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any, TypeAlias
 
 from checkpoint import CorruptDataError, SealedTable
@@ -61,10 +62,14 @@ def asked_for(row: Row, *wanted: object, at: int = 0) -> Row:
     return row
 
 
-def sound_rows(table: SealedTable, rows: Iterable[Row]) -> list[Row]:
+def sound_rows(table: SealedTable, rows: Iterable[Row], limit: int | None = None) -> list[Row]:
     """Those that are as they were stored, for work that is to go on without the others: these are
-    told of in the log, and in the answers to who asks for them."""
-    return [row[:-1] for row in rows if _is_sound(table, row)]
+    told of in the log, and in the answers to who asks for them.
+
+    `limit`: the first so many; a limit of what is read would count the others, too.
+    """
+    sound = (row[:-1] for row in rows if _is_sound(table, row))
+    return list(islice(sound, limit))
 
 
 def _is_sound(table: SealedTable, row: Row) -> bool:

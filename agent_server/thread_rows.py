@@ -33,7 +33,7 @@ _LIMIT = THREAD.update("id = ?1", ttl_minutes="?2", ttl_strategy="?3", expires="
 _SPARE = THREAD.update("id = ?1", expires=_EXPIRES)
 _EXPIRED = (
     f"SELECT {THREAD.select} FROM server_thread WHERE expires <= ? "  # noqa: S608 - all ours
-    "AND status <> 'busy' ORDER BY expires LIMIT ?"
+    "AND status <> 'busy' ORDER BY expires"
 )
 _OUTLIVED = "SELECT 1 FROM server_thread WHERE id = ? AND expires <= ?"
 _IS_LEFT = "SELECT 1 FROM server_gone WHERE id = ?"
@@ -158,7 +158,7 @@ def limit_thread(db: sqlite3.Connection, thread_id: str, ttl: Ttl) -> None:
 def expired_threads(db: sqlite3.Connection, now: float, limit: int) -> list[Expired]:
     """Threads whose time is over and on which nothing runs, the one that waits longest first."""
     expired: list[Expired] = []
-    for row in sound_rows(THREAD, db.execute(_EXPIRED, (now, limit))):
+    for row in sound_rows(THREAD, db.execute(_EXPIRED, (now,)), limit):
         thread = thread_of(row, with_values=False)
         if thread.ttl is not None:
             expired.append((thread.thread_id, thread.ttl))

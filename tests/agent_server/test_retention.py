@@ -33,6 +33,17 @@ async def test_events_are_forgotten_when_their_time_is_over(tmp_path: Path) -> N
         assert await at.tables.read(lambda db: find_answer(db, late.run_id)) is not None
 
 
+async def test_damaged_runs_keep_no_others_from_being_forgotten(tmp_path: Path) -> None:
+    async with stage(tmp_path / "db", {"agent": graphs.agent}, retention=0) as at:
+        thread = await at.thread()
+        runs = [(await at.end("agent", {"topic": "x"}, thread)).run for _ in range(60)]
+        oldest = [(run.run_id,) for run in runs[:55]]
+        damage = "UPDATE server_run SET kwargs = '{}' WHERE id = ?"
+        await at.tables.write(lambda db: db.executemany(damage, oldest) and None)
+        await at.dispatcher.sweep()
+        assert await left(at, runs) == [True] * 55 + [False] * 5
+
+
 async def test_the_oldest_events_go_first_when_all_are_too_many(tmp_path: Path) -> None:
     async with stage(tmp_path / "db", {"agent": graphs.agent}) as at:
         thread = await at.thread()

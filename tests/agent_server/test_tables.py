@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,15 @@ async def test_work_goes_on_without_damaged_rows(tables: SqliteTables) -> None:
         assert open_rows(db) == due_crons(db, 60.0, 9) == expired_threads(db, 300.0, 9) == []
         assert resting_threads(db) == firings(db) == []
         assert first_due(db, 60.0) is None
+
+    await tables.write(unit)
+
+
+async def test_damaged_rows_take_no_place_of_others(tables: SqliteTables) -> None:
+    def unit(db: sqlite3.Connection) -> None:
+        put_cron(db, replace(CRON, cron_id="later", next_at=61.0))
+        db.execute("UPDATE server_cron SET schedule = 'x' WHERE id = 'cron'")
+        assert [each.cron_id for each in due_crons(db, 61.0, 1)] == ["later"]
 
     await tables.write(unit)
 

@@ -505,6 +505,18 @@ async def test_a_damaged_thread_keeps_the_others_from_no_expiry(
     assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
+async def test_damaged_rows_keep_no_other_thread_from_expiring(
+    threads: Threads, database: Database, clock: Clock
+) -> None:
+    for id_ in (ID, OTHER):
+        await threads.create(id_, ttl=Lifetime(1))
+    damage = "UPDATE server_thread SET config = '[]' WHERE id = ?"
+    await database.tables.write(lambda db: db.execute(damage, (ID,)))
+    clock.now += 61
+    assert await threads.expire(1) == 1
+    assert await threads.expire(1) == 0
+
+
 class GatedSaver(SqliteSaver):
     """Begins to copy when it is let to."""
 
