@@ -72,10 +72,30 @@ async def in_thread(limiter: CapacityLimiter, call: Any, *args: Any, **kwargs: A
 
     Cancelled, it lets go of the thread, which Python cannot stop; the task is fenced by then.
     """
-    job = partial(call, *args, **kwargs)
+    job = partial(_handed_over, partial(call, *args, **kwargs))
     loop = asyncio.get_running_loop()
     if isinstance(loop, Threadless):
-        return await loop.run_sync(job)
-    from anyio import to_thread
+        result = await loop.run_sync(job)
+    else:
+        from anyio import to_thread
 
-    return await to_thread.run_sync(job, limiter=limiter, abandon_on_cancel=True)
+        result = await to_thread.run_sync(job, limiter=limiter, abandon_on_cancel=True)
+    if isinstance(result, _Exit):
+        raise result.error
+    return result
+
+
+class _Exit:
+    """Stands for a GeneratorExit that sync code raised."""
+
+    def __init__(self, error: GeneratorExit) -> None:
+        self.error = error
+
+
+def _handed_over(job: Callable[[], Any]) -> Any:
+    """What a job gives, also if that is a GeneratorExit: in a future it would close the coroutines
+    that wait for it, which then report nothing."""
+    try:
+        return job()
+    except GeneratorExit as error:
+        return _Exit(error)

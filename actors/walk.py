@@ -94,12 +94,14 @@ class Walk:
             del own  # else it kept the cancel that ended it, and that this frame: a circle
 
     def ended(self, done: asyncio.Task[None]) -> None:
-        """Report for a task whose code cancelled the asyncio task it runs in."""
+        """Report for a task whose code cancelled the asyncio task it runs in, or closed it."""
         scheduler, task = self._scheduler, self._task
         if not done.cancelled():
             error = done.exception()
             if isinstance(error, Exception):  # not of user code, which node actors answer for
                 scheduler.break_off(error)
+            elif isinstance(error, GeneratorExit) and task in scheduler.running:
+                scheduler.reply(TaskFailed(task, error))  # out of a future that the code awaited
         elif task in scheduler.running and task.parent is None:
             scheduler.reply(TaskFailed(task, NodeCancelledError(task.node.name)))
 

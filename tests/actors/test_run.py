@@ -140,6 +140,49 @@ async def test_a_node_that_raises_no_plain_exception_still_ends_the_run(
     assert run.status == "error"
 
 
+@pytest.mark.parametrize("shape", [chain, fan])
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (QuitError("out"), QuitError),
+        (GeneratorExit(), GeneratorExit),
+        (StopIteration(), RuntimeError),
+        (StopAsyncIteration(), StopAsyncIteration),
+        (asyncio.CancelledError(), NodeCancelledError),
+    ],
+)
+async def test_a_sync_node_that_raises_no_plain_exception_still_ends_the_run(
+    system: ActorSystem, error: BaseException, raised: type[BaseException], shape: Any
+) -> None:
+    def bad(state: Any) -> None:
+        raise error
+
+    inner = shape(a=saying("a"), bad=bad).compile()
+    for graph in (inner, chain(inner=inner).compile()):
+        run = await system.start(graph, {"log": []})
+        with pytest.raises(raised):
+            await run.result()
+        assert run.status == "error"
+
+
+@pytest.mark.parametrize("shape", [chain, fan])
+async def test_a_node_that_awaits_what_closes_coroutines_still_ends_the_run(
+    system: ActorSystem, shape: Any
+) -> None:
+    def leave() -> None:
+        raise GeneratorExit
+
+    async def bad(state: Any) -> None:
+        await asyncio.to_thread(leave)
+
+    inner = shape(a=saying("a"), bad=bad).compile()
+    for graph in (inner, chain(inner=inner).compile()):
+        run = await system.start(graph, {"log": []})
+        with pytest.raises(GeneratorExit):
+            await run.result()
+        assert run.status == "error"
+
+
 async def test_a_node_that_something_else_cancelled_fails_its_run(system: ActorSystem) -> None:
     async def bad(state: Any) -> None:
         raise asyncio.CancelledError
