@@ -50,7 +50,7 @@ def error_text(error: object) -> str:
     its class."""
     try:
         return repr(error)
-    except Exception:  # noqa: BLE001 - user code; an error must not be lost because of it
+    except BaseException:  # noqa: BLE001 - user code; an error must not be lost because of it
         return f"<{type(error).__qualname__}>"
 
 
@@ -58,7 +58,7 @@ def message_text(error: BaseException) -> str:
     """An exception's message, or its repr when that raises."""
     try:
         return str(error)
-    except Exception:  # noqa: BLE001 - user code
+    except BaseException:  # noqa: BLE001 - user code
         return error_text(error)
 
 

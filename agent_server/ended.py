@@ -167,6 +167,8 @@ def _packed(live: LiveRun, serializer: Serializer) -> _Packed | None:
         events = serializer.dumps(plain)
     except SerializationError:  # locks, clients, local classes: whatever users put there
         return None
+    except BaseException:  # noqa: BLE001 - their code may raise anything; the run is over all the same
+        return None
     row = row_of(live.run)
     size = len(events) + len(live.answer) + sum(len(each) for each in row if type(each) is str)
     answer = bytes(memoryview(live.answer))  # orjson's bytes hold 4 KiB, however few they are

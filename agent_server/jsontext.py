@@ -162,7 +162,7 @@ def _asked(value: Any, ask: Callable[[Any], Any] = plain) -> Any:
     """What users' code says that the value is.  Raises UnshowableError."""
     try:
         return ask(value)
-    except Exception as error:
+    except BaseException as error:  # user code, and no reason to end the server
         kind, told = cast("type[Any]", type(value)), failure_of(error)
         raise UnshowableError(
             f"a {kind.__module__}.{kind.__qualname__} cannot be shown as JSON: asked what it is, "

@@ -11,6 +11,7 @@ from actors.views import (
     config_view,
     error_text,
     iso_utc,
+    message_text,
     namespace_text,
     result_of,
     task_view,
@@ -69,10 +70,18 @@ def test_an_error_is_kept_as_its_repr() -> None:
 
 def test_an_error_whose_repr_raises_is_kept_as_its_class() -> None:
     class ShyError(Exception):
-        def __repr__(self) -> str:
-            raise RuntimeError("no repr")
+        def __init__(self, raised: BaseException) -> None:
+            super().__init__()
+            self.raised = raised
 
-    assert "ShyError" in error_text(ShyError())
+        def __repr__(self) -> str:
+            raise self.raised
+
+        __str__ = __repr__
+
+    for raised in (RuntimeError("no repr"), SystemExit(3)):
+        assert "ShyError" in error_text(ShyError(raised))
+        assert "ShyError" in message_text(ShyError(raised))
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,15 @@ class Unpackable:
         return "here"
 
 
+class Leaving:
+    """What ends a program when it is looked at."""
+
+    def __str__(self) -> str:
+        raise SystemExit(3)
+
+    __repr__ = __str__
+
+
 def writes(count: int, value: Any) -> Any:
     """A graph that writes this so often to the stream."""
 
@@ -106,10 +115,11 @@ async def frames_of(run: LiveRun | PastRun, after: int | None = 0) -> bytes:
         (graphs.fail, True),
         (writes(2, {"a": (1, None, b"x", {3})}), True),
         (writes(2, Unpackable()), False),
+        (writes(2, Leaving()), False),
         (writes(PACKED_EVENTS, "many"), False),
         (writes(2, "x" * MIB), False),
     ],
-    ids=["agent", "sub", "fail", "plain", "unpackable", "many", "large"],
+    ids=["agent", "sub", "fail", "plain", "unpackable", "leaving", "many", "large"],
 )
 async def test_a_late_reader_sees_what_the_live_one_saw(
     tmp_path: Path, graph: Any, packed: bool

@@ -187,12 +187,23 @@ class BrokenModel:
         raise RuntimeError("no fields")
 
 
+class Leaving:
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def model_dump(self) -> Any:
+        raise self.error
+
+
 @pytest.mark.parametrize(
     ("value", "told"),
     [
         (Broken(), "Broken cannot be shown as JSON: asked what it is, it raised ValueError: no"),
         ({"deep": [{"in": (BrokenModel(),)}]}, "BrokenModel cannot .* RuntimeError: no fields"),
         ({(1, 2): {Broken(): 1}}, "Broken cannot be shown"),
+        ([Leaving(SystemExit(3))], "Leaving cannot .* it raised SystemExit"),
+        ([Leaving(KeyboardInterrupt())], "Leaving cannot .* it raised KeyboardInterrupt"),
+        ([Leaving(GeneratorExit())], "Leaving cannot .* it raised GeneratorExit"),
     ],
 )
 def test_a_value_whose_own_code_raises_is_named(value: Any, told: str) -> None:
