@@ -15,6 +15,7 @@ ServerError
 │   ├── OverloadedError            503  too much at once; come back later
 │   └── UnshowableError            500  a value of a graph's cannot be JSON
 ├── HandlerError                 what an authorization handler answers cannot be applied
+├── GraphExitError (RuntimeError)  a graph's factory asked for the end of the process
 └── SetupError                   the server cannot start
     ├── SettingsError              a setting cannot be
     ├── ConfigFileError            langgraph.json cannot be read
@@ -110,6 +111,10 @@ class UnshowableError(RequestError):
 
 class HandlerError(ServerError):
     """An authorization handler's answer cannot be applied; mend the handler as the log says."""
+
+
+class GraphExitError(ServerError, RuntimeError):
+    """A graph's factory raised what would end a program, as sys.exit does; mend it."""
 
 
 class SetupError(ServerError):

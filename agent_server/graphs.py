@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias, cast
 from actors import CompiledGraph, StateGraph
 from checkpoint import Saver, Store
 
-from .errors import GraphLoadError, InvalidError
+from .errors import GraphExitError, GraphLoadError, InvalidError
 from .records import Json
 
 Access: TypeAlias = Literal[
@@ -101,7 +101,8 @@ class Graphs:
         """The graph, for as long as it is used; what its factory opened is closed afterwards.
 
         Raises InvalidError for a name that is not served, GraphLoadError for a factory that gives
-        something else; what a factory raises is raised here.
+        something else, GraphExitError for one that asks for the end of the process; what else a
+        factory raises is raised here.
         """
         runtime = ServerRuntime(access, self._store, user, context)
         return self._opened(graph_id, config or {}, runtime)
@@ -114,8 +115,13 @@ class Graphs:
         if made is not None:
             yield made
             return
-        async with _built(self._factory(graph_id), config, runtime) as graph:
-            yield self._stored(graph_id, graph)
+        try:
+            async with _built(self._factory(graph_id), config, runtime) as graph:
+                yield self._stored(graph_id, graph)
+        except (Exception, asyncio.CancelledError, GeneratorExit):
+            raise
+        except BaseException as error:
+            raise _exited(graph_id, error) from error
 
     def _factory(self, graph_id: str) -> Callable[..., Any]:
         try:
@@ -138,6 +144,13 @@ class Graphs:
 
 def _is_factory(graph: Any) -> bool:
     return callable(graph) and not isinstance(graph, CompiledGraph | StateGraph | type)
+
+
+def _exited(graph_id: str, error: BaseException) -> GraphExitError:
+    return GraphExitError(
+        f"graph {graph_id!r} cannot be had: its factory raised {type(error).__name__}, which ends "
+        "no server; have it raise an exception that says what is wrong"
+    )
 
 
 def _no_graph(graph_id: str, given: Any) -> str:
@@ -179,8 +192,19 @@ async def _called(factory: Callable[..., Any], call: Callable[[], Any]) -> Any:
     if inspect.isroutine(inner) and not (
         inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner)
     ):
-        return await asyncio.to_thread(call)
+        return await asyncio.to_thread(_handed_over, call)
     return call()
+
+
+def _handed_over(call: Callable[[], Any]) -> Any:
+    """What a factory gives, or an error that can be handed on to another thread."""
+    try:
+        return call()
+    except (StopIteration, GeneratorExit) as error:
+        raise GraphExitError(
+            f"a graph's factory raised {type(error).__name__}, which a future cannot hand on; have "
+            "it raise an exception that says what is wrong"
+        ) from error
 
 
 def _bound(factory: Callable[..., Any], config: Json, runtime: ServerRuntime) -> Callable[[], Any]:

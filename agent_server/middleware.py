@@ -143,7 +143,7 @@ class Answers:
             await self._app(scope, receive, send_and_note)
         except ClientDisconnect:
             pass
-        except Exception as error:
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # hooks may raise anything
             answer = answer_to(error, scope.get("request_id", ""))
             if begun:  # too late to say anything: the connection is cut, which the client sees
                 raise
@@ -179,7 +179,7 @@ def _without_slash(scope: Scope) -> Response:
     return Response(status_code=307, headers={"location": target})
 
 
-def answer_to(error: Exception, request_id: str) -> Response:
+def answer_to(error: BaseException, request_id: str) -> Response:
     """What is answered when a request has failed; what nobody foresaw is logged."""
     if isinstance(error, RequestError):
         return JsonResponse({"detail": str(error)}, error.status)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from contextlib import asynccontextmanager, contextmanager
@@ -13,6 +14,7 @@ from langgraph.graph import StateGraph as OtherGraph
 
 from actors import START, CompiledGraph, StateGraph, entrypoint
 from agent_server import GraphLoadError, InvalidError
+from agent_server.errors import GraphExitError
 from agent_server.graphs import Graphs, ServerRuntime
 from checkpoint import MemorySaver, MemoryStore
 
@@ -201,4 +203,30 @@ async def test_what_a_factory_raises_is_raised(graphs: Graphs) -> None:
 
     graphs.add("made", factory)
     with pytest.raises(LookupError, match="no model"):
+        await said(graphs, "made")
+
+
+@pytest.mark.parametrize(
+    "error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit(), StopIteration()]
+)
+async def test_a_factory_that_asks_for_the_end_of_the_process_is_an_error(
+    graphs: Graphs, error: BaseException
+) -> None:
+    def factory() -> CompiledGraph:
+        raise error
+
+    graphs.add("made", factory)
+    with pytest.raises(GraphExitError, match=f"raised {type(error).__name__}"):
+        await said(graphs, "made")
+
+
+async def test_an_async_factory_that_asks_for_the_end_of_the_process_is_an_error(
+    graphs: Graphs,
+) -> None:
+    async def factory() -> AsyncIterator[CompiledGraph]:
+        sys.exit(3)
+        yield
+
+    graphs.add("made", factory)
+    with pytest.raises(GraphExitError, match="'made' cannot be had: its factory raised SystemExit"):
         await said(graphs, "made")

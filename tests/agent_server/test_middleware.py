@@ -38,13 +38,14 @@ async def echo(request: Request) -> Response:
 
 
 async def fails(request: Request) -> Response:
-    kinds: dict[str, Exception] = {
+    kinds: dict[str, BaseException] = {
         "conflict": ConflictError("It is in the way"),
         "missing": NotFoundError("Thread 'é' not found"),
         "bug": ZeroDivisionError("/secret/path"),
         "teapot": HTTPException(418, "I am a teapot", {"x-tea": "green"}),
         "busy": DatabaseBusyError("/secret/path is locked"),
         "full": DatabaseUnwritableError("/secret/path: no space"),
+        "exit": SystemExit(3),
     }
     raise kinds[request.path_params["kind"]]
 
@@ -107,6 +108,12 @@ async def test_what_nobody_foresaw_is_logged_with_the_requests_id(
     (record,) = [each for each in caplog.records if each.levelno == logging.ERROR]
     assert record.getMessage() == "request abc failed"
     assert record.exc_info is not None
+
+
+async def test_code_of_users_that_asks_for_the_end_of_the_process_fails_its_request() -> None:
+    async with local_client(front()) as client:
+        answer = await client.get("/fails/exit")
+    assert (answer.status_code, answer.json()) == (500, {"detail": "Internal Server Error"})
 
 
 async def test_an_answer_that_has_begun_is_cut_off() -> None:
