@@ -23,6 +23,12 @@ UNUSABLE: Final = (
     "again when that is mended"
 )
 """Stands for the message of its errors, which name the file."""
+EXITED: Final = (
+    "the graph's code asked for the end of the process, as sys.exit does, which ended its run and "
+    "nothing else; have it return, or raise an exception that says what is wrong"
+)
+"""Stands for the message of what would end a program."""
+_EXITS: Final = frozenset({"SystemExit", "KeyboardInterrupt"})
 _OF_DATABASE: Final = frozenset(
     {"LogFailedError"}
     | {
@@ -56,6 +62,8 @@ def failure_json(name: str, message: str) -> dict[str, str]:
     """{"error": class, "message": text}."""
     if name in _OF_DATABASE:
         return {"error": name, "message": UNUSABLE}
+    if name in _EXITS:
+        return {"error": name, "message": EXITED}
     return {"error": name, "message": message if name in _KNOWN else HIDDEN}
 
 
@@ -70,7 +78,7 @@ def failure_of(error: BaseException) -> dict[str, str]:
 def _text_of(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:  # noqa: BLE001 - user code; an error must not be lost because of it
+    except BaseException:  # noqa: BLE001 - user code; an error must not be lost because of it
         return ""
 
 
@@ -88,7 +96,7 @@ def error_json(error: BaseException | str) -> dict[str, str]:
 def _repr_of(error: BaseException) -> str:
     try:
         return repr(error)
-    except Exception:  # noqa: BLE001 - user code; an error must not be lost because of it
+    except BaseException:  # noqa: BLE001 - user code; an error must not be lost because of it
         return f"{type(error).__name__}()"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import socket
@@ -51,6 +50,7 @@ def serve(
 ) -> None:
     """Serve graphs until SIGTERM or Ctrl-C; further settings come from UNDERSTUDY_… variables."""
     from agent_server import logs
+    from agent_server.loop import run
     from agent_server.serving import STOPS, listen
     from agent_server.settings import Settings
 
@@ -65,7 +65,7 @@ def serve(
     with listener:
         # Ctrl-C reaches `understudy dev` and its child, which is told to stop by the former.
         stops = STOPS if socket_number is None else (signal.SIGTERM,)
-        asyncio.run(_serve(project, settings, listener, stops))
+        run(_serve(project, settings, listener, stops))
 
 
 async def _serve(

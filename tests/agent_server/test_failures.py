@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from actors import GraphRecursionError
-from agent_server.failures import HIDDEN, error_json, failure_json, failure_of
+from agent_server.failures import EXITED, HIDDEN, error_json, failure_json, failure_of
 
 
 class SecretError(Exception):
@@ -56,6 +56,13 @@ class MuteError(TooLongError):
         raise RuntimeError("no text")
 
 
+class LeavingError(TooLongError):
+    def __str__(self) -> str:
+        raise SystemExit(3)
+
+    __repr__ = __str__
+
+
 def test_how_a_run_failed_is_told_for_classes_that_come_of_known_ones_too() -> None:
     assert failure_of(TooLongError("by 3")) == {"error": "TooLongError", "message": "by 3"}
     assert failure_of(SecretError("x")) == {"error": "SecretError", "message": HIDDEN}
@@ -64,6 +71,14 @@ def test_how_a_run_failed_is_told_for_classes_that_come_of_known_ones_too() -> N
 
 def test_an_error_that_cannot_be_put_into_words_is_told_all_the_same() -> None:
     assert failure_of(MuteError("x")) == {"error": "MuteError", "message": ""}
+    assert failure_of(LeavingError("x")) == {"error": "LeavingError", "message": ""}
+    assert error_json(LeavingError("x")) == {"error": "LeavingError", "message": HIDDEN}
+
+
+@pytest.mark.parametrize("error", [SystemExit("secret"), KeyboardInterrupt()])
+def test_what_would_end_a_program_is_told_in_words_of_its_own(error: BaseException) -> None:
+    told = {"error": type(error).__name__, "message": EXITED}
+    assert failure_of(error) == error_json(error) == told
 
 
 def test_a_stored_text_that_is_no_exception_is_hidden() -> None:
