@@ -1,14 +1,15 @@
-"""A Command as a run's input: checked, and turned into writes; pure."""
+"""What a run is given: a Command turned into writes, an input looked at before it counts; pure."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from .channelset import settled
-from .commands import Restored
+from .channelset import ChannelSet, settled
+from .commands import PULL, MachineCommand, Restored, RunTasks
 from .errors import EmptyInputError, InvalidUpdateError, ResumeError
-from .report import Facts
+from .report import Facts, is_start
 from .spec import GraphSpec, Writes
 from .values import START, Command
 from .writes import command_writes
@@ -42,6 +43,27 @@ def given_writes(
             "nothing to do; give one of them, or None to go on"
         )
     return settled(writes, spec.channels)
+
+
+def readable(
+    commands: list[MachineCommand], channels: ChannelSet, given: Callable[[], Writes]
+) -> list[MachineCommand]:
+    """The commands that an input leads to, if what runs first can read the state that it makes.
+
+    Raises what a schema raises that takes no such state, while nothing of the input is stored yet:
+    stored, it would fail each later run of the thread.  `given`: what the input writes, for the
+    branches that say where to begin.
+    """
+    last = commands[-1] if commands else None
+    first = last.tasks if isinstance(last, RunTasks) else ()
+    made = [task for task in first if task.path[0] == PULL and task.node.coerce is not None]
+    for task in {(task.node.coerce, task.node.reads): task for task in made}.values():
+        channels.input_of(task)  # of an error handler it is the same
+    for task in first:
+        for branch in task.node.branches if is_start(task) else ():
+            if branch.coerce is not None:
+                channels.input_after(given(), branch, task.step)
+    return commands
 
 
 def _check_resume(command: Command[Any], facts: Facts, restored: Restored | None) -> None:

@@ -137,8 +137,7 @@ class Revision:
                 f"Received no input writes for {START}: values=None is no input; give a dict of "
                 "state keys"
             )
-        coerce = self._layout.spec.coerce_input
-        data = values if coerce is None else coerce(values)
+        data = self._layout.spec.read(values)
         data = {key: data[key] for key in data if key not in self._layout.unstored}
         self._channels.give([(INPUT, data)])
         step = -1 if self._step is None else self._step + 1

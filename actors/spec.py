@@ -209,6 +209,10 @@ class GraphSpec:
         """True if only static edges say where a run begins."""
         return not (self.direct or self.start.branches)
 
+    def read(self, value: Any) -> Any:
+        """A run's input as it is taken.  Raises what refuses it."""
+        return value if self.coerce_input is None else self.coerce_input(value)
+
     def writes_in(self, data: Mapping[str, Any]) -> Writes:
         """What an input writes: its state keys."""
         return [(key, data[key]) for key in self.input_keys if key in data]

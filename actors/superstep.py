@@ -62,7 +62,7 @@ from .commands import (
 from .control import RunControl
 from .endings import no_input, out_of_steps, stopped
 from .errors import GraphBubbleUp, GraphDrained, GraphInterrupt
-from .given import given_writes
+from .given import given_writes, readable
 from .handlers import hand_over, handler_task, is_handled
 from .kept import recall
 from .layout import Layout
@@ -166,8 +166,8 @@ class Machine:
             return self._command(cast("Command[Any]", value))
         if value is None:
             return self._resume()
-        coerce = self._layout.spec.coerce_input
-        return self._begin(value if coerce is None else coerce(value))
+        begun = self._begin(self._layout.spec.read(value))
+        return readable(begun, self.channels, self.start_writes) if self._facts.persist else begun
 
     def _command(self, command: Command[Any]) -> list[MachineCommand]:
         writes = given_writes(command, self._layout.spec, self._facts, self._restored)

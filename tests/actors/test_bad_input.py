@@ -4,11 +4,12 @@ leaves nothing behind."""
 import operator
 import sqlite3
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, model_validator
 
 from actors import (
     END,
@@ -231,6 +232,68 @@ def test_an_input_that_its_model_refuses_raises_the_models_own_error(saver: Any)
     with pytest.raises(ValidationError, match="item"):
         graph.invoke({"item": ["no", "text"]}, THREAD)
     assert checkpoints(graph) == []
+
+
+class Range(BaseModel):
+    low: int
+    high: int = 9
+
+    @model_validator(mode="after")
+    def in_order(self) -> "Range":
+        if self.low > self.high:
+            raise ValueError("low above high")
+        return self
+
+
+@dataclass
+class Need:
+    low: int
+    high: int = 9
+
+
+def to_work(builder: StateGraph, *, branch: bool) -> StateGraph:
+    """From the start to the node, by an edge or by a branch that reads the state."""
+    if branch:
+        return builder.add_conditional_edges(START, lambda state: "work", ["work"])
+    return builder.add_edge(START, "work")
+
+
+@pytest.mark.parametrize("branch", [False, True])
+@pytest.mark.parametrize("durability", ["sync", "exit"])
+def test_an_input_that_the_whole_model_refuses_is_not_stored(
+    branch: bool, durability: Any, saver: Any
+) -> None:
+    builder = StateGraph(Range).add_node("work", lambda state: {"low": state.low + 1})
+    graph = to_work(builder, branch=branch).compile(checkpointer=saver)
+    graph.invoke({"low": 1}, THREAD)
+    before = checkpoints(graph)
+    with pytest.raises(ValidationError, match="low above high"):
+        graph.invoke({"high": 1}, THREAD, durability=durability)
+    assert checkpoints(graph) == before
+    assert graph.invoke({"high": 5}, THREAD) == {"low": 3, "high": 5}
+
+
+@pytest.mark.parametrize("branch", [False, True])
+@pytest.mark.parametrize("schema", [Range, Need])
+def test_an_input_without_a_key_that_the_first_node_needs_is_not_stored(
+    schema: Any, branch: bool, saver: Any
+) -> None:
+    builder = StateGraph(schema).add_node("work", lambda state: {"low": state.low + 1})
+    graph = to_work(builder, branch=branch).compile(checkpointer=saver)
+    with pytest.raises((ValidationError, TypeError), match="low"):
+        graph.invoke({"high": 5}, THREAD)
+    assert checkpoints(graph) == []
+    assert graph.invoke({"low": 1}, THREAD)["low"] == 2
+    assert graph.invoke({"high": 5}, THREAD)["low"] == 3, "the thread holds it by now"
+
+
+def test_an_input_that_an_update_may_still_mend_is_taken(saver: Any) -> None:
+    builder = StateGraph(Range).add_node("work", lambda state: {"low": state.low + 1})
+    builder.add_edge(START, "work")
+    graph = builder.compile(checkpointer=saver, interrupt_before=["work"])
+    graph.invoke({"high": 5}, THREAD)
+    graph.update_state(THREAD, {"low": 1}, as_node=START)
+    assert graph.invoke(None, THREAD) == {"low": 2, "high": 5}
 
 
 def test_steps_that_run_out_say_how_many_and_keep_what_was_done(saver: Any) -> None:
