@@ -80,7 +80,7 @@ async def history_of_one(
     if loaded is not None:
         snapshot = _Snapshot(scope, loaded, Decoder(scope.saver.serializer))
         shown = snapshot.show(with_pending=False)
-        known = shown.metadata or {}
+        known = {**(shown.metadata or {}), "run_id": loaded.record.metadata.run_id}
         if all(known.get(key) == value for key, value in (match or {}).items()):
             yield shown
 
@@ -150,10 +150,10 @@ class _Snapshot:
             next=tuple(task.node.name for task in waiting),
             config=self._config(record.id),
             metadata={
+                **record.metadata.extra,  # first: a user's own `step` or `source` is not this one
                 "source": record.metadata.source,
                 "step": record.metadata.step,
                 "parents": dict(self._parents),
-                **record.metadata.extra,
             },
             created_at=iso_utc(record.created_at),
             parent_config=None if parent is None else self._config(parent),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from datetime import datetime
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ import pytest
 from actors import CompiledGraph, ConfigError, Send, StateGraph, StateSnapshot
 from actors.snapshots import before_id
 from actors.values import START
-from checkpoint import MemorySaver, rewind_point
+from checkpoint import MemorySaver, SqliteSaver, rewind_point
 from tests.actors.engine import DEADLINE, Gated, State, chain, fan, on, saying, says
 from tests.waiting import until
 
@@ -62,6 +64,29 @@ async def test_a_finished_thread_shows_its_state_and_nothing_next() -> None:
     assert (state.metadata["source"], state.metadata["step"]) == ("loop", 2)
     assert state.interrupts == ()
     assert datetime.fromisoformat(state.created_at or "").utcoffset() is not None
+
+
+@pytest.mark.parametrize("door", ["metadata", "configurable"])
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+async def test_a_users_own_keys_take_no_place_of_the_checkpoints(
+    door: str, kind: str, tmp_path: Path
+) -> None:
+    own = {"source": "mine", "step": 99, "parents": "none", "user": "u"}
+    config: Any = on("t")
+    config = {**config, door: {**config.get(door, {}), **own}}
+    sqlite = SqliteSaver.from_conn_string(str(tmp_path / "threads.db"))
+    async with nullcontext(MemorySaver()) if kind == "memory" else sqlite as saver:
+        graph = chain(a=saying("a")).compile(checkpointer=saver)
+        await graph.ainvoke({"log": []}, config)
+        last = await graph.aget_state(on("t"))
+        assert last.metadata == {"source": "loop", "step": 1, "parents": {}, "user": "u"}
+        for snapshots in (
+            await history(graph, filter={"source": "loop", "user": "u"}),
+            [s async for s in graph.aget_state_history(last.config, filter={"source": "loop"})],
+        ):
+            assert {(s.metadata or {})["source"] for s in snapshots} == {"loop"}
+        assert await history(graph, filter={"source": "mine"}) == []
+        assert [s async for s in graph.aget_state_history(last.config, filter={"step": 99})] == []
 
 
 async def test_an_unknown_thread_gives_an_empty_snapshot() -> None:
