@@ -22,8 +22,8 @@ _DEEP = 64
 def default_cache_key(*args: Any, **kwargs: Any) -> bytes:
     """A key that is equal for equal inputs, in any process.
 
-    Raises SerializationError for an input that cannot be stored: register its class, or give
-    `CachePolicy(key_func=…)`.
+    Raises SerializationError for an input that cannot be stored as it is: register its class, an
+    exception's too, or give `CachePolicy(key_func=…)`.
     """
     return digest(canonical((args, kwargs)))
 
@@ -41,7 +41,7 @@ def key_text(key: Any, who: str) -> str:
 
 @cache
 def _serializer() -> Serializer:
-    return MsgpackSerializer()
+    return MsgpackSerializer(exact=True)  # what is stored with less in it would share a key
 
 
 def sized(parts: Iterable[bytes]) -> Iterable[bytes]:

@@ -61,6 +61,8 @@ class MsgpackSerializer:
     `max_bytes`: how long the bytes of one value may be.
     `opaque`: an unregistered name gives an `Opaque` instead of an UnknownTypeTagError, for tools
     that read without the graph; it is written back as the same bytes.
+    `exact`: an exception that would be stored as a `RemoteError` is refused, for bytes that are to
+    tell values apart.
     """
 
     def __init__(
@@ -70,12 +72,14 @@ class MsgpackSerializer:
         max_depth: int = 64,
         max_bytes: int = 1 << 30,
         opaque: bool = False,
+        exact: bool = False,
     ) -> None:
         from .reader import Reader  # with msgpack and the codecs: not before somebody reads
 
         self._registry = registry or DEFAULT_REGISTRY
         self._max_depth = max_depth
         self._max_bytes = max_bytes
+        self._exact = exact
         self._reader = Reader(self._registry, max_depth, opaque=opaque)
         self._writers: list[Writer] = []
         load_zones_if_used()
@@ -133,7 +137,7 @@ class MsgpackSerializer:
     def _new_writer(self, unicode_errors: str | None = None) -> Writer:
         from .writer import Chain, Writer
 
-        return Writer(Chain(self._registry, self._max_depth, unicode_errors))
+        return Writer(Chain(self._registry, self._max_depth, unicode_errors, exact=self._exact))
 
     def _with_surrogates(self, write: Callable[[Writer, Any], R], value: Any) -> R:
         writer = self._new_writer("surrogatepass")

@@ -19,7 +19,7 @@ import msgpack  # pyright: ignore[reportMissingTypeStubs]
 from .buffers import BIN8, BIN16, BIN32, may_hold_buffers, nests_deeper, replace_bytearrays
 from .codecs import CODECS, codec_of
 from .codes import BYTEARRAY, REGISTERED, REMOTE_ERROR
-from .errors import SerializationError, UnregisteredTypeError
+from .errors import RemoteError, SerializationError, UnregisteredTypeError
 from .failures import remote_to
 from .registry import Opaque, Registration, TypeRegistry, can_register, name_head
 from .wording import shown, told
@@ -40,14 +40,20 @@ def _extended_bytearray(value: bytearray) -> Any:
 class Chain:
     """What the writers of one chain share."""
 
-    __slots__ = ("in_exception", "max_depth", "registry", "unicode_errors")
+    __slots__ = ("exact", "in_exception", "max_depth", "registry", "unicode_errors")
 
     def __init__(
-        self, registry: TypeRegistry, max_depth: int, unicode_errors: str | None = None
+        self,
+        registry: TypeRegistry,
+        max_depth: int,
+        unicode_errors: str | None = None,
+        *,
+        exact: bool = False,
     ) -> None:
         self.registry = registry
         self.max_depth = max_depth
         self.unicode_errors = unicode_errors
+        self.exact = exact
         self.in_exception = False
 
 
@@ -138,7 +144,8 @@ class Writer:
         return _extension((REGISTERED, registration.head + self._next().pack(state)))
 
     def _extend_exception(self, error: BaseException, registration: Registration | None) -> Any:
-        """As itself if that is possible; but an exception is never refused.
+        """As itself if that is possible; but an exception is never refused, unless bytes are to be
+        exact.
 
         Only the outermost one falls back: were each of a deep pile of them to try, it would cost
         two tries for each level.
@@ -153,11 +160,15 @@ class Writer:
         except UnicodeEncodeError:  # the whole value is packed once more, in another way
             raise
         except (SerializationError, *self.errors):
+            if self._chain.exact:
+                raise
             return self._extend_remote(error)
         finally:
             self._chain.in_exception = False
 
     def _extend_remote(self, error: BaseException) -> Any:
+        if self._chain.exact and type(error) is not RemoteError:
+            raise _refusal(error, type(error))
         return _extension((REMOTE_ERROR, self._next().pack(remote_to(error))))
 
 

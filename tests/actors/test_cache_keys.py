@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from actors import CacheKeyError, default_cache_key
 from actors.cache_keys import key_text
-from checkpoint import SerializationError
+from checkpoint import RemoteError, SerializationError, UnregisteredTypeError, register_type
 
 
 @pytest.mark.parametrize(
@@ -105,6 +105,34 @@ class Unknown:
 def test_what_cannot_be_stored_has_no_key(value: Any) -> None:
     with pytest.raises(SerializationError):
         default_cache_key(value)
+
+
+class ApiError(Exception):
+    def __init__(self, text: str, code: int) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+@register_type
+class KnownError(ApiError):
+    """It is stored with its code."""
+
+
+@pytest.mark.parametrize("inside", [lambda e: e, lambda e: {"errors": [e]}, ValueError])
+def test_an_exception_that_is_stored_with_less_in_it_has_no_key(inside: Any) -> None:
+    with pytest.raises(UnregisteredTypeError, match=r"register_type\(ApiError\)"):
+        default_cache_key(inside(ApiError("failed", 404)))
+
+
+def test_exceptions_that_are_stored_as_they_are_have_keys_that_differ() -> None:
+    keys = {default_cache_key({"e": KnownError("failed", code)}) for code in (404, 500, 404)}
+    assert len(keys) == 2
+    assert default_cache_key(ValueError("a")) != default_cache_key(ValueError("b"))
+    assert default_cache_key(RemoteError("shop.Gone", "a")) == default_cache_key(
+        RemoteError("shop.Gone", "a")
+    )
+    with pytest.raises(SerializationError):
+        default_cache_key(KnownError("failed", object()))  # pyright: ignore[reportArgumentType]
 
 
 def test_a_value_that_holds_itself_has_no_key() -> None:
