@@ -34,7 +34,7 @@ def writes_of(node: NodeSpec, result: Any, nodes: Collection[str]) -> Writes:
         return _root_writes(node, result, nodes)
     if result.__class__ is dict and result.keys() <= known:
         return list(result.items())
-    if result and (isinstance(result, list) or _commands(result)):
+    if (isinstance(result, list) and result) or _commands(result):  # an array has no truth value
         items = cast("Sequence[Any]", result)
         return [write for item in items for write in _writes_of_one(node, item, result, nodes)]
     return _writes_of_one(node, result, result, nodes)
@@ -147,7 +147,7 @@ def goto_writes(target: Any, who: str, nodes: Collection[str]) -> Writes:
             return [(BRANCH + target, None)]
         if target == END:
             return []
-    if target is None or target == START or not isinstance(target, str):
+    if not isinstance(target, str) or target == START:  # what an array equals is an array
         raise InvalidUpdateError(
             f"Branch did not return a valid destination: {who} gave {shortened(target)}. Return "
             f"the name of a node, END, a Send, or a list of those; nodes are {sorted(nodes)}"

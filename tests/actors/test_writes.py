@@ -33,6 +33,18 @@ class Model(BaseModel):
     b: int | None = None
 
 
+class Array:
+    """As arrays of numpy are: what it equals is an array, which is neither true nor false."""
+
+    def __eq__(self, other: object) -> Any:
+        return Array()
+
+    def __bool__(self) -> bool:
+        raise ValueError("the truth value of an array is ambiguous")
+
+    __hash__ = None  # pyright: ignore[reportAssignmentType]
+
+
 def node(*keys: str, call: Any = None) -> NodeSpec:
     return NodeSpec(
         name="n",
@@ -90,7 +102,11 @@ def test_a_tuple_of_commands_is_taken_as_a_list_of_them() -> None:
 
 
 @pytest.mark.parametrize(
-    "result", [5, "a", [], ({"a": 1},), [{"a": 1}, 5], [("a", 1)], {"a"}, object, iter(())]
+    "result",
+    [
+        *[5, "a", [], ({"a": 1},), [{"a": 1}, 5], [("a", 1)], {"a"}, object, iter(())],
+        *[Array(), [Array()], Command(update=Array())],
+    ],
 )
 def test_what_is_no_update_is_refused(result: Any) -> None:
     with pytest.raises(InvalidUpdateError) as caught:
@@ -179,7 +195,7 @@ def test_a_path_map_says_what_results_mean(result: Any, writes: list[Any]) -> No
     assert route_writes(result, branch({True: "x", False: END, None: "y"}), NODES) == writes
 
 
-@pytest.mark.parametrize("result", ["x", 5, ["unhashable"], [["unhashable"]], START])
+@pytest.mark.parametrize("result", ["x", 5, ["unhashable"], [["unhashable"]], START, Array()])
 def test_a_result_that_the_path_map_does_not_hold_is_refused(result: Any) -> None:
     with pytest.raises(InvalidUpdateError) as caught:
         route_writes(result, branch({"go": "x"}), NODES)
@@ -188,7 +204,9 @@ def test_a_result_that_the_path_map_does_not_hold_is_refused(result: Any) -> Non
     assert "It holds ['go']" in str(caught.value)
 
 
-@pytest.mark.parametrize("result", [None, 5, ["x", None], {"x"}, START, {"x": 1}, [["x"]]])
+@pytest.mark.parametrize(
+    "result", [None, 5, ["x", None], {"x"}, START, {"x": 1}, [["x"]], Array(), [Array()]]
+)
 def test_a_result_that_is_no_destination_is_refused(result: Any) -> None:
     with pytest.raises(InvalidUpdateError) as caught:
         route_writes(result, branch(), NODES)
