@@ -65,6 +65,13 @@ def about_bytes(value: Any, depth: int = _DEPTH) -> int:
         return _EACH + len(value)
     if depth == 0 or type(value) in _SMALL:
         return _EACH
+    try:
+        return _about_parts(value, depth)
+    except Exception:  # noqa: BLE001 - code of a user's class, such as a proxy that is not ready
+        return _EACH
+
+
+def _about_parts(value: Any, depth: int) -> int:
     if isinstance(value, Mapping):
         parts = cast("Mapping[Any, Any]", value).values()
         return _EACH + _scaled(parts, len(cast("Sized", value)), depth)

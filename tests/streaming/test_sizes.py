@@ -137,6 +137,18 @@ def test_what_it_shares_with_earlier_events_is_not_counted_again(event: Event) -
     assert EVENT <= event_bytes(event) < 2 * EVENT
 
 
+class Unready:
+    """A proxy whose target is not there yet."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(f"no {name} before it is bound")
+
+
+def test_a_value_whose_own_code_raises_is_taken_for_a_small_one() -> None:
+    assert about_bytes(Unready()) < 100
+    assert MEGA <= about_bytes({"proxy": Unready(), "text": BIG}) < 1.1 * MEGA
+
+
 @given(st.dictionaries(st.text(), st.none() | st.integers() | st.text() | st.lists(st.text())))
 def test_what_comes_often_is_counted_as_everything_else(data: dict[str, Any]) -> None:
     plain = EVENT + about_bytes(data)
