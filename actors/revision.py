@@ -79,12 +79,13 @@ class Revision:
             raise InvalidUpdateError(
                 f"Ambiguous update, specify as_node: the last step was run by {', '.join(last)}"
             )
-        name = as_node or (last[0] if last else START)
+        name = (last[0] if last else START) if as_node is None else as_node
         node = spec.start if name == START else spec.nodes.get(name)
         if node is None:
             raise InvalidUpdateError(
-                f"Node {name} does not exist; give as_node one of {sorted(spec.nodes)}, or "
-                "'__start__', '__input__', '__copy__', or '__end__' with None as values"
+                f"Node {name or repr(name)} does not exist; give as_node one of "
+                f"{sorted(spec.nodes)}, or '__start__', '__input__', '__copy__', or '__end__' with "
+                "None as values"
             )
         return node
 
@@ -214,7 +215,7 @@ def _stand_in(act: Act, task: Task | None) -> Task:
 
 
 def _stands_for(act: Act, task: Task) -> bool:
-    return task.id == act.task_id if act.task_id else task.node.name == act.node.name
+    return task.node.name == act.node.name if act.task_id is None else task.id == act.task_id
 
 
 def copied_updates(items: Sequence[Any], tasks: Sequence[Task]) -> list[StateUpdate]:

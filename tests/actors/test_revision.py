@@ -60,6 +60,8 @@ def test_an_update_is_by_the_node_that_ran_last() -> None:
         revision(abc(), found(wrote=("a", "b"))).author(None)
     with pytest.raises(InvalidUpdateError, match="Node nobody does not exist"):
         revision(abc(), found()).author("nobody")
+    with pytest.raises(InvalidUpdateError, match="Node '' does not exist"):
+        revision(abc(), found()).author("")
     with pytest.raises(InvalidUpdateError, match="Node __end__ does not exist"):
         revision(abc(), found()).author(END)
 
