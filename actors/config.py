@@ -155,7 +155,7 @@ def _text(configurable: Mapping[str, Any], key: str) -> str | None:
         return None
     if isinstance(value, str):
         return _checked_text(key, value)
-    if isinstance(value, bool | float | bytes | Sequence | Mapping):
+    if key == "checkpoint_ns" or isinstance(value, bool | float | bytes | Sequence | Mapping):
         raise ConfigError(f"config['configurable'][{key!r}]={value!r} names nothing; give a string")
     return str(value)  # ints and UUIDs are common
 

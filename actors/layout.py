@@ -95,7 +95,7 @@ class Layout:
         layout, stored = self, tuple[str, ...]()
         for part in ns:
             stored = (*stored, part)
-            if part.isdigit():  # called again by the same task
+            if part.isdigit() and len(stored) > 1:  # called again by the same task
                 continue
             inner = layout.subgraphs.get(part.partition(":")[0])
             if inner is None:

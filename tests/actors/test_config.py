@@ -68,6 +68,7 @@ def test_a_thread_id_may_be_a_number_or_a_uuid(given: Any, read: str) -> None:
         ({"configurable": {"thread_id": True}}, "'thread_id']=True"),
         ({"configurable": {"thread_id": ["t"]}}, "'thread_id']=['t']"),
         ({"configurable": {"checkpoint_id": b"c"}}, "'checkpoint_id']=b'c'"),
+        ({"configurable": {"checkpoint_ns": 5}}, "'checkpoint_ns']=5"),
         ({"recursion_limit": 0}, "config['recursion_limit']=0"),
         ({"recursion_limit": "5"}, "config['recursion_limit']='5'"),
         ({"recursion_limit": True}, "config['recursion_limit']=True"),

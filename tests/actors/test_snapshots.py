@@ -304,8 +304,8 @@ async def test_a_config_without_a_thread_is_refused() -> None:
         await graph.aget_state({})
 
 
-@pytest.mark.parametrize("ns", ["nobody:1", "a:1", "sub:1|x:2"])
-async def test_a_namespace_of_no_subgraph_is_refused(ns: str) -> None:
+@pytest.mark.parametrize("ns", ["nobody:1", "a:1", "sub:1|x:2", "5", "1|sub:1", 5])
+async def test_a_namespace_of_no_subgraph_is_refused(ns: Any) -> None:
     sub = chain(x=saying("x")).compile()
     graph = chain(a=saying("a"), sub=sub).compile(checkpointer=MemorySaver())
     config = {"configurable": {"thread_id": "t", "checkpoint_ns": ns}}
