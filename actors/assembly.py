@@ -57,7 +57,7 @@ def spec_of(parts: Parts, name: str) -> GraphSpec:
         bare=ROOT if assembly.state_keys == ROOT_ONLY else None,
         output_keys=assembly.keys(parts.output),
         state_keys=assembly.state_keys,
-        coerce_input=parts.input.read_input(),
+        coerce_input=parts.input.read_input(parts.channels),
         as_output=parts.output.coerce,
         as_state=parts.state.coerce,
         types=tuple(dict.fromkeys(cls for schema in parts.schemas for cls in schema.types)),

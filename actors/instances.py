@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from .errors import InvalidUpdateError
 from .hints import field_names, is_dataclass, is_msgspec, is_pydantic
-from .values import Overwrite
+from .values import Command, Overwrite, Send
 
 Coerce = Callable[[Mapping[str, Any]], Any]
 
@@ -43,25 +43,32 @@ def updates_of(instance: Any) -> dict[str, Any] | None:
     Of a pydantic model's fields, those set to None count only if that was said explicitly.
     """
     cls = cast("type", instance.__class__)
+    names = _names(cls)
     if is_pydantic(cls):
         told: Collection[str] = instance.model_fields_set
-        values = {name: getattr(instance, name) for name in field_names(cls) or ()}
+        values = {name: getattr(instance, name) for name in names}
         return {k: v for k, v in values.items() if v is not None or k in told}
-    names = field_names(cls) or _annotated_names(cls)
     if not names:
         return {} if is_dataclass(cls) or is_msgspec(cls) else None
     return {name: getattr(instance, name) for name in names if hasattr(instance, name)}
 
 
-def _annotated_names(cls: type) -> list[str]:
+def _names(cls: type) -> Collection[str]:
+    """What the instances of a class say something of."""
+    if names := field_names(cls):
+        return names
     return [name for base in reversed(cls.__mro__) for name in inspect.get_annotations(base)]
 
 
-def input_reader(cls: Any, checked: frozenset[str]) -> Callable[[Any], Mapping[str, Any]]:
+def input_reader(
+    cls: Any, checked: frozenset[str], known: frozenset[str]
+) -> Callable[[Any], Mapping[str, Any]]:
     """What turns a run's input into a dict of updates.
 
     A pydantic schema validates those of the `checked` keys that are given; a key that a reducer
     will still change, or that the thread may already hold, is validated when a node reads it.
+    An instance of another class is taken if it has some of the `known` keys, which are the graph's:
+    graphs are called with the state of others.
     """
     validates = is_pydantic(cls)
 
@@ -71,8 +78,10 @@ def input_reader(cls: Any, checked: frozenset[str]) -> Callable[[Any], Mapping[s
             if validates:
                 _validate(cls, given, checked)
             return given
-        updates = updates_of(value)
-        if updates is None:
+        refuse_control(value)
+        kind = cast("type", value.__class__)
+        updates = None if kind is Overwrite else updates_of(value)
+        if updates is None or not (kind is cls or known.intersection(_names(kind))):
             raise InvalidUpdateError(
                 f"Expected dict, got {shortened(value)} as the graph's input. Give a dict of state "
                 "keys, or an instance of the input schema"
@@ -80,6 +89,15 @@ def input_reader(cls: Any, checked: frozenset[str]) -> Callable[[Any], Mapping[s
         return updates
 
     return read
+
+
+def refuse_control(value: Any) -> None:
+    """Raise InvalidUpdateError for an input that says where to go: it would be lost."""
+    if issubclass(value.__class__, Command | Send):
+        raise InvalidUpdateError(
+            f"Expected dict, got {shortened(value)} as the graph's input. Give a Command to "
+            "`invoke`, or to `update_state` as a node or as '__start__', a Send as its goto"
+        )
 
 
 def _validate(cls: Any, given: Mapping[str, Any], checked: frozenset[str]) -> None:

@@ -13,7 +13,7 @@ unnamed value.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, cast, get_args, get_origin
 
@@ -21,7 +21,7 @@ from .channels import BinaryOperatorAggregate, Channel, LastValue
 from .commands import BELOW, ERROR, FAILURE, INTERRUPT, RESUME
 from .errors import GraphBuildError
 from .hints import field_hints, is_schema_class, look_through, types_in
-from .instances import Coerce, coercer, input_reader
+from .instances import Coerce, coercer, input_reader, refuse_control
 from .managed import Managed, ManagedValue
 from .spec import MIGRATED, RETURN, ROOT, SCHEMA
 from .values import END, START
@@ -53,12 +53,20 @@ class Schema:
         """State keys, in the order of the schema."""
         return tuple(self.channels)
 
-    def read_input(self) -> Callable[[Any], Mapping[str, Any]]:
-        """What turns a run's input into a dict of updates; it raises before anything changes."""
+    def read_input(self, known: Iterable[str] = ()) -> Callable[[Any], Mapping[str, Any]]:
+        """What turns a run's input into a dict of updates; it raises before anything changes.
+
+        `known`: the graph's other keys.
+        """
         if self.keys == (ROOT,):
-            return lambda value: {ROOT: value}
+            return _whole_input
         plain = {key for key, channel in self.channels.items() if type(channel) is LastValue}
-        return input_reader(self.source, frozenset(plain))
+        return input_reader(self.source, frozenset(plain), frozenset({*self.keys, *known}))
+
+
+def _whole_input(value: Any) -> Mapping[str, Any]:
+    refuse_control(value)
+    return {ROOT: value}
 
 
 def schema_of(source: Any, role: str) -> Schema:

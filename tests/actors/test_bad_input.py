@@ -16,11 +16,14 @@ from actors import (
     START,
     ActorSystem,
     CheckpointerTypeError,
+    Command,
     ConfigError,
     EmptyInputError,
     GraphBuildError,
     GraphRecursionError,
     InvalidUpdateError,
+    Overwrite,
+    Send,
     StateGraph,
 )
 from checkpoint import (
@@ -221,6 +224,31 @@ def test_an_input_that_is_no_state_is_refused(wrong: Any, saver: Any) -> None:
     with pytest.raises(InvalidUpdateError) as error:
         graph.invoke(wrong, THREAD)
     says(error, repr(wrong), "dict")
+    assert checkpoints(graph) == []
+
+
+SENT = Send("work", {"v": 1})
+STEERING = Command(update={"v": 1}, goto="work")
+
+
+@pytest.mark.parametrize("wrong", [SENT, Overwrite({"v": 1})])
+def test_an_input_that_would_be_dropped_is_refused(wrong: Any, saver: Any) -> None:
+    graph = one_node(lambda state: None).compile(checkpointer=saver)
+    with pytest.raises(InvalidUpdateError, match="as the graph's input") as error:
+        graph.invoke(wrong, THREAD)
+    says(error, type(wrong).__name__, "Give a")
+    assert checkpoints(graph) == []
+
+
+@pytest.mark.parametrize("schema", [State, list[int]])
+@pytest.mark.parametrize("wrong", [SENT, STEERING])
+def test_an_update_as_input_that_says_where_to_go_is_refused(
+    schema: Any, wrong: Any, saver: Any
+) -> None:
+    graph = one_node(lambda state: None, schema).compile(checkpointer=saver)
+    with pytest.raises(InvalidUpdateError) as error:
+        graph.update_state(THREAD, wrong, as_node="__input__")
+    says(error, type(wrong).__name__, "Give a Command to `invoke`", "'__start__'")
     assert checkpoints(graph) == []
 
 

@@ -11,8 +11,9 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from actors.errors import InvalidUpdateError
-from actors.instances import coercer, input_reader, updates_of
-from actors.values import Overwrite
+from actors.instances import coercer, updates_of
+from actors.instances import input_reader as reader_of
+from actors.values import Command, Overwrite, Send
 
 
 @dataclass
@@ -59,6 +60,15 @@ class Annotated_:  # noqa: N801
 class Pair(NamedTuple):
     a: int
     b: int
+
+
+class Message(BaseModel):
+    content: str
+
+
+def input_reader(cls: Any, checked: frozenset[str]) -> Any:
+    """Of a graph that has no keys but those, and `value`."""
+    return reader_of(cls, checked, checked | {"value"})
 
 
 def made(cls: Any, values: dict[str, Any]) -> Any:
@@ -132,6 +142,28 @@ def test_other_things_are_no_input(value: Any) -> None:
         InvalidUpdateError, match=r"as the graph's input\. Give a dict of state keys"
     ):
         input_reader(Keys, frozenset({"a"}))(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Send("n", {"a": 1}),
+        Command(update={"a": 1}, goto="n"),
+        Overwrite({"a": 1}),
+        Message(content="hi"),
+        Card("t"),
+        Nothing(),
+    ],
+)
+def test_an_instance_that_has_no_key_of_the_graph_is_no_input(value: Any) -> None:
+    with pytest.raises(InvalidUpdateError, match=r"^Expected dict, got .* as the graph's input\."):
+        input_reader(Keys, frozenset({"a"}))(value)
+
+
+def test_the_state_of_another_graph_is_an_input() -> None:
+    assert input_reader(Keys, frozenset({"a"}))(Pair(1, 2)) == {"a": 1, "b": 2}
+    assert input_reader(Keys, frozenset({"note"}))(Order(item="tea"))["item"] == "tea"
+    assert input_reader(Nothing, frozenset({"a"}))(Nothing()) == {}
 
 
 def test_pydantic_validates_the_input_and_leaves_it_as_it_is() -> None:
