@@ -227,6 +227,12 @@ def test_an_input_that_is_no_state_is_refused(wrong: Any, saver: Any) -> None:
     assert checkpoints(graph) == []
 
 
+def test_unknown_keys_of_an_input_are_left_out(saver: Any) -> None:
+    graph = one_node(lambda state: None).compile(checkpointer=saver)
+    assert graph.invoke({"v": 1, "w": 2}, THREAD) == {"v": 1, "log": []}
+    assert graph.invoke({"w": 2}, THREAD) == {"v": 1, "log": []}
+
+
 SENT = Send("work", {"v": 1})
 STEERING = Command(update={"v": 1}, goto="work")
 
