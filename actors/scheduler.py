@@ -218,13 +218,13 @@ class Scheduler:
             return commands
         last = commands[-1] if commands else None
         if isinstance(last, RunTasks) and self._stores:
-            store(last, commands, self.setting.log, cast(Recorder, self.recorder), self._stored)
+            store(last, commands, self.setting.log, cast(Recorder, self.recorder), self.go_on)
         else:
             self._mailbox.put_nowait(commands)
         return None
 
-    def _stored(self, run: RunTasks, error: Exception | None) -> None:
-        """A step was stored and published, or not: go on."""
+    def go_on(self, run: RunTasks, error: Exception | None) -> None:
+        """What leads to a step was stored and published, or not: go on."""
         if error is not None:
             self.break_off(error)
         elif not (self._mailbox.closed or self._cancelling):  # a cancel that waits there is the end

@@ -90,6 +90,10 @@ class Walk:
                 if following is None:
                     return
                 onward = following
+        except asyncio.CancelledError:
+            if self._task not in scheduler.running:  # it came too late for that
+                scheduler.go_on(cast("RunTasks", onward[-1]), None)
+            raise
         finally:
             del own  # else it kept the cancel that ended it, and that this frame: a circle
 

@@ -349,6 +349,28 @@ async def test_a_cancelled_run_cancels_the_node_it_is_at_once_and_waits_for_its_
     assert (handle.status, gated.cancelled, gated.cleaned) == ("cancelled", 1, 1)
 
 
+async def cancels_now(state: Any) -> dict[str, Any]:
+    own_task().cancel()
+    return {"log": ["cancels"]}
+
+
+async def cancels_soon(state: Any) -> dict[str, Any]:
+    asyncio.get_running_loop().call_soon(own_task().cancel)
+    return {"log": ["cancels"]}
+
+
+@pytest.mark.parametrize("node", [cancels_now, cancels_soon])
+@pytest.mark.parametrize("saver", [None, MemorySaver])
+async def test_a_cancel_that_meets_no_code_but_the_wait_for_a_reader_ends_nothing(
+    node: Any, saver: Any
+) -> None:
+    for cancels in (node, chain(inner=node).compile()):
+        nodes = {"a": saying("a"), "b": cancels, "c": saying("c")}
+        graph = chain(**nodes).compile(checkpointer=saver and saver())
+        chunks = [chunk async for chunk in graph.astream({"log": []}, on("t"))]
+        assert [next(iter(chunk)) for chunk in chunks] == ["a", "b", "c"]
+
+
 async def test_a_node_that_outlives_the_grace_is_left_and_named(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
