@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from typing import Any
@@ -58,7 +59,7 @@ async def completed(
                 if isinstance(error, KeyboardInterrupt | SystemExit):
                     raise
 
-    async with Supervisor("batch") as supervisor:
+    async with Supervisor("batch", grace=math.inf) as supervisor:  # runs have a grace of their own
         for _ in range(min(concurrency, len(inputs))):
             supervisor.spawn(work(), name="batch worker")
         for _ in range(len(inputs)):

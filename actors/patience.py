@@ -22,12 +22,30 @@ async def see_through(
     try:
         await ended
     except asyncio.CancelledError:
-        await _shielded(task, on_cancel)
+        await _shielded(lambda: _hurried(task, on_cancel))
         raise
 
 
-async def _shielded(task: asyncio.Task[Any], on_cancel: Callable[[], object] | None) -> None:
-    """The rest of the wait, once it was cancelled.
+async def _hurried(task: asyncio.Task[Any], on_cancel: Callable[[], object] | None) -> None:
+    if task.done():
+        return
+    if on_cancel is not None:
+        on_cancel()
+    await asyncio.wait({task})
+
+
+async def see_done(wait: Callable[[], Awaitable[object]]) -> None:
+    """Wait for what can be waited for anew, as often as the waiting is cancelled; raises the first
+    cancel at the end."""
+    try:
+        await wait()
+    except asyncio.CancelledError:
+        await _shielded(wait)
+        raise
+
+
+async def _shielded(wait: Callable[[], Awaitable[object]]) -> None:
+    """The rest of a wait, once it was cancelled.
 
     The scope is for anyio, which repeats a cancel at every turn of the loop; the loop is for
     asyncio, where each further cancel interrupts the wait once more.
@@ -35,11 +53,10 @@ async def _shielded(task: asyncio.Task[Any], on_cancel: Callable[[], object] | N
     from anyio import CancelScope
 
     with CancelScope(shield=True):
-        while not task.done():
-            if on_cancel is not None:
-                on_cancel()
+        while True:
             with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait({task})
+                await wait()
+                return
 
 
 async def see_out(wait: Callable[[], Awaitable[object]]) -> None:

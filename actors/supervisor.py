@@ -28,6 +28,7 @@ from .errors import ActorsError, ConfigError, OwnTaskError, SupervisorClosedErro
 from .ledger import DeadLetterHook, FailureHook, Ledger, SupervisorStats
 from .lives import Lives
 from .mailbox import DEFAULT_CAPACITY, Overflow
+from .patience import see_done
 from .ref import ActorRef, running_loop
 from .restart import RestartPolicy
 
@@ -108,7 +109,7 @@ class Supervisor:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.stop()
+        await see_done(self.stop)  # also in a scope of anyio that was cancelled
 
     @property
     def closed(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -152,6 +153,26 @@ async def test_cancelling_a_batch_ends_its_runs() -> None:
     batch.cancel()
     await asyncio.wait({batch})
     assert (gated.cancelled, gated.cleaned, others()) == (5, 5, set())
+
+
+async def test_a_cancelled_batch_is_over_when_its_runs_are_whatever_outlives_their_grace() -> None:
+    started, gate = asyncio.Event(), asyncio.Event()
+
+    async def stuck(state: Any) -> None:
+        started.set()
+        while not gate.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await gate.wait()
+
+    graph = chain(stuck=stuck).compile(checkpointer=MemorySaver())
+    batch = asyncio.create_task(graph.abatch(inputs(1), on("t")))
+    await started.wait()
+    batch.cancel()
+    await asyncio.wait({batch})
+    left = [task.get_name() for task in others()]
+    gate.set()
+    await until(lambda: not others())
+    assert left == ["stuck"]
 
 
 async def test_results_can_be_taken_as_they_come() -> None:

@@ -244,7 +244,20 @@ async def test_closing_twice_at_once_and_once_more_is_harmless() -> None:
 # --- leaving a call ----------------------------------------------------------------------------
 
 
-async def test_a_call_left_by_anyio_leaves_nothing_alive_and_its_thread_free() -> None:
+async def call(graph: CompiledGraph) -> Any:
+    return await graph.ainvoke({"log": []}, on("t"))
+
+
+async def batch(graph: CompiledGraph) -> Any:
+    return await graph.abatch([{"log": []}], on("t"))
+
+
+async def batch_as_completed(graph: CompiledGraph) -> Any:
+    return await all_of(graph.abatch_as_completed([{"log": []}], on("t")))
+
+
+@pytest.mark.parametrize("door", [call, batch, batch_as_completed])
+async def test_a_call_left_by_anyio_leaves_nothing_alive_and_its_thread_free(door: Any) -> None:
     node = Lingering()
     graph = chain(a=node).compile(checkpointer=MemorySaver())
 
@@ -254,20 +267,23 @@ async def test_a_call_left_by_anyio_leaves_nothing_alive_and_its_thread_free() -
 
     with anyio.move_on_after(DEADLINE) as scope:
         giving_up = asyncio.create_task(give_up(scope))
-        await graph.ainvoke({"log": []}, on("t"))
+        await door(graph)
     assert scope.cancelled_caught
     assert (giving_up.done(), node.cleaned, others()) == (True, ["node"], set())
     await assert_free(graph, node)
 
 
-async def test_a_call_cancelled_again_and_again_leaves_nothing_alive_and_its_thread_free() -> None:
+@pytest.mark.parametrize("door", [call, batch, batch_as_completed])
+async def test_a_call_cancelled_again_and_again_leaves_nothing_alive_and_its_thread_free(
+    door: Any,
+) -> None:
     node = Lingering()
     graph = chain(a=node).compile(checkpointer=MemorySaver())
     async with asyncio.timeout(DEADLINE):
-        call = asyncio.create_task(graph.ainvoke({"log": []}, on("t")))
+        calling = asyncio.create_task(door(graph))
         await node.started.wait()
-        assert await cancel_until_done(call) > 1
-        assert call.cancelled()
+        assert await cancel_until_done(calling) > 1
+        assert calling.cancelled()
         assert (node.cleaned, others()) == (["node"], set())
         await assert_free(graph, node)
 

@@ -11,6 +11,7 @@ import weakref
 from collections.abc import AsyncIterator
 from typing import Any
 
+import anyio
 import pytest
 
 from actors.errors import (
@@ -345,6 +346,26 @@ class TestStop:
         with pytest.raises(CrashError):
             await fail_inside()
         assert tasks[0].cancelled()
+
+    async def test_leaving_the_block_waits_however_often_that_is_cancelled(self) -> None:
+        stubborn = Stubborn()
+
+        async def leave() -> None:
+            with anyio.CancelScope() as scope:
+                async with Supervisor() as supervisor:
+                    supervisor.spawn(stubborn.run(), name="stubborn")
+                    await let_all_run()
+                    scope.cancel()
+
+        leaving = asyncio.create_task(leave())
+        await until(lambda: stubborn.cancels == 1)
+        for _ in range(3):
+            leaving.cancel()
+            await let_all_run()
+        early = leaving.done()
+        stubborn.gate.set()
+        await asyncio.wait([leaving])
+        assert (early, leaving.cancelled(), stubborn.cancels) == (False, True, 1)
 
     async def test_work_started_while_stopping_is_refused(self, supervisor: Supervisor) -> None:
         refused: list[bool] = []
