@@ -18,7 +18,7 @@ import os
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar, cast
 from weakref import WeakSet
 
 from streaming import SKIP
@@ -167,23 +167,59 @@ def apart(work: Callable[[], T]) -> T:
 
 
 def _run(runner: asyncio.Runner, coro: Coroutine[Any, Any, T], context: contextvars.Context) -> T:
-    main: list[asyncio.Task[Any]] = []
-    known = _known(coro, main)
+    main = _Main[T]()
+    known = main.known(coro)
     try:
-        return runner.run(known, context=context)
+        runner.run(known, context=context)
+        return main.outcome()
     except BaseException as error:
         show_user_frames(error)
-        if not main:
+        if main.task is None:
             _undo(runner, known)
             coro.close()
             if isinstance(error, asyncio.CancelledError):
                 raise KeyboardInterrupt from None
         # SystemExit and a second Ctrl-C leave the loop at once, with the task half done.
-        elif not main[0].done():
-            runner.run(_ended(main[0]))
+        elif not main.task.done():
+            runner.run(_ended(main.task))
         elif isinstance(error, KeyboardInterrupt):
             _turn(runner.get_loop())
         raise
+
+
+class _Main(Generic[T]):
+    """The task that a loop is driven for.
+
+    Its outcome stands here: where `asyncio.Runner` puts its handler of Ctrl-C away, it has that
+    one's task shown, and a `__repr__` of an error which raises would leave the handler in place.
+    """
+
+    __slots__ = ("_error", "_value", "task")
+
+    def __init__(self) -> None:
+        self.task: asyncio.Task[None] | None = None
+        """None before its first step."""
+        self._value: T | None = None
+        self._error: BaseException | None = None
+
+    async def known(self, coro: Coroutine[Any, Any, T]) -> None:
+        """What the task runs."""
+        self.task = asyncio.current_task()
+        try:
+            self._value = await coro
+        except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):  # the runner's to judge
+            raise
+        except BaseException as error:  # noqa: BLE001  # raised by `outcome`
+            self._error = error
+
+    def outcome(self) -> T:
+        """What the coroutine gave; raises what it raised."""
+        if self._error is None:
+            return cast("T", self._value)
+        try:
+            raise self._error
+        finally:
+            self._error = None  # whose frames know this: no circle is left
 
 
 def _turn(loop: asyncio.AbstractEventLoop) -> None:
@@ -203,13 +239,6 @@ def _undo(runner: asyncio.Runner, known: Coroutine[Any, Any, Any]) -> None:
     if left:
         runner.run(_ended(*left))
     known.close()
-
-
-async def _known(coro: Coroutine[Any, Any, T], main: list[asyncio.Task[Any]]) -> T:
-    task = asyncio.current_task()
-    if task is not None:
-        main.append(task)
-    return await coro
 
 
 async def _ended(*tasks: asyncio.Task[Any]) -> None:

@@ -366,6 +366,29 @@ for door in (graph.invoke, lambda *args: list(graph.stream(*args))):
     assert printed == "interrupted\n{'log': ['a']}\n" * 2
 
 
+def test_an_error_that_cannot_be_shown_is_no_trouble_for_the_next_call() -> None:
+    printed = script(
+        """
+import signal
+class ShyError(Exception):
+    def __repr__(self):
+        raise LookupError("shy")
+
+def node(state):
+    raise ShyError
+
+graph = chain(a=node).compile()
+for door in (graph.invoke, lambda *args: list(graph.stream(*args))):
+    try:
+        door({"log": []})
+    except ShyError:
+        print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+    print(chain(a=saying("a")).compile().invoke({"log": []}))
+"""
+    )
+    assert printed == "True\n{'log': ['a']}\n" * 2
+
+
 def test_a_stream_that_was_read_in_part_does_not_keep_a_process_from_ending(tmp_path: Path) -> None:
     printed = script(
         f"""
