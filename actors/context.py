@@ -63,6 +63,8 @@ class TaskContext:
     """Where graphs it called that keep their state have come to, by ns."""
     walk: Walk | None = None
     """What runs it, if it is a graph whose tasks that may take in."""
+    lead: Walk | None = None
+    """In whose asyncio task it runs, alone or after others."""
     pushed: Writes | None = None
     """What it wrote beside what the node returns."""
     _writer: StreamWriter | None = None

@@ -171,8 +171,10 @@ class Supervisor:
         name: str,
         context: contextvars.Context | None = None,
         on_done: Callable[[asyncio.Task[T]], object] | None = None,
+        kind: type[asyncio.Task[T]] | None = None,
     ) -> asyncio.Task[T]:
-        """Run `coro` in a task that ends with this supervisor.
+        """Run `coro` in a task that ends with this supervisor; of that kind, unless the loop makes
+        tasks of its own.
 
         `on_done` is called with the ended task, one turn of the loop later, and has to look at its
         exception. Raises SupervisorClosedError, WrongLoopError; `coro` is closed then.
@@ -183,7 +185,10 @@ class Supervisor:
             loop = None
         if loop is None or loop is not self._open_loop:
             loop = self._admit(coro)
-        task = loop.create_task(coro, name=name, context=context)
+        if kind is None or loop.get_task_factory() is not None:
+            task = loop.create_task(coro, name=name, context=context)
+        else:
+            task = kind(coro, loop=loop, name=name, context=context)
         self._tasks[task] = on_done
         task.add_done_callback(self._reap)
         return task

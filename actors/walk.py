@@ -7,15 +7,16 @@ to begin, to wake the scheduler and to be reaped (10 of 25 µs a step).  So it d
 a graph that is a node, and alone in its step: nothing else runs in the asyncio task meanwhile.
 
 What user code sees is the same as if each task had an asyncio task of its own: the context
-variables that the run began with, a name, a cancel that comes once.  A walk takes a few tasks only,
-so that a graph which never waits does not keep the loop from the others.
+variables that the run began with, a name, a cancel that comes once, and none that is meant for a
+node which is over.  A walk takes a few tasks only, so that a graph which never waits does not keep
+the loop from the others.
 """
 
 from __future__ import annotations
 
 import asyncio
 from contextvars import Context
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from streaming import current_task
 
@@ -36,26 +37,47 @@ def begin(task: Task, scheduler: Scheduler) -> None:
     """Run a task, and the few that may follow it."""
     walk = Walk(task, scheduler, _LENGTH - 1)
     context = walk.context_of(task)
-    scheduler.supervisor.spawn(
-        walk.take(), name=task.node.name, context=context, on_done=walk.ended
+    lent = scheduler.supervisor.spawn(
+        walk.take(), name=task.node.name, context=context, on_done=walk.ended, kind=_Lent
     )
+    if isinstance(lent, _Lent):  # else the loop has a factory of its own
+        lent.walk = walk
+
+
+class _Lent(asyncio.Task[None]):
+    """An asyncio task that is lent to one node after the other.
+
+    A cancel by code that a node has left behind (a timer, a task) does not reach the next one: in
+    an asyncio task of its own that node would be over.
+    """
+
+    __slots__ = ("walk",)
+    walk: Walk
+
+    def cancel(self, msg: Any = None) -> bool:
+        """As of any task."""
+        by = current()
+        if by is not None and by.over and by.lead is self.walk and not self.walk.is_stopped():
+            return False
+        return super().cancel(msg)
 
 
 class Walk:
     """What one scheduler has run in one asyncio task."""
 
-    __slots__ = ("_is_guest", "_left", "_scheduler", "_task")
+    __slots__ = ("_lead", "_left", "_scheduler", "_task")
 
     def __init__(
-        self, task: Task, scheduler: Scheduler, left: int, *, is_guest: bool = False
+        self, task: Task, scheduler: Scheduler, left: int, lead: Walk | None = None
     ) -> None:
         self._task = task
         """The one it is at."""
         self._scheduler = scheduler
         self._left = left
         """How many more it takes."""
-        self._is_guest = is_guest
-        """It is in another's asyncio task: one deep, as each is higher on Python's stack."""
+        self._lead = lead
+        """The one in whose asyncio task it is a guest: one deep, as each is higher on Python's
+        stack."""
 
     async def take(self) -> None:
         """Run its tasks."""
@@ -109,11 +131,15 @@ class Walk:
         elif task in scheduler.running and task.parent is None:
             scheduler.reply(TaskFailed(task, NodeCancelledError(task.node.name)))
 
+    def is_stopped(self) -> bool:
+        """True once what runs it is being stopped."""
+        return self._scheduler.supervisor.closed
+
     async def take_in(self, scheduler: Scheduler, commands: list[MachineCommand]) -> None:
         """Run tasks of the graph that the present task is, as a part of this walk; `commands` lead
         to the first of them."""
         own, first = asyncio.current_task(), cast("RunTasks", commands[-1]).tasks[0]
-        guest = Walk(first, scheduler, self._left, is_guest=True)
+        guest = Walk(first, scheduler, self._left, self)
         try:
             await guest._go_on(commands)
         finally:
@@ -128,7 +154,8 @@ class Walk:
         scheduler, called = self._scheduler, task.parent is not None
         context = scheduler.calls.context_of(task) if called else scheduler.setting.context.copy()
         scheduler.running[task] = own = TaskContext(scheduler, task)
-        if not self._is_guest and task.node.name in scheduler.layout.graphs:
+        own.lead = self._lead or self
+        if self._lead is None and task.node.name in scheduler.layout.graphs:
             own.walk = self
         context.run(current_task.set, own)
         if called and (adapter := loaded_langchain()) is not None:  # the caller may be LangChain's

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -354,12 +354,12 @@ async def cancels_now(state: Any) -> dict[str, Any]:
     return {"log": ["cancels"]}
 
 
-async def cancels_soon(state: Any) -> dict[str, Any]:
-    asyncio.get_running_loop().call_soon(own_task().cancel)
+async def others_cancel(state: Any) -> dict[str, Any]:
+    asyncio.get_running_loop().call_soon(own_task().cancel, context=Context())
     return {"log": ["cancels"]}
 
 
-@pytest.mark.parametrize("node", [cancels_now, cancels_soon])
+@pytest.mark.parametrize("node", [cancels_now, others_cancel])
 @pytest.mark.parametrize("saver", [None, MemorySaver])
 async def test_a_cancel_that_meets_no_code_but_the_wait_for_a_reader_ends_nothing(
     node: Any, saver: Any
@@ -369,6 +369,45 @@ async def test_a_cancel_that_meets_no_code_but_the_wait_for_a_reader_ends_nothin
         graph = chain(**nodes).compile(checkpointer=saver and saver())
         chunks = [chunk async for chunk in graph.astream({"log": []}, on("t"))]
         assert [next(iter(chunk)) for chunk in chunks] == ["a", "b", "c"]
+
+
+async def test_a_cancel_by_what_a_node_left_behind_does_not_reach_the_next_one() -> None:
+    async def leaves(state: Any) -> dict[str, Any]:
+        def cancel() -> None:
+            tried.append(own.cancel())
+            cancelled.set()
+
+        own, cancelled = own_task(), asyncio.Event()
+        gates.append(cancelled)
+        asyncio.get_running_loop().call_soon(cancel)
+        return {"log": ["leaves"]}
+
+    async def waits(state: Any) -> dict[str, Any]:
+        await gates[-1].wait()
+        await asyncio.sleep(0)
+        return {"log": [own_task().cancelling()]}
+
+    gates, tried = list[asyncio.Event](), list[bool]()
+    for nodes in (leaves, waits), (chain(leaves=leaves, waits=waits).compile(),):
+        assert (await run(*nodes))["log"] == ["leaves", 0]
+    assert (await run(chain(leaves=leaves).compile(), waits))["log"] == ["leaves", 0]
+    assert tried == [False] * 3
+
+
+async def test_a_node_is_cancelled_when_what_another_left_behind_stops_the_system() -> None:
+    gated = Gated()
+
+    async def stops() -> None:
+        await gated.started.wait()
+        system.supervisor.stop_nowait()
+
+    async def leaves(state: Any) -> None:
+        left.append(asyncio.create_task(stops()))
+
+    left, system = list[asyncio.Task[None]](), ActorSystem()
+    handle = await system.start(chain(leaves=leaves, gated=gated).compile(), {"log": []})
+    await handle.ended()
+    assert (handle.status, gated.cancelled, gated.cleaned) == ("cancelled", 1, 1)
 
 
 async def test_a_node_that_outlives_the_grace_is_left_and_named(
