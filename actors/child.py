@@ -218,7 +218,7 @@ class Child:
     def _is_alone(self) -> bool:
         """True if its task does nothing but run it, and no other task runs."""
         scheduler, task = self._parent.scheduler, self._parent.task
-        return task.node.name in scheduler.layout.graphs and scheduler.may_inline()
+        return task.node.name in scheduler.layout.graphs and scheduler.may_inline(task)
 
     def stream(self, look: Look) -> GraphStream:
         """Its chunks, for the task that called it; they go to the run's own readers as well."""

@@ -67,7 +67,7 @@ async def _called(task: Task, context: TaskContext) -> Any:
         if code is not None:
             return await run_runnable(code, value, injected["config"])
         return await node.call(value, **injected)
-    if node.timeout is None and scheduler.may_inline():
+    if scheduler.may_inline(task):
         result = node.call(value, **injected)
     else:
         limiter = scheduler.threads.for_task(task)
@@ -97,7 +97,7 @@ async def _route(branch: BranchSpec, place: int, writes: Writes, context: TaskCo
     code = runnable_of(branch.path) if injected else None
     if code is not None:
         chosen = run_runnable(code, state, injected["config"])
-    elif branch.is_async or scheduler.may_inline():
+    elif branch.is_async or scheduler.may_inline(context.task):
         chosen = branch.path(state, **injected)
     else:
         limiter = scheduler.threads.for_task(context.task)

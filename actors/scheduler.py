@@ -266,11 +266,11 @@ class Scheduler:
         """Such a run is over."""
         self._children.pop(run, None)
 
-    def may_inline(self) -> bool:
-        """True if sync code may run on the loop's own thread: nothing else is to run on it, and
-        the code has nothing to wait for that would."""
+    def may_inline(self, task: Task) -> bool:
+        """True if sync code may run on the loop's own thread: nothing else, nor a clock, is to run
+        on it, and the code has nothing to wait for that would."""
         alone = self.setting.inline and len(self.running) == 1 and not self.desk.queue
-        return alone and not self.calls.are_possible()
+        return alone and not (self._clocks or task.node.timeout or self.calls.are_possible())
 
     @property
     def config(self) -> RunConfig:

@@ -6,10 +6,12 @@ import asyncio
 import gc
 import inspect
 import os
-from collections.abc import AsyncIterator, Generator, Sequence
+from collections.abc import AsyncIterator, Generator, Iterator, Sequence
 from typing import Any
 
 import pytest
+
+from actors.calls import _Known
 
 STRICT = "STRICT_TESTS" in os.environ
 """Set by `.ci/run`: a test that is skipped, expected to fail or deselected fails the run."""
@@ -24,6 +26,15 @@ async def no_task_left_behind() -> AsyncIterator[None]:
     if left:  # what is being cancelled may need some turns of the loop for its `finally`
         _, left = await asyncio.wait(left, timeout=2)
     assert not left, f"tasks still alive after the test: {left}"
+
+
+@pytest.fixture
+def taskless() -> Iterator[None]:
+    """No task is defined in this process, as far as the engine knows: a lone sync node of a sync
+    call runs in the caller's thread."""
+    before, _Known.possible = _Known.possible, False
+    yield
+    _Known.possible |= before
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -438,6 +438,23 @@ def test_a_limited_sync_node_runs_in_a_thread_through_the_sync_door() -> None:
     assert threads[0] != threading.get_ident()
 
 
+@pytest.mark.usefixtures("taskless")
+@pytest.mark.parametrize("kind", ["node", "path", "subgraph"])
+def test_sync_code_is_limited_through_the_sync_door(kind: str) -> None:
+    blocked = Blocked()
+    if kind == "path":
+        builder = guarded(lambda state: None, timeout=SHORT)
+        builder.add_conditional_edges("a", lambda state: blocked(state) and "b")
+    else:
+        node = chain(blocked=blocked).compile() if kind == "subgraph" else blocked
+        builder = guarded(node, timeout=SHORT)
+    with pytest.raises(NodeTimeoutError, match="Node 'a'"):
+        builder.compile().invoke({})
+    assert not blocked.ended.is_set()
+    blocked.gate.set()
+    assert not blocked.started.is_set() or blocked.ended.wait(DEADLINE)
+
+
 async def test_a_graph_that_takes_too_long_stops_whole() -> None:
     gated = Gated()
     graph = guarded(chain(gated=gated).compile(), timeout=0.02).compile()

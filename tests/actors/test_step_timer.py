@@ -21,6 +21,7 @@ from actors.step_timer import StepTimer
 from checkpoint import MemorySaver
 from tests.actors.engine import (
     DEADLINE,
+    Blocked,
     Gated,
     State,
     chain,
@@ -153,6 +154,20 @@ def test_the_sync_door_is_limited_too() -> None:
 
     with pytest.raises(StepTimeoutError):
         limited(chain(a=forever)).invoke({})
+
+
+@pytest.mark.usefixtures("taskless")
+@pytest.mark.parametrize("inside", [False, True], ids=["node", "subgraph"])
+def test_a_lone_sync_node_is_limited_too(*, inside: bool) -> None:
+    blocked = Blocked()
+    builder = chain(blocked=blocked)
+    if inside:
+        builder = chain(child=builder.compile())
+    with pytest.raises(StepTimeoutError):
+        limited(builder).invoke({})
+    assert not blocked.ended.is_set()
+    blocked.gate.set()
+    assert not blocked.started.is_set() or blocked.ended.wait(DEADLINE)
 
 
 async def test_a_graph_that_a_node_is_has_its_own_limit() -> None:
