@@ -21,6 +21,7 @@ from .commands import (
     TaskFinished,
     TaskInterrupted,
 )
+from .doors import loopless
 from .patience import see_through, seen
 from .policies import CachePolicy
 from .spec import KEPT, Writes
@@ -102,7 +103,7 @@ class ResultCache:
     def _key(self, task: Task, policy: CachePolicy) -> CacheKey:
         value = self._machine.channels.input_of(task)
         args: Any = value if task.parent is not None else ((value,), {})
-        key: Any = policy.key_func(*args[0], **args[1])
+        key: Any = loopless(policy.key_func)(*args[0], **args[1])
         return task.node.cache_ns, key_text(key, f"node {task.node.name!r}")
 
 

@@ -23,6 +23,7 @@ from .commands import PUSH, CallDropped, MachineCommand, RunCall, Settle, Task, 
 from .context import TaskContext, current
 from .errors import NoTaskError, RunCancelledError, TaskPendingError
 from .spec import KEPT, NodeSpec
+from .threads import runs_here
 
 if TYPE_CHECKING:
     from .scheduler import Scheduler
@@ -170,7 +171,11 @@ class Calls:
 
     @staticmethod
     def are_possible() -> bool:
-        """True if some code might call a task."""
+        """True if some code might call a task.
+
+        Which code calls which is not known before it does, and waiting for a task on the thread of
+        the loop that is to run it would be for ever; so one task anywhere counts for all nodes.
+        """
         return _Known.possible
 
     def make(self, caller: TaskContext, node: NodeSpec, arg: Any) -> TaskFuture[Any]:
@@ -183,7 +188,7 @@ class Calls:
         path = (PUSH, parent.path, place, True)
         call = Task(node, path, (PUSH,), arg, parent.step)
         call.parent = parent
-        if _running_loop() is loop:
+        if runs_here(loop):
             future = LoopFuture[Any](node.name, loop)
             future.on_cancel = partial(self._drop, call)
             self._begin(caller, call, future, copy_context())
@@ -333,10 +338,3 @@ def _given_up(name: str) -> RunCancelledError:
         f"task {name!r} was called in a run that is over or was given up, so it does not run; "
         "let the caller end, and run the thread again"
     )
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

@@ -18,14 +18,15 @@ import os
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import partial
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, ParamSpec, TypeVar, cast
 from weakref import WeakSet
 
 from streaming import SKIP
 
-from .threads import Threadless
+from .threads import Threadless, in_place
 from .traces import show_user_frames
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 GRACE = 1.0
@@ -87,6 +88,11 @@ def in_sync_call() -> bool:
     """True on the loop of a sync call: what is kept for a loop longer than that must not be used
     on it."""
     return asyncio.get_running_loop() in _pool.loops
+
+
+def loopless(code: Callable[P, T]) -> Callable[P, T]:
+    """Sync code of the user's that is run on the loop: in a sync call it does not see that."""
+    return partial(in_place, code) if in_sync_call() else code
 
 
 def call(coro: Coroutine[Any, Any, T]) -> T:

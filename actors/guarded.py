@@ -17,6 +17,7 @@ from streaming import current_task
 from . import sources
 from .commands import Task
 from .context import TaskContext
+from .doors import loopless
 from .errors import NodeCancelledError, NodeTimeoutError
 from .node import attempt
 from .patience import seen
@@ -51,7 +52,8 @@ def _delay(error: Exception, task: Task, context: TaskContext) -> float | None:
         return None
     delay = None
     try:
-        delay = retry_delay(task.node.retry, error, context.attempt, sources.dice)
+        ask = loopless(retry_delay)
+        delay = ask(task.node.retry, error, context.attempt, sources.dice)
     finally:  # `retry_on` is user code: it may raise
         if delay is None and context.fenced:  # the task itself was not given up: it reports
             _again(task, context)

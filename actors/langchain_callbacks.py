@@ -20,7 +20,7 @@ from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager, C
 
 from streaming import Span
 
-from .threads import Threads, in_thread
+from .threads import Threads, in_place, in_thread
 
 _log = logging.getLogger(__name__)
 
@@ -55,7 +55,9 @@ class Listeners:
             call = getattr(handler, event)
             if iscoroutinefunction(call):
                 await call(*about, **known)
-            elif self._inline or handler.run_inline:
+            elif self._inline:
+                in_place(call, *about, **known)
+            elif handler.run_inline:
                 call(*about, **known)
             else:
                 await in_thread(self._threads.at(0), call, *about, **known)

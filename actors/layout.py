@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import BuiltinFunctionType
 from typing import Any, NamedTuple
 
 from checkpoint import Cache, Store
@@ -22,6 +23,7 @@ from .spec import BRANCH, SCHEMA, GraphSpec
 from .views import shared_namespace
 
 _CONSUMED = (NamedBarrierValue, NamedBarrierValueAfterFinish, LastValueAfterFinish)
+_OURS = f"{__package__}."
 _DEFERRED = (NamedBarrierValueAfterFinish, LastValueAfterFinish)
 
 
@@ -54,6 +56,8 @@ class Layout:
     """Channels that open when nothing else is left to run."""
     settling: frozenset[str]
     """Channels whose writes are settled before they are stored."""
+    reduces: bool
+    """Writing to some channel runs code of the user's."""
     signals: frozenset[str]
     """Triggers that hold nothing: that they were written is all there is to know of them."""
     position: Mapping[str, int]
@@ -130,6 +134,7 @@ class Layout:
             fleeting=any(spec.channels[name].expires for name in spec.state_keys),
             deferred=frozenset(name for name, c in channels if isinstance(c, _DEFERRED)),
             settling=frozenset(name for name, c in channels if c.settles),
+            reduces=any(_is_theirs(c) for _, c in channels),
             signals=frozenset(name for name, c in channels if _is_signal(name, c, spec)),
             position={name: place for place, name in enumerate(spec.nodes)},
             graphs=graphs,
@@ -143,6 +148,12 @@ class Layout:
             migrations=migrations,
             schema=_schema(spec, migrations),
         )
+
+
+def _is_theirs(channel: Channel) -> bool:
+    """Its reducer, or its class, is neither Python's nor of this package."""
+    code: Any = getattr(channel, "operator", type(channel))
+    return not (isinstance(code, BuiltinFunctionType) or str(code.__module__).startswith(_OURS))
 
 
 def _is_signal(name: str, channel: Channel, spec: GraphSpec) -> bool:

@@ -1,7 +1,8 @@
 """User code of nodes: called once for a task, and what it returned turned into writes, with the
 branches decided.
 
-Async code runs on the loop, sync code in a worker thread, or right here if nothing else is to run.
+Async code runs on the loop, sync code in a worker thread, or right here if nothing else is to run:
+there it does not see the loop, so it is the same to it.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from .commands import Task
 from .context import TaskContext
+from .doors import loopless
 from .errors import ParentCommand
 from .params import runnable_of
 from .report import is_start
 from .runnables import run as run_runnable
 from .spec import BranchSpec, NodeSpec, Writes
-from .threads import in_thread
+from .threads import in_place, in_thread
 from .writes import route_writes, writes_of
 
 if TYPE_CHECKING:
@@ -68,7 +70,7 @@ async def _called(task: Task, context: TaskContext) -> Any:
             return await run_runnable(code, value, injected["config"])
         return await node.call(value, **injected)
     if scheduler.may_inline(task):
-        result = node.call(value, **injected)
+        result = in_place(node.call, value, **injected)
     else:
         limiter = scheduler.threads.for_task(task)
         result = await in_thread(limiter, node.call, value, **injected)
@@ -90,15 +92,20 @@ async def decide(node: NodeSpec, writes: Writes, context: TaskContext) -> Writes
 
 async def _route(branch: BranchSpec, place: int, writes: Writes, context: TaskContext) -> Writes:
     scheduler = context.scheduler
-    state = scheduler.machine.channels.input_after(writes, branch, context.task.step)
+    look = scheduler.machine.channels.input_after
+    if scheduler.layout.reduces:
+        look = loopless(look)
+    state = look(writes, branch, context.task.step)
     trace = context.trace
     span = None if trace is None else await trace.choosing(branch, place, state)
     injected = injections(branch.params, context) if branch.params else {}
     code = runnable_of(branch.path) if injected else None
     if code is not None:
         chosen = run_runnable(code, state, injected["config"])
-    elif branch.is_async or scheduler.may_inline(context.task):
+    elif branch.is_async:
         chosen = branch.path(state, **injected)
+    elif scheduler.may_inline(context.task):
+        chosen = in_place(branch.path, state, **injected)
     else:
         limiter = scheduler.threads.for_task(context.task)
         chosen = await in_thread(limiter, branch.path, state, **injected)

@@ -29,6 +29,7 @@ from .errors import (
 from .ledger import DeadLetter, Ledger, Reason
 from .mailbox import Mailbox, MailboxStats, Overflow
 from .sized_mailbox import SizedMailbox
+from .threads import runs_here
 
 M = TypeVar("M")
 R = TypeVar("R")
@@ -271,7 +272,7 @@ class ActorRef(Generic[M, R]):
         `tell` does, MailboxFullError after the timeout, WrongLoopError on the loop's own thread.
         """
         loop = self._loop
-        if running_loop() is loop:
+        if runs_here(loop):
             raise WrongLoopError(
                 f"tell_threadsafe({reprlib.repr(message)}) was called on the event loop of actor"
                 f" {self.name!r} and would block it for ever; use `tell` or `tell_nowait` there"

@@ -39,6 +39,7 @@ from .commands import (
 )
 from .context import TaskContext
 from .desk import Desk
+from .doors import loopless
 from .latch import Latch
 from .layout import Layout
 from .mailbox import Mailbox
@@ -68,7 +69,7 @@ _REPLIES = 1 << 30
 class Scheduler:
     """Drives one machine to its end."""
 
-    __slots__ = ("__weakref__", "_aside", "_cancelling", "_children", "_clocks", "_hosting",
+    __slots__ = ("__weakref__", "_aside", "_ask", "_cancelling", "_children", "_clocks", "_hosting",
         "_lockstep", "_mailbox", "_over", "_results", "_stores", "_straight", "caller", "calls",
         "desk", "facts", "grace", "layout", "loop", "machine", "notes", "recorder", "refused",
         "running", "setting", "supervisor", "threads")  # fmt: skip
@@ -88,7 +89,8 @@ class Scheduler:
         self.layout = layout
         self.facts = facts
         self.setting = setting
-        self.machine = Machine(layout, facts, restored)
+        self.machine = machine = Machine(layout, facts, restored)
+        self._ask = loopless(machine.feed) if layout.reduces else machine.feed
         self.notes = _NO_NOTES if restored is None else restored.notes
         """What earlier runs noted of the effects of tasks that run again."""
         self.running: dict[Task, TaskContext] = {}
@@ -145,7 +147,7 @@ class Scheduler:
 
     async def _finished(self, begin: Begin, host: Walk | None) -> Finish:
         try:
-            commands = self.machine.feed(begin)
+            commands = self._ask(begin)
             if host is None or self._clocks or not (self._straight and is_lone(commands)):
                 finish = await self._carry_out(commands)
             else:
@@ -201,7 +203,7 @@ class Scheduler:
         if self.caller is not None:
             self.caller.progress()
         if (self._straight or self._stores) and self._is_quiet():
-            return self._onward(self.machine.feed(event))
+            return self._onward(self._ask(event))
         self._mailbox.put_nowait(event)
         if self.calls.callers:
             self.calls.ended(event.task)
@@ -303,7 +305,7 @@ class Scheduler:
             raise event
         if self._results is not None:
             self._results.note(event)
-        return self.machine.feed(event)
+        return self._ask(event)
 
     async def _carry_out(self, commands: list[MachineCommand]) -> Finish | None:
         last = commands[-1] if commands else None
@@ -323,7 +325,7 @@ class Scheduler:
         if not isinstance(last, RunTasks):
             return last if isinstance(last, Finish) else None
         if self._lockstep and (asked := await self._caught_up(last)) is not None:
-            return await self._carry_out(self.machine.feed(asked))
+            return await self._carry_out(self._ask(asked))
         tasks = last.tasks
         if self._results is not None:
             tasks = await self._unknown(tasks, self._results)

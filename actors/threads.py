@@ -1,8 +1,12 @@
-"""Worker threads, where sync user code runs."""
+"""Where sync user code runs: in worker threads, or right here.
+
+Wherever that is, it sees no running loop, so that it may run one of its own (`asyncio.run`).
+"""
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -55,6 +59,20 @@ class Threads:
         return limiter
 
 
+class _Hidden(threading.local):
+    """Loops that stand still in this thread, while code runs in it that does not see them."""
+
+    loops: tuple[AbstractEventLoop, ...] = ()
+
+
+_hidden = _Hidden()
+
+
+def runs_here(loop: AbstractEventLoop) -> bool:
+    """True if a loop, seen or hidden, goes on only when the code that asks has ended."""
+    return asyncio._get_running_loop() is loop or loop in _hidden.loops  # noqa: SLF001
+
+
 class Threadless(ABC):
     """A loop that has no worker threads: it runs sync code itself."""
 
@@ -99,3 +117,23 @@ def _handed_over(job: Callable[[], Any]) -> Any:
         return job()
     except GeneratorExit as error:
         return _Exit(error)
+
+
+def in_place(call: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+    """Run sync code on the thread of the running loop, which it does not see meanwhile."""
+    loop, before = asyncio.get_running_loop(), _hidden.loops
+    task = None if _swap_task is None else _swap_task(loop, None)
+    try:
+        _hidden.loops = (*before, loop)
+        _set_running_loop(None)
+        return call(*args, **kwargs)
+    finally:
+        _set_running_loop(loop)
+        _hidden.loops = before
+        if _swap_task is not None:
+            _swap_task(loop, task)
+
+
+_set_running_loop = asyncio._set_running_loop  # noqa: SLF001
+# From Python 3.14 on a thread, not a loop, has a current task: another loop could run none.
+_swap_task: Callable[..., Any] | None = getattr(asyncio.tasks, "_swap_current_task", None)

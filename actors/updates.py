@@ -18,6 +18,7 @@ from . import sources
 from .commands import PULL, Restored, Task
 from .config import checkpoint_extra
 from .context import TaskContext, check_reentry, current
+from .doors import loopless
 from .errors import ConfigError, InvalidUpdateError
 from .kept_graphs import shown_parents
 from .node import decide
@@ -121,7 +122,7 @@ class _Update:
         revision, first = self._revision, updates[0]
         if first.as_node == END and first.values is None:
             _check_alone(updates, "Cannot apply multiple updates when clearing state")
-            revision.end(await self._taken() if revision.input_taken else [])
+            loopless(revision.end)(await self._taken() if revision.input_taken else [])
         elif first.as_node == INPUT_NAME:
             _check_alone(updates, "Cannot apply multiple updates when updating as input")
             revision.begin(first.values)
@@ -143,7 +144,7 @@ class _Update:
     async def _act(self, updates: Sequence[StateUpdate]) -> None:
         base = None if self._revision.empty else self._revision.snapshot.id
         acts = [await self._asked(update, alone=len(updates) == 1) for update in updates]
-        for task in self._revision.act(acts):
+        for task in loopless(self._revision.act)(acts):
             if base is not None:
                 self._recorder.keep(task, base)
         self._recorder.save(self._revision.snapshot)

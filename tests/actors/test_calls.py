@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from actors import (
+    START,
     ActorSystem,
     CachePolicy,
     NoTaskError,
@@ -109,6 +110,17 @@ async def test_a_result_asked_for_on_the_loop_is_refused() -> None:
         return await future
 
     assert await main.ainvoke(1) == 2
+
+
+@pytest.mark.usefixtures("taskless")
+def test_a_result_is_refused_where_the_first_task_is_defined_in_the_loops_thread() -> None:
+    def node(state: Any) -> None:
+        task(lambda: None)().result()
+
+    graph = StateGraph(dict).add_node("node", node).add_edge(START, "node").compile()
+    with pytest.raises(TaskPendingError, match="run after the task was defined"):
+        graph.invoke({})
+    assert graph.invoke({}) == {}
 
 
 def test_a_sync_caller_waits_with_its_thread() -> None:

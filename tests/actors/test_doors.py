@@ -12,14 +12,23 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
+from uuid import uuid4
 
 import pytest
 
-from actors import Send, StateGraph
+from actors import (
+    CachePolicy,
+    Command,
+    RetryPolicy,
+    Runtime,
+    Send,
+    StateGraph,
+    interrupt,
+)
 from actors.doors import in_loop, iterate
 from actors.values import START
-from checkpoint import MemorySaver, SqliteSaver
+from checkpoint import MemoryCache, MemorySaver, MemoryStore, SqliteSaver, ThreadBusyError
 from streaming import SKIP
 from tests.actors.engine import DEADLINE, Gated, State, chain, fan, on, saying, says
 
@@ -145,6 +154,156 @@ def test_a_lone_sync_node_runs_on_the_callers_thread_until_a_task_is_defined() -
         [sys.executable, "-c", _LONE_NODES], capture_output=True, text=True, check=True, cwd=ROOT
     ).stdout
     assert printed.strip() == "[True, True, False, False]"
+
+
+async def later(value: Any) -> Any:
+    await asyncio.sleep(0)
+    return value
+
+
+def waited(value: Any) -> Any:
+    """What sync code gives that runs a loop of its own."""
+    return asyncio.run(later(value))
+
+
+def in_waiting_node() -> StateGraph:
+    return chain(a=lambda state: waited({"log": ["a"]}))
+
+
+def in_waiting_subgraph() -> StateGraph:
+    return chain(child=in_waiting_node().compile())
+
+
+def in_waiting_path() -> StateGraph:
+    builder = StateGraph(State).add_node("a", says("a")).add_edge(START, "a")
+    return builder.add_conditional_edges("a", lambda state: waited("__end__"))
+
+
+def in_waiting_reducer() -> StateGraph:
+    class Reduced(TypedDict):
+        log: Annotated[list[str], lambda old, new: waited(old + new)]
+
+    # Its path reads the state as the node leaves it, which is reduced for that alone.
+    builder = StateGraph(Reduced).add_node("a", says("a")).add_edge(START, "a")
+    return builder.add_conditional_edges("a", lambda state: "__end__")
+
+
+def in_waiting_retry() -> StateGraph:
+    left = [ConnectionError()]
+
+    def node(state: Any) -> dict[str, Any]:
+        if left:
+            raise left.pop()
+        return {"log": ["a"]}
+
+    retry = RetryPolicy(initial_interval=0, jitter=False, retry_on=lambda error: waited(True))
+    return StateGraph(State).add_node("a", node, retry_policy=retry).add_edge(START, "a")
+
+
+def in_waiting_key() -> StateGraph:
+    policy = CachePolicy(key_func=lambda state: waited("key"))
+    return StateGraph(State).add_node("a", says("a"), cache_policy=policy).add_edge(START, "a")
+
+
+WAITING = [
+    in_waiting_node,
+    in_waiting_subgraph,
+    in_waiting_path,
+    in_waiting_reducer,
+    in_waiting_retry,
+    in_waiting_key,
+]
+
+
+@pytest.mark.usefixtures("taskless")
+@pytest.mark.parametrize("saver", [None, MemorySaver()], ids=["unstored", "stored"])
+@pytest.mark.parametrize("build", WAITING)
+def test_sync_code_of_a_sync_call_may_run_a_loop_of_its_own(build: Any, saver: Any) -> None:
+    def graph() -> Any:
+        return build().compile(checkpointer=saver, cache=MemoryCache())
+
+    def config() -> dict[str, Any]:
+        return on(str(uuid4()))
+
+    assert graph().invoke({"log": []}, config()) == {"log": ["a"]}
+    assert list(graph().stream({"log": []}, config(), stream_mode="values"))[-1] == {"log": ["a"]}
+    # Nodes whose chunks are read meanwhile run in threads; reducers do not.
+    assert [*graph().stream({"log": []}, config(), stream_mode=["values", "custom"])]
+
+
+def test_a_reducer_of_a_sync_update_may_run_a_loop_of_its_own() -> None:
+    def asks(state: Any) -> None:
+        interrupt("?")
+
+    builder = in_waiting_reducer().add_node("asks", asks).add_edge(START, "asks")
+    graph = builder.compile(checkpointer=MemorySaver())
+    graph.update_state(on("t"), {"log": ["in"]}, as_node="a")
+    assert graph.get_state(on("t")).values == {"log": ["in"]}
+    graph.invoke({"log": ["more"]}, on("t"))
+    graph.update_state(on("t"), None, as_node="__end__")  # what "a" wrote counts
+    assert graph.get_state(on("t")).values == {"log": ["in", "more", "a"]}
+
+
+def _loop_seen() -> Any:
+    with pytest.raises(RuntimeError):
+        asyncio.get_running_loop()
+    return threading.get_ident()
+
+
+@pytest.mark.usefixtures("taskless")
+def test_a_lone_sync_node_sees_no_loop_and_those_after_it_see_theirs() -> None:
+    seen: list[Any] = []
+
+    def first(state: Any) -> None:
+        seen.append(_loop_seen())
+        if len(seen) == 1:
+            raise ConnectionError
+
+    async def last(state: Any) -> None:
+        own = asyncio.current_task()
+        seen.append(own is not None and own.get_loop() is asyncio.get_running_loop())
+
+    retry = RetryPolicy(initial_interval=0, jitter=False)
+    builder = StateGraph(State).add_node("first", first, retry_policy=retry)
+    builder.add_node("last", last).add_edge(START, "first").add_edge("first", "last")
+    builder.compile().invoke({})
+    assert seen == [threading.get_ident(), threading.get_ident(), True]
+
+
+@pytest.mark.usefixtures("taskless")
+@pytest.mark.parametrize("mode", ["values", "updates"])
+def test_a_lone_sync_node_may_call_what_waits_for_a_loop(tmp_path: Path, mode: Any) -> None:
+    """Its own run's loop stands still meanwhile: nothing of this may wait for that."""
+    inner = chain(a=saying("inner"), b=says("sync")).compile()
+    threads: list[int] = []
+
+    def node(state: Any, runtime: Runtime[Any]) -> dict[str, Any]:
+        threads.append(_loop_seen())
+        assert graph.get_state(on("t")).next == ("node",)
+        with pytest.raises(ThreadBusyError):
+            graph.update_state(on("t"), {"log": ["never"]})
+        other = graph_of_others.invoke({"log": []}, on("other"))
+        assert other["log"][-1] == "other"
+        assert waited(inner.invoke({"log": []})) == {"log": ["inner", "sync"]}
+        list(inner.stream({"log": []}))
+        assert saver.threads()
+        runtime.store.put(("facts",), "k", {"v": 1})
+        assert runtime.store.search(("facts",))[0].value == {"v": 1}
+        once = runtime.once_sync("sync", later, "once")
+        asked = asyncio.run(runtime.once("async", later, interrupt("?")))
+        return {"log": [once, asked]}
+
+    with SqliteSaver(tmp_path / "threads.db") as saver:
+        graph_of_others = chain(
+            a=lambda state: threads.append(_loop_seen()), b=says("other")
+        ).compile(checkpointer=saver)
+        graph = chain(node=node).compile(checkpointer=saver, store=MemoryStore())
+        in_thread(lambda: list(graph.stream({"log": []}, on("t"), stream_mode=mode)))
+        resumed = in_thread(lambda: graph.invoke(Command(resume="answer"), on("t")))
+    assert resumed == {"log": ["once", "answer"]}
+    assert len(threads) == 4
+    assert threads[0] == threads[1]  # a graph that is called inside runs there too
+    assert threads[2] == threads[3]
 
 
 def test_sync_nodes_side_by_side_run_at_once() -> None:

@@ -412,3 +412,16 @@ def test_a_run_with_callbacks_loads_no_langchain() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["2", "False"]
+
+
+def test_a_sync_handler_of_a_sync_call_may_run_a_loop_of_its_own() -> None:
+    class Waits(Ear):
+        raise_error = True
+
+        def on_chain_start(self, *args: Any, **known: Any) -> None:
+            asyncio.run(asyncio.sleep(0))
+            super().on_chain_start(*args, **known)
+
+    ear = Waits()
+    line(a=a).compile().invoke({"log": []}, {"callbacks": [ear]})
+    assert ear.told == WHOLE

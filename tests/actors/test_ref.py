@@ -19,6 +19,7 @@ from actors.errors import (
 )
 from actors.ref import ActorRef
 from actors.supervisor import Supervisor
+from actors.threads import in_place
 from tests.actors.kernel import Hooks, Recorder
 from tests.waiting import let_all_run, until
 
@@ -257,6 +258,8 @@ class TestOtherThreads:
         ref = supervisor.start(Recorder(), name="recorder")
         with pytest.raises(WrongLoopError, match="use `tell` or `tell_nowait` there"):
             ref.tell_threadsafe(1)
+        with pytest.raises(WrongLoopError):  # nor where that stands still, and is not seen
+            in_place(ref.tell_threadsafe, 1)
 
     def test_a_closed_loop_answers_the_thread(self) -> None:
         async def start() -> ActorRef[Any, Any]:
