@@ -208,5 +208,14 @@ HONEST = (
         "\n",
         "tests/checkpoint/test_upgrades.py::test_a_newer_file_is_left_untouched",
     ),
+    Bug(
+        "an exception and another one share a cached result",
+        "P7",
+        "actors/cache_keys.py",
+        "MsgpackSerializer(exact=True)",
+        "MsgpackSerializer()",
+        "tests/actors/test_cache_keys.py"
+        "::test_an_exception_that_is_stored_with_less_in_it_has_no_key",
+    ),
 )
 """P7: damage is noticed, failures are told."""

@@ -174,6 +174,33 @@ KEPT = (
         "\n",
         "tests/agent_server/test_dispatcher.py::test_a_thread_that_is_not_there_is_refused_or_made",
     ),
+    Bug(
+        "a deletion is told before it is synced",
+        "P1",
+        "checkpoint/custodian.py",
+        """
+            removed = await self._change(Change(erased=tuple(held.claims)))
+        await self.synced()
+""",
+        """
+            removed = await self._change(Change(erased=tuple(held.claims)))
+""",
+        "tests/checkpoint/test_changes.py::test_an_operation_that_returned_is_on_the_disk",
+    ),
+    Bug(
+        "a copy in bulk names what an older checkpoint had changed",
+        "P1",
+        "actors/recorder.py",
+        """
+        self._changed = _NO_NAMES.union(*changed.values())
+        self._batch.checkpoints.append(self._record(snapshot, entries, self._changed))
+""",
+        """
+        told = _NO_NAMES.union(*changed.values())
+        self._batch.checkpoints.append(self._record(snapshot, entries, told))
+""",
+        "tests/actors/test_updates.py::test_copies_in_bulk_are_the_same_in_a_file",
+    ),
 )
 """P1: what was told is kept."""
 
@@ -347,6 +374,14 @@ ONCE = (
         # Signed""",
         "tests/checkpoint/test_ownership.py"
         "::test_a_thread_held_by_another_process_is_refused_and_its_owner_named",
+    ),
+    Bug(
+        "an effect that was had again is forgotten for the note before it",
+        "P2",
+        "actors/once.py",
+        "known = self._known.get(effect.id) or self._kept.get(effect.id)",
+        "known = self._kept.get(effect.id) or self._known.get(effect.id)",
+        "tests/actors/test_once.py::test_a_call_that_was_made_again_is_not_made_a_third_time",
     ),
 )
 """P2: nothing is done twice, and one scheduler does it."""

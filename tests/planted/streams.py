@@ -156,6 +156,15 @@ GAPLESS = (
         "tests/agent_server/test_readers.py"
         "::TestTheStream::test_after_an_id_comes_the_rest_and_of_a_later_one_nothing",
     ),
+    Bug(
+        "a reader that is to finish misses what waits for its commit",
+        "P3",
+        "streaming/readable.py",
+        "            cursor.until = self._last\n",
+        "            cursor.until = self._visible\n",
+        "tests/streaming/test_committer.py"
+        "::TestPump::test_a_reader_that_is_to_finish_gets_what_waits_for_its_commit",
+    ),
 )
 """P3: streams have no gaps."""
 
@@ -324,6 +333,19 @@ BOUNDED = (
 """,
         "tests/streaming/test_subscriber.py"
         "::TestFallingBehind::test_gap_marks_how_many_events_are_lost_and_goes_on",
+    ),
+    Bug(
+        "an event that goes for its size stays in memory",
+        "P6",
+        "streaming/ring.py",
+        """
+        self._slots[(self.first - self._origin) % self._max_events] = None
+        self.first += 1
+""",
+        """
+        self.first += 1
+""",
+        "tests/streaming/test_ring.py::test_an_event_that_goes_for_its_size_is_not_kept_in_memory",
     ),
 )
 """P6: queues are bounded, readers are on their own."""
