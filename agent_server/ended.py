@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import streaming
-from checkpoint import SerializationError, Serializer
+from checkpoint import Serializer
 from streaming import Event, RunLog
 
 from .live import LiveRun
@@ -165,9 +165,7 @@ def _packed(live: LiveRun, serializer: Serializer) -> _Packed | None:
     ]
     try:
         events = serializer.dumps(plain)
-    except SerializationError:  # locks, clients, local classes: whatever users put there
-        return None
-    except BaseException:  # noqa: BLE001 - their code may raise anything; the run is over all the same
+    except BaseException:  # noqa: BLE001 - whatever users put there, and whatever its code raises
         return None
     row = row_of(live.run)
     size = len(events) + len(live.answer) + sum(len(each) for each in row if type(each) is str)

@@ -255,8 +255,7 @@ def _action(request: Request) -> CancelAction:
 
 
 def _thread_of(request: Request) -> str | None:
-    given = request.path_params.get("thread_id")
-    return None if given is None else uuid_of("thread", given)
+    return _thread_named(request.path_params.get("thread_id"))
 
 
 def _ids(request: Request) -> tuple[str, str]:

@@ -11,6 +11,7 @@ import pytest
 
 from actors import (
     ActorSystem,
+    CompiledGraph,
     ConfigError,
     NodeCancelledError,
     NodeStoppedError,
@@ -127,6 +128,15 @@ class QuitError(BaseException):
     """No Exception: what asyncio and most code do not catch."""
 
 
+async def assert_it_ends(
+    system: ActorSystem, graph: CompiledGraph, raised: type[BaseException]
+) -> None:
+    run = await system.start(graph, {"log": []})
+    with pytest.raises(raised):
+        await run.result()
+    assert run.status == "error"
+
+
 @pytest.mark.parametrize("error", [QuitError("out"), GeneratorExit()])
 async def test_a_node_that_raises_no_plain_exception_still_ends_the_run(
     system: ActorSystem, error: BaseException
@@ -134,10 +144,7 @@ async def test_a_node_that_raises_no_plain_exception_still_ends_the_run(
     async def bad(state: Any) -> None:
         raise error
 
-    run = await system.start(chain(a=bad).compile(), {"log": []})
-    with pytest.raises(type(error)):
-        await run.result()
-    assert run.status == "error"
+    await assert_it_ends(system, chain(a=bad).compile(), type(error))
 
 
 @pytest.mark.parametrize("shape", [chain, fan])
@@ -159,10 +166,7 @@ async def test_a_sync_node_that_raises_no_plain_exception_still_ends_the_run(
 
     inner = shape(a=saying("a"), bad=bad).compile()
     for graph in (inner, chain(inner=inner).compile()):
-        run = await system.start(graph, {"log": []})
-        with pytest.raises(raised):
-            await run.result()
-        assert run.status == "error"
+        await assert_it_ends(system, graph, raised)
 
 
 @pytest.mark.parametrize("shape", [chain, fan])
@@ -177,10 +181,7 @@ async def test_a_node_that_awaits_what_closes_coroutines_still_ends_the_run(
 
     inner = shape(a=saying("a"), bad=bad).compile()
     for graph in (inner, chain(inner=inner).compile()):
-        run = await system.start(graph, {"log": []})
-        with pytest.raises(GeneratorExit):
-            await run.result()
-        assert run.status == "error"
+        await assert_it_ends(system, graph, GeneratorExit)
 
 
 async def test_a_node_that_something_else_cancelled_fails_its_run(system: ActorSystem) -> None:
