@@ -148,7 +148,7 @@ class Child:
         finally:
             self._parent.release(scheduler)
         self._note_heads(scheduler.machine)
-        values = scheduler.machine.output()
+        values = scheduler.machine.channels.output()
         await graph_ended(scheduler, self._narrowed(values), {"input": self._value})
         return values
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any
 
@@ -43,6 +44,16 @@ def given_writes(
             "nothing to do; give one of them, or None to go on"
         )
     return settled(writes, spec.channels)
+
+
+def apart_from(
+    unstored: AbstractSet[str], data: dict[str, Any]
+) -> tuple[Mapping[str, Any], dict[str, Any]]:
+    """An input's keys that are never stored, and those that are."""
+    if unstored.isdisjoint(data):
+        return {}, data
+    aside = {key: data[key] for key in data if key in unstored}
+    return aside, {key: data[key] for key in data if key not in unstored}
 
 
 def readable(

@@ -198,7 +198,7 @@ async def _driven(plan: Plan) -> GraphOutput:
             await scheduler.drive(Begin(plan.input))
         except GraphInterrupt as pause:
             interrupts = pause.interrupts
-        values = scheduler.machine.output()
+        values = scheduler.machine.channels.output()
         return GraphOutput(narrowed(plan.layout.spec, values, plan.request.output_keys), interrupts)
     except asyncio.CancelledError:
         raise cancelled(events.run_id) from None

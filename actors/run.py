@@ -318,7 +318,7 @@ class Run:
                 await self._settle(recorder)
         if self._rolled_back:
             raise rolled_back(self.run_id)
-        values = scheduler.machine.output()
+        values = scheduler.machine.channels.output()
         self._values = narrowed(self._plan.layout.spec, values, self._plan.request.output_keys)
         return status
 

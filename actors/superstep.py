@@ -1,7 +1,6 @@
 """The super-step machine: all rules of a run, as a pure object.
 
-Events go in, commands come out (both in `commands.py`).  Nothing here waits, reads a clock or makes
-an id by itself; clock and ids come in through `Facts`.
+Events go in, commands come out (both in `commands.py`); clock and ids come in through `Facts`.
 
 The rules:
 
@@ -13,8 +12,8 @@ The rules:
 3. When no task is left, deferred nodes that were triggered open; when there are none, the run is
    finished.
 4. The input is a step of its own: checkpoint -1 holds it (but for keys that are never stored),
-   step 0 applies it.  A new input on a thread that had tasks left drops those tasks.  Steps count
-   on over the runs of a thread.
+   step 0 applies it.  A new input on a thread that had tasks left drops those tasks; a step whose
+   tasks have all finished is closed first.  Steps count on over the runs of a thread.
 5. Going on without an input plans again.  Tasks whose writes were kept are reported as cached.
 6. A task that fails ends the run.  The writes of siblings that finished are kept, the error too.
    If its node has an error handler, that runs in the same step with the same input instead; a
@@ -24,8 +23,8 @@ The rules:
    a node where the graph is to pause, the run ends too, its step saved; going on passes there.
 8. A Command as input adds its writes to what is planned, kept under an id of their own until the
    next checkpoint has them.  No step is made of tasks whose nodes are gone from the graph.
-9. A run that was asked to stop ends where the next step would begin, its last one saved; so does a
-   graph that a task calls, whose siblings run to the end.  A step that takes too long ends the run.
+9. A run asked to stop ends where the next step would begin, its last one saved; so does a graph
+   that a task calls, whose siblings run to the end.  A step that takes too long ends the run.
 10. Tasks that a task calls belong to its step; their rules stand in `called.py`.
 11. Of the commands of one answer, those that save come before the Emit that reports it, and
    RunTasks or Finish comes last: the shell commits, publishes, waits for its reader, goes on.
@@ -62,13 +61,14 @@ from .commands import (
 from .control import RunControl
 from .endings import no_input, out_of_steps, stopped
 from .errors import GraphBubbleUp, GraphDrained, GraphInterrupt
-from .given import given_writes, readable
+from .given import apart_from, given_writes, readable
 from .handlers import hand_over, handler_task, is_handled
 from .kept import recall
 from .layout import Layout
 from .report import Facts, Reporter, is_start
 from .spec import INPUT, Writes
 from .trail import Trail
+from .unclosed import unclosed
 from .values import Command, Interrupt
 from .views import error_text
 
@@ -111,21 +111,17 @@ class Machine:
         """The super-step that runs, or that the last checkpoint closed."""
         self.channels.stop = self.step + facts.recursion_limit + 2
         self._tasks: list[Task] = []
-        self._given: Writes = []
-        """Control that a Command as input gives on a new thread, beside the graph's own start."""
+        self._given: Writes = []  # control by a Command on a new thread, beside the start
         self._first_written: AbstractSet[str] = frozenset()
         self._paused: tuple[Interrupt, ...] | None = None
         """Interrupts of this step's tasks; None: no task is interrupted or drained."""
         self._drained: GraphDrained | None = None  # a graph that a task called was asked to stop
         self._aside: Mapping[str, Any] = {}
         """Keys of the input that are never stored: only this run's step 0 has them."""
-        self._open = 0
-        """Tasks of this step that have not finished."""
+        self._open = 0  # tasks of this step that have not finished
         self._done = False
         self._with_ids = facts.persist or facts.watch.tasks
         self._silent = not (facts.persist or facts.watch)  # nothing is stored, nobody watches
-
-    # --- in and out --------------------------------------------------------------------
 
     def feed(self, event: MachineEvent) -> list[MachineCommand]:
         """What to do about an event; nothing once the run is over."""
@@ -148,15 +144,9 @@ class Machine:
                 limit = self._layout.step_timeout
                 return [self._finish(stopped(event, self._facts.seed(), limit, self._tasks))]
 
-    def output(self) -> dict[str, Any]:
-        """The output keys that hold a value."""
-        return self.channels.output()
-
     def start_writes(self) -> Writes:
         """What the input writes in step 0: its state keys."""
         return self._layout.spec.writes_in({**self.channels.channel(INPUT).get(), **self._aside})
-
-    # --- beginning ---------------------------------------------------------------------
 
     def _enter(self, value: Any) -> list[MachineCommand]:
         restored = self._restored
@@ -192,9 +182,8 @@ class Machine:
         told = self._control.drain_reason or given or self._restored
         if not self._facts.persist and spec.starts_plainly and not told:
             return self._begin_at_once(data)
-        if not self._layout.unstored.isdisjoint(data):
-            self._aside = {k: v for k, v in data.items() if k in self._layout.unstored}
-            data = {k: v for k, v in data.items() if k not in self._layout.unstored}
+        self._aside, data = apart_from(self._layout.unstored, data)
+        commands = self._close(unclosed(self._layout, self._facts, self._restored))
         left = self.channels.plan()
         dropped = self.channels.consume(left)
         written = {key: [data[key]] for key in data} if spec.direct else {INPUT: [data]}
@@ -202,10 +191,9 @@ class Machine:
         self.channels.updated |= dropped | given
         self._first_written = given
         self.step += 1
-        commands = self.trail.save("input", self.step, self.channels, left)
+        commands += self.trail.save("input", self.step, self.channels, left)
         start = self._adopt(self.channels.plan())
-        if self._facts.persist:
-            commands += self._report.stepped(self.step, frozenset(), self.trail.saved, start)
+        commands += self._report.stepped(self.step, frozenset(), self.trail.saved, start)
         if spec.direct:
             return commands + self._start(start)
         if (reason := self._control.drain_reason) is not None:
@@ -217,10 +205,20 @@ class Machine:
         self._open, writes = 1, [*self.start_writes(), *spec.start.targets]
         return commands + self._task_finished(start[0], writes)
 
+    def _close(self, finished: list[Task]) -> list[MachineCommand]:
+        """Close a step that the last run left with nothing but its checkpoint missing."""
+        if not finished:
+            return []
+        self.channels.apply(finished)
+        self.channels.stop += 1
+        self.step += 1
+        told = self._plan_on(finished)
+        return told + self._report.stepped(self.step, frozenset(), self.trail.saved, self._tasks)
+
     def _begin_at_once(self, data: Any) -> list[MachineCommand]:
         """Start without a step for the input, which only a checkpoint would show."""
-        spec = self._layout.spec
         self.step += 2
+        spec = self._layout.spec
         start = Task(spec.start, (PULL, INPUT), (INPUT,), None, self.step)
         writes = [*spec.writes_in({**data}), *spec.start.targets]
         start.writes, self._tasks = self.channels.settled(start, writes), [start]
@@ -253,8 +251,6 @@ class Machine:
             task.cached = task.writes is not None
             if is_handled(task):
                 self._recall(self._hand_over(task), pending)
-
-    # --- a step ------------------------------------------------------------------------
 
     def _adopt(self, tasks: list[Task]) -> list[Task]:
         """Make these the tasks of the step after the current one."""
@@ -356,23 +352,27 @@ class Machine:
             written = self.channels.apply(done)
         except Exception as error:  # noqa: BLE001 - reducers are user code: they may raise anything
             return [self._finish(error)]
-        planned = self.channels.plan()
-        if not planned and self.channels.open_deferred():
-            planned = self.channels.plan()
-        commands: list[MachineCommand] = []
-        if self._facts.persist:
-            commands = self.trail.save("loop", self.step, self.channels, done)
-        self._adopt(planned)
+        commands = self._plan_on(done)
         if not self._report.silent:
             shown = (written | self._first_written) & self._layout.state
             self._first_written = frozenset()
-            commands += self._report.stepped(self.step, shown, self.trail.saved, planned)
+            commands += self._report.stepped(self.step, shown, self.trail.saved, self._tasks)
         after = self._facts.pauses.after
         if after and any(task.node.name in after for task in done):
             return commands + self._pause()
         if self.step >= self.channels.stop:
             return [*commands, self._finish(out_of_steps(self._facts.recursion_limit))]
-        return commands + self._start(planned)
+        return commands + self._start(self._tasks)
+
+    def _plan_on(self, done: list[Task]) -> list[MachineCommand]:
+        """Save a step whose writes are applied, and plan the next one."""
+        planned = self.channels.plan()
+        if not planned and self.channels.open_deferred():
+            planned = self.channels.plan()
+        persist = self._facts.persist
+        commands = self.trail.save("loop", self.step, self.channels, done) if persist else []
+        self._adopt(planned)
+        return commands
 
     def _end_interrupted(self, interrupts: tuple[Interrupt, ...]) -> list[MachineCommand]:
         """End a step in which tasks wait; the caller sees what the others wrote."""
@@ -382,10 +382,10 @@ class Machine:
         done = [task for task in self._tasks if task.writes]
         if done and not self._facts.ns:
             try:
-                written = self.channels.apply(done)
+                written = self.channels.apply(done) & self._layout.state
             except Exception as error:  # noqa: BLE001 - reducers are user code
                 return [self._finish(error)]
-            commands = self._report.stepped(self.step, written & self._layout.state, None, ())
+            commands = self._report.stepped(self.step, written, None, ())
         if interrupts:
             return [*commands, self._finish(GraphInterrupt(interrupts))]
         return commands + self._pause()

@@ -127,7 +127,7 @@ def test_its_result_writes_to_no_channel() -> None:
     target.feed(TaskCalled(one))
     target.feed(TaskFinished(one, [("__return__", 5)]))
     commands = target.feed(TaskFinished(caller, RETURNED))
-    assert target.output() == {"__end__": 1}
+    assert target.channels.output() == {"__end__": 1}
     assert [set(snapshot.changed) for snapshot in saved(commands)] == [
         {"__start__", "__end__", "__previous__"}
     ]

@@ -67,7 +67,7 @@ def send_writes(task: Any, *args: Any) -> list[tuple[str, Any]]:
 def test_writes_are_applied_by_name_whatever_the_order_of_finishing(order: str) -> None:
     target = machine(fan(z=noop, a=noop, m=noop))
     finish(target, target.feed(Begin({"log": ["in"]})), order)
-    assert target.output() == {"log": ["in", "a", "m", "z"]}
+    assert target.channels.output() == {"log": ["in", "a", "m", "z"]}
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
@@ -77,7 +77,7 @@ def test_writes_of_sends_are_applied_by_index(order: tuple[int, ...]) -> None:
     tasks = ran(target.feed(TaskFinished(spread, send_writes(spread, "x", "y", "z"))))
     for at in order:
         target.feed(TaskFinished(tasks[at], [("log", [tasks[at].arg])]))
-    assert target.output() == {"log": ["x", "y", "z"]}
+    assert target.channels.output() == {"log": ["x", "y", "z"]}
 
 
 def test_node_tasks_write_before_sends_of_the_same_step() -> None:
@@ -89,7 +89,7 @@ def test_node_tasks_write_before_sends_of_the_same_step() -> None:
     )
     assert names(commands) == ["work", "zz"]
     finish(target, commands)
-    assert target.output()["log"] == ["zz", "work"]
+    assert target.channels.output()["log"] == ["zz", "work"]
 
 
 def test_ten_and_more_sends_keep_their_numeric_order() -> None:
@@ -98,7 +98,7 @@ def test_ten_and_more_sends_keep_their_numeric_order() -> None:
     tasks = ran(target.feed(TaskFinished(spread, send_writes(spread, *range(12)))))
     for task in reversed(tasks):
         target.feed(TaskFinished(task, [("log", [task.arg])]))
-    assert target.output()["log"] == list(range(12))
+    assert target.channels.output()["log"] == list(range(12))
 
 
 def test_all_tasks_of_a_step_see_the_state_as_the_step_found_it() -> None:
@@ -185,7 +185,7 @@ def test_a_thousand_sends_are_a_thousand_tasks_of_one_step() -> None:
     assert len({task.id for task in tasks}) == 1000
     for task in tasks:
         commands = target.feed(TaskFinished(task, [("log", [task.arg])]))
-    assert target.output()["log"] == list(range(1000))
+    assert target.channels.output()["log"] == list(range(1000))
     assert ending(commands).error is None
 
 
@@ -232,7 +232,7 @@ def test_a_new_input_drops_the_tasks_that_were_left() -> None:
     commands += finish(first, commands)  # a has run, b is left
     second = machine(graph, persist=True, restored=restored_of(commands))
     assert names(second.feed(Begin({"log": ["two"]}))) == ["a"]
-    assert second.output()["log"] == ["one", "a", "two"]
+    assert second.channels.output()["log"] == ["one", "a", "two"]
 
 
 def test_a_new_input_drops_sends_that_were_left() -> None:
@@ -268,7 +268,7 @@ def test_an_input_that_the_schema_refuses_changes_nothing() -> None:
     target = machine(chain(a=noop), persist=True)
     with pytest.raises(InvalidUpdateError):
         target.feed(Begin(5))
-    assert target.output() == {"log": []}
+    assert target.channels.output() == {"log": []}
     assert target.trail.checkpoint_id is None
 
 
@@ -300,7 +300,7 @@ def test_going_on_runs_what_was_left() -> None:
     commands += finish(first, commands)
     second = machine(graph, persist=True, restored=restored_of(commands))
     assert names(run_through(second, None)) == ["b", "c"]
-    assert second.output()["log"] == ["a", "b", "c"]
+    assert second.channels.output()["log"] == ["a", "b", "c"]
 
 
 def test_going_on_a_finished_thread_ends_at_once_with_its_state() -> None:
@@ -310,7 +310,7 @@ def test_going_on_a_finished_thread_ends_at_once_with_its_state() -> None:
     commands = second.feed(Begin(None))
     assert ending(commands).error is None
     assert (names(commands), saved(commands)) == ([], [])
-    assert second.output() == {"log": ["a"]}
+    assert second.channels.output() == {"log": ["a"]}
 
 
 def test_tasks_whose_writes_were_kept_do_not_run_again_and_are_reported_as_cached() -> None:
@@ -325,7 +325,7 @@ def test_tasks_whose_writes_were_kept_do_not_run_again_and_are_reported_as_cache
     assert names(again) == ["a", "c"]
     assert [e.name for e in emitted(again) if getattr(e, "cached", False)] == ["b"]
     finish(second, again)
-    assert second.output()["log"] == ["a", "b", "c"]
+    assert second.channels.output()["log"] == ["a", "b", "c"]
 
 
 def test_when_all_tasks_of_a_step_were_kept_the_step_is_closed_without_running_any() -> None:
@@ -337,7 +337,7 @@ def test_when_all_tasks_of_a_step_were_kept_the_step_is_closed_without_running_a
     second = machine(graph, persist=True, restored=restored_of(commands, upto))
     again = second.feed(Begin(None))
     assert names(again) == ["c"]
-    assert second.output()["log"] == ["a", "b"]
+    assert second.channels.output()["log"] == ["a", "b"]
 
 
 def test_task_ids_are_the_same_when_a_step_is_planned_again() -> None:
@@ -358,7 +358,7 @@ def test_going_back_to_an_old_checkpoint_saves_a_fork_and_runs_what_came_after()
     assert names(commands) == ["a", "b"]
     assert [(s.source, s.step) for s in saved(commands)] == [("fork", 1), ("loop", 2), ("loop", 3)]
     assert saved(commands)[0].parent_id == old.checkpoint_id
-    assert second.output()["log"] == ["a", "b"]
+    assert second.channels.output()["log"] == ["a", "b"]
 
 
 def test_a_deferred_trigger_that_was_open_is_open_after_going_on() -> None:
@@ -395,7 +395,7 @@ def test_a_failure_ends_the_run_and_keeps_what_siblings_wrote_and_the_error() ->
     assert kept(failed) == [b]
     assert b.error == "ValueError('no')"
     assert ending(failed).error is error
-    assert target.output() == {"log": []}
+    assert target.channels.output() == {"log": []}
 
 
 def test_two_writers_of_one_last_value_end_the_run_and_close_no_step() -> None:
@@ -430,7 +430,7 @@ def test_a_thread_whose_steps_ran_out_goes_on_with_as_many_again() -> None:
     first = run_through(machine(graph, persist=True, recursion_limit=2), {"log": []})
     second = machine(graph, persist=True, recursion_limit=2, restored=restored_of(first))
     commands = run_through(second, None)
-    assert second.output()["log"][:2] == ["a", "a"]
+    assert second.channels.output()["log"][:2] == ["a", "a"]
     assert len(names(commands)) >= 2
     assert isinstance(ending(commands).error, GraphRecursionError)
 
@@ -576,11 +576,11 @@ def test_after_the_end_nothing_comes_out_any_more(end: str) -> None:
             target.feed(Cancelled())
         case _:
             target.feed(Begin(None))
-    output = target.output()
+    output = target.channels.output()
     late = [TaskFinished(t, [("log", ["late"])]) for t in tasks]
     events = [*late, *(TaskFailed(t, ValueError()) for t in tasks), Cancelled(), Begin({"n": 1})]
     assert [target.feed(event) for event in events] == [[] for _ in events]
-    assert target.output() == output
+    assert target.channels.output() == output
 
 
 def test_the_output_holds_the_output_keys_only() -> None:
@@ -590,7 +590,7 @@ def test_the_output_holds_the_output_keys_only() -> None:
     builder = StateGraph(State, output_schema=Out).add_node("a", says("a")).add_edge(START, "a")
     target = machine(builder)
     finish(target, target.feed(Begin({"log": [], "n": 1})), a={"n": 2, "text": "x"})
-    assert target.output() == {"n": 2}
+    assert target.channels.output() == {"n": 2}
 
 
 def test_a_machine_of_equal_facts_gives_equal_answers() -> None:

@@ -116,7 +116,7 @@ def test_siblings_of_a_task_that_asks_run_to_the_end() -> None:
     assert not any(isinstance(c, GraphInterrupt) for c in interrupt(target, a))
     commands = target.feed(TaskFinished(b, writes_for(b, {"log": ["b"]})))
     assert paused(commands) == (asked(target, a),)
-    assert target.output() == {"log": ["b"]}, "the caller sees what the others wrote"
+    assert target.channels.output() == {"log": ["b"]}, "the caller sees what the others wrote"
     assert saved(commands) == [], "but the step is not over"
 
 
@@ -174,7 +174,7 @@ def test_siblings_that_finished_do_not_run_again() -> None:
     assert names(commands) == ["a"]
     [task] = ran(commands)
     target.feed(TaskFinished(task, [("log", ["a"])]))
-    assert target.output() == {"log": ["a", "b"]}
+    assert target.channels.output() == {"log": ["a", "b"]}
 
 
 def test_going_on_without_an_answer_asks_again() -> None:
@@ -311,7 +311,7 @@ def test_an_update_is_kept_under_an_id_of_its_own_until_the_next_checkpoint() ->
     restored, _ = interrupted(builder)
     target, commands = resumed(builder, restored, Command(update={"n": 5}))
     assert [(task.id, task.writes) for task in kept(commands)] == [(NULL_TASK, [("n", 5)])]
-    assert target.output() == {"log": [], "n": 5}
+    assert target.channels.output() == {"log": [], "n": 5}
     [task] = ran(commands)
     commands = target.feed(TaskFinished(task, [("log", ["a"])]))
     assert [snapshot.before["n"] for snapshot in saved(commands)] == [5]
@@ -324,7 +324,7 @@ def test_what_several_commands_gave_is_kept_together() -> None:
     target, commands = resumed(builder, restored, Command(update={"text": "x"}))
     [given] = [task for task in kept(commands) if task.id == NULL_TASK]
     assert given.writes == [("n", 5), ("text", "x")]
-    assert target.output() == {"log": [], "n": 5, "text": "x"}
+    assert target.channels.output() == {"log": [], "n": 5, "text": "x"}
 
 
 def test_a_goto_runs_beside_what_is_planned() -> None:
@@ -347,7 +347,7 @@ def test_an_update_on_a_fresh_thread_is_written_once() -> None:
     target = machine(chain(a=noop), persist=True, watch=ALL)
     commands = target.feed(Begin(Command(update={"log": ["x"]})))
     assert names(commands) == ["a"]
-    assert target.output() == {"log": ["x"]}
+    assert target.channels.output() == {"log": ["x"]}
     assert [e.values for e in emitted(commands) if isinstance(e, StepCommitted) and e.wrote] == [
         {"log": ["x"]}
     ]
