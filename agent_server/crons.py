@@ -52,7 +52,7 @@ class Timing:
     """When a cron fires."""
 
     schedule: str
-    timezone: str
+    timezone: str | None
     end_at: float | None
 
     def after(self, moment: float) -> float | None:

@@ -150,7 +150,8 @@ class Cron:
     updated_at: float
     next_at: float | None
     """When it fires next; None: never again."""
-    timezone: str = "UTC"
+    timezone: str | None = None
+    """Of the IANA; None: UTC."""
     end_at: float | None = None
     enabled: bool = True
     on_run_completed: OnCompletion = "delete"

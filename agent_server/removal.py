@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from .errors import ConflictError, ElsewhereError, InFlightError
+from .errors import ConflictError, ElsewhereError, InFlightError, NotFoundError
 
 if TYPE_CHECKING:
     from .dispatcher import Dispatcher
@@ -33,3 +34,24 @@ async def remove_thread(threads: Threads, dispatcher: Dispatcher, thread_id: str
     raise ConflictError(
         f"Thread {thread_id} gets new runs as fast as they are cancelled; stop who starts them"
     )
+
+
+async def remove_threads(
+    threads: Threads, dispatcher: Dispatcher, thread_ids: Iterable[str]
+) -> None:
+    """The same for the threads of an assistant that is deleted; one that is gone is none of them.
+
+    Raises ConflictError about those that stay, once all others are away.
+    """
+    staying: dict[str, ConflictError] = {}
+    for thread_id in thread_ids:
+        try:
+            with contextlib.suppress(NotFoundError):  # somebody else has deleted it
+                await remove_thread(threads, dispatcher, thread_id)
+        except ConflictError as error:
+            staying[thread_id] = error
+    if staying:
+        raise ConflictError(
+            "The assistant is deleted, but of its threads these stay, to be deleted one by one: "
+            + "; ".join(f"{thread_id} ({error})" for thread_id, error in staying.items())
+        )

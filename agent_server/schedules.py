@@ -54,14 +54,15 @@ def _spelled_out(schedule: str) -> str:
     return _NAMED.get(schedule.strip().lower(), schedule)
 
 
-def next_after(schedule: str, timezone: str, moment: float) -> float | None:
+def next_after(schedule: str, timezone: str | None, moment: float) -> float | None:
     """The first moment after this one at which it fires; None: never again.
 
-    Seconds since the epoch.  A time that the clocks leave out in spring fires when they have been
-    set.  Of an hour that they show twice in autumn, schedules that name hours mean the first.
+    Seconds since the epoch; without a time zone it is UTC.  A time that the clocks leave out in
+    spring fires when they have been set.  Of an hour that they show twice in autumn, schedules that
+    name hours mean the first.
     Raises InvalidError for what is no schedule or no time zone.
     """
-    zone = zone_of(timezone)
+    zone = zone_of(timezone or "UTC")
     check_schedule(schedule)
     meant = _spelled_out(schedule)
     hourly = meant.split()[1].startswith("*")

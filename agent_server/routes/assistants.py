@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -17,13 +16,13 @@ from agent_server.answers import assistant_json, picked, version_json
 from agent_server.assistant_rows import AssistantQuery, AssistantSort
 from agent_server.assistants import AssistantChange
 from agent_server.bodies import read_model
-from agent_server.errors import InvalidError, NotFoundError
+from agent_server.errors import InvalidError
 from agent_server.grants import Grant
 from agent_server.ids import is_uuid
 from agent_server.params import flag
 from agent_server.permits import allowed_to, permit_of
 from agent_server.records import Assistant
-from agent_server.removal import remove_thread
+from agent_server.removal import remove_threads
 from agent_server.responses import JsonResponse, page_headers
 from agent_server.services import Services, services_of
 from agent_server.thread_search import SortOrder, ThreadQuery
@@ -170,9 +169,9 @@ async def delete(request: Request) -> Response:
     with_threads = flag(request, "delete_threads")
     allowed = await _deletable(request, id_) if with_threads else None
     await services.assistants.delete(id_)
-    for thread_id in await _threads_of(services, id_, allowed) if with_threads else ():
-        with suppress(NotFoundError):  # somebody else has deleted it
-            await remove_thread(services.threads, services.dispatcher, thread_id)
+    if with_threads:
+        found = await _threads_of(services, id_, allowed)
+        await remove_threads(services.threads, services.dispatcher, found)
     return Response(status_code=204)
 
 

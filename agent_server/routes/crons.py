@@ -140,7 +140,7 @@ async def create(request: Request) -> Response:
         created_at=now,
         updated_at=now,
         next_at=None,
-        timezone=_zone(body.timezone) or "UTC",
+        timezone=_zone(body.timezone),
         end_at=_end_at(body.end_time),
         enabled=body.enabled is not False,
         on_run_completed=body.on_run_completed or "delete",

@@ -10,6 +10,8 @@ from typing import Any, TypedDict
 import pytest
 
 from actors import START, StateGraph
+from checkpoint import new_id
+from tests.agent_server.database import keep_run
 from tests.agent_server.harness.graphs import agent, hitl, sub
 from tests.agent_server.serving import Serving, serving
 
@@ -214,6 +216,22 @@ async def test_a_deleted_assistant_takes_its_threads_along_if_asked(server: Serv
     [left] = await server.ask("POST", "/threads/search", {})
     assert left["metadata"] == {"assistant_id": ID}
     assert await server.refused("DELETE", f"/assistants/{AGENT}", None, 409)
+
+
+async def test_a_thread_that_cannot_go_with_its_assistant_keeps_no_other(server: Serving) -> None:
+    made, of_it = {"graph_id": "agent", "assistant_id": ID}, {"metadata": {"assistant_id": ID}}
+    await server.ask("POST", "/assistants", made)
+    ids = [(await server.ask("POST", "/threads", of_it))["thread_id"] for _ in range(3)]
+    run_id = new_id()
+    await server.services.tables.write(lambda db: keep_run(db, run_id, ids[0], "running"))
+
+    text = await server.refused("DELETE", f"/assistants/{ID}?delete_threads=true", None, 409)
+
+    assert "The assistant is deleted, but of its threads these stay" in text
+    assert f"{ids[0]} (Run {run_id} was taken by another server" in text
+    [left] = await server.ask("POST", "/threads/search", {})
+    assert left["thread_id"] == ids[0]
+    assert await server.refused("GET", f"/assistants/{ID}", None, 404)
 
 
 async def test_what_an_assistant_runs_on_that_is_made_anew_is_its_own(server: Serving) -> None:

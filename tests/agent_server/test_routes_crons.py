@@ -48,6 +48,7 @@ async def test_a_cron_is_made_and_shown(server: Serving) -> None:
     ]
     assert made["assistant_id"] == AGENT
     assert (made["thread_id"], made["user_id"], made["end_time"]) == (None, "", None)
+    assert made["timezone"] is None
     assert made["next_run_date"].endswith("-01-01T00:00:00+00:00")
     assert made["payload"] == {
         "assistant_id": AGENT,
