@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from .limits import Age, Strategy
 from .reports import Removed, ThreadInfo, Verification
+from .waiting import waited_for
 
 T = TypeVar("T")
 
@@ -22,12 +23,12 @@ def wait_for(coro: Coroutine[Any, Any, T]) -> T:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(coro)
+        return waited_for(coro)
     from concurrent.futures import ThreadPoolExecutor
 
     context = contextvars.copy_context()
     with ThreadPoolExecutor(1, thread_name_prefix="checkpoint-door") as helper:
-        return helper.submit(context.run, asyncio.run, coro).result()
+        return helper.submit(context.run, waited_for, coro).result()
 
 
 class SyncDoors(ABC):

@@ -13,6 +13,7 @@ from .store_config import IndexConfig
 from .store_paths import Path, parse_path
 from .value import Value, slotted
 from .vectors import Cosines, available_cosines, pack_vector
+from .waiting import waited_for
 
 Embed: TypeAlias = Callable[[list[str]], Any]
 AsyncEmbed: TypeAlias = Callable[[list[str]], Awaitable[Any]]
@@ -186,9 +187,7 @@ def _run_to_end(embedder: Embedder, texts: Texts) -> tuple[Any, Any]:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        # With a factory the runner leaves the thread's own event loop alone.
-        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-            return runner.run(embedder.aembed(texts))
+        return waited_for(embedder.aembed(texts))
     raise EmbeddingError(
         f"{len(texts.documents) + len(texts.queries)} texts cannot be embedded here: the embedding "
         "function is async, and this is a sync call inside a running event loop; await the async "
