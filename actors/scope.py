@@ -1,4 +1,10 @@
-"""One graph's part of a thread: where a config points, and what would run next there."""
+"""One graph's part of a thread: where a config points, and what would run next there.
+
+A super-step may have finished all its tasks and still have no checkpoint: the process died between
+the two, a reducer failed that would take the writes now, or a repair went back to the checkpoint
+before.  The state that a thread shows has these writes; an input would drop them with the tasks it
+finds, so the step is closed first.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +14,11 @@ from typing import NamedTuple
 from checkpoint import Saver
 
 from .channelset import ChannelSet
-from .commands import PULL, Task
+from .commands import NULL_TASK, PULL, Restored, Task
 from .errors import ConfigError
 from .kept import recall
 from .layout import Layout
-from .report import task_id
+from .report import Facts, task_id
 from .spec import Writes
 from .values import RunConfig
 from .views import namespace_text
@@ -76,4 +82,28 @@ def planned(
         task.id = task_id(checkpoint_id, ns, task)
         if task.id in pending:
             recall(task, pending[task.id])
+    return tasks
+
+
+def unclosed(layout: Layout, facts: Facts, restored: Restored | None) -> list[Task]:
+    """The tasks of a step that is to be closed, with their writes; none if there is no such step,
+    if reducers still do not take them, or if some of the nodes are gone."""
+    if restored is None or restored.replayed or not restored.pending:
+        return []
+    channels = ChannelSet(layout, restored)
+    try:
+        channels.give(restored.pending.get(NULL_TASK, []))
+        tasks = planned(
+            layout,
+            facts.ns,
+            channels,
+            checkpoint_id=restored.checkpoint_id,
+            step=restored.step + 1,
+            pending=restored.pending,
+        )
+        if any(task.writes is None or task.node.gone for task in tasks):
+            return []
+        channels.apply(tasks)
+    except Exception:  # noqa: BLE001 - reducers are user code: they may raise anything
+        return []
     return tasks

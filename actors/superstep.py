@@ -66,9 +66,9 @@ from .handlers import hand_over, handler_task, is_handled
 from .kept import recall
 from .layout import Layout
 from .report import Facts, Reporter, is_start
+from .scope import unclosed
 from .spec import INPUT, Writes
 from .trail import Trail
-from .unclosed import unclosed
 from .values import Command, Interrupt
 from .views import error_text
 

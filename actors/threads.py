@@ -12,6 +12,8 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from streaming import hold_loop, let_loop_go
+
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
@@ -123,11 +125,13 @@ def in_place(call: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
     """Run sync code on the thread of the running loop, which it does not see meanwhile."""
     loop, before = asyncio.get_running_loop(), _hidden.loops
     task = None if _swap_task is None else _swap_task(loop, None)
+    hold_loop(loop)
     try:
         _hidden.loops = (*before, loop)
         _set_running_loop(None)
         return call(*args, **kwargs)
     finally:
+        let_loop_go(loop)
         _set_running_loop(loop)
         _hidden.loops = before
         if _swap_task is not None:

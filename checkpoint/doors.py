@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 from .limits import Age, Strategy
 from .reports import Removed, ThreadInfo, Verification
-from .waiting import waited_for
 
 T = TypeVar("T")
 
@@ -20,6 +19,8 @@ PATIENCE = 30.0
 
 def wait_for(coro: Coroutine[Any, Any, T]) -> T:
     """The result of a coroutine; inside a running loop it gets a thread and a loop of its own."""
+    from .waiting import waited_for  # only for who waits
+
     try:
         asyncio.get_running_loop()
     except RuntimeError:

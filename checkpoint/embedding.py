@@ -13,7 +13,6 @@ from .store_config import IndexConfig
 from .store_paths import Path, parse_path
 from .value import Value, slotted
 from .vectors import Cosines, available_cosines, pack_vector
-from .waiting import waited_for
 
 Embed: TypeAlias = Callable[[list[str]], Any]
 AsyncEmbed: TypeAlias = Callable[[list[str]], Awaitable[Any]]
@@ -187,6 +186,8 @@ def _run_to_end(embedder: Embedder, texts: Texts) -> tuple[Any, Any]:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
+        from .waiting import waited_for  # only for who waits
+
         return waited_for(embedder.aembed(texts))
     raise EmbeddingError(
         f"{len(texts.documents) + len(texts.queries)} texts cannot be embedded here: the embedding "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from .events import Event
 from .outbox import Outbox
 from .points import Faults, Point
 from .ports import EventCodec, EventLog, Row
-from .waiting import Gate
+from .waiting import Gate, is_held
 
 
 @dataclass(slots=True, eq=False, repr=False)  # not frozen: one per run
@@ -57,7 +58,7 @@ class Committer:
     """
 
     __slots__ = ("_changed", "_faults", "_lock", "_max_rows", "_max_size", "_state", "durable",
-                 "outbox", "progress")  # fmt: skip
+                 "loop", "outbox", "progress")  # fmt: skip
 
     def __init__(
         self,
@@ -77,6 +78,8 @@ class Committer:
         self._max_rows = max_rows
         self._max_size = max_size
         self._state = "open"
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """That `pump` runs on."""
         self.outbox = Outbox(visible)
         self.progress = Gate(lock)
         """Pulses when rows were added, committed or given back."""
@@ -85,10 +88,16 @@ class Committer:
         """Raise LogBackedUpError if so much more may not wait."""
         rows, waiting = self.outbox.count, self.outbox.size
         if rows and (rows + count > self._max_rows or waiting + size > self._max_size):
+            way = (
+                "whose event loop is held up by sync code that writes much; call the async twins "
+                "(`ainvoke`, `astream`) in async nodes"
+                if is_held(self.loop)
+                else "which does not keep up; run the log's `pump`, and `await writer.drain()` "
+                "while writing much"
+            )
             raise LogBackedUpError(
                 f"{rows} events ({waiting} bytes) of run {self.durable.run_id!r} wait for the "
-                "event log, which does not keep up; run the log's `pump`, and "
-                "`await writer.drain()` while writing much"
+                f"event log, {way}"
             )
 
     def add(self, row: Row) -> None:
@@ -107,6 +116,7 @@ class Committer:
 
     async def pump(self) -> None:
         """Commit rows as they come, until stopped; raises what the event log raises."""
+        self.loop = asyncio.get_running_loop()
         while True:
             await self.progress.until(self._has_work_or_ends)
             rows = self._take_if_sendable()

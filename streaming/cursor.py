@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncio import Future
+from asyncio import AbstractEventLoop, Future
 from collections import deque
 from enum import Enum
 from typing import Any, Final
@@ -33,7 +33,17 @@ END: Final = Reading.END
 class Cursor:
     """Where one reader stands."""
 
-    __slots__ = ("chunks", "closed", "position", "room", "thread", "until", "view", "waiter")
+    __slots__ = (
+        "chunks",
+        "closed",
+        "loop",
+        "position",
+        "room",
+        "thread",
+        "until",
+        "view",
+        "waiter",
+    )
 
     def __init__(self, position: int, view: View, room: int = 0) -> None:
         self.position = position
@@ -48,6 +58,8 @@ class Cursor:
         """Set while the reader waits for more, which it does with this."""
         self.thread = 0
         """The thread that reads."""
+        self.loop: AbstractEventLoop | None = None
+        """The loop it last waited on."""
         self.closed = False
         self.until: int | None = None
         """Id of the last event it is to read; None: to the end of the log."""

@@ -19,7 +19,7 @@ from .ring import Ring
 from .shared import LastShown
 from .subscriber import OVERFLOWS, Overflow, OwnerSubscriber, Subscriber
 from .view import View
-from .waiting import Gate, finish
+from .waiting import Gate, finish, is_held
 
 
 class ReadableLog:
@@ -279,7 +279,8 @@ class ReadableLog:
 
     def park(self, cursor: Cursor) -> asyncio.Future[None] | None:
         """What a reader on the running loop is to await; None if there is something to `take`."""
-        waiter = asyncio.get_running_loop().create_future()
+        cursor.loop = asyncio.get_running_loop()
+        waiter = cursor.loop.create_future()
         with self._lock:
             if cursor.chunks or cursor.position < self._visible:
                 return None
@@ -376,7 +377,8 @@ class ReadableLog:
         return lag if committer is None else max(lag, committer.outbox.count)
 
     async def drained(self, gives_up: Callable[[], bool]) -> None:
-        """Return when the backlog is at the low-water mark, the log closed, or `gives_up()`."""
+        """Return when the backlog is at the low-water mark, the log closed, or `gives_up()`; at
+        once where the owner cannot read before who asks has ended (see `waiting.py`)."""
         await self._room.until(lambda: self._has_room() or gives_up())
 
     def block_until_drained(self, gives_up: Callable[[], bool]) -> None:
@@ -387,7 +389,10 @@ class ReadableLog:
         self._room.block_until(lambda: self._has_room() or gives_up())
 
     def _has_room(self) -> bool:
-        return self._closed or self.backlog() <= self.low_water
+        if self._closed or self.backlog() <= self.low_water:
+            return True
+        owner, committer = self._owner, self._committer
+        return is_held(owner and owner.loop) or is_held(committer and committer.loop)
 
     def _pulse_room(self) -> None:
         if self._room.waiters and self._has_room():

@@ -1,4 +1,9 @@
-"""Blocked coroutines and threads, and how they are woken from any thread."""
+"""Blocked coroutines and threads, and how they are woken from any thread.
+
+An event loop is *held up* while sync code on its thread waits for what other loops do.  A reader on
+such a loop takes nothing before that code has ended, so the code, and what it waits for, must not
+wait for the reader.
+"""
 
 from __future__ import annotations
 
@@ -86,3 +91,22 @@ class Gate:
                 waiters, self.waiters = self.waiters, []
             for wake in waiters:
                 wake()
+
+
+_held: list[asyncio.AbstractEventLoop] = []
+"""One entry for each hold.  Both changes of a list are atomic: some come from finalizers."""
+
+
+def hold_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """Sync code begins that holds up this loop, on its thread; `let_loop_go` follows."""
+    _held.append(loop)
+
+
+def let_loop_go(loop: asyncio.AbstractEventLoop) -> None:
+    """That code has ended."""
+    _held.remove(loop)
+
+
+def is_held(loop: asyncio.AbstractEventLoop | None) -> bool:
+    """True while some code holds up the loop."""
+    return loop in _held

@@ -1,0 +1,127 @@
+"""Nodes that call another graph by its sync twins, which writes more than a reader may be behind.
+
+The loop of the outer run is held up meanwhile: nobody reads what is written, and what writes must
+not wait for a reader.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypedDict
+
+import pytest
+
+from actors import START, ActorSystem, CompiledGraph, StateGraph, get_stream_writer
+from checkpoint import SqliteSaver
+from tests.actors.engine import on
+
+MUCH = 3000
+
+
+class State(TypedDict, total=False):
+    n: int
+
+
+def write(state: State) -> State:
+    writer = get_stream_writer()
+    for n in range(MUCH):
+        writer(n)
+    return {}
+
+
+async def awrite(state: State) -> State:
+    writer = get_stream_writer()
+    for n in range(MUCH):
+        writer(n)
+        await writer.drain()
+    return {}
+
+
+def by_stream(graph: CompiledGraph) -> int:
+    return len(list(graph.stream({}, stream_mode="custom")))
+
+
+def by_invoke(graph: CompiledGraph) -> int:
+    graph.invoke({})
+    return MUCH
+
+
+def graph_of(node: Any, *, alone: bool, saver: Any = None) -> CompiledGraph:
+    builder = StateGraph(State).add_node("node", node).add_edge(START, "node")
+    if not alone:  # a lone sync node of a sync call has no thread of its own
+        builder.add_node("idle", lambda state: None).add_edge(START, "idle")
+    return builder.compile(checkpointer=saver)
+
+
+@pytest.fixture(params=[write, awrite])
+def inner(request: pytest.FixtureRequest) -> CompiledGraph:
+    return graph_of(request.param, alone=True)
+
+
+@pytest.fixture(params=[by_stream, by_invoke])
+def call(request: pytest.FixtureRequest) -> Callable[[CompiledGraph], int]:
+    return request.param
+
+
+@pytest.fixture(params=[True, False], ids=["alone", "beside another"])
+def alone(request: pytest.FixtureRequest) -> bool:
+    return request.param
+
+
+@pytest.fixture(params=["sync", "async"])
+def node(
+    request: pytest.FixtureRequest, inner: CompiledGraph, call: Callable[[CompiledGraph], int]
+) -> Any:
+    def calls(state: State) -> State:
+        return {"n": call(inner)}
+
+    async def acalls(state: State) -> State:
+        return {"n": call(inner)}
+
+    return calls if request.param == "sync" else acalls
+
+
+def written(chunks: list[Any]) -> int:
+    return sum(1 for ns, mode, _ in chunks if mode == "custom" and ns)
+
+
+MODES: Any = {"stream_mode": ["custom", "updates"], "subgraphs": True}
+
+
+def test_a_sync_stream_has_all_that_was_written(node: Any, alone: bool) -> None:
+    chunks = list(graph_of(node, alone=alone).stream({}, **MODES))
+    assert ((), "updates", {"node": {"n": MUCH}}) in chunks
+    assert written(chunks) == MUCH
+
+
+def test_two_streams_at_a_time_do_not_wait_for_each_other(inner: CompiledGraph) -> None:
+    async def node(state: State) -> State:
+        both = zip(*(inner.stream({}, stream_mode="custom") for _ in range(2)), strict=True)
+        return {"n": sum(1 for first, second in both if first == second)}
+
+    assert written(list(graph_of(node, alone=True).stream({}, **MODES))) == 2 * MUCH
+
+
+def test_an_async_stream_has_all_that_was_written(node: Any, alone: bool) -> None:
+    async def read() -> list[Any]:
+        return [chunk async for chunk in graph_of(node, alone=alone).astream({}, **MODES)]
+
+    chunks = asyncio.run(read())
+    assert ((), "updates", {"node": {"n": MUCH}}) in chunks
+    assert written(chunks) == MUCH
+
+
+def test_a_run_in_the_background_ends_and_has_all_in_its_log(node: Any, tmp_path: Path) -> None:
+    async def work() -> None:
+        async with (
+            SqliteSaver(tmp_path / "threads.db") as saver,
+            ActorSystem(event_log=saver.events) as system,
+        ):
+            graph = graph_of(node, alone=True, saver=saver)
+            run = await system.start(graph, {}, on("t"))
+            assert (await run.output()).value == {"n": MUCH}
+            assert await saver.events.last(run.run_id) == run.log.last > MUCH
+
+    asyncio.run(work())
