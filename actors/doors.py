@@ -63,7 +63,7 @@ class _Pool:
             if len(self._idle) < MAX_IDLE:
                 self._idle.append(runner)
                 return
-        apart(runner.close)
+        off_loop(runner.close)
 
     def close(self) -> None:
         """Close what is idle, at the end of the process."""
@@ -174,10 +174,10 @@ def _give_back(runner: asyncio.Runner) -> None:
 
 def _drive(runner: asyncio.Runner, coro: Coroutine[Any, Any, T]) -> T:
     context = contextvars.copy_context()
-    return apart(lambda: _run(runner, coro, context))
+    return off_loop(lambda: _run(runner, coro, context))
 
 
-def apart(work: Callable[[], T]) -> T:
+def off_loop(work: Callable[[], T]) -> T:
     """Do what drives a loop: here, or, if one runs in this thread already, in a helper thread."""
     if not in_loop():
         return work()

@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 
 from actors.compiled import CompiledGraph
 from actors.config import Config, merge_configs
-from actors.doors import apart
+from actors.doors import off_loop
 from actors.errors import ConfigError, OutcomeUnknown
 from actors.testing.driving import Answer, Errand, see_through
 from actors.testing.errors import ProcessKilled
@@ -59,7 +59,7 @@ def prove_resume(
         raise ConfigError(f"crash={crash!r} cannot be; give 'process' or 'power'")
     errand = Errand(input, merge_configs(THREAD, config) or THREAD, answer, durability)
     case = _Case(graph, errand, effects, compare or _all_of, crash == "power", seed)
-    return apart(case.prove)
+    return off_loop(case.prove)
 
 
 def _all_of(values: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 from actors.codec import SerializedEvents
 from actors.compiled import CompiledGraph
 from actors.context import TaskContext
-from actors.doors import apart
+from actors.doors import off_loop
 from actors.errors import ConfigError
 from actors.patience import seen
 from actors.testing.clients import Client, Pick
@@ -90,7 +90,7 @@ def simulate(
             f"inputs={inputs!r} on {threads!r} threads is nothing to do; give at least one of each"
         )
     case = _Case(graph, seed, tuple(inputs), threads, answer, compare or _all_of)
-    return apart(lambda: case.simulate(faults or Faults()))
+    return off_loop(lambda: case.simulate(faults or Faults()))
 
 
 def _all_of(values: Any) -> Any:
