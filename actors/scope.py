@@ -9,12 +9,14 @@ finds, so the step is closed first.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy, deepcopy
+from dataclasses import replace
 from typing import NamedTuple
 
 from checkpoint import Saver
 
 from .channelset import ChannelSet
-from .commands import NULL_TASK, PULL, Restored, Task
+from .commands import PULL, Restored, Task
 from .errors import ConfigError
 from .kept import recall
 from .layout import Layout
@@ -85,25 +87,40 @@ def planned(
     return tasks
 
 
-def unclosed(layout: Layout, facts: Facts, restored: Restored | None) -> list[Task]:
+def unclosed(
+    layout: Layout, facts: Facts, restored: Restored | None, channels: ChannelSet
+) -> list[Task]:
     """The tasks of a step that is to be closed, with their writes; none if there is no such step,
-    if reducers still do not take them, or if some of the nodes are gone."""
+    if reducers still do not take them, or if some of the nodes are gone.
+
+    `channels`: as they were restored, with what no task wrote; they stay as they are.
+    """
     if restored is None or restored.replayed or not restored.pending:
         return []
-    channels = ChannelSet(layout, restored)
-    try:
-        channels.give(restored.pending.get(NULL_TASK, []))
-        tasks = planned(
-            layout,
-            facts.ns,
-            channels,
-            checkpoint_id=restored.checkpoint_id,
-            step=restored.step + 1,
-            pending=restored.pending,
-        )
-        if any(task.writes is None or task.node.gone for task in tasks):
-            return []
-        channels.apply(tasks)
-    except Exception:  # noqa: BLE001 - reducers are user code: they may raise anything
+    tasks = planned(
+        layout,
+        facts.ns,
+        channels,
+        checkpoint_id=restored.checkpoint_id,
+        step=restored.step + 1,
+        pending=restored.pending,
+    )
+    if any(task.writes is None or task.node.gone for task in tasks):
         return []
-    return tasks
+    return tasks if tasks and _are_taken(layout, restored, channels, tasks) else []
+
+
+def _are_taken(
+    layout: Layout, restored: Restored, channels: ChannelSet, tasks: Sequence[Task]
+) -> bool:
+    """True if reducers take the writes: tried on copies, as some change what they are given."""
+    held = {**restored.values, **channels.stored(channels.given)}
+    copies = [copy(task) for task in tasks]
+    try:
+        values, writes = deepcopy((held, [task.writes for task in tasks]))
+        for task, written in zip(copies, writes, strict=True):
+            task.writes = written
+        ChannelSet(layout, replace(restored, values=values)).apply(copies)
+    except Exception:  # noqa: BLE001 - reducers are user code: they may raise anything
+        return False
+    return True

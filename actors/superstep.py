@@ -183,7 +183,7 @@ class Machine:
         if not self._facts.persist and spec.starts_plainly and not told:
             return self._begin_at_once(data)
         self._aside, data = apart_from(self._layout.unstored, data)
-        commands = self._close(unclosed(self._layout, self._facts, self._restored))
+        commands = self._close(unclosed(self._layout, self._facts, self._restored, self.channels))
         left = self.channels.plan()
         dropped = self.channels.consume(left)
         written = {key: [data[key]] for key in data} if spec.direct else {INPUT: [data]}

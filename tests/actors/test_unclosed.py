@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypedDict
 
 import pytest
 
-from actors import GraphRecursionError
+from actors import Command, GraphRecursionError
 from actors.commands import Begin
 from actors.report import Watch
 from checkpoint import MemorySaver, SqliteSaver
@@ -131,7 +131,7 @@ async def test_a_reducer_that_failed_once_costs_nothing_that_the_thread_shows(sa
     after = await graph.ainvoke({"log": ["two"]}, on("t"))
     assert after["log"] == ["one", "a", "b", "two", "a", "b", "c"]
     history = [s async for s in graph.aget_state_history(on("t"))]
-    assert [s.metadata["step"] for s in history] == list(range(7, -2, -1))
+    assert [(s.metadata or {})["step"] for s in history] == list(range(7, -2, -1))
 
 
 async def test_what_reducers_never_take_is_dropped_as_an_unfinished_step_is(saver: Any) -> None:
@@ -144,3 +144,52 @@ async def test_what_reducers_never_take_is_dropped_as_an_unfinished_step_is(save
             await graph.ainvoke({"log": ["x"]}, on("t"))
         shown = await graph.aget_state(on("t"))
         assert shown.values == {"n": times, "log": ["x"] * times}, "nothing of the step counts"
+
+
+def extended(left: list[str], right: list[str]) -> list[str]:
+    """A reducer that changes what it is given."""
+    left.extend(right)
+    return left
+
+
+class Extended(TypedDict, total=False):
+    log: Annotated[list[str], extended]
+    text: Annotated[list[str], MOODY]
+
+
+class Once:
+    """An async node that gives this the first time; if it is an error, it is raised."""
+
+    def __init__(self, first: dict[str, Any] | Exception) -> None:
+        self.given: list[Any] = [first]
+
+    async def __call__(self, state: Any) -> dict[str, Any]:
+        given = self.given.pop() if self.given else {"log": ["again"]}
+        if isinstance(given, Exception):
+            raise given
+        return given
+
+
+@pytest.mark.parametrize("fails", [True, False], ids=["refused still", "taken now"])
+async def test_a_reducer_that_changes_what_it_is_given_takes_it_once(
+    saver: Any, fails: bool
+) -> None:
+    graph = chain(Extended, a=Once({"log": ["a"], "text": ["b"]})).compile(checkpointer=saver)
+    MOODY.fails = True
+    with pytest.raises(ValueError, match="not now"):
+        await graph.ainvoke({"log": ["one"], "text": []}, on("t"))
+    MOODY.fails = fails
+    after = await graph.ainvoke({"log": ["two"]}, on("t"))
+    assert after["log"] == ["one", *([] if fails else ["a"]), "two", "again"]
+
+
+async def test_so_it_takes_what_a_command_gave_beside_a_task_that_is_dropped(saver: Any) -> None:
+    once = Once(OSError("off"))
+    graph = chain(Extended, a=saying("a"), b=once).compile(checkpointer=saver)
+    with pytest.raises(OSError, match="off"):
+        await graph.ainvoke({"log": ["one"]}, on("t"))
+    once.given.append(OSError("off"))
+    with pytest.raises(OSError, match="off"):
+        await graph.ainvoke(Command(update={"log": ["given"]}), on("t"))
+    after = await graph.ainvoke({"log": ["two"]}, on("t"))
+    assert after["log"] == ["one", "a", "given", "two", "a", "again"]
