@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 from checkpoint import Decoder, Loaded
@@ -176,15 +177,16 @@ class _Snapshot:
     def _following(self, applied: ChannelSet) -> list[Task]:
         """The tasks of the step after one whose tasks have all finished, and whose checkpoint is
         not there: a repair has gone back to the one before."""
-        checkpoint_id, step = self._restored.checkpoint_id, self._restored.step + 2
-        return planned(
+        follow = partial(
+            planned,
             self._scope.layout,
             self._scope.ns,
             applied,
-            checkpoint_id=checkpoint_id,
-            step=step,
+            checkpoint_id=self._restored.checkpoint_id,
+            step=self._restored.step + 2,
             pending={},
         )
+        return follow() or (follow() if applied.open_deferred() else [])
 
     def _task(self, task: Task) -> TaskSnapshot:
         state = self._scope.layout.state

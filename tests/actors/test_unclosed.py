@@ -134,6 +134,18 @@ async def test_a_reducer_that_failed_once_costs_nothing_that_the_thread_shows(sa
     assert [(s.metadata or {})["step"] for s in history] == list(range(7, -2, -1))
 
 
+async def test_the_state_names_deferred_nodes_that_follow(saver: Any) -> None:
+    builder = chain(Kept, a=saying("a"), b=saying("b"))
+    builder.add_node("last", saying("last"), defer=True).add_edge("b", "last")
+    graph = builder.compile(checkpointer=saver)
+    MOODY.fails = True
+    with pytest.raises(ValueError, match="not now"):
+        await graph.ainvoke({"log": []}, on("t"))
+    MOODY.fails = False
+    assert (await graph.aget_state(on("t"))).next == ("last",)
+    assert (await graph.ainvoke(None, on("t")))["log"] == ["a", "b", "last"]
+
+
 async def test_what_reducers_never_take_is_dropped_as_an_unfinished_step_is(saver: Any) -> None:
     graph = chain(Kept, a=lambda s: {"n": 1}, b=lambda s: {"n": 1, "log": ["b"]}).compile(
         checkpointer=saver
