@@ -21,7 +21,7 @@ from functools import partial
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 from weakref import WeakSet
 
-from streaming import SKIP, hold_loop, let_loop_go
+from streaming import SKIP, hold_for_this_turn
 
 from .threads import Threadless, in_place
 from .traces import show_user_frames
@@ -100,13 +100,11 @@ def call(coro: Coroutine[Any, Any, T]) -> T:
     threadless = _threadless()
     if threadless is not None:
         return threadless.drive(coro)
-    runner, held = _pool.take(), _hold()
+    runner = _pool.take()
     try:
         return _drive(runner, coro)
     finally:
         _give_back(runner)
-        if held is not None:
-            let_loop_go(held)
 
 
 def iterate(begin: Callable[[], AsyncIterator[T]]) -> Iterator[T]:
@@ -119,24 +117,11 @@ def iterate(begin: Callable[[], AsyncIterator[T]]) -> Iterator[T]:
     if threadless is not None:
         yield from _items(begin, threadless.drive)
         return
-    runner, held = _pool.take(), _hold()
+    runner = _pool.take()
     try:
         yield from _items(begin, partial(_drive, runner))
     finally:
         _give_back(runner)
-        if held is not None:
-            let_loop_go(held)
-
-
-def _hold() -> asyncio.AbstractEventLoop | None:
-    """Hold up the loop that runs in this thread, if one does: to the end, not for each item alone,
-    as what waits for its reader in between is not woken."""
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        return None
-    hold_loop(loop)
-    return loop
 
 
 def _items(begin: Callable[[], AsyncIterator[T]], drive: Callable[..., Any]) -> Iterator[T]:
@@ -181,6 +166,7 @@ def off_loop(work: Callable[[], T]) -> T:
     """Do what drives a loop: here, or, if one runs in this thread already, in a helper thread."""
     if not in_loop():
         return work()
+    hold_for_this_turn()
     from concurrent.futures import ThreadPoolExecutor  # only for who waits inside a loop
 
     with ThreadPoolExecutor(1, thread_name_prefix="understudy-door") as helper:

@@ -65,7 +65,7 @@ from .staged import Staged
 from .subscriber import BareSubscriber, Overflow, OwnerSubscriber, Subscriber
 from .tokens import ShownMessages, TokenWriter
 from .view import View
-from .waiting import hold_loop, let_loop_go
+from .waiting import hold_for_this_turn, hold_loop, let_loop_go
 from .writer import SILENT_WRITER, StreamWriter, TaskScope, current_task, get_stream_writer
 
 __all__ = [
@@ -154,6 +154,7 @@ __all__ = [
     "current_task",
     "event_id_of",
     "get_stream_writer",
+    "hold_for_this_turn",
     "hold_loop",
     "let_loop_go",
     "parse_modes",

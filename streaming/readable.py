@@ -19,7 +19,7 @@ from .ring import Ring
 from .shared import LastShown
 from .subscriber import OVERFLOWS, Overflow, OwnerSubscriber, Subscriber
 from .view import View
-from .waiting import Gate, finish, is_held
+from .waiting import Gate, Room, finish, is_held
 
 
 class ReadableLog:
@@ -52,7 +52,7 @@ class ReadableLog:
         self._error: BaseException | None = None
         self._committer: Committer | None = None
         self._lockstep = Gate(self._lock)
-        self._room = Gate(self._lock)
+        self._room = Room(self._lock)
 
     # --- what the log is ------------------------------------------------------------------------
 

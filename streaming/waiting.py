@@ -93,13 +93,46 @@ class Gate:
                 wake()
 
 
+class Room(Gate):
+    """Of those who wait for a reader: they look again also when a loop is held up."""
+
+    __slots__ = ()
+
+    async def until(self, ready: Callable[[], bool]) -> None:
+        """Wait until `ready()` is true."""
+        _rooms.append(self)
+        try:
+            await super().until(ready)
+        finally:
+            _rooms.remove(self)
+
+    def block_until(self, ready: Callable[[], bool]) -> None:
+        """The same for a thread."""
+        _rooms.append(self)
+        try:
+            super().block_until(ready)
+        finally:
+            _rooms.remove(self)
+
+    def look_again(self) -> None:
+        """Of what has changed without the lock."""
+        with self._lock:  # who has looked under it before that has a waiter by now
+            self.pulse()
+
+
+# Each change of these is atomic.
+_rooms: list[Room] = []
+"""One entry for each who waits."""
 _held: list[asyncio.AbstractEventLoop] = []
-"""One entry for each hold.  Both changes of a list are atomic: some come from finalizers."""
+"""One entry for each hold."""
+_turns: set[asyncio.AbstractEventLoop] = set()
+"""Loops held up until their next turn."""
 
 
 def hold_loop(loop: asyncio.AbstractEventLoop) -> None:
     """Sync code begins that holds up this loop, on its thread; `let_loop_go` follows."""
     _held.append(loop)
+    _tell_rooms()
 
 
 def let_loop_go(loop: asyncio.AbstractEventLoop) -> None:
@@ -107,6 +140,25 @@ def let_loop_go(loop: asyncio.AbstractEventLoop) -> None:
     _held.remove(loop)
 
 
+def hold_for_this_turn() -> None:
+    """Sync code waits in the running loop, and may do so again before the loop has its next turn.
+
+    It is held up until then, not to the end of the code: a stream that is read half, and kept, must
+    not let everyone else on the loop write without bounds.
+    """
+    loop = asyncio.get_running_loop()
+    if loop not in _turns:
+        _turns.add(loop)
+        loop.call_soon(_turns.discard, loop)
+        _tell_rooms()
+
+
+def _tell_rooms() -> None:
+    if _rooms:
+        for room in {*_rooms}:
+            room.look_again()
+
+
 def is_held(loop: asyncio.AbstractEventLoop | None) -> bool:
     """True while some code holds up the loop."""
-    return loop in _held
+    return loop in _held or loop in _turns
