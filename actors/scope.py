@@ -18,6 +18,7 @@ from checkpoint import Saver
 from .channelset import ChannelSet
 from .commands import PULL, Restored, Task
 from .errors import ConfigError
+from .handlers import handler_task, is_handled
 from .kept import recall
 from .layout import Layout
 from .report import Facts, task_id
@@ -105,9 +106,21 @@ def unclosed(
         step=restored.step + 1,
         pending=restored.pending,
     )
-    if any(task.writes is None or task.node.gone for task in tasks):
+    for task in tasks:  # and those of the error handlers, behind them
+        if is_handled(task):
+            tasks.append(_handler(layout, facts, task, restored))
+    if any((task.writes is None and not is_handled(task)) or task.node.gone for task in tasks):
         return []
     return tasks if tasks and _are_taken(layout, restored, channels, tasks) else []
+
+
+def _handler(layout: Layout, facts: Facts, failed: Task, restored: Restored) -> Task:
+    """The task of the handler of a task that failed, with what was kept of it."""
+    task = handler_task(failed, layout.spec)
+    task.id = task_id(restored.checkpoint_id, facts.ns, task)
+    if task.id in restored.pending:
+        recall(task, restored.pending[task.id])
+    return task
 
 
 def _are_taken(

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypedDict
 
 import pytest
 
-from actors import Command, GraphRecursionError
+from actors import START, Command, GraphRecursionError
 from actors.commands import Begin
 from actors.report import Watch
 from checkpoint import MemorySaver, SqliteSaver
@@ -144,6 +144,18 @@ async def test_the_state_names_deferred_nodes_that_follow(saver: Any) -> None:
     MOODY.fails = False
     assert (await graph.aget_state(on("t"))).next == ("last",)
     assert (await graph.ainvoke(None, on("t")))["log"] == ["a", "b", "last"]
+
+
+async def test_an_error_handler_that_has_finished_stands_for_its_node(saver: Any) -> None:
+    builder = chain(Kept, z=saying("b")).add_edge(START, "a")
+    builder.add_node("a", Once(OSError("off")), error_handler=saying("handled"))
+    graph = builder.compile(checkpointer=saver)
+    MOODY.fails = True
+    with pytest.raises(ValueError, match="not now"):
+        await graph.ainvoke({"log": ["one"]}, on("t"))
+    MOODY.fails = False
+    after = await graph.ainvoke({"log": ["two"]}, on("t"))
+    assert after["log"] == ["one", "handled", "b", "two", "again", "b"]
 
 
 async def test_what_reducers_never_take_is_dropped_as_an_unfinished_step_is(saver: Any) -> None:
