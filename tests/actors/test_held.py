@@ -15,7 +15,7 @@ import pytest
 
 from actors import START, ActorSystem, CompiledGraph, StateGraph, get_stream_writer
 from checkpoint import SqliteSaver
-from streaming.waiting import is_held
+from streaming import waiting
 from tests.actors.engine import on
 
 MUCH = 3000
@@ -133,27 +133,29 @@ def test_a_stream_left_half_read_holds_up_its_loop_for_one_turn_only() -> None:
         loop = asyncio.get_running_loop()
         left = graph_of(write, alone=True).stream({}, stream_mode="custom")
         next(left)
-        before = is_held(loop)
+        before = waiting.is_held(loop)
         await asyncio.sleep(0)
-        return before, is_held(loop)
+        return before, waiting.is_held(loop)
 
     assert asyncio.run(work()) == (True, False)
 
 
 def test_who_waited_for_a_reader_goes_on_when_the_loop_is_held_up_again() -> None:
-    inner = graph_of(write, alone=True)
+    inner, waits = graph_of(write, alone=True), asyncio.Event()
 
     async def node(state: State) -> State:
         chunks = inner.stream({}, stream_mode="custom")
         first = next(chunks)
-        await asyncio.sleep(0.2)  # the thread that writes comes to wait for the reader below
+        while not waiting._rooms:  # noqa: ASYNC110 - the writing thread comes to wait
+            await asyncio.sleep(0)
+        waits.set()
         return {"n": len([first, *chunks])}
 
     async def read() -> list[Any]:
         found: list[Any] = []
         async for chunk in graph_of(node, alone=True).astream({}, **MODES):
+            await waits.wait()
             found.append(chunk)
-            await asyncio.sleep(0.001)
         return found
 
     assert written(asyncio.run(read())) == MUCH
