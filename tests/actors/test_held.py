@@ -7,6 +7,7 @@ not wait for a reader.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypedDict
@@ -16,7 +17,7 @@ import pytest
 from actors import START, ActorSystem, CompiledGraph, StateGraph, get_stream_writer
 from checkpoint import SqliteSaver
 from streaming import waiting
-from tests.actors.engine import on
+from tests.actors.engine import DEADLINE, on
 
 MUCH = 3000
 
@@ -141,15 +142,22 @@ def test_a_stream_left_half_read_holds_up_its_loop_for_one_turn_only() -> None:
 
 
 def test_who_waited_for_a_reader_goes_on_when_the_loop_is_held_up_again() -> None:
-    inner, waits = graph_of(write, alone=True), asyncio.Event()
+    go_on, waits = threading.Event(), asyncio.Event()
+
+    def write_and_wait(state: State) -> State:
+        get_stream_writer()("first")
+        assert go_on.wait(DEADLINE)
+        return write(state)
 
     async def node(state: State) -> State:
-        chunks = inner.stream({}, stream_mode="custom")
-        first = next(chunks)
+        chunks = graph_of(write_and_wait, alone=True).stream({}, stream_mode="custom")
+        assert next(chunks) == "first"
+        await asyncio.sleep(0)  # the loop is held up no more
+        go_on.set()
         while not waiting._rooms:  # noqa: ASYNC110 - the writing thread comes to wait
             await asyncio.sleep(0)
         waits.set()
-        return {"n": len([first, *chunks])}
+        return {"n": len(list(chunks))}
 
     async def read() -> list[Any]:
         found: list[Any] = []
@@ -158,4 +166,4 @@ def test_who_waited_for_a_reader_goes_on_when_the_loop_is_held_up_again() -> Non
             found.append(chunk)
         return found
 
-    assert written(asyncio.run(read())) == MUCH
+    assert written(asyncio.run(read())) == 1 + MUCH
