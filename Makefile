@@ -22,6 +22,9 @@ FUZZ   ?= 600
 # has two gigabytes of room for files, those of all others lie there.
 QUICK_DISK = $(shell df -kP /dev/shm 2>/dev/null | awk '$$4+0 > 2097152 { print "PYTEST_DEBUG_TEMPROOT=/dev/shm" }')
 
+# Tests wait a lot, for other processes and for disks.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; n = os.cpu_count() or 1; print(n + n // 2)')
+
 BIN := $(VENV)/bin
 PACKAGES := actors agent_server checkpoint streaming
 CODE := $(PACKAGES) $(wildcard acceptance tests examples benchmarks .ci)
@@ -45,7 +48,7 @@ demo: $(VENV)/.core ## a chat that is killed and goes on where it stopped
 	$(BIN)/python -m examples.chat --demo
 
 test: $(VENV)/.test ## the test suite, all but the faults
-	$(QUICK_DISK) $(BIN)/python -m pytest --ignore tests/faults -n auto --dist loadfile $(ARGS)
+	$(QUICK_DISK) $(BIN)/python -m pytest --ignore tests/faults -n $(WORKERS) --dist loadfile $(ARGS)
 
 faults: $(VENV)/.test ## kills, failing disks, damaged files: KILLS=300 at random (0: a sample), INPUTS=100000 of hostile bytes, SEEDS=1000 simulated; PART=bit_flips BITS=50000 FIRST=100000 for a piece of one of them
 	FAULT_KILLS=$(KILLS) FAULT_INPUTS=$(INPUTS) FAULT_BITS=$(BITS) HISTORIES=$(HISTORIES) SEEDS=$(SEEDS) FAULT_FIRST=$(FIRST) \
