@@ -46,7 +46,7 @@ def given_writes(
     return settled(writes, spec.channels)
 
 
-def apart_from(
+def split_off(
     unstored: AbstractSet[str], data: dict[str, Any]
 ) -> tuple[Mapping[str, Any], dict[str, Any]]:
     """An input's keys that are never stored, and those that are."""

@@ -61,7 +61,7 @@ from .commands import (
 from .control import RunControl
 from .endings import no_input, out_of_steps, stopped
 from .errors import GraphBubbleUp, GraphDrained, GraphInterrupt
-from .given import apart_from, given_writes, readable
+from .given import given_writes, readable, split_off
 from .handlers import hand_over, handler_task, is_handled
 from .kept import recall
 from .layout import Layout
@@ -182,7 +182,7 @@ class Machine:
         told = self._control.drain_reason or given or self._restored
         if not self._facts.persist and spec.starts_plainly and not told:
             return self._begin_at_once(data)
-        self._aside, data = apart_from(self._layout.unstored, data)
+        self._aside, data = split_off(self._layout.unstored, data)
         commands = self._close(unclosed(self._layout, self._facts, self._restored, self.channels))
         left = self.channels.plan()
         dropped = self.channels.consume(left)
