@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any, cast
 
 from checkpoint import Decoder, Loaded
@@ -177,8 +176,9 @@ class _Snapshot:
     def _following(self, applied: ChannelSet) -> list[Task]:
         """The tasks of the step after one whose tasks have all finished, and whose checkpoint is
         not there: a repair has gone back to the one before."""
-        follow = partial(
-            planned,
+        if not applied.plan():
+            applied.open_deferred()
+        return planned(
             self._scope.layout,
             self._scope.ns,
             applied,
@@ -186,7 +186,6 @@ class _Snapshot:
             step=self._restored.step + 2,
             pending={},
         )
-        return follow() or (follow() if applied.open_deferred() else [])
 
     def _task(self, task: Task) -> TaskSnapshot:
         state = self._scope.layout.state
