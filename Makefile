@@ -52,7 +52,7 @@ test: $(VENV)/.test ## the test suite, all but the faults
 
 faults: $(VENV)/.test ## kills, failing disks, damaged files: KILLS=300 at random (0: a sample), INPUTS=100000 of hostile bytes, SEEDS=1000 simulated; PART=bit_flips BITS=50000 FIRST=100000 for a piece of one of them
 	FAULT_KILLS=$(KILLS) FAULT_INPUTS=$(INPUTS) FAULT_BITS=$(BITS) HISTORIES=$(HISTORIES) SEEDS=$(SEEDS) FAULT_FIRST=$(FIRST) \
-	  $(BIN)/python -m pytest tests/faults$(if $(PART),/test_$(PART).py) -n auto --dist load $(ARGS)
+	  $(BIN)/python -m pytest tests/faults$(if $(PART),/test_$(PART).py) -n $(WORKERS) --dist load $(ARGS)
 
 faults-long: ## the same with 10,000 kills at random, 1,000,000 bits, 10,000,000 inputs, 10,000 lives of threads and 200,000 seeds
 	$(MAKE) faults KILLS=10000 BITS=1000000 INPUTS=10000000 HISTORIES=10000 SEEDS=200000

@@ -17,9 +17,9 @@ from .definitions import definitions, seal_definitions
 from .errors import CorruptDataError
 from .pages import Cell, PageFile
 from .row_checks import CHECKED, is_row_of, table_of
-from .row_seals import is_sealed_row, sealed_tables
+from .row_seals import SEAL, is_sealed_row, sealed_tables
 from .schema import create_tables
-from .upgrades import VERSIONS, Part
+from .upgrades import VERSIONS, Part, stamp
 
 _AT_ONCE = 500
 _TABLES = (
@@ -78,7 +78,8 @@ class Salvage:
         """Rows that were there and were not taken, by the table they were found in."""
         stamps = self._roots.get("part")
         self._stamps = list(pages.walk(stamps)) if stamps else []
-        """The versions of parts."""
+        self._versions = self._believed()
+        """Of parts."""
 
     def take(self) -> None:
         """Make the tables, and fill them."""
@@ -86,9 +87,7 @@ class Salvage:
         self._sealed = frozenset(sealed_tables(self._target))
         layouts = {name: self._layout(name) for (name,) in self._target.execute(_TABLES).fetchall()}
         for name, layout in layouts.items():
-            if name == "part":
-                self._fill(name, layout, self._stamps)
-            elif name != "definition" and (root := self._roots.get(name)):
+            if name not in ("part", "definition") and (root := self._roots.get(name)):
                 self._fill(name, layout, self._pages.walk(root))
         self._counted = self._count_indexes()
         self._adopt(self._pages.orphans())
@@ -112,9 +111,9 @@ class Salvage:
         names = {each.name for each in self.listed}
         before = definitions(self._target)
         for part in self._parts:
-            # Either the list of tables is damaged itself, or they are there; older ones are made
-            # as they are listed, and upgraded when the file is opened.
-            if self.refused or (part.sign in names and not self._is_older(part)):
+            # Either the list of tables is damaged itself, or they are there; those of another
+            # version are made as they are listed, and upgraded, or refused, at the next opening.
+            if self.refused or (part.sign in names and self._is_of_today(part)):
                 for table in part.tables:
                     self._target.execute(table)
         if "part" in names or self.refused:
@@ -127,11 +126,21 @@ class Salvage:
                     self._make_as_listed(each, each.sql)
         self._seal(known)
 
-    def _is_older(self, part: Part) -> bool:
-        return any(
-            cell.values[:1] == (part.name,) and _is_version(cell.values[-1], part.version - 1)
-            for cell in self._stamps
-        )
+    def _believed(self) -> dict[str, int]:
+        """What the file says of the versions of parts; older files had no seals there."""
+        sealed = any(each.name == "part" and SEAL in (each.sql or "") for each in self.listed)
+        found: dict[str, int] = {}
+        for cell in self._stamps:
+            match cell.values:
+                case (str() as name, int() as version, *_):
+                    if is_sealed_row("part", cell.values) if sealed else version > 0:
+                        found[name] = version
+                case _:
+                    continue
+        return found
+
+    def _is_of_today(self, part: Part) -> bool:
+        return self._versions.get(part.name, part.version) == part.version
 
     def _seal(self, known: Collection[str]) -> None:
         """Seal what was made as the file lists it, if it is what was sealed there."""
@@ -231,24 +240,19 @@ class Salvage:
         return counted
 
     def _stamp(self) -> None:
-        """Parts that are there have versions that can be."""
+        """Parts that are there have versions."""
         if not self._target.execute("SELECT 1 FROM sqlite_master WHERE name='part'").fetchone():
             return
         names = {each.name for each in self.listed}
-        for part in self._parts:
-            find = "SELECT version FROM part WHERE name=?"
-            (version,) = self._target.execute(find, (part.name,)).fetchone() or (None,)
-            if part.sign in names and not _is_version(version, part.version):
-                stamp = "INSERT OR REPLACE INTO part (name, version) VALUES (?, ?)"
-                self._target.execute(stamp, (part.name, part.version))
+        if lost := len(self._stamps) - len(self._versions):
+            self.refused["part"] = lost
+        today = {part.name: part.version for part in self._parts if part.sign in names}
+        for name, version in (today | self._versions).items():
+            stamp(self._target, name, version)
 
 
 NAMED = ("thread", "scope", "run", "checkpoint")
 """Tables whose indexes can tell what a lost row was."""
-
-
-def _is_version(version: object, known: int) -> bool:
-    return isinstance(version, int) and 1 <= version <= known
 
 
 def _listed(pages: PageFile) -> Iterator[Listed]:

@@ -34,11 +34,11 @@ from .errors import (
 )
 from .packing import checksum
 from .row_seals import SEAL, row_seal
-from .upgrades import FileSchema, check_not_newer, climb
+from .upgrades import FileSchema, check_not_newer, climb, seal_versions
 
 APPLICATION_ID = 0x55445359
 """Stamped into the file's header ("UDSY")."""
-SCHEMA = FileSchema(2, {1: lambda _: None})
+SCHEMA = FileSchema(3, {1: lambda _: None, 2: seal_versions})
 """Raise the version with every change of these tables that older files have to be told of, and add
 the upgrade from the version before."""
 
@@ -278,11 +278,18 @@ _UNWRITABLE = {
 }
 
 
+def code_of(error: BaseException) -> int:
+    """What SQLite calls an error; Python's own, of stored text that is none, has no number."""
+    undecodable = str(error).startswith("Could not decode to UTF-8")
+    otherwise = sqlite3.SQLITE_CORRUPT if undecodable else sqlite3.SQLITE_ERROR
+    return getattr(error, "sqlite_errorcode", otherwise) & 0xFF
+
+
 def typed_error(error: BaseException, database: str) -> BaseException:
     """What an error of SQLite or the operating system means for the caller; others as they are."""
     if not isinstance(error, sqlite3.Error | OSError):
         return error
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    code = code_of(error)
     if isinstance(error, OSError) or code in _UNWRITABLE:
         reason = _UNWRITABLE.get(code, "the disk reports an error")
         return DatabaseUnwritableError(

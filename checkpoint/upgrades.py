@@ -20,11 +20,13 @@ Upgrade: TypeAlias = "Callable[[sqlite3.Connection], object]"
 """Changes tables of one version into those of the next; it must neither begin nor commit."""
 
 VERSIONS = (
-    "CREATE TABLE IF NOT EXISTS part (name TEXT PRIMARY KEY, version INTEGER NOT NULL)"
-    " WITHOUT ROWID"
+    "CREATE TABLE IF NOT EXISTS part (name TEXT PRIMARY KEY, version INTEGER NOT NULL,"
+    " row_seal INTEGER NOT NULL) WITHOUT ROWID"
 )
-_FIND = "SELECT version FROM part WHERE name=?"
-_STAMP = "INSERT OR REPLACE INTO part (name, version) VALUES (?, ?)"
+_FIND = "SELECT name, version, row_seal FROM part"
+_STAMP = "INSERT OR REPLACE INTO part (name, version, row_seal) VALUES (?, ?, ?)"
+_UNSEALED = "SELECT name, version FROM part"
+_SEALED = "SELECT 1 FROM pragma_table_info('part') WHERE name='row_seal'"
 _ANY = "SELECT count(*) FROM sqlite_master WHERE type='table' AND name=?"
 
 
@@ -75,14 +77,48 @@ class Part:
         for table in self.tables:
             connection.execute(table)
         if found != self.version:
-            connection.execute(_STAMP, (self.name, self.version))
+            stamp(connection, self.name, self.version)
         seal_definitions(connection, before)
 
     def _found(self, connection: sqlite3.Connection, where: str) -> int | None:
-        row = connection.execute(_FIND, (self.name,)).fetchone()
-        if row is not None:
-            return checked_version(row[0], f"{self.name} of {where}")
+        if (version := _versions(connection, where).get(self.name)) is not None:
+            return version
         return 1 if connection.execute(_ANY, (self.sign,)).fetchone()[0] else None
+
+
+def stamp(connection: sqlite3.Connection, name: str, version: int) -> None:
+    """Write down the version of a part."""
+    from .row_seals import row_seal  # as above
+
+    connection.execute(_STAMP, (name, version, row_seal("part", name, version)))
+
+
+def seal_versions(connection: sqlite3.Connection) -> None:
+    """The upgrade of files whose table `part` had no seals: rows are taken for what they are."""
+    exists = connection.execute(_ANY, ("part",)).fetchone()[0]
+    if not exists or connection.execute(_SEALED).fetchone():
+        return
+    rows = connection.execute(_UNSEALED).fetchall()
+    connection.execute("DROP TABLE part")
+    connection.execute(VERSIONS)
+    for name, version in rows:
+        stamp(connection, name, version)
+
+
+def _versions(connection: sqlite3.Connection, where: str) -> dict[str, int]:
+    """Those of all parts: a name that turned into another one would be missed, and its part be
+    taken for one that is to be made.  Raises CorruptDataError."""
+    from .row_seals import is_sealed_row  # as above
+
+    found: dict[str, int] = {}
+    for row in connection.execute(_FIND).fetchall():
+        if not is_sealed_row("part", row):
+            raise CorruptDataError(
+                f"{where} is damaged: that part {row[0]!r} has version {row[1]!r} does not match "
+                "its checksum; restore the file from a backup, or repair it"
+            )
+        found[row[0]] = row[1]
+    return found
 
 
 def climb(
@@ -112,16 +148,6 @@ def climb(
                 f"{type(error).__name__}: {error}; it was left as it was; mend the cause and "
                 "open it again"
             ) from error
-
-
-def checked_version(version: object, where: str) -> int:
-    """A stored version.  Raises CorruptDataError for what is none."""
-    if isinstance(version, int) and version > 0:
-        return version
-    raise CorruptDataError(
-        f"{version!r} is no version, and that is what is stored of {where}; restore the file from "
-        "a backup, or repair it"
-    )
 
 
 def check_not_newer(version: int, known: int, where: str) -> None:

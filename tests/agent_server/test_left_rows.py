@@ -24,6 +24,7 @@ from agent_server.run_rows import add_run, delete_runs
 from agent_server.tables import server_tables
 from agent_server.thread_rows import erase_thread
 from checkpoint import SqliteTables
+from checkpoint.row_seals import row_seal
 from tests.agent_server.database import opened
 from tests.agent_server.older import older_tables
 from tests.agent_server.stage import assistant_of
@@ -96,7 +97,8 @@ async def test_what_an_older_server_had_still_to_send_is_not_lost(tmp_path: Path
             DROP TABLE server_webhook;
             ALTER TABLE server_run ADD COLUMN webhook TEXT;
             CREATE INDEX server_run_webhook ON server_run (id) WHERE webhook IS NOT NULL;
-            UPDATE part SET version = 1 WHERE name = 'server';
+            UPDATE part SET version = 1, row_seal = {row_seal("part", "server", 1)}
+                WHERE name = 'server';
             DELETE FROM definition;
             INSERT INTO server_run (id, thread, assistant, graph, created, updated, status,
                 strategy, stateless, due, attempt, metadata, kwargs, webhook)

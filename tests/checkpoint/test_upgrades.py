@@ -26,7 +26,9 @@ from checkpoint import (
     SqliteSaver,
     SqliteStore,
     SqliteTables,
+    repair_database,
 )
+from checkpoint.row_seals import row_seal
 from checkpoint.schema import SCHEMA, prepare_file
 from checkpoint.story import Story, values_of
 from checkpoint.upgrades import FileSchema
@@ -108,7 +110,8 @@ async def test_a_chat_of_the_first_version_goes_on_as_it_was(path: Path) -> None
         assert after[2].tasks[0].result == {"messages": ["question 2 ".ljust(120, ".")]}
         assert after[0].values["messages"][:3] == said
         assert (await saver.averify()).damage == ()
-    assert ask(path, "PRAGMA user_version") == [(2,)]
+    assert ask(path, "PRAGMA user_version") == [(SCHEMA.version,)]
+    assert ask(path, "SELECT * FROM part") == [("saver", 1, row_seal("part", "saver", 1))]
 
 
 async def test_upgrades_are_done_one_after_the_other_and_once(path: Path) -> None:
@@ -171,6 +174,7 @@ import os, signal, sqlite3, sys
 from pathlib import Path
 from agent_server.tables import SERVER
 from checkpoint import Part, SqliteTables
+from checkpoint.row_seals import row_seal
 from checkpoint.schema import prepare_file
 from checkpoint.upgrades import FileSchema
 
@@ -282,14 +286,56 @@ def test_every_part_of_a_new_file_is_stamped(path: Path) -> None:
     assert parts == [("cache", 1), ("saver", 1), ("server", SERVER.version), ("store", 1)]
 
 
-@pytest.mark.parametrize("damage", ["version=''", "version=0", "version=1.5"])
-async def test_a_version_that_is_none_is_damage(damage: str, path: Path) -> None:
+DAMAGE = ["version=''", "version=0", "version=1.5", "version=9", "name='stork'", "row_seal=1"]
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+async def test_a_version_that_is_not_what_was_stored_is_damage(damage: str, path: Path) -> None:
+    """And no newer file, nor one that is to be upgraded once more."""
+    async with SqliteStore(path) as store:
+        await store.aput(("a",), "key", {"n": 1})
+    change(path, f"UPDATE part SET {damage} WHERE name='store'")
+    for handle in (SqliteStore(path), SqliteCache(path)):
+        with pytest.raises(CorruptDataError, match=r"version .* does not match its checksum"):
+            await handle.aopen()
+    assert repair_database(path).damage
+    assert repair_database(path, fall_back=True).backup is not None
+    assert ask(path, "SELECT version FROM part WHERE name='store'") == [(1,)]
+    async with SqliteStore(path) as store:
+        found = await store.aget(("a",), "key")
+        assert found is not None
+        assert found.value == {"n": 1}
+
+
+async def test_a_name_of_a_part_that_is_no_text_any_more_is_damage(path: Path) -> None:
     async with SqliteStore(path):
         pass
-    change(path, f"UPDATE part SET {damage} WHERE name='store'")
-    with pytest.raises(CorruptDataError, match="no version, and that is what is stored of store"):
-        async with SqliteStore(path):
-            pass
-    async with SqliteSaver(path) as saver:
-        (found,) = (await saver.averify()).damage
-        assert "the version of part 'store'" in found.what
+    change(path, "UPDATE part SET name=CAST(X'73FF' AS TEXT)")
+    with pytest.raises(CorruptDataError, match="Could not decode"):
+        await SqliteStore(path).aopen()
+
+
+async def test_a_repair_keeps_the_versions_of_an_older_file(path: Path) -> None:
+    """One whose versions had no checksums: tables of an older version are upgraded afterwards."""
+    await written(path, OLD, "INSERT INTO note VALUES ('old')")
+    change(
+        path,
+        "DROP TABLE part",
+        "CREATE TABLE part (name TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID",
+        "INSERT INTO part VALUES ('notes', 1), ('elsewhere', 7)",
+        "DELETE FROM definition",
+        "PRAGMA user_version=2",
+    )
+    assert repair_database(path, fall_back=True, parts=[NEW]).backup is not None
+    await written(path, NEW, "INSERT INTO note VALUES ('new', 1.5)")
+    assert ask(path, "SELECT * FROM note") == [("old", None), ("new", 1.5)]
+    assert ask(path, "SELECT name, version FROM part") == [("elsewhere", 7), ("notes", 2)]
+
+
+async def test_a_repair_leaves_tables_of_a_newer_version_as_they_are(path: Path) -> None:
+    await written(path, NEW, "INSERT INTO note VALUES ('new', 1.5)")
+    change(path, "DELETE FROM definition WHERE name='scope'")
+    assert repair_database(path, fall_back=True, parts=[OLD]).backup is not None
+    assert ask(path, "SELECT * FROM note") == [("new", 1.5)]
+    with pytest.raises(NewerSchemaError):
+        await SqliteTables(path, OLD).aopen()

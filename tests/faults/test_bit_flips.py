@@ -20,10 +20,10 @@ Record: TypeAlias = Callable[[str, object], None]
 
 FLIPS = 100
 """In each batch."""
-BATCHES = numbers(BITS, FLIPS) if WHOLE else (44, 57, 65, 70, 84)
+BATCHES = numbers(BITS, FLIPS) if WHOLE else (44, 57, 65, 70, 84, 6366)
 """The sample is those in which something was wrong once."""
 KEPT_BATCHES = numbers(BITS // 10, FLIPS, share=10) if WHOLE else (16, 19, 20, 188)
-SERVED_BATCHES = numbers(BITS // 10, FLIPS, share=10) if WHOLE else (4, 5, 159)
+SERVED_BATCHES = numbers(BITS // 10, FLIPS, share=10) if WHOLE else (4, 5, 159, 706)
 LISTS = ("runs", "threads", "crons", "assistants", "versions")
 """What a damaged page has lost is not in them: only that the rest is as it was is promised."""
 
