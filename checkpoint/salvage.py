@@ -16,10 +16,11 @@ from typing import Any
 from .definitions import definitions, seal_definitions
 from .errors import CorruptDataError
 from .pages import Cell, PageFile
+from .part_versions import VERSIONS, believed, stamp
 from .row_checks import CHECKED, is_row_of, table_of
-from .row_seals import SEAL, is_sealed_row, sealed_tables
+from .row_seals import is_sealed_row, sealed_tables
 from .schema import create_tables
-from .upgrades import VERSIONS, Part, stamp
+from .upgrades import Part
 
 _AT_ONCE = 500
 _TABLES = (
@@ -77,8 +78,8 @@ class Salvage:
         self.refused: dict[str, int] = {"sqlite_master": pages.lost} if pages.lost else {}
         """Rows that were there and were not taken, by the table they were found in."""
         stamps = self._roots.get("part")
-        self._stamps = list(pages.walk(stamps)) if stamps else []
-        self._versions = self._believed()
+        self._stamps = [cell.values for cell in pages.walk(stamps)] if stamps else []
+        self._versions = believed(self._stamps, {part.name: part.version for part in parts})
         """Of parts."""
 
     def take(self) -> None:
@@ -113,7 +114,7 @@ class Salvage:
         for part in self._parts:
             # Either the list of tables is damaged itself, or they are there; those of another
             # version are made as they are listed, and upgraded, or refused, at the next opening.
-            if self.refused or (part.sign in names and self._is_of_today(part)):
+            if self._is_of_today(part) and (self.refused or part.sign in names):
                 for table in part.tables:
                     self._target.execute(table)
         if "part" in names or self.refused:
@@ -125,19 +126,6 @@ class Salvage:
                 if each.kind == kind and each.sql and not each.name.startswith("sqlite_"):
                     self._make_as_listed(each, each.sql)
         self._seal(known)
-
-    def _believed(self) -> dict[str, int]:
-        """What the file says of the versions of parts; older files had no seals there."""
-        sealed = any(each.name == "part" and SEAL in (each.sql or "") for each in self.listed)
-        found: dict[str, int] = {}
-        for cell in self._stamps:
-            match cell.values:
-                case (str() as name, int() as version, *_):
-                    if is_sealed_row("part", cell.values) if sealed else version > 0:
-                        found[name] = version
-                case _:
-                    continue
-        return found
 
     def _is_of_today(self, part: Part) -> bool:
         return self._versions.get(part.name, part.version) == part.version

@@ -19,12 +19,13 @@ threads go to the end of the table and fill its pages, while index b-trees split
 from __future__ import annotations
 
 import os
+import random
 import sqlite3
 import time
 from contextlib import closing
 from pathlib import Path
 
-from .definitions import definitions, seal_definitions
+from .definitions import checked_definitions, definitions, seal_definitions
 from .errors import (
     CorruptDataError,
     DatabaseError,
@@ -33,14 +34,17 @@ from .errors import (
     RowTooLargeError,
 )
 from .packing import checksum
+from .part_versions import seal_versions
 from .row_seals import SEAL, row_seal
-from .upgrades import FileSchema, check_not_newer, climb, seal_versions
+from .upgrades import FileSchema, check_not_newer, climb
 
 APPLICATION_ID = 0x55445359
 """Stamped into the file's header ("UDSY")."""
 SCHEMA = FileSchema(3, {1: lambda _: None, 2: seal_versions})
 """Raise the version with every change of these tables that older files have to be told of, and add
 the upgrade from the version before."""
+_SEALED_FROM = 2
+"""The first version of which all files say what their tables are."""
 
 TABLES = (
     """
@@ -87,6 +91,8 @@ LOOK_SECONDS = 0.1
 """How long a look at the files serves: each one is a system call."""
 BUSY_SECONDS = 30.0
 """How long a statement waits for another process's lock."""
+_APART = (0.002, 0.05)
+"""Seconds between two tries to have a file alone, which are drawn: at least and at most."""
 
 
 def prepare_file(
@@ -126,14 +132,33 @@ def _make(path: Path) -> None:
 
 
 def _upgrade(path: Path, schema: FileSchema, patience: float) -> None:
-    """Take the file to today's version, in one transaction and alone: programs of the older version
-    would write on as they know it."""
-    with closing(sqlite3.connect(path, timeout=patience, isolation_level=None)) as connection:
+    """Take the file to today's version when others have left it, or one of them has done so.
+
+    Several who wait each hold a lock that the others wait for: each lets go of its own, and tries
+    again.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return _upgrade_alone(path, schema)
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() > deadline:
+                raise
+        time.sleep(random.uniform(*_APART))  # noqa: S311 - no secret
+
+
+def _upgrade_alone(path: Path, schema: FileSchema) -> None:
+    """In one transaction, and as nobody else has the file open: programs of the older version would
+    write on as they know it."""
+    with closing(sqlite3.connect(path, timeout=_APART[1], isolation_level=None)) as connection:
         connection.execute("PRAGMA locking_mode=EXCLUSIVE")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("BEGIN EXCLUSIVE")
         version = _stamp(connection, path) or 0
-        before = definitions(connection)
+        # What tables are, and where they begin, is sealed anew below: it must be sound before.
+        sealed = version >= _SEALED_FROM
+        before = checked_definitions(connection, str(path)) if sealed else definitions(connection)
         climb(connection, version, schema.version, schema.upgrades, repr(str(path)))
         seal_definitions(connection, before)
         connection.execute(f"PRAGMA user_version={schema.version}")
@@ -278,18 +303,11 @@ _UNWRITABLE = {
 }
 
 
-def code_of(error: BaseException) -> int:
-    """What SQLite calls an error; Python's own, of stored text that is none, has no number."""
-    undecodable = str(error).startswith("Could not decode to UTF-8")
-    otherwise = sqlite3.SQLITE_CORRUPT if undecodable else sqlite3.SQLITE_ERROR
-    return getattr(error, "sqlite_errorcode", otherwise) & 0xFF
-
-
 def typed_error(error: BaseException, database: str) -> BaseException:
     """What an error of SQLite or the operating system means for the caller; others as they are."""
     if not isinstance(error, sqlite3.Error | OSError):
         return error
-    code = code_of(error)
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     if isinstance(error, OSError) or code in _UNWRITABLE:
         reason = _UNWRITABLE.get(code, "the disk reports an error")
         return DatabaseUnwritableError(

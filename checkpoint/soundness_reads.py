@@ -11,14 +11,15 @@ from .definitions import damaged_definitions
 from .errors import CheckpointError
 from .gently import gently
 from .ids import id_from_bytes
+from .index_reads import unreadable_indexes
 from .packing import is_sound
+from .part_versions import damaged_versions
 from .places import SCOPES, ScopeRow, checked_scope, find_run, find_thread
 from .record import BlobRow
 from .reports import Damage, Verification
 from .row_checks import BESIDE, is_row_of
 from .row_seals import is_sealed_row, sealed_tables
 from .rows import EVENT_BITS
-from .schema import code_of
 from .scope_rows import ScopeRows
 from .serde import Serializer
 from .soundness import ScopeCheck
@@ -37,17 +38,6 @@ _EVENTS = (
 _EVENTS_OF = "SELECT count(*) FROM event WHERE id BETWEEN ? AND ?"
 _UNUSED = "SELECT * FROM thread WHERE id NOT IN (SELECT thread FROM scope)"
 _HAS = "SELECT 1 FROM sqlite_master WHERE type='table' AND name=?"
-_INDEXES = """
-    SELECT index_list.name, printf('SELECT %s FROM "%w" INDEXED BY "%w" %s',
-        (SELECT group_concat(CASE cid WHEN -1 THEN 'rowid' WHEN -2 THEN '1'
-            ELSE printf('"%w"', name) END) FROM pragma_index_xinfo(index_list.name)),
-        tables.name, index_list.name, iif(partial,
-            substr(own.sql, instr(replace(upper(own.sql), char(10), ' '), ' WHERE ')), ''))
-    FROM sqlite_master AS tables JOIN pragma_index_list(tables.name) AS index_list
-        LEFT JOIN sqlite_master AS own ON own.name=index_list.name
-    WHERE tables.type='table' ORDER BY index_list.name
-"""
-"""What reads all columns of an index, by its name; -1 is the row's number, -2 an expression."""
 _LOST = {
     "a namespace": "SELECT count(*) FROM scope WHERE thread NOT IN (SELECT id FROM thread)",
     "a checkpoint": "SELECT count(*) FROM checkpoint WHERE scope NOT IN (SELECT id FROM scope)",
@@ -134,24 +124,27 @@ class VerifyFile(Value):
         for (line,) in connection.execute("PRAGMA integrity_check"):
             if line != "ok":
                 yield Damage(None, "", None, line)
-        for what in damaged_definitions(connection):
-            yield Damage(None, "", None, what)
+        for look in (damaged_definitions, unreadable_indexes, damaged_versions):
+            for what in look(connection):
+                yield Damage(None, "", None, what)
         for what, count in _LOST.items():
             (lost,) = connection.execute(count).fetchone()
             if lost:
                 yield Damage(None, "", None, f"{what} belongs to nothing, {lost} times")
-        mask = (1 << EVENT_BITS) - 1
-        for run_id, event, number, crc, data in connection.execute(_EVENTS, (mask, EVENT_BITS)):
-            if run_id is None or not is_sound(data, crc, number):
-                why = "belongs to no run" if run_id is None else "does not match its checksum"
-                yield Damage(None, "", None, f"event {event} of run {run_id!r} {why}")
-        yield from _indexes(connection)
+        yield from self._events(connection)
         yield from self._rows(connection)
         for (run_id,) in connection.execute(_RUNS).fetchall():
             if isinstance(run_id, str):
                 yield from self._run(connection, run_id)
             else:
                 yield Damage(None, "", None, _no_name(run_id))
+
+    def _events(self, connection: sqlite3.Connection) -> Iterator[Damage]:
+        mask = (1 << EVENT_BITS) - 1
+        for run_id, event, number, crc, data in connection.execute(_EVENTS, (mask, EVENT_BITS)):
+            if run_id is None or not is_sound(data, crc, number):
+                why = "belongs to no run" if run_id is None else "does not match its checksum"
+                yield Damage(None, "", None, f"event {event} of run {run_id!r} {why}")
 
     def _rows(self, connection: sqlite3.Connection) -> Iterator[Damage]:
         """Of threads without checkpoints, of the store, of the cache, and of others whose rows are
@@ -179,19 +172,6 @@ class VerifyFile(Value):
         (count,) = connection.execute(_EVENTS_OF, span).fetchone()
         if count != last:
             yield Damage(None, "", None, f"{count} of {last} events of run {run_id!r} are there")
-
-
-def _indexes(connection: sqlite3.Connection) -> Iterator[Damage]:
-    """Of indexes that cannot be read as questions do: `integrity_check` compares their records with
-    the rows, and a record that ends too early passes."""
-    for name, reads in connection.execute(_INDEXES).fetchall():
-        try:
-            for _ in gently(connection.execute(reads)):
-                pass
-        except sqlite3.DatabaseError as error:
-            if code_of(error) != sqlite3.SQLITE_CORRUPT:
-                raise
-            yield Damage(None, "", None, f"index {name!r} cannot be read: {error}")
 
 
 def _no_name(stored: object) -> str:

@@ -19,14 +19,6 @@ if TYPE_CHECKING:
 Upgrade: TypeAlias = "Callable[[sqlite3.Connection], object]"
 """Changes tables of one version into those of the next; it must neither begin nor commit."""
 
-VERSIONS = (
-    "CREATE TABLE IF NOT EXISTS part (name TEXT PRIMARY KEY, version INTEGER NOT NULL,"
-    " row_seal INTEGER NOT NULL) WITHOUT ROWID"
-)
-_FIND = "SELECT name, version, row_seal FROM part"
-_STAMP = "INSERT OR REPLACE INTO part (name, version, row_seal) VALUES (?, ?, ?)"
-_UNSEALED = "SELECT name, version FROM part"
-_SEALED = "SELECT 1 FROM pragma_table_info('part') WHERE name='row_seal'"
 _ANY = "SELECT count(*) FROM sqlite_master WHERE type='table' AND name=?"
 
 
@@ -68,10 +60,13 @@ class Part:
         """
         # Here, as SQLite comes with it: only for who uses a database.
         from .definitions import checked_definitions, seal_definitions
+        from .part_versions import VERSIONS, find_versions, stamp
 
         before = checked_definitions(connection, where)
         connection.execute(VERSIONS)
-        found = self._found(connection, where)
+        found = find_versions(connection, where).get(self.name)
+        if found is None and connection.execute(_ANY, (self.sign,)).fetchone()[0]:
+            found = 1
         if found is not None:
             climb(connection, found, self.version, self.upgrades, f"{self.name} of {where}")
         for table in self.tables:
@@ -79,46 +74,6 @@ class Part:
         if found != self.version:
             stamp(connection, self.name, self.version)
         seal_definitions(connection, before)
-
-    def _found(self, connection: sqlite3.Connection, where: str) -> int | None:
-        if (version := _versions(connection, where).get(self.name)) is not None:
-            return version
-        return 1 if connection.execute(_ANY, (self.sign,)).fetchone()[0] else None
-
-
-def stamp(connection: sqlite3.Connection, name: str, version: int) -> None:
-    """Write down the version of a part."""
-    from .row_seals import row_seal  # as above
-
-    connection.execute(_STAMP, (name, version, row_seal("part", name, version)))
-
-
-def seal_versions(connection: sqlite3.Connection) -> None:
-    """The upgrade of files whose table `part` had no seals: rows are taken for what they are."""
-    exists = connection.execute(_ANY, ("part",)).fetchone()[0]
-    if not exists or connection.execute(_SEALED).fetchone():
-        return
-    rows = connection.execute(_UNSEALED).fetchall()
-    connection.execute("DROP TABLE part")
-    connection.execute(VERSIONS)
-    for name, version in rows:
-        stamp(connection, name, version)
-
-
-def _versions(connection: sqlite3.Connection, where: str) -> dict[str, int]:
-    """Those of all parts: a name that turned into another one would be missed, and its part be
-    taken for one that is to be made.  Raises CorruptDataError."""
-    from .row_seals import is_sealed_row  # as above
-
-    found: dict[str, int] = {}
-    for row in connection.execute(_FIND).fetchall():
-        if not is_sealed_row("part", row):
-            raise CorruptDataError(
-                f"{where} is damaged: that part {row[0]!r} has version {row[1]!r} does not match "
-                "its checksum; restore the file from a backup, or repair it"
-            )
-        found[row[0]] = row[1]
-    return found
 
 
 def climb(
@@ -130,7 +85,8 @@ def climb(
 ) -> None:
     """Take tables from one version to another, inside the caller's transaction.
 
-    Raises NewerSchemaError, or SchemaUpgradeError when there is no way or a step of it fails.
+    Raises NewerSchemaError, CorruptDataError, or SchemaUpgradeError when there is no way or a step
+    of it fails.
     """
     check_not_newer(version, goal, where)
     for step in range(version, goal):
@@ -142,6 +98,8 @@ def climb(
             )
         try:
             upgrades[step](connection)
+        except CorruptDataError:
+            raise
         except Exception as error:
             raise SchemaUpgradeError(
                 f"{where} could not be upgraded from schema version {step} to {step + 1}: "

@@ -33,10 +33,10 @@ async def path(tmp_path: Path) -> Path:
             events = (EventRow(f"run {thread}", 1, b"1"),)
             await saver.commit(Batch(thread, story.claim.epoch, events=events))
             story.end()
-    part = Part("notes", 1, ("CREATE TABLE note (text, at)",))
+    index = "CREATE INDEX note_end ON note (at)\nwhere at IS NOT NULL"
+    part = Part("notes", 1, ("CREATE TABLE note (text, at)", index))
     async with SqliteTables(path, part) as notes:
         await notes.write(lambda db: db.execute("INSERT INTO note VALUES (1, 1), ('b', NULL)"))
-    change(path, "CREATE INDEX note_end ON note (at)\nwhere at IS NOT NULL")
     return path
 
 

@@ -17,7 +17,6 @@ import pytest
 from actors import START, StateGraph
 from agent_server.tables import SERVER, server_tables
 from checkpoint import (
-    CorruptDataError,
     DatabaseUnwritableError,
     NewerSchemaError,
     Part,
@@ -26,7 +25,6 @@ from checkpoint import (
     SqliteSaver,
     SqliteStore,
     SqliteTables,
-    repair_database,
 )
 from checkpoint.row_seals import row_seal
 from checkpoint.schema import SCHEMA, prepare_file
@@ -284,58 +282,3 @@ def test_every_part_of_a_new_file_is_stamped(path: Path) -> None:
         handle.close()
     parts = ask(path, "SELECT name, version FROM part ORDER BY name")
     assert parts == [("cache", 1), ("saver", 1), ("server", SERVER.version), ("store", 1)]
-
-
-DAMAGE = ["version=''", "version=0", "version=1.5", "version=9", "name='stork'", "row_seal=1"]
-
-
-@pytest.mark.parametrize("damage", DAMAGE)
-async def test_a_version_that_is_not_what_was_stored_is_damage(damage: str, path: Path) -> None:
-    """And no newer file, nor one that is to be upgraded once more."""
-    async with SqliteStore(path) as store:
-        await store.aput(("a",), "key", {"n": 1})
-    change(path, f"UPDATE part SET {damage} WHERE name='store'")
-    for handle in (SqliteStore(path), SqliteCache(path)):
-        with pytest.raises(CorruptDataError, match=r"version .* does not match its checksum"):
-            await handle.aopen()
-    assert repair_database(path).damage
-    assert repair_database(path, fall_back=True).backup is not None
-    assert ask(path, "SELECT version FROM part WHERE name='store'") == [(1,)]
-    async with SqliteStore(path) as store:
-        found = await store.aget(("a",), "key")
-        assert found is not None
-        assert found.value == {"n": 1}
-
-
-async def test_a_name_of_a_part_that_is_no_text_any_more_is_damage(path: Path) -> None:
-    async with SqliteStore(path):
-        pass
-    change(path, "UPDATE part SET name=CAST(X'73FF' AS TEXT)")
-    with pytest.raises(CorruptDataError, match="Could not decode"):
-        await SqliteStore(path).aopen()
-
-
-async def test_a_repair_keeps_the_versions_of_an_older_file(path: Path) -> None:
-    """One whose versions had no checksums: tables of an older version are upgraded afterwards."""
-    await written(path, OLD, "INSERT INTO note VALUES ('old')")
-    change(
-        path,
-        "DROP TABLE part",
-        "CREATE TABLE part (name TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID",
-        "INSERT INTO part VALUES ('notes', 1), ('elsewhere', 7)",
-        "DELETE FROM definition",
-        "PRAGMA user_version=2",
-    )
-    assert repair_database(path, fall_back=True, parts=[NEW]).backup is not None
-    await written(path, NEW, "INSERT INTO note VALUES ('new', 1.5)")
-    assert ask(path, "SELECT * FROM note") == [("old", None), ("new", 1.5)]
-    assert ask(path, "SELECT name, version FROM part") == [("elsewhere", 7), ("notes", 2)]
-
-
-async def test_a_repair_leaves_tables_of_a_newer_version_as_they_are(path: Path) -> None:
-    await written(path, NEW, "INSERT INTO note VALUES ('new', 1.5)")
-    change(path, "DELETE FROM definition WHERE name='scope'")
-    assert repair_database(path, fall_back=True, parts=[OLD]).backup is not None
-    assert ask(path, "SELECT * FROM note") == [("new", 1.5)]
-    with pytest.raises(NewerSchemaError):
-        await SqliteTables(path, OLD).aopen()

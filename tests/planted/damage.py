@@ -184,18 +184,18 @@ HONEST = (
     Bug(
         "the version of tables is believed without its checksum",
         "P7",
-        "checkpoint/upgrades.py",
-        'if not is_sealed_row("part", row):',
-        "if not row:",
-        "tests/checkpoint/test_upgrades.py"
+        "checkpoint/part_versions.py",
+        'if not is_sealed_row("part", (name, version, seal)):',
+        "if not seal:",
+        "tests/checkpoint/test_part_versions.py"
         "::test_a_version_that_is_not_what_was_stored_is_damage[row_seal=1]",
     ),
     Bug(
         "indexes are not read when damage is looked for",
         "P7",
         "checkpoint/soundness_reads.py",
-        "        yield from _indexes(connection)\n",
-        "",
+        "(damaged_definitions, unreadable_indexes, damaged_versions)",
+        "(damaged_definitions, damaged_versions)",
         "tests/checkpoint/test_soundness_reads.py"
         "::test_an_index_whose_record_ends_too_early_is_told_of",
     ),
