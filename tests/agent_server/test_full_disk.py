@@ -65,11 +65,12 @@ async def asked(http: httpx.AsyncClient, method: str, path: str, body: Any = Non
 
 
 async def held_up(http: httpx.AsyncClient, gate: Gate) -> str:
-    """A run that stands inside its first step; its path."""
+    """A run that stands inside its first step, with all that it has written by then; its path."""
     thread = (await asked(http, "POST", "/threads", {}))["thread_id"]
     body = {"assistant_id": "slow", "input": {"gate": gate.address, "log": []}}
     run = await asked(http, "POST", f"/threads/{thread}/runs", body)
     assert await gate.arrival() == "step1"
+    await asked(http, "POST", "/threads", {})  # written after what the run had to write
     return f"/threads/{thread}/runs/{run['run_id']}"
 
 
@@ -158,7 +159,7 @@ async def test_a_cancelled_run_stops_though_that_cannot_be_written(
     path = await held_up(http, gate)
     fill(server)
     answer = await http.post(f"{path}/cancel")
-    assert answer.status_code == 503
+    assert answer.status_code == 503, answer.text
     assert "__error__" in await asked(http, "GET", f"{path}/join")
     empty(server)
     assert await status_of(http, path) == "interrupted"
