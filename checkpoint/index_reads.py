@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 
 from .gently import gently
+from .schema import code_of
 
 # Of tables of ours: what they are is sealed.  Values are read as bytes: SQLite keeps text that is
 # none.  A column's place is -1 for the row's number, -2 for an expression.
@@ -41,10 +42,9 @@ def unreadable_indexes(connection: sqlite3.Connection) -> Iterator[str]:
             for _ in gently(connection.execute(reads + (condition_of(sql) if is_partial else ""))):
                 pass
         except sqlite3.DatabaseError as error:
-            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-            if code == sqlite3.SQLITE_CORRUPT:
+            if code_of(error) == sqlite3.SQLITE_CORRUPT:
                 yield f"index {name!r} cannot be read: {error}"
-            elif code != sqlite3.SQLITE_ERROR:  # that is of a question that we asked badly
+            elif code_of(error) != sqlite3.SQLITE_ERROR:  # that is of a question asked badly
                 raise
 
 

@@ -100,7 +100,7 @@ def _resolved(
 ) -> tuple[str, int] | None:
     names = [name, *known] if isinstance(name, str) else known
     for each in names:
-        for number in (version, *range(1, _MOST)):
+        for number in (version, *range(1, _MOST + 1)):
             if isinstance(number, int) and row_seal("part", each, number) == seal:
                 return each, number
     if not (isinstance(name, str) and isinstance(version, int)):

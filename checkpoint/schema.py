@@ -22,8 +22,10 @@ import os
 import random
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import TypeVar
 
 from .definitions import checked_definitions, definitions, seal_definitions
 from .errors import (
@@ -37,6 +39,8 @@ from .packing import checksum
 from .part_versions import seal_versions
 from .row_seals import SEAL, row_seal
 from .upgrades import FileSchema, check_not_newer, climb
+
+T = TypeVar("T")
 
 APPLICATION_ID = 0x55445359
 """Stamped into the file's header ("UDSY")."""
@@ -91,8 +95,8 @@ LOOK_SECONDS = 0.1
 """How long a look at the files serves: each one is a system call."""
 BUSY_SECONDS = 30.0
 """How long a statement waits for another process's lock."""
-_APART = (0.002, 0.05)
-"""Seconds between two tries to have a file alone, which are drawn: at least and at most."""
+_TRY_SECONDS = 0.05
+"""How long one try to have a file alone waits, with locks that others may be waiting for."""
 
 
 def prepare_file(
@@ -137,21 +141,13 @@ def _upgrade(path: Path, schema: FileSchema, patience: float) -> None:
     Several who wait each hold a lock that the others wait for: each lets go of its own, and tries
     again.
     """
-    deadline = time.monotonic() + patience
-    while True:
-        try:
-            return _upgrade_alone(path, schema)
-        except sqlite3.OperationalError as error:
-            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-            if not busy or time.monotonic() > deadline:
-                raise
-        time.sleep(random.uniform(*_APART))  # noqa: S311 - no secret
+    _until_free(lambda: _upgrade_alone(path, schema), patience)
 
 
 def _upgrade_alone(path: Path, schema: FileSchema) -> None:
     """In one transaction, and as nobody else has the file open: programs of the older version would
     write on as they know it."""
-    with closing(sqlite3.connect(path, timeout=_APART[1], isolation_level=None)) as connection:
+    with closing(sqlite3.connect(path, timeout=_TRY_SECONDS, isolation_level=None)) as connection:
         connection.execute("PRAGMA locking_mode=EXCLUSIVE")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("BEGIN EXCLUSIVE")
@@ -271,17 +267,26 @@ def ask_for_log(connection: sqlite3.Connection, patience: float) -> str:
     timeout says, so it is tried again for `patience` seconds.  Raises sqlite3.OperationalError
     after that.
     """
+    ask = "PRAGMA journal_mode=WAL"
+    (mode,) = _until_free(lambda: connection.execute(ask).fetchone(), patience)
+    return mode
+
+
+def _until_free(act: Callable[[], T], patience: float) -> T:
+    """What `act` gives, tried again while other processes hold locks that it needs.
+
+    SQLite tells nobody when a lock is let go of, so there is nothing to wait for but time; pauses
+    are drawn, so that processes that are in each other's way do not try again together.
+    """
     deadline = time.monotonic() + patience
     pause = 0.0002
     while True:
         try:
-            (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+            return act()
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+            if code_of(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
-        else:
-            return mode
-        time.sleep(pause)
+        time.sleep(pause * random.uniform(1, 2))  # noqa: S311 - anything but together will do
         pause = min(pause * 2, 0.01)
 
 
@@ -303,11 +308,16 @@ _UNWRITABLE = {
 }
 
 
+def code_of(error: BaseException) -> int:
+    """SQLite's primary code of an error; errors of Python's own module have none."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+
+
 def typed_error(error: BaseException, database: str) -> BaseException:
     """What an error of SQLite or the operating system means for the caller; others as they are."""
     if not isinstance(error, sqlite3.Error | OSError):
         return error
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    code = code_of(error)
     if isinstance(error, OSError) or code in _UNWRITABLE:
         reason = _UNWRITABLE.get(code, "the disk reports an error")
         return DatabaseUnwritableError(

@@ -149,15 +149,12 @@ class VerifyFile(Value):
     def _rows(self, connection: sqlite3.Connection) -> Iterator[Damage]:
         """Of threads without checkpoints, of the store, of the cache, and of others whose rows are
         sealed."""
-        for row in connection.execute(_UNUSED):
-            if not is_row_of("thread", row):
-                what = f"a row of thread, {row[:2]!r}, does not match its checksum"
-                yield Damage(None, "", None, what)
         there = [each for each in BESIDE if connection.execute(_HAS, (each,)).fetchone()]
         sealed = dict.fromkeys(sealed_tables(connection), is_sealed_row)
         checks = {**dict.fromkeys(there, is_row_of), **sealed}
-        for table, is_sound_in in checks.items():
-            for row in connection.execute(f'SELECT * FROM "{table}"'):  # noqa: S608
+        reads = [(f'SELECT * FROM "{table}"', table, check) for table, check in checks.items()]  # noqa: S608
+        for read, table, is_sound_in in ((_UNUSED, "thread", is_row_of), *reads):
+            for row in connection.execute(read):
                 if not is_sound_in(table, row):
                     what = f"a row of {table}, {row[:3]!r}, does not match its checksum"
                     yield Damage(None, "", None, what)
