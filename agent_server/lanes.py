@@ -42,8 +42,8 @@ class Job:
         """True: its row (if any) says already that it runs."""
         self.state: JobState = "storing"
         self.bystander = False
-        """True: it ends unrun beside one that is at work, and only that one says how the thread
-        stands."""
+        """True: it ends unrun beside one that is at work, which alone knows how the thread stands.
+        """
         self.stop: CancelAction | None = None
         """What somebody asked for who cancelled it."""
         self.rolled_back = False
@@ -109,9 +109,8 @@ class Lane:
         return self.is_free and not self._delayed
 
     def has_at_work(self, job: Job) -> bool:
-        """True if another job than this one is running."""
-        running = self._running
-        return running is not None and running is not job and running.state == "running"
+        """True if another job than this one has its turn; its end is not written, or was just."""
+        return self._running is not None and self._running is not job
 
     def add(self, job: Job) -> None:
         """Let it wait behind the others."""

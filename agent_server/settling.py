@@ -27,7 +27,7 @@ from .run_rows import (
     keep_events,
     run_exists,
 )
-from .thread_rows import settle_thread
+from .thread_rows import is_shown_busy, open_runs, settle_thread
 from .webhooks import Webhooks
 
 logger = logging.getLogger(__name__)
@@ -76,34 +76,40 @@ class Settler:
         self._clock = clock
         self._sleep = sleep
 
-    async def settle(self, job: Job, outcome: Outcome) -> None:
+    async def settle(self, job: Job, outcome: Outcome) -> bool:
         """Write how a job ended, then tell who waits for it.
 
         While the database cannot be written, who waits is told so, and the thread's other runs
-        wait until it can.
+        wait until it can.  False: nothing is written of this bystander, as the run at work has
+        ended before it and took the thread for busy; now it is for this one to say how that stands.
         """
         live = job.live
         if outcome.is_suspended:
             if job.row:
                 live.suspend()
-                return
+                return True
             outcome = failed_as(_SHUT_DOWN)
         job.state = "settling"
         ending = self._ending(live.run, outcome)
         if job.row:
-            ending = await self._store(job, ending)
+            stored = await self._store(job, ending)
+            if stored is None:
+                return False
+            ending = stored
         elif ending.payload is not None:
             await self._keep_webhook(job, ending)
         _tell(live, ending)
         if ending.payload is not None:
             self._webhooks.send(live.run, ending.payload)
+        return True
 
-    async def _store(self, job: Job, ending: _Ending) -> _Ending:
-        """Write it, however long that takes; gives what was written."""
+    async def _store(self, job: Job, ending: _Ending) -> _Ending | None:
+        """Write it, however long that takes; gives what was written, None if it may not be."""
         run = job.live.run
         for pause in chain(_PAUSES, repeat(_PAUSES[-1])):
             try:
-                await self._write(job, ending)
+                if not await self._write(job, ending):
+                    return None
                 break
             except (UnshowableError, RowTooLargeError) as error:  # in what it left on its thread
                 ending = self._ending(run, failed(error))
@@ -136,16 +142,20 @@ class Settler:
 
         await self._tables.write(unit)
 
-    async def _write(self, job: Job, ending: _Ending) -> None:
-        await self._tables.write(self._unit(job, ending))
+    async def _write(self, job: Job, ending: _Ending) -> bool:
+        if not await self._tables.write(self._unit(job, ending)):
+            return False
         if job.stop == "rollback" and not job.live.run.stateless:
             await self._saver.events.forget([job.run_id])
         await self._tables.synced()
+        return True
 
-    def _unit(self, job: Job, ending: _Ending) -> Callable[[sqlite3.Connection], None]:
+    def _unit(self, job: Job, ending: _Ending) -> Callable[[sqlite3.Connection], bool]:
         run, outcome, now = job.live.run, ending.outcome, self._clock()
 
-        def unit(db: sqlite3.Connection) -> None:
+        def unit(db: sqlite3.Connection) -> bool:
+            if job.bystander and _was_overtaken(db, run):
+                return False
             # One that was cancelled may be deleted before it has ended, with its thread.
             is_known = run.stateless or run_exists(db, run.run_id)
             if run.stateless or job.stop == "rollback":
@@ -159,6 +169,7 @@ class Settler:
                 keep_webhook(db, run.run_id, run.order.webhook, ending.payload)
             if is_known and not run.stateless and not job.bystander:
                 _settle_thread(db, job, outcome, now)
+            return True
 
         return unit
 
@@ -184,6 +195,11 @@ def _tell(live: LiveRun, ending: _Ending) -> None:
     """Unless it was told already that the end could not be written."""
     if not live.is_settled:
         live.settle(ending.outcome.status, ending.answer, ending.outcome.error)
+
+
+def _was_overtaken(db: sqlite3.Connection, run: Run) -> bool:
+    """True if the thread is shown as busy with no other run than this one."""
+    return not {*open_runs(db, run.thread_id)} - {run.run_id} and is_shown_busy(db, run.thread_id)
 
 
 def _settle_thread(db: sqlite3.Connection, job: Job, outcome: Outcome, now: float) -> None:

@@ -35,6 +35,7 @@ _EXPIRED = (
     f"SELECT {THREAD.select} FROM server_thread WHERE expires <= ? "  # noqa: S608 - all ours
     "AND status <> 'busy' ORDER BY expires"
 )
+_IS_BUSY = "SELECT 1 FROM server_thread WHERE id = ? AND status = 'busy'"
 _OUTLIVED = "SELECT 1 FROM server_thread WHERE id = ? AND expires <= ?"
 _IS_LEFT = "SELECT 1 FROM server_gone WHERE id = ?"
 _LEFT = f"SELECT {GONE.select} FROM server_gone"  # noqa: S608 - all ours
@@ -68,6 +69,11 @@ def find_thread(db: sqlite3.Connection, thread_id: str) -> Thread | None:
 def thread_exists(db: sqlite3.Connection, thread_id: str) -> bool:
     """True if there is a thread with this id.  Raises CorruptDataError."""
     return has_row(db, THREAD, thread_id)
+
+
+def is_shown_busy(db: sqlite3.Connection, thread_id: str) -> bool:
+    """True if its row says so, whatever runs there are; also of a damaged row."""
+    return db.execute(_IS_BUSY, (thread_id,)).fetchone() is not None
 
 
 def add_thread(db: sqlite3.Connection, thread: Thread) -> None:

@@ -120,9 +120,12 @@ class Turns:
 
     async def end_unrun(self, job: Job) -> None:
         """End a job that was cancelled while the engine did not have it."""
-        job.bystander = self._register.lane(job.thread_id).has_at_work(job)
         async with self.alone(job.thread_id):
-            await self.end(job, await self._runner.retire(job))
+            job.bystander = self._register.lane(job.thread_id).has_at_work(job)
+            if not await self._settler.settle(job, await self._runner.retire(job)):
+                job.bystander = False  # what it knew of the thread may be older than that end
+                await self._settler.settle(job, await self._runner.retire(job))
+            self._leave(job)
 
     def _spawn(self, job: Job, life: Coroutine[object, object, None]) -> None:
         name = f"run {job.run_id}"

@@ -108,7 +108,7 @@ def test_none_is_taken_while_somebody_holds_the_lane() -> None:
     assert lane.take() is first
 
 
-def test_only_another_one_that_runs_is_at_work_beside_a_job() -> None:
+def test_only_another_one_that_has_its_turn_is_at_work_beside_a_job() -> None:
     lane, first, second = Lane(), job(), job()
     lane.add(first)
     lane.add(second)
@@ -117,4 +117,6 @@ def test_only_another_one_that_runs_is_at_work_beside_a_job() -> None:
     assert lane.has_at_work(second)
     assert not lane.has_at_work(first)
     first.state = "settling"
+    assert lane.has_at_work(second)
+    lane.drop(first)
     assert not lane.has_at_work(second)

@@ -11,9 +11,9 @@ import pytest
 
 from actors import START, StateGraph
 from agent_server.errors import OverloadedError
-from checkpoint import register_type
+from checkpoint import DatabaseError, register_type
 from tests.agent_server.harness import graphs
-from tests.agent_server.stage import Stage, said, stage
+from tests.agent_server.stage import Doors, Stage, said, stage
 
 SERVED = {"agent": graphs.agent}
 
@@ -64,6 +64,31 @@ async def test_an_end_that_cannot_be_written_is_told_and_written_later(tmp_path:
         statuses = [run.status for run in await at.runs.list(thread)]
         assert statuses == ["success", "success"]
         assert (await at.threads.get(thread)).status == "idle"
+
+
+async def test_a_thread_does_not_stay_busy_with_a_run_whose_cancel_could_not_be_written(
+    tmp_path: Path,
+) -> None:
+    """The one that was at work beside it has ended when it can be."""
+    mend, doors = Mend(), Doors()
+    served = {"steps": doors.graph}
+    async with stage(tmp_path / "server.db", served, sleep=mend) as at:
+        thread = await at.thread()
+        first = await at.start("steps", {"log": ["first"]}, thread)
+        waiting = await at.start("steps", {"log": ["never"]}, thread)
+        await doors.arrival()
+        await refuse(at, "UPDATE")
+        with pytest.raises(DatabaseError):
+            await at.dispatcher.cancel(thread, [waiting.run.run_id], "interrupt", wait=False)
+        await mend.begun.wait()
+        await allow(at)
+        doors.open()
+        await first.settled()
+        assert (await at.threads.get(thread)).status == "busy"
+        mend.mended.set()
+        async with at.dispatcher.alone(thread):
+            shown = await at.threads.get(thread)
+        assert (shown.status, shown.values["log"][:2]) == ("idle", ["first", "step1"])
 
 
 async def test_a_run_that_cannot_be_stored_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
