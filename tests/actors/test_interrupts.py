@@ -130,6 +130,23 @@ async def test_after_one_of_two_answers_going_on_asks_the_second_again() -> None
     assert await target.ainvoke(Command(resume="B"), T) == {"log": ["A", "B"]}
 
 
+async def test_an_answer_is_kept_for_a_node_that_failed_with_it_and_no_other_takes_its_place() -> None:
+    failing = True
+
+    async def node(state: State) -> dict[str, Any]:
+        answer = interrupt("?")
+        if failing:
+            raise OSError(answer)
+        return {"log": [answer, interrupt("more?")]}
+
+    app = graph(node)
+    await app.ainvoke({"log": []}, T)
+    with pytest.raises(OSError, match="old"):
+        await app.ainvoke(Command(resume="old"), T)
+    failing = False
+    assert (await app.ainvoke(Command(resume="new"), T))["log"] == ["old", "new"]
+
+
 async def test_a_question_that_the_node_swallowed_leaves_its_place_to_the_next() -> None:
     async def node(state: State) -> dict[str, Any]:
         try:

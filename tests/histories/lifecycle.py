@@ -88,6 +88,12 @@ class Lifecycle(RuleBasedStateMachine):
             self._run(name, {"answer": word}, durability, self.model[name].answered(word))
 
     @rule()
+    def answer_again(self) -> None:
+        word, name = self.word(), self._named(_is_answered)
+        if name:
+            self._run(name, {"answer": word}, "async", self.model[name].answered(word))
+
+    @rule()
     def go_on(self) -> None:
         if name := self._named(_is_open):
             self._run(name, {}, "async", self.model[name].going_on())
@@ -257,6 +263,10 @@ class Lifecycle(RuleBasedStateMachine):
 
 def _is_asked(thread: Thread) -> bool:
     return thread.asked
+
+
+def _is_answered(thread: Thread) -> bool:
+    return thread.answer is not None
 
 
 def _is_open(thread: Thread) -> bool:

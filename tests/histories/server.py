@@ -55,6 +55,11 @@ class Served:
         status, log = self.row
         return self.tag, "busy" if self.queue else status, log
 
+    @property
+    def in_the_way(self) -> bool:
+        """True if there are runs that may do something yet."""
+        return any(not each.stopped or each.path is not None for each in self.queue)
+
     def settled(self) -> Served:
         """The same when the row says how it stands."""
         status = "interrupted" if self.thread.next else "idle"
@@ -84,7 +89,8 @@ class ServerModel:
 
     A run steps into the line, then passes a checkpoint after another when it is its turn.  What is
     told to who waits for a run that made way is up to the server.  An update is refused while there
-    are runs; no run begins before the row shows one that was let in.
+    are runs that may do something yet; no run begins, and none that was stopped before its turn is
+    over, before the row shows an update that was let in.
 
     What was lost with a server that was killed has happened or not; a run that had been taken goes
     on when the server is there again.
@@ -101,7 +107,7 @@ class ServerModel:
             return _update(state, operation)
         if operation.name in RUNS:
             return _go_on(state, operation) if begun and state else _take(state, operation)
-        if operation.name == "update" and state is not None and not state.queue:
+        if operation.name == "update" and state is not None and not state.in_the_way:
             is_free = state.updated_by is None
             return [(replace(state, updated_by=operation), False)] if is_free else []
         following, result = _answer(state, operation)
@@ -174,7 +180,7 @@ def _take(state: State, operation: Operation) -> Steps:
     strategy = operation.given[1]
     if state is None:
         return [(None, True)] if _saw(operation, MISSING) else []
-    if strategy == "reject" and state.queue:
+    if strategy == "reject" and state.in_the_way:
         return [(state, True)] if _saw(operation, CONFLICT) else []
     if strategy in ("interrupt", "rollback"):
         state = _stopped(state, str(strategy))
@@ -205,11 +211,13 @@ def _go_on(state: Served, operation: Operation) -> Iterator[tuple[State, bool]]:
 def _wait(state: Served, operation: Operation, at: int) -> Iterator[tuple[State, bool]]:
     """A run that has not begun makes way, or begins."""
     entry, thread = state.queue[at], state.thread
+    if state.updated_by is not None:
+        return
     if entry.stopped and state.queue[0].path is not None:  # another one says how it stands
         yield replace(state.without(at, thread), row=state.row), True
     elif entry.stopped:
         yield state.without(at, thread), True
-    if at == 0 and state.updated_by is None:
+    if at == 0:
         path = path_of(thread, operation.given[0])
         yield state.with_entry(0, path=path or (), before=thread, fails=path is None), False
 

@@ -118,6 +118,24 @@ def test_a_run_that_is_being_interrupted_is_not_rolled_back_by_the_next_one() ->
     assert violation_in([*history, late], ServerModel()) is not None
 
 
+@pytest.mark.parametrize("strategy", ["enqueue", "reject"])
+def test_a_run_that_was_cancelled_before_its_turn_is_in_nobodys_way(strategy: str) -> None:
+    """Seed 4485: an update was let in beside it, and the row said that the thread was busy, as the
+    cancelled run was not over."""
+    first = asked("run", 2, 7, ("input", "v"), "enqueue", result=((), False))
+    given = (("input", "w"), "interrupt", "rollback")
+    cancelled = asked("run_and_cancel", 3, 20, *given, result="cancelled")
+    update = asked("update", 8, 18, "u", result="done")
+    look = asked("look", 11, 12, result=("tag", "busy", ()))
+    seen = asked("state", 9, 10, result=(("u",), ("ask",), False))
+    history = [CREATED, first, cancelled, update, seen, look]
+    assert violation_in(history, ServerModel()) is None
+    other = asked("run", 13, 25, ("input", "x"), strategy, result=(("u", "x", "first"), True))
+    assert violation_in([*history, other], ServerModel()) is None
+    late = asked("look", 21, 22, result=("tag", "busy", ()))
+    assert violation_in([*history, late], ServerModel()) is not None
+
+
 async def test_who_is_told_something_else_than_the_log_says_notices(tmp_path: Path) -> None:
     async with serving(tmp_path, {GRAPH_ID: GRAPH}) as server:
         thread = (await server.ask("POST", "/threads", {}))["thread_id"]

@@ -54,7 +54,8 @@ class Thread:
     """Its checkpoints, the oldest first."""
     asked: bool = False
     answer: str | None = None
-    """What was answered to the node that is to run; the engine keeps it and does not show it."""
+    """What was answered to the node that is to run; the engine keeps it and does not show it, and
+    asks no other."""
 
     @property
     def visible(self) -> Thread:
@@ -88,8 +89,9 @@ class Thread:
 
     def answered(self, word: str) -> list[Thread]:
         """The same of a run that brings an answer."""
-        taken = Thread(self.log, ("ask",), self.past, answer=word)
-        done = self.after((f"asked {word}",), ("last",))
+        answer = word if self.answer is None else self.answer
+        taken = Thread(self.log, ("ask",), self.past, answer=answer)
+        done = self.after((f"asked {answer}",), ("last",))
         return [taken, done, *done.going_on()]
 
     def updated(self, word: str) -> Thread:
