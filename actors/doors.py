@@ -2,7 +2,8 @@
 
 A door needs an event loop that nobody else drives.  Loops are kept in a small pool: a call takes
 one and gives it back; a stream keeps its own for its life and may be read from any thread, one
-step at a time, so nothing runs ahead of its reader.  Inside a running loop (a notebook) the work
+step at a time, so nothing runs ahead of its reader; it is not left in the midst of what others wait
+for (`undivided`).  Inside a running loop (a notebook) the work
 goes to a helper thread, and this one waits.
 
 The caller's context variables reach the run.  Ctrl-C cancels the run and waits for its clean-up
@@ -16,7 +17,8 @@ import atexit
 import contextvars
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 from weakref import WeakSet
@@ -35,6 +37,62 @@ ROW = 1_024
 """Items taken in a row without the loop: what else runs on it must get its turns."""
 MAX_IDLE = 16
 """Loops kept for later; a loop costs three file descriptors."""
+
+
+class _Drive:
+    """Whether a stream's loop is driven, and what it must not be left in the midst of."""
+
+    __slots__ = ("done", "on", "parts")
+
+    def __init__(self) -> None:
+        self.on = asyncio.Event()
+        self.parts = 0
+        """How many there are that must not be left half done."""
+        self.done = asyncio.Event()
+        """Set while there are none."""
+
+    async def next_or_end(self, items: AsyncIterator[Any]) -> Any:
+        """The next item, when nothing is half done; nothing of the kind begins any more."""
+        self.on.set()
+        item = await anext(items, _END)
+        self.on.clear()
+        if self.parts:
+            await self.done.wait()
+        return item
+
+    async def close(self, items: AsyncIterator[Any]) -> None:
+        """Close them: what has waited for its turn has it now."""
+        self.on.set()
+        closing = getattr(items, "aclose", None)
+        if closing is not None:
+            await closing()
+
+
+_drives: dict[asyncio.AbstractEventLoop, _Drive] = {}
+"""Of the loops of streams that are being read."""
+
+
+@asynccontextmanager
+async def undivided() -> AsyncGenerator[None]:
+    """Around what others wait for, on whatever loops.
+
+    That of a sync stream stands still while its reader does something else: there, this begins
+    only while the reader waits for an item, and the reader gets it when this is over.
+    """
+    drive = _drives.get(asyncio.get_running_loop())
+    if drive is None:
+        yield
+        return
+    while not drive.on.is_set():
+        await drive.on.wait()
+    drive.parts += 1
+    drive.done.clear()
+    try:
+        yield
+    finally:
+        drive.parts -= 1
+        if not drive.parts:
+            drive.done.set()
 
 
 class _Pool:
@@ -115,29 +173,32 @@ def iterate(begin: Callable[[], AsyncIterator[T]]) -> Iterator[T]:
     """
     threadless = _threadless()
     if threadless is not None:
-        yield from _items(begin, threadless.drive)
+        yield from _items(begin, threadless.drive, _Drive())
         return
     runner = _pool.take()
+    loop = runner.get_loop()
+    mine = _drives[loop] = _Drive()
     try:
-        yield from _items(begin, partial(_drive, runner))
+        yield from _items(begin, partial(_drive, runner), mine)
     finally:
+        del _drives[loop]
         _give_back(runner)
 
 
-def _items(begin: Callable[[], AsyncIterator[T]], drive: Callable[..., Any]) -> Iterator[T]:
+def _items(
+    begin: Callable[[], AsyncIterator[T]], drive: Callable[..., Any], mine: _Drive
+) -> Iterator[T]:
     items = begin()
     ready: Callable[[], Any] = getattr(items, "take_nowait", _nothing)
     try:
-        while (item := drive(_next_or_end(items))) is not _END:
+        while (item := drive(mine.next_or_end(items))) is not _END:
             yield item
             for _ in range(ROW):
                 if (item := ready()) is SKIP:
                     break
                 yield item
     finally:
-        closing = getattr(items, "aclose", None)
-        if closing is not None:
-            drive(closing())
+        drive(mine.close(items))
 
 
 def _threadless() -> Threadless | None:
@@ -252,10 +313,6 @@ async def _ended(*tasks: asyncio.Task[Any]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks, timeout=GRACE)
-
-
-async def _next_or_end(items: AsyncIterator[Any]) -> Any:
-    return await anext(items, _END)
 
 
 def _nothing() -> Any:

@@ -9,6 +9,7 @@ from checkpoint import Begun, EventRow
 from streaming import Event, RunLog
 
 from .commands import Emit, MachineCommand, RunTasks, SaveCheckpoint, SaveWrites
+from .doors import undivided
 from .patience import see_through, seen
 from .recorder import Recorder
 from .setting import Setting
@@ -137,11 +138,12 @@ async def _commit_and_publish(events: Sequence[Event], log: RunLog, recorder: Re
         await recorder.commit()
         log.publish_all(events)
         return
-    await log.settled()  # appends asked for earlier, whose ids come first
-    staged = log.stage(events)
-    try:
-        await recorder.commit([EventRow(log.run_id, number, data) for number, data in staged])
-    except BaseException:
-        await log.withdraw(staged)
-        raise
-    log.release(staged)
+    async with undivided():  # other tasks' rows wait for these
+        await log.settled()  # appends asked for earlier, whose ids come first
+        staged = log.stage(events)
+        try:
+            await recorder.commit([EventRow(log.run_id, number, data) for number, data in staged])
+        except BaseException:
+            await log.withdraw(staged)
+            raise
+        log.release(staged)

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
@@ -26,11 +26,12 @@ from actors import (
     StateGraph,
     interrupt,
 )
-from actors.doors import in_loop, iterate
+from actors.doors import in_loop, iterate, undivided
 from actors.values import START
 from checkpoint import MemoryCache, MemorySaver, MemoryStore, SqliteSaver, ThreadBusyError
 from streaming import SKIP
 from tests.actors.engine import DEADLINE, Gated, State, chain, fan, on, saying, says
+from tests.waiting import let_all_run
 
 ROOT = Path(__file__).parents[2]
 who: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="nobody")
@@ -676,7 +677,57 @@ class Plenty:
 def test_the_loop_gets_turns_however_much_lies_ready() -> None:
     plenty = Plenty(10_000)
     assert list(iterate(lambda: plenty)) == list(range(10_000))
+
     assert 5 < plenty.waited < 50
+
+
+def test_a_loop_is_not_left_in_the_midst_of_what_others_wait_for() -> None:
+    told: list[str] = []
+
+    async def part(name: str) -> None:
+        async with undivided():
+            told.append(f"{name} begun")
+            await let_all_run()
+            told.append(f"{name} done")
+
+    async def items() -> AsyncIterator[int]:
+        first = asyncio.create_task(part("first"))
+        await asyncio.sleep(0)
+        second = asyncio.create_task(part("second"))  # comes when the loop is about to be left
+        yield 1
+        await second
+        yield 2
+        await first
+
+    reading = iterate(items)
+    assert (next(reading), told) == (1, ["first begun", "first done"])
+    assert (next(reading), told[2:]) == (2, ["second begun", "second done"])
+    assert list(reading) == []
+
+
+def test_who_closes_a_stream_lets_begin_what_waits_for_that() -> None:
+    told: list[str] = []
+
+    async def part() -> None:
+        async with undivided():
+            told.append("begun")
+
+    async def items() -> AsyncIterator[int]:
+        waiting = asyncio.create_task(part())
+        try:
+            yield 1
+        finally:
+            await waiting
+
+    reading = iterate(items)
+    assert (next(reading), told) == (1, [])
+    reading.close()
+    assert told == ["begun"]
+
+
+async def test_on_a_loop_that_always_runs_nothing_waits_for_its_turn() -> None:
+    async with undivided(), undivided():
+        await asyncio.sleep(0)
 
 
 INTERRUPTED = """

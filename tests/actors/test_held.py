@@ -106,6 +106,40 @@ def test_two_streams_at_a_time_do_not_wait_for_each_other(inner: CompiledGraph) 
     assert written(list(graph_of(node, alone=True).stream({}, **MODES))) == 2 * MUCH
 
 
+async def tell(state: State) -> State:
+    get_stream_writer()("x")
+    return {}
+
+
+def steps(count: int) -> CompiledGraph:
+    builder = StateGraph(State)
+    names = [f"step{number}" for number in range(count)]
+    for before, name in zip([START, *names], names, strict=False):
+        builder.add_node(name, tell).add_edge(before, name)
+    return builder.compile()
+
+
+@pytest.mark.parametrize("durability", ["async", "sync", "exit"])
+async def test_two_streams_that_are_read_in_turns_do_not_wait_for_each_others_loops(
+    tmp_path: Path, durability: Any
+) -> None:
+    """A step of one is stored when its reader has just got what it wrote, and reads the other."""
+
+    def node(state: State) -> State:
+        streams = [steps(4).stream({}, stream_mode="custom") for _ in range(2)]
+        return {"n": sum(1 for both in zip(*streams, strict=True) if both == ("x", "x"))}
+
+    async with (
+        asyncio.timeout(DEADLINE),
+        SqliteSaver(tmp_path / "threads.db") as saver,
+        ActorSystem(event_log=saver.events) as system,
+    ):
+        graph = graph_of(node, alone=True, saver=saver)
+        for number in range(5):
+            run = await system.start(graph, {}, on(str(number)), durability=durability)
+            assert (await run.output()).value == {"n": 4}
+
+
 def test_an_async_stream_has_all_that_was_written(node: Any, alone: bool) -> None:
     async def read() -> list[Any]:
         return [chunk async for chunk in graph_of(node, alone=alone).astream({}, **MODES)]
