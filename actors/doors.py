@@ -17,13 +17,20 @@ import atexit
 import contextvars
 import os
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterator,
+)
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 from weakref import WeakSet
 
-from streaming import SKIP, hold_for_this_turn
+from streaming import SKIP, get_stream_writer, hold_for_this_turn
 
 from .threads import Threadless, in_place
 from .traces import show_user_frames
@@ -220,7 +227,13 @@ def _give_back(runner: asyncio.Runner) -> None:
 
 def _drive(runner: asyncio.Runner, coro: Coroutine[Any, Any, T]) -> T:
     context = contextvars.copy_context()
-    return off_loop(lambda: _run(runner, coro, context))
+    if not in_loop():
+        return _run(runner, coro, context, _Main[T]())
+
+    def work() -> T:
+        return _run(runner, coro, context, _Held[T]())
+
+    return off_loop(work)
 
 
 def off_loop(work: Callable[[], T]) -> T:
@@ -234,8 +247,12 @@ def off_loop(work: Callable[[], T]) -> T:
         return helper.submit(work).result()
 
 
-def _run(runner: asyncio.Runner, coro: Coroutine[Any, Any, T], context: contextvars.Context) -> T:
-    main = _Main[T]()
+def _run(
+    runner: asyncio.Runner,
+    coro: Coroutine[Any, Any, T],
+    context: contextvars.Context,
+    main: _Main[T],
+) -> T:
     known = main.known(coro)
     try:
         runner.run(known, context=context)
@@ -274,11 +291,15 @@ class _Main(Generic[T]):
         """What the task runs."""
         self.task = asyncio.current_task()
         try:
-            self._value = await coro
+            self._value = await self.result(coro)
         except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):  # the runner's to judge
             raise
         except BaseException as error:  # noqa: BLE001  # raised by `outcome`
             self._error = error
+
+    def result(self, coro: Coroutine[Any, Any, T]) -> Awaitable[T]:
+        """What is awaited for it."""
+        return coro
 
     def outcome(self) -> T:
         """What the coroutine gave; raises what it raised."""
@@ -288,6 +309,21 @@ class _Main(Generic[T]):
             raise self._error
         finally:
             self._error = None  # whose frames know this: no circle is left
+
+
+class _Held(_Main[T]):
+    """The same where another loop stands still meanwhile, which may have events to write."""
+
+    __slots__ = ()
+
+    def result(self, coro: Coroutine[Any, Any, T]) -> Awaitable[T]:
+        """The coroutine, and somebody who writes them."""
+        stand_in = get_stream_writer().stand_in()
+        if stand_in is None:
+            return coro
+        from .stand_in import stood_in
+
+        return stood_in(coro, stand_in)
 
 
 def _turn(loop: asyncio.AbstractEventLoop) -> None:

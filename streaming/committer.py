@@ -14,6 +14,9 @@ from .points import Faults, Point
 from .ports import EventCodec, EventLog, Row
 from .waiting import Gate, is_held
 
+_PAUSE = 0.001
+"""Seconds between two looks for them."""
+
 
 @dataclass(slots=True, eq=False, repr=False)  # not frozen: one per run
 class DurableRun:
@@ -108,6 +111,11 @@ class Committer:
         """All unsent rows, for a transaction of the caller's own."""
         return self.outbox.take()
 
+    @property
+    def failed(self) -> bool:
+        """True if the log was closed with an error: nothing is sent any more."""
+        return self._state == "failed"
+
     def stop(self, *, failed: bool) -> None:
         """No rows will come: `pump` ends when all are committed, or at once if `failed`."""
         with self._lock:
@@ -119,39 +127,51 @@ class Committer:
         self.loop = asyncio.get_running_loop()
         while True:
             await self.progress.until(self._has_work_or_ends)
-            rows = self._take_if_sendable()
-            if not rows:
+            if not await self.send():
                 return
-            await self._append(rows)
 
     def _has_work_or_ends(self) -> bool:
-        if self._state == "failed":
+        if self.failed:
             return True
         return self.outbox.sendable or (self._state == "stopped" and not self.outbox.count)
 
     def _take_if_sendable(self) -> tuple[Row, ...]:
         with self._lock:
-            sendable = self.outbox.sendable and self._state != "failed"
+            sendable = self.outbox.sendable and not self.failed
             return self.outbox.take() if sendable else ()
 
     async def flush(self, target: int) -> None:
         """Return when the ids up to `target` are visible; raises what the event log raises."""
         outbox = self.outbox
         while outbox.visible < target:
-            if self._state == "failed":
+            if self.failed:
                 raise LogFailedError(
                     f"event {target} of run {self.durable.run_id!r} cannot become visible: its log "
                     "was closed with an error; read on from the event log when that is mended"
                 )
-            rows = self._take_if_sendable()
-            if rows:
-                await self._append(rows)
-            else:
+            if not await self.send():
                 await self.progress.until(lambda: self._can_flush(target))
+
+    async def send(self) -> bool:
+        """Commit what waits if nothing is in flight; false if that is nothing."""
+        rows = self._take_if_sendable()
+        if rows:
+            await self._append(rows)
+        return bool(rows)
+
+    async def find(self) -> bool:
+        """Ask the log for what is in flight, whoever has sent it; false if it has nothing of it."""
+        last = await self.durable.last()
+        with self._lock:
+            is_news = self.outbox.find(last)
+        if is_news:
+            self._changed()
+            self.progress.pulse()
+        return is_news
 
     def _can_flush(self, target: int) -> bool:
         outbox = self.outbox
-        return outbox.visible >= target or outbox.sendable or self._state == "failed"
+        return outbox.visible >= target or outbox.sendable or self.failed
 
     async def _append(self, rows: tuple[Row, ...]) -> None:
         try:
@@ -229,3 +249,50 @@ class Committer:
         with self._lock:
             self.outbox.doubtful = False
         return last
+
+
+class StandIn:
+    """For a pump whose loop is held up: sends what waits, and finds in the log what was sent by
+    those who stand still."""
+
+    def __init__(self, committer: Committer, patience: float) -> None:
+        self._committer = committer
+        self._patience = patience
+        self._left = False
+
+    def leave(self) -> None:
+        """Let `work` come to its end: what it is just sending is sent."""
+        self._left = True
+        self._committer.progress.pulse()
+
+    async def work(self) -> None:
+        """Do it until `leave` is called; not to be cancelled, as who else would send its rows?
+
+        Raises what the event log raises, and LogBackedUpError if rows that somebody else has sent
+        do not come there within so many seconds.
+        """
+        while True:
+            await self._committer.progress.until(self._has_work_or_ends)
+            if self._ends:
+                return
+            if not await self._committer.send():
+                await self._find()
+
+    @property
+    def _ends(self) -> bool:
+        return self._left or self._committer.failed
+
+    def _has_work_or_ends(self) -> bool:
+        return self._ends or self._committer.outbox.count > 0
+
+    async def _find(self) -> None:
+        loop, committer = asyncio.get_running_loop(), self._committer
+        deadline = loop.time() + self._patience
+        while not (self._ends or committer.outbox.idle or await committer.find()):
+            if loop.time() > deadline:
+                raise LogBackedUpError(
+                    f"{committer.outbox.count} events of run {committer.durable.run_id!r} did not "
+                    f"come to the event log in {self._patience:g} seconds; who sends them is held "
+                    "up by sync code: call the async twins (`ainvoke`, `astream`) in async nodes"
+                )
+            await asyncio.sleep(_PAUSE)

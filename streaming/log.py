@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Unpack
 
 from . import sources
-from .committer import Committer, DurableRun
+from .committer import Committer, DurableRun, StandIn
 from .errors import LogClosedError, LogSetupError, StagedError
 from .events import Event, Namespace, Withdrawn
 from .fence import Fence
@@ -25,7 +25,7 @@ from .options import LogOptions
 from .readable import ReadableLog
 from .sizes import event_bytes
 from .staged import Staged
-from .waiting import finish
+from .waiting import finish, is_held
 
 
 class RunLog(ReadableLog):
@@ -296,6 +296,13 @@ class RunLog(ReadableLog):
         are committed.  Run it as one task.  Raises what the event log raises: rows are kept."""
         if self._committer is not None:
             await self._committer.pump()
+
+    def stand_in(self, patience: float = 30.0) -> StandIn | None:
+        """Who does on another loop what `pump` cannot, while sync code holds up its own; None if
+        that is free, or there is no durable log."""
+        if self._committer is None or not is_held(self._committer.loop):
+            return None
+        return StandIn(self._committer, patience)
 
     async def flush(self) -> None:
         """Return when everything published before the call is visible."""

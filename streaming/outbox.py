@@ -65,21 +65,31 @@ class Outbox:
         return all(event_id in self._in_flight for event_id, _ in rows)
 
     def confirm(self, rows: Iterable[Row]) -> int:
-        """Rows in flight are committed; gives the new `visible`."""
+        """Rows in flight are committed, unless that was found before; gives the new `visible`."""
         for event_id, _ in rows:
-            self._size -= self._in_flight.pop(event_id)
-            self._committed.add(event_id)
+            size = self._in_flight.pop(event_id, None)
+            if size is not None:
+                self._size -= size
+                self._committed.add(event_id)
         while self.visible + 1 in self._committed:
             self.visible += 1
             self._committed.remove(self.visible)
         return self.visible
 
     def give_back(self, rows: Sequence[Row]) -> None:
-        """Rows in flight were (it seems) not committed: they are unsent again, in id order."""
-        for event_id, data in rows:
+        """Rows in flight were (it seems) not committed: they are unsent again, in id order; those
+        that were found in the log stay there."""
+        left = [row for row in rows if row[0] in self._in_flight]
+        for event_id, data in left:
             self._size += len(data) - self._in_flight.pop(event_id)
-        self._unsent = sorted([*rows, *self._unsent], key=_row_id)
-        self.doubtful = self.doubtful or bool(rows)
+        self._unsent = sorted([*left, *self._unsent], key=_row_id)
+        self.doubtful = self.doubtful or bool(left)
+
+    def find(self, last: int) -> bool:
+        """The log holds the ids up to `last`, whoever has sent them; true if that is news."""
+        found = [(event_id, b"") for event_id in self._in_flight if event_id <= last]
+        self.confirm(found)
+        return bool(found)
 
     def settle(self, last: int) -> int:
         """The log holds the ids up to `last`: those rows need no sending; gives `visible`."""

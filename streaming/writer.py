@@ -14,6 +14,7 @@ from .modes import StreamMode
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from .committer import StandIn
     from .spans import Span
     from .tokens import TokenWriter
 
@@ -58,6 +59,10 @@ class TaskWriter:
         """
         if self._log.backlog() > self._log.low_water:
             await self._log.drained(self._is_fenced)
+
+    def stand_in(self) -> StandIn | None:
+        """Who writes the run's events on another loop, while sync code holds up the run's own."""
+        return self._log.stand_in()
 
     def fence(self) -> None:
         """Refuse (and count) whatever this task still writes, and let it go on if it waits."""

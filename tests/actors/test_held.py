@@ -15,9 +15,11 @@ from typing import Any, TypedDict
 import pytest
 
 from actors import START, ActorSystem, CompiledGraph, StateGraph, get_stream_writer
-from checkpoint import SqliteSaver
-from streaming import waiting
+from checkpoint import DatabaseError, SqliteSaver
+from checkpoint.testing_faults import FaultPlan
+from streaming import LogFailedError, waiting
 from tests.actors.engine import DEADLINE, on
+from tests.waiting import let_all_run
 
 MUCH = 3000
 
@@ -138,6 +140,67 @@ async def test_two_streams_that_are_read_in_turns_do_not_wait_for_each_others_lo
         for number in range(5):
             run = await system.start(graph, {}, on(str(number)), durability=durability)
             assert (await run.output()).value == {"n": 4}
+
+
+def read_in_turns(graph: CompiledGraph) -> int:
+    return sum(
+        1 for _ in zip(*(graph.stream({}, stream_mode="custom") for _ in range(2)), strict=True)
+    )
+
+
+@pytest.mark.parametrize("durability", ["async", "sync", "exit"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda graph: len(graph.invoke({"n": 0})),
+        lambda graph: len(list(graph.stream({}, stream_mode="custom"))),
+        read_in_turns,
+    ],
+    ids=["invoke", "stream", "streams in turns"],
+)
+async def test_a_loop_that_a_sync_call_holds_up_may_have_events_on_their_way_to_the_file(
+    tmp_path: Path, call: Callable[[CompiledGraph], int], durability: Any
+) -> None:
+    found: list[int] = []
+
+    async def node(state: State) -> State:
+        get_stream_writer()("progress")
+        await let_all_run(3)  # they are being written
+        found.append(call(steps(4)))
+        return {"n": 1}
+
+    async with (
+        SqliteSaver(tmp_path / "threads.db") as saver,
+        ActorSystem(event_log=saver.events) as system,
+    ):
+        graph = graph_of(node, alone=True, saver=saver)
+        for number in range(5):
+            run = await system.start(graph, {}, on(str(number)), durability=durability)
+            assert (await run.output()).value == {"n": 1}
+            last = run.log.last
+            rows = await saver.events.read(run.run_id, 0, 1_000)
+            assert [event_id for event_id, _ in rows] == [*range(1, last + 1)]
+    assert found in ([4] * 5, [1] * 5)
+
+
+async def test_what_cannot_be_written_for_a_held_loop_fails_the_call(tmp_path: Path) -> None:
+    plan = FaultPlan()
+
+    async def node(state: State) -> State:
+        get_stream_writer()("progress")
+        await let_all_run(3)
+        plan.cut("events applied", plan.passed["events applied"] + 1)
+        with pytest.raises(DatabaseError, match="cannot be written"):
+            list(steps(4).stream({}, stream_mode="custom"))
+        return {"n": 1}
+
+    async with (
+        SqliteSaver(tmp_path / "threads.db", faults=plan) as saver,
+        ActorSystem(event_log=saver.events) as system,
+    ):
+        run = await system.start(graph_of(node, alone=True, saver=saver), {}, on("t"))
+        with pytest.raises((LogFailedError, DatabaseError)):
+            await run.output()
 
 
 def test_an_async_stream_has_all_that_was_written(node: Any, alone: bool) -> None:

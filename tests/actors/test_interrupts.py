@@ -130,7 +130,7 @@ async def test_after_one_of_two_answers_going_on_asks_the_second_again() -> None
     assert await target.ainvoke(Command(resume="B"), T) == {"log": ["A", "B"]}
 
 
-async def test_an_answer_is_kept_for_a_node_that_failed_with_it_and_no_other_takes_its_place() -> None:
+async def test_an_answer_is_kept_for_a_node_that_failed_and_no_other_takes_its_place() -> None:
     failing = True
 
     async def node(state: State) -> dict[str, Any]:

@@ -68,7 +68,23 @@ def test_rows_are_known_while_they_are_in_flight() -> None:
     assert not box.holds(rows)
 
 
-@given(st.lists(st.sampled_from(["add", "take", "confirm", "fail"]), max_size=60), st.data())
+def test_rows_that_were_found_in_the_log_are_neither_confirmed_nor_given_back_again() -> None:
+    box = outbox(1, 2, 3)
+    rows = box.take()
+    assert box.find(2)
+    assert not box.find(2)
+    assert (box.visible, box.count, box.size) == (2, 1, 3)
+    box.give_back(rows)
+    assert (box.doubtful, box.size) == (True, 3)
+    rest = box.take()
+    assert ids(rest) == [3]
+    assert box.confirm(rest) == 3
+    assert box.confirm(rows) == 3
+
+
+@given(
+    st.lists(st.sampled_from(["add", "take", "confirm", "fail", "find"]), max_size=60), st.data()
+)
 def test_whatever_happens_ids_show_in_order_and_none_is_lost(
     moves: list[str], data: st.DataObject
 ) -> None:
@@ -80,6 +96,10 @@ def test_whatever_happens_ids_show_in_order_and_none_is_lost(
             box.add((added, b"d" * added))
         elif move == "take":
             flying.append(box.take())
+        elif move == "find":
+            last = data.draw(st.integers(0, added))
+            committed |= {number for rows in flying for number in ids(rows) if number <= last}
+            box.find(last)
         elif flying:
             rows = flying.pop(data.draw(st.integers(0, len(flying) - 1)))
             if move == "confirm":
