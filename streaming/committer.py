@@ -60,8 +60,8 @@ class Committer:
     `make_room` expect the lock to be held.
     """
 
-    __slots__ = ("_changed", "_faults", "_lock", "_max_rows", "_max_size", "_state", "durable",
-                 "loop", "outbox", "progress")  # fmt: skip
+    __slots__ = ("_changed", "_faults", "_in_vain", "_lock", "_max_rows", "_max_size", "_state",
+                 "durable", "loop", "outbox", "progress")  # fmt: skip
 
     def __init__(
         self,
@@ -81,6 +81,7 @@ class Committer:
         self._max_rows = max_rows
         self._max_size = max_size
         self._state = "open"
+        self._in_vain: BaseException | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
         """That `pump` runs on."""
         self.outbox = Outbox(visible)
@@ -151,6 +152,7 @@ class Committer:
                 )
             if not await self.send():
                 await self.progress.until(lambda: self._can_flush(target))
+                self._refuse_to_wait()
 
     async def send(self) -> bool:
         """Commit what waits if nothing is in flight; false if that is nothing."""
@@ -164,6 +166,8 @@ class Committer:
         last = await self.durable.last()
         with self._lock:
             is_news = self.outbox.find(last)
+            if is_news:
+                self._in_vain = None
         if is_news:
             self._changed()
             self.progress.pulse()
@@ -171,7 +175,27 @@ class Committer:
 
     def _can_flush(self, target: int) -> bool:
         outbox = self.outbox
-        return outbox.visible >= target or outbox.sendable or self.failed
+        return outbox.visible >= target or outbox.sendable or self.failed or self._is_in_vain
+
+    @property
+    def _is_in_vain(self) -> bool:
+        return self._in_vain is not None
+
+    def give_up(self, error: BaseException) -> None:
+        """Nobody need wait for what is in flight, until it is there after all."""
+        with self._lock:
+            if not self.outbox.idle:
+                self._in_vain = error
+        self.progress.pulse()
+
+    def _refuse_to_wait(self) -> None:
+        error = self._in_vain
+        if error is not None:
+            raise LogBackedUpError(
+                f"{self.outbox.count} events of run {self.durable.run_id!r} are not in the event "
+                "log, and who sends them is held up by sync code; call the async twins "
+                "(`ainvoke`, `astream`) in async nodes"
+            ) from error
 
     async def _append(self, rows: tuple[Row, ...]) -> None:
         try:
@@ -202,8 +226,12 @@ class Committer:
         return done
 
     async def settled(self) -> None:
-        """Wait until no append is in flight, and no row's commit is in doubt."""
-        await self.progress.until(lambda: self.outbox.idle)
+        """Wait until no append is in flight, and no row's commit is in doubt.
+
+        Raises LogBackedUpError if that was given up.
+        """
+        await self.progress.until(lambda: self.outbox.idle or self._is_in_vain)
+        self._refuse_to_wait()
         if self.outbox.doubtful:
             last = await self.durable.last()
             with self._lock:
@@ -223,6 +251,7 @@ class Committer:
         """The rows, which were in flight, are committed."""
         with self._lock:
             self.outbox.confirm(rows)
+            self._in_vain = None
         self._changed()
         self.progress.pulse()
 
@@ -230,6 +259,7 @@ class Committer:
         """The rows, which were in flight, are unsent again."""
         with self._lock:
             self.outbox.give_back(rows)
+            self._in_vain = None
         self.progress.pulse()
 
     async def withdraw(self, rows: tuple[Row, ...], blanks: Sequence[Event]) -> int:
@@ -269,8 +299,15 @@ class StandIn:
         """Do it until `leave` is called; not to be cancelled, as who else would send its rows?
 
         Raises what the event log raises, and LogBackedUpError if rows that somebody else has sent
-        do not come there within so many seconds.
+        do not come there within so many seconds: nobody waits for those any more.
         """
+        try:
+            await self._stand_in()
+        except BaseException as error:
+            self._committer.give_up(error)
+            raise
+
+    async def _stand_in(self) -> None:
         while True:
             await self._committer.progress.until(self._has_work_or_ends)
             if self._ends:

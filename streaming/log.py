@@ -310,7 +310,11 @@ class RunLog(ReadableLog):
             await self._committer.flush(self._last)
 
     async def settled(self) -> None:
-        """Return when no append is in flight and no row's commit is in doubt."""
+        """Return when no append is in flight and no row's commit is in doubt.
+
+        Raises LogBackedUpError if an append is on its way on a loop that sync code holds up, and
+        its stand-in has waited for that in vain.
+        """
         if self._committer is not None:
             await self._committer.settled()
 

@@ -14,7 +14,7 @@ from typing import Any, TypedDict
 
 import pytest
 
-from actors import START, ActorSystem, CompiledGraph, StateGraph, get_stream_writer
+from actors import START, ActorSystem, CompiledGraph, Run, StateGraph, get_stream_writer
 from checkpoint import DatabaseError, SqliteSaver
 from checkpoint.testing_faults import FaultPlan
 from streaming import LogFailedError, waiting
@@ -185,10 +185,10 @@ async def test_a_loop_that_a_sync_call_holds_up_may_have_events_on_their_way_to_
 
 async def test_what_cannot_be_written_for_a_held_loop_fails_the_call(tmp_path: Path) -> None:
     plan = FaultPlan()
+    begun: asyncio.Future[Run] = asyncio.get_running_loop().create_future()
 
     async def node(state: State) -> State:
-        get_stream_writer()("progress")
-        await let_all_run(3)
+        await (await begun).log.flush()  # or it would be looked for in vain
         plan.cut("events applied", plan.passed["events applied"] + 1)
         with pytest.raises(DatabaseError, match="cannot be written"):
             list(steps(4).stream({}, stream_mode="custom"))
@@ -199,6 +199,7 @@ async def test_what_cannot_be_written_for_a_held_loop_fails_the_call(tmp_path: P
         ActorSystem(event_log=saver.events) as system,
     ):
         run = await system.start(graph_of(node, alone=True, saver=saver), {}, on("t"))
+        begun.set_result(run)
         with pytest.raises((LogFailedError, DatabaseError)):
             await run.output()
 

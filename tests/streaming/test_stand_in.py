@@ -3,69 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
 from checkpoint import MemorySaver
-from streaming import LogBackedUpError, Row, RunLog, hold_loop, let_loop_go
+from streaming import LogBackedUpError, RunLog
 from streaming.testing import JsonCodec
+from tests.streaming.holding import HoldingLog, held_up
 from tests.streaming.lib import publish, take
-
-
-class HoldingLog:
-    """An event log in memory whose first append holds up its loop, before or after it."""
-
-    def __init__(self, *, after: bool) -> None:
-        self.rows = MemorySaver().events
-        self.held, self.go_on = threading.Event(), threading.Event()
-        self._after = after
-        self._is_first = True
-
-    async def append(self, run_id: str, rows: Sequence[Row]) -> None:
-        """Store the rows."""
-        is_first, self._is_first = self._is_first, False
-        if is_first and not self._after:
-            self._hold()
-        await self.rows.append(run_id, rows)
-        if is_first and self._after:
-            self._hold()
-
-    def _hold(self) -> None:
-        loop = asyncio.get_running_loop()
-        hold_loop(loop)
-        self.held.set()
-        assert self.go_on.wait(10)
-        let_loop_go(loop)
-
-    async def read(self, run_id: str, after: int, limit: int) -> Sequence[Row]:
-        """Some rows."""
-        return await self.rows.read(run_id, after, limit)
-
-    async def last(self, run_id: str) -> int:
-        """The highest id."""
-        return await self.rows.last(run_id)
-
-
-@asynccontextmanager
-async def held_up(*, after: bool) -> AsyncGenerator[tuple[RunLog, HoldingLog]]:
-    """A log with one event, whose pump is held up as it sends that."""
-    event_log = HoldingLog(after=after)
-    log = RunLog("run", event_log=event_log, codec=JsonCodec())
-    publish(log, 1)
-    pumping = asyncio.create_task(asyncio.to_thread(asyncio.run, log.pump()))
-    try:
-        assert await asyncio.to_thread(event_log.held.wait, 10)
-        yield log, event_log
-    finally:
-        event_log.go_on.set()
-        log.close()
-        await pumping
-    assert [number for number, _ in await event_log.read("run", 0, 10)] == [*range(1, log.last + 1)]
-    assert (log.visible, log.stats().unsent) == (log.last, 0)
 
 
 @asynccontextmanager
@@ -104,6 +52,27 @@ async def test_what_a_held_loop_has_sent_and_does_not_come_is_told() -> None:
         with pytest.raises(LogBackedUpError, match=r"1 events .* call the async twins"):
             await stand_in.work()
         assert await event_log.last("run") == 0
+
+
+@pytest.mark.parametrize("unreadable", [False, True])
+async def test_nobody_waits_for_what_does_not_come_until_it_is_there(unreadable: bool) -> None:
+    async with held_up(after=False) as (log, event_log):
+        stand_in = log.stand_in(patience=0.0)
+        assert stand_in is not None
+        event_log.unreadable = unreadable
+        async with asyncio.timeout(10):
+            outcomes = await asyncio.gather(
+                log.settled(), log.flush(), stand_in.work(), log.settled(), return_exceptions=True
+            )
+        assert isinstance(outcomes.pop(2), OSError if unreadable else LogBackedUpError)
+        for error in outcomes:
+            assert isinstance(error, LogBackedUpError)
+            assert "1 events of run 'run' are not in the event log" in str(error)
+        event_log.unreadable = False
+        event_log.go_on.set()
+        await log.subscribe("custom").__anext__()
+        await log.settled()
+        await log.flush()
 
 
 async def test_who_leaves_waits_no_longer_for_what_does_not_come() -> None:

@@ -1,0 +1,68 @@
+"""Event logs that hold up the loop they are used on."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+
+from checkpoint import MemorySaver
+from streaming import Row, RunLog, hold_loop, let_loop_go
+from streaming.testing import JsonCodec
+from tests.streaming.lib import publish
+
+
+class HoldingLog:
+    """An event log in memory whose first append holds up its loop, before or after it."""
+
+    def __init__(self, *, after: bool, unreadable: bool = False) -> None:
+        self.unreadable = unreadable
+        self.rows = MemorySaver().events
+        self.held, self.go_on = threading.Event(), threading.Event()
+        self._after = after
+        self._is_first = True
+
+    async def append(self, run_id: str, rows: Sequence[Row]) -> None:
+        """Store the rows."""
+        is_first, self._is_first = self._is_first, False
+        if is_first and not self._after:
+            self._hold()
+        await self.rows.append(run_id, rows)
+        if is_first and self._after:
+            self._hold()
+
+    def _hold(self) -> None:
+        loop = asyncio.get_running_loop()
+        hold_loop(loop)
+        self.held.set()
+        assert self.go_on.wait(10)
+        let_loop_go(loop)
+
+    async def read(self, run_id: str, after: int, limit: int) -> Sequence[Row]:
+        """Some rows."""
+        return await self.rows.read(run_id, after, limit)
+
+    async def last(self, run_id: str) -> int:
+        """The highest id."""
+        if self.unreadable:
+            raise OSError("the disk is gone")
+        return await self.rows.last(run_id)
+
+
+@asynccontextmanager
+async def held_up(*, after: bool) -> AsyncGenerator[tuple[RunLog, HoldingLog]]:
+    """A log with one event, whose pump is held up as it sends that."""
+    event_log = HoldingLog(after=after)
+    log = RunLog("run", event_log=event_log, codec=JsonCodec())
+    publish(log, 1)
+    pumping = asyncio.create_task(asyncio.to_thread(asyncio.run, log.pump()))
+    try:
+        assert await asyncio.to_thread(event_log.held.wait, 10)
+        yield log, event_log
+    finally:
+        event_log.go_on.set()
+        log.close()
+        await pumping
+    assert [number for number, _ in await event_log.read("run", 0, 10)] == [*range(1, log.last + 1)]
+    assert (log.visible, log.stats().unsent) == (log.last, 0)
