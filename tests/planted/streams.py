@@ -64,18 +64,18 @@ GAPLESS = (
         "P3",
         "actors/outlet.py",
         """
-    staged = log.stage(events)
-    try:
-        await recorder.commit([EventRow(log.run_id, number, data) for number, data in staged])
-    except BaseException:
-        await log.withdraw(staged)
-        raise
-    log.release(staged)
+        staged = log.stage(events)
+        try:
+            await recorder.commit([EventRow(log.run_id, number, data) for number, data in staged])
+        except BaseException:
+            await log.withdraw(staged)
+            raise
+        log.release(staged)
 """,
         """
-    staged = log.stage(events)
-    log.release(staged)
-    await recorder.commit([EventRow(log.run_id, number, data) for number, data in staged])
+        staged = log.stage(events)
+        log.release(staged)
+        await recorder.commit([EventRow(log.run_id, number, data) for number, data in staged])
 """,
         "tests/actors/test_outlet.py"
         "::test_nobody_sees_a_step_before_its_rows_are_committed_with_it",
