@@ -260,7 +260,9 @@ class TestLimits:
             await asyncio.wait_for(full.wait(), 10)
             services = app.state.services
             [run] = await services.runs.list(thread)
-            await services.dispatcher.live(run.run_id).settled()
+            live = services.dispatcher.live(run.run_id)
+            if live is not None:
+                await live.settled()
             assert len(taken) == 10
             drained.set()
             await asyncio.wait_for(ended.wait(), 30)

@@ -197,9 +197,11 @@ async def test_a_run_that_another_process_takes_up_stays_in_its_trace(tmp_path: 
         left = await crashed(at, tmp_path / "db")
         doors.open()
         await live.settled()
+    doors.shut()  # it is still at work when it is asked for
     async with stage(left, graphs, find_tracer=second.find) as at:
         taken_up = at.dispatcher.live(live.run.run_id)
         assert taken_up is not None
+        doors.open()
         await taken_up.settled()
     run = second.named("run steps")
     assert facts(run)["attempt"] == 2
