@@ -30,7 +30,7 @@ from functools import partial
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 from weakref import WeakSet
 
-from streaming import SKIP, get_stream_writer, hold_for_this_turn
+from streaming import SKIP, StreamWriter, get_stream_writer, hold_for_this_turn
 
 from .threads import Threadless, in_place
 from .traces import show_user_frames
@@ -84,7 +84,8 @@ async def undivided() -> AsyncGenerator[None]:
     """Around what others wait for, on whatever loops.
 
     That of a sync stream stands still while its reader does something else: there, this begins
-    only while the reader waits for an item, and the reader gets it when this is over.
+    only while the reader waits for an item, and the reader gets it when this is over.  Not within
+    another such part: that would wait for itself.
     """
     drive = _drives.get(asyncio.get_running_loop())
     if drive is None:
@@ -186,7 +187,7 @@ def iterate(begin: Callable[[], AsyncIterator[T]]) -> Iterator[T]:
     loop = runner.get_loop()
     mine = _drives[loop] = _Drive()
     try:
-        yield from _items(begin, partial(_drive, runner), mine)
+        yield from _items(begin, partial(_drive, runner, writer=get_stream_writer()), mine)
     finally:
         del _drives[loop]
         _give_back(runner)
@@ -225,15 +226,12 @@ def _give_back(runner: asyncio.Runner) -> None:
     _pool.give_back(runner)
 
 
-def _drive(runner: asyncio.Runner, coro: Coroutine[Any, Any, T]) -> T:
-    context = contextvars.copy_context()
-    if not in_loop():
-        return _run(runner, coro, context, _Main[T]())
-
-    def work() -> T:
-        return _run(runner, coro, context, _Held[T]())
-
-    return off_loop(work)
+def _drive(
+    runner: asyncio.Runner, coro: Coroutine[Any, Any, T], writer: StreamWriter | None = None
+) -> T:
+    """What a coroutine gives; `writer`: that of the task that waits for it, the current one's."""
+    main = _Main[T](writer or get_stream_writer())
+    return off_loop(partial(_run, runner, coro, contextvars.copy_context(), main))
 
 
 def off_loop(work: Callable[[], T]) -> T:
@@ -279,9 +277,10 @@ class _Main(Generic[T]):
     one's task shown, and a `__repr__` of an error which raises would leave the handler in place.
     """
 
-    __slots__ = ("_error", "_value", "task")
+    __slots__ = ("_error", "_value", "_writer", "task")
 
-    def __init__(self) -> None:
+    def __init__(self, writer: StreamWriter) -> None:
+        self._writer = writer
         self.task: asyncio.Task[None] | None = None
         """None before its first step."""
         self._value: T | None = None
@@ -291,15 +290,21 @@ class _Main(Generic[T]):
         """What the task runs."""
         self.task = asyncio.current_task()
         try:
-            self._value = await self.result(coro)
+            self._value = await self._stood_in(coro)
         except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):  # the runner's to judge
             raise
         except BaseException as error:  # noqa: BLE001  # raised by `outcome`
             self._error = error
 
-    def result(self, coro: Coroutine[Any, Any, T]) -> Awaitable[T]:
-        """What is awaited for it."""
-        return coro
+    def _stood_in(self, coro: Coroutine[Any, Any, T]) -> Awaitable[T]:
+        """The coroutine, and, in a run with a durable log, somebody who writes its events where
+        other loops stand still meanwhile."""
+        stand_in = self._writer.stand_in()
+        if stand_in is None:
+            return coro
+        from .stand_in import stood_in
+
+        return stood_in(coro, stand_in)
 
     def outcome(self) -> T:
         """What the coroutine gave; raises what it raised."""
@@ -309,21 +314,6 @@ class _Main(Generic[T]):
             raise self._error
         finally:
             self._error = None  # whose frames know this: no circle is left
-
-
-class _Held(_Main[T]):
-    """The same where another loop stands still meanwhile, which may have events to write."""
-
-    __slots__ = ()
-
-    def result(self, coro: Coroutine[Any, Any, T]) -> Awaitable[T]:
-        """The coroutine, and somebody who writes them."""
-        stand_in = get_stream_writer().stand_in()
-        if stand_in is None:
-            return coro
-        from .stand_in import stood_in
-
-        return stood_in(coro, stand_in)
 
 
 def _turn(loop: asyncio.AbstractEventLoop) -> None:

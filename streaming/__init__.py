@@ -1,7 +1,7 @@
 """Streaming: one log of events per run, stream modes as views of it, subscribers with cursors."""
 
 from .chunk import Chunk, Gap, as_part, bare, chunk_id, event_id_of, shape
-from .committer import DurableRun, StandIn
+from .committer import DurableRun
 from .errors import (
     CursorError,
     EventLogConflictError,
@@ -123,7 +123,6 @@ __all__ = [
     "SseOverflowError",
     "Staged",
     "StagedError",
-    "StandIn",
     "StepCommitted",
     "StreamMode",
     "StreamWriter",

@@ -12,10 +12,7 @@ from .events import Event
 from .outbox import Outbox
 from .points import Faults, Point
 from .ports import EventCodec, EventLog, Row
-from .waiting import Gate, is_held
-
-_PAUSE = 0.001
-"""Seconds between two looks for them."""
+from .waiting import Gate, is_held, running_loop
 
 
 @dataclass(slots=True, eq=False, repr=False)  # not frozen: one per run
@@ -60,8 +57,8 @@ class Committer:
     `make_room` expect the lock to be held.
     """
 
-    __slots__ = ("_changed", "_faults", "_in_vain", "_lock", "_max_rows", "_max_size", "_state",
-                 "durable", "loop", "outbox", "progress")  # fmt: skip
+    __slots__ = ("_changed", "_faults", "_in_vain", "_lock", "_max_rows", "_max_size", "_sender",
+                 "_state", "durable", "loop", "outbox", "progress")  # fmt: skip
 
     def __init__(
         self,
@@ -82,6 +79,7 @@ class Committer:
         self._max_size = max_size
         self._state = "open"
         self._in_vain: BaseException | None = None
+        self._sender: asyncio.AbstractEventLoop | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
         """That `pump` runs on."""
         self.outbox = Outbox(visible)
@@ -110,7 +108,13 @@ class Committer:
 
     def take(self) -> tuple[Row, ...]:
         """All unsent rows, for a transaction of the caller's own."""
+        self._sender = running_loop()
         return self.outbox.take()
+
+    @property
+    def awaited(self) -> asyncio.AbstractEventLoop | None:
+        """The loop that is to go on: that of who has sent what is in flight, or of `pump`."""
+        return self.loop if self.outbox.idle else self._sender
 
     @property
     def failed(self) -> bool:
@@ -139,7 +143,7 @@ class Committer:
     def _take_if_sendable(self) -> tuple[Row, ...]:
         with self._lock:
             sendable = self.outbox.sendable and not self.failed
-            return self.outbox.take() if sendable else ()
+            return self.take() if sendable else ()
 
     async def flush(self, target: int) -> None:
         """Return when the ids up to `target` are visible; raises what the event log raises."""
@@ -152,7 +156,8 @@ class Committer:
                 )
             if not await self.send():
                 await self.progress.until(lambda: self._can_flush(target))
-                self._refuse_to_wait()
+                if outbox.visible < target:
+                    self._refuse_to_wait()
 
     async def send(self) -> bool:
         """Commit what waits if nothing is in flight; false if that is nothing."""
@@ -179,17 +184,22 @@ class Committer:
 
     @property
     def _is_in_vain(self) -> bool:
-        return self._in_vain is not None
+        return self._in_vain is not None and not self.outbox.idle
 
     def give_up(self, error: BaseException) -> None:
-        """Nobody need wait for what is in flight, until it is there after all."""
+        """Nobody need wait for what is in flight, until it is there after all, or `hope`."""
         with self._lock:
-            if not self.outbox.idle:
-                self._in_vain = error
+            self._in_vain = error
         self.progress.pulse()
 
+    def hope(self) -> None:
+        """What is in flight is waited for again."""
+        with self._lock:
+            self._in_vain = None
+
     def _refuse_to_wait(self) -> None:
-        error = self._in_vain
+        with self._lock:
+            error = self._in_vain if self._is_in_vain else None
         if error is not None:
             raise LogBackedUpError(
                 f"{self.outbox.count} events of run {self.durable.run_id!r} are not in the event "
@@ -279,57 +289,3 @@ class Committer:
         with self._lock:
             self.outbox.doubtful = False
         return last
-
-
-class StandIn:
-    """For a pump whose loop is held up: sends what waits, and finds in the log what was sent by
-    those who stand still."""
-
-    def __init__(self, committer: Committer, patience: float) -> None:
-        self._committer = committer
-        self._patience = patience
-        self._left = False
-
-    def leave(self) -> None:
-        """Let `work` come to its end: what it is just sending is sent."""
-        self._left = True
-        self._committer.progress.pulse()
-
-    async def work(self) -> None:
-        """Do it until `leave` is called; not to be cancelled, as who else would send its rows?
-
-        Raises what the event log raises, and LogBackedUpError if rows that somebody else has sent
-        do not come there within so many seconds: nobody waits for those any more.
-        """
-        try:
-            await self._stand_in()
-        except BaseException as error:
-            self._committer.give_up(error)
-            raise
-
-    async def _stand_in(self) -> None:
-        while True:
-            await self._committer.progress.until(self._has_work_or_ends)
-            if self._ends:
-                return
-            if not await self._committer.send():
-                await self._find()
-
-    @property
-    def _ends(self) -> bool:
-        return self._left or self._committer.failed
-
-    def _has_work_or_ends(self) -> bool:
-        return self._ends or self._committer.outbox.count > 0
-
-    async def _find(self) -> None:
-        loop, committer = asyncio.get_running_loop(), self._committer
-        deadline = loop.time() + self._patience
-        while not (self._ends or committer.outbox.idle or await committer.find()):
-            if loop.time() > deadline:
-                raise LogBackedUpError(
-                    f"{committer.outbox.count} events of run {committer.durable.run_id!r} did not "
-                    f"come to the event log in {self._patience:g} seconds; who sends them is held "
-                    "up by sync code: call the async twins (`ainvoke`, `astream`) in async nodes"
-                )
-            await asyncio.sleep(_PAUSE)

@@ -13,10 +13,10 @@ published, and `stage` hands out rows for a transaction of the caller's own, `re
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from . import sources
-from .committer import Committer, DurableRun, StandIn
+from .committer import Committer, DurableRun
 from .errors import LogClosedError, LogSetupError, StagedError
 from .events import Event, Namespace, Withdrawn
 from .fence import Fence
@@ -25,7 +25,10 @@ from .options import LogOptions
 from .readable import ReadableLog
 from .sizes import event_bytes
 from .staged import Staged
-from .waiting import finish, is_held
+from .waiting import finish
+
+if TYPE_CHECKING:
+    from .stand_in import StandIn
 
 
 class RunLog(ReadableLog):
@@ -298,10 +301,12 @@ class RunLog(ReadableLog):
             await self._committer.pump()
 
     def stand_in(self, patience: float = 30.0) -> StandIn | None:
-        """Who does on another loop what `pump` cannot, while sync code holds up its own; None if
-        that is free, or there is no durable log."""
-        if self._committer is None or not is_held(self._committer.loop):
+        """Who does on another loop what those that are to do it cannot, while sync code holds them
+        up; None without a durable log."""
+        if self._committer is None:
             return None
+        from .stand_in import StandIn  # only where a graph is called by its sync twin
+
         return StandIn(self._committer, patience)
 
     async def flush(self) -> None:

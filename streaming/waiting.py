@@ -14,17 +14,21 @@ from contextlib import suppress
 from functools import partial
 
 
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """The loop that runs in this thread, if one does."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
 def finish(future: asyncio.Future[None]) -> None:
     """Let who awaits it go on; callable from any thread, harmless when repeated.
 
     A loop that was closed meanwhile has no one left to wake.
     """
     loop = future.get_loop()
-    try:
-        here = asyncio.get_running_loop() is loop
-    except RuntimeError:
-        here = False
-    if not here:
+    if running_loop() is not loop:
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(_finish, future)
     elif not future.done():

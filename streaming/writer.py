@@ -14,8 +14,8 @@ from .modes import StreamMode
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from .committer import StandIn
     from .spans import Span
+    from .stand_in import StandIn
     from .tokens import TokenWriter
 
 
@@ -61,7 +61,8 @@ class TaskWriter:
             await self._log.drained(self._is_fenced)
 
     def stand_in(self) -> StandIn | None:
-        """Who writes the run's events on another loop, while sync code holds up the run's own."""
+        """Who writes the run's events on another loop, while sync code holds up the run's own; None
+        without a durable log."""
         return self._log.stand_in()
 
     def fence(self) -> None:

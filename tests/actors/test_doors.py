@@ -726,7 +726,7 @@ def test_who_closes_a_stream_lets_begin_what_waits_for_that() -> None:
 
 
 async def test_on_a_loop_that_always_runs_nothing_waits_for_its_turn() -> None:
-    async with undivided(), undivided():
+    async with undivided():
         await asyncio.sleep(0)
 
 

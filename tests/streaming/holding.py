@@ -14,13 +14,20 @@ from tests.streaming.lib import publish
 
 
 class HoldingLog:
-    """An event log in memory whose first append holds up its loop, before or after it."""
+    """An event log in memory whose first append holds up its loop, before or after it.
 
-    def __init__(self, *, after: bool, unreadable: bool = False) -> None:
-        self.unreadable = unreadable
+    `told`: whether it says so.
+    """
+
+    def __init__(self, *, after: bool, told: bool = True) -> None:
         self.rows = MemorySaver().events
         self.held, self.go_on = threading.Event(), threading.Event()
+        self.looks = 0
+        """How often it was asked how far it goes."""
+        self.failures: list[Exception] = []
+        """Raised by the next looks, one each."""
         self._after = after
+        self._told = told
         self._is_first = True
 
     async def append(self, run_id: str, rows: Sequence[Row]) -> None:
@@ -34,10 +41,12 @@ class HoldingLog:
 
     def _hold(self) -> None:
         loop = asyncio.get_running_loop()
-        hold_loop(loop)
+        if self._told:
+            hold_loop(loop)
         self.held.set()
-        assert self.go_on.wait(10)
-        let_loop_go(loop)
+        assert self.go_on.wait(20)
+        if self._told:
+            let_loop_go(loop)
 
     async def read(self, run_id: str, after: int, limit: int) -> Sequence[Row]:
         """Some rows."""
@@ -45,21 +54,29 @@ class HoldingLog:
 
     async def last(self, run_id: str) -> int:
         """The highest id."""
-        if self.unreadable:
-            raise OSError("the disk is gone")
+        self.looks += 1
+        if self.failures:
+            raise self.failures.pop(0)
         return await self.rows.last(run_id)
 
 
 @asynccontextmanager
-async def held_up(*, after: bool) -> AsyncGenerator[tuple[RunLog, HoldingLog]]:
-    """A log with one event, whose pump is held up as it sends that."""
-    event_log = HoldingLog(after=after)
+async def held_up(*, after: bool, told: bool = True) -> AsyncGenerator[tuple[RunLog, HoldingLog]]:
+    """A log with one event, whose pump is held up as it sends that; `told`: and that is known."""
+    event_log = HoldingLog(after=after, told=told)
+    async with held_up_by(event_log) as log:
+        yield log, event_log
+
+
+@asynccontextmanager
+async def held_up_by(event_log: HoldingLog) -> AsyncGenerator[RunLog]:
+    """The same with this event log."""
     log = RunLog("run", event_log=event_log, codec=JsonCodec())
     publish(log, 1)
     pumping = asyncio.create_task(asyncio.to_thread(asyncio.run, log.pump()))
     try:
         assert await asyncio.to_thread(event_log.held.wait, 10)
-        yield log, event_log
+        yield log
     finally:
         event_log.go_on.set()
         log.close()

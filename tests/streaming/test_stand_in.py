@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 
 from checkpoint import MemorySaver
-from streaming import LogBackedUpError, RunLog
+from streaming import Custom, LogBackedUpError, RunLog, Staged
 from streaming.testing import JsonCodec
 from tests.streaming.holding import HoldingLog, held_up
 from tests.streaming.lib import publish, take
+from tests.waiting import let_all_run
 
 
 @asynccontextmanager
-async def standing_in(log: RunLog) -> AsyncGenerator[None]:
-    stand_in = log.stand_in()
+async def standing_in(log: RunLog, patience: float = 30.0) -> AsyncGenerator[None]:
+    stand_in = log.stand_in(patience)
     assert stand_in is not None
     working = asyncio.create_task(stand_in.work())
     yield
@@ -26,8 +26,13 @@ async def standing_in(log: RunLog) -> AsyncGenerator[None]:
     await working
 
 
-async def test_what_a_held_loop_has_sent_is_found_and_what_comes_is_sent() -> None:
-    async with held_up(after=True) as (log, _):
+told = pytest.mark.parametrize("told", [True, False], ids=["told", "seen"])
+"""Whether it is known that the loop is held up, or seen as it does not answer."""
+
+
+@told
+async def test_what_a_held_loop_has_sent_is_found_and_what_comes_is_sent(told: bool) -> None:
+    async with held_up(after=True, told=told) as (log, _):
         reader = log.subscribe("custom")
         assert log.visible == 0
         async with standing_in(log):
@@ -45,34 +50,91 @@ async def test_who_leaves_gives_back_what_is_not_sent_to_the_pump() -> None:
         assert log.visible == 1
 
 
-async def test_what_a_held_loop_has_sent_and_does_not_come_is_told() -> None:
-    async with held_up(after=False) as (log, event_log):
+@told
+async def test_what_a_held_loop_has_sent_and_does_not_come_is_told(told: bool) -> None:
+    async with held_up(after=False, told=told) as (log, event_log):
         stand_in = log.stand_in(patience=0.0)
         assert stand_in is not None
+        assert stand_in.is_needed is told
         with pytest.raises(LogBackedUpError, match=r"1 events .* call the async twins"):
             await stand_in.work()
         assert await event_log.last("run") == 0
 
 
-@pytest.mark.parametrize("unreadable", [False, True])
-async def test_nobody_waits_for_what_does_not_come_until_it_is_there(unreadable: bool) -> None:
-    async with held_up(after=False) as (log, event_log):
+@told
+@pytest.mark.parametrize("failures", [[], [OSError("no disk")]], ids=["not there", "unreadable"])
+async def test_nobody_waits_for_what_does_not_come_until_it_is_there(
+    told: bool, failures: list[Exception]
+) -> None:
+    async with held_up(after=False, told=told) as (log, event_log):
         stand_in = log.stand_in(patience=0.0)
         assert stand_in is not None
-        event_log.unreadable = unreadable
+        event_log.failures = [*failures]
         async with asyncio.timeout(10):
             outcomes = await asyncio.gather(
                 log.settled(), log.flush(), stand_in.work(), log.settled(), return_exceptions=True
             )
-        assert isinstance(outcomes.pop(2), OSError if unreadable else LogBackedUpError)
+        assert isinstance(outcomes.pop(2), OSError if failures else LogBackedUpError)
         for error in outcomes:
             assert isinstance(error, LogBackedUpError)
             assert "1 events of run 'run' are not in the event log" in str(error)
-        event_log.unreadable = False
         event_log.go_on.set()
         await log.subscribe("custom").__anext__()
         await log.settled()
         await log.flush()
+
+
+async def test_who_stands_in_next_has_hope_again() -> None:
+    async with held_up(after=False) as (log, event_log):
+        stand_in = log.stand_in(patience=0.0)
+        assert stand_in is not None
+        with pytest.raises(LogBackedUpError):
+            await stand_in.work()
+        async with standing_in(log):
+            await let_all_run()
+            settling = asyncio.create_task(log.settled())
+            await let_all_run()
+            event_log.go_on.set()
+            await settling
+
+
+async def test_a_look_that_fails_is_not_the_last_one() -> None:
+    async with held_up(after=True) as (log, event_log):
+        event_log.failures = [OSError("not now")]
+        async with standing_in(log):
+            await log.settled()
+        assert event_log.looks == 2
+
+
+async def test_what_a_loop_that_goes_on_has_sent_is_waited_for_as_long_as_it_takes() -> None:
+    async with held_up(after=True) as (log, event_log):
+        async with standing_in(log):
+            await log.settled()
+        looks = event_log.looks
+        async with standing_in(log, patience=0.0):
+            staged = log.stage([Custom(data=2)])
+            publish(log, 3)
+            await let_all_run()
+            assert event_log.looks == looks
+            await event_log.append("run", staged.rows)
+            log.release(staged)
+            assert await take(log.subscribe("custom"), 3) == [1, 2, 3]
+        assert event_log.looks == looks
+
+
+async def test_what_a_loop_has_sent_that_is_closed_does_not_come() -> None:
+    log = RunLog("run", event_log=MemorySaver().events, codec=JsonCodec())
+
+    async def leave() -> Staged:
+        return log.stage([Custom(data=1)])
+
+    staged = await asyncio.to_thread(asyncio.run, leave())
+    stand_in = log.stand_in(patience=0.0)
+    assert stand_in is not None
+    with pytest.raises(LogBackedUpError, match="did not come"):
+        await stand_in.work()
+    log.unstage(staged)
+    await log.flush()
 
 
 async def test_who_leaves_waits_no_longer_for_what_does_not_come() -> None:
@@ -95,6 +157,5 @@ async def test_a_log_that_is_closed_with_an_error_needs_nobody_any_more() -> Non
     await pumping
 
 
-@pytest.mark.parametrize("options", [{}, {"event_log": MemorySaver().events, "codec": JsonCodec()}])
-async def test_nobody_stands_in_where_no_loop_is_held_up(options: dict[str, Any]) -> None:
-    assert RunLog("run", **options).stand_in() is None
+def test_without_a_durable_log_nobody_stands_in() -> None:
+    assert RunLog("run").stand_in() is None
