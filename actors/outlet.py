@@ -139,8 +139,7 @@ async def _commit_and_publish(events: Sequence[Event], log: RunLog, recorder: Re
         log.publish_all(events)
         return
     async with undivided():  # other tasks' rows wait for these
-        await log.settled()  # appends asked for earlier, whose ids come first
-        staged = log.stage(events)
+        staged = await log.stage_in_turn(events)  # ids of appends asked for earlier come first
         try:
             await recorder.commit([EventRow(log.run_id, number, data) for number, data in staged])
         except BaseException:

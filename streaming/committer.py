@@ -235,11 +235,13 @@ class Committer:
         self.confirm(rows[:done])
         return done
 
-    async def settled(self) -> None:
-        """Wait until no append is in flight, and no row's commit is in doubt.
+    @property
+    def is_settled(self) -> bool:
+        """True if no append is in flight, and no row's commit is in doubt."""
+        return self.outbox.idle and not self.outbox.doubtful
 
-        Raises LogBackedUpError if that was given up.
-        """
+    async def settled(self) -> None:
+        """Wait until it `is_settled`.  Raises LogBackedUpError if that was given up."""
         await self.progress.until(lambda: self.outbox.idle or self._is_in_vain)
         self._refuse_to_wait()
         if self.outbox.doubtful:

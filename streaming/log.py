@@ -224,27 +224,44 @@ class RunLog(ReadableLog):
         """Give events their ids and rows, and hand out all rows not yet sent, for a transaction.
 
         Commit the rows, then `release` them; if that failed, `unstage` to try again or `withdraw`.
-        The transaction must commit after appends asked for earlier: await `settled` first if the
-        saver and the event log do not queue for the same writer.  Raises as `publish` does.
+        The transaction must commit after appends asked for earlier: `stage_in_turn` if the saver
+        and the event log do not queue for the same writer.  Raises as `publish` does.
         """
+        data = self._encoded(events)
+        with self._lock:
+            return self._hand_out(events, data)
+
+    async def stage_in_turn(self, events: Sequence[Event]) -> Staged:
+        """The same once it is `settled`, whose errors it raises, too."""
+        data = self._encoded(events)
+        while True:
+            await self.settled()
+            with self._lock:  # whoever sends on another loop may have been faster
+                if self._committer is None or self._committer.is_settled:
+                    return self._hand_out(events, data)
+
+    def _encoded(self, events: Sequence[Event]) -> list[bytes]:
         now = sources.now()
         for event in events:
             event.time = event.time or now
+        if self._committer is None:
+            return []
+        encode = self._committer.durable.codec.encode
+        return [encode(event) for event in events]
+
+    def _hand_out(self, events: Sequence[Event], data: Sequence[bytes]) -> Staged:
         committer = self._committer
-        encode = None if committer is None else committer.durable.codec.encode
-        data = [] if encode is None else [encode(event) for event in events]
-        with self._lock:
-            if self._closed and events:
-                self._refuse(events[0], None)
-            if committer is None:
-                staged = Staged((*self._held, *events), ())
-                self._held = ()
-            else:
-                committer.make_room(len(data), sum(map(len, data)))
-                for event, encoded in zip(events, data, strict=True):
-                    self._append_row(committer, event, encoded)
-                staged = Staged(tuple(events), committer.take())
-            self._staged.append(staged)
+        if self._closed and events:
+            self._refuse(events[0], None)
+        if committer is None:
+            staged = Staged((*self._held, *events), ())
+            self._held = ()
+        else:
+            committer.make_room(len(data), sum(map(len, data)))
+            for event, encoded in zip(events, data, strict=True):
+                self._append_row(committer, event, encoded)
+            staged = Staged(tuple(events), committer.take())
+        self._staged.append(staged)
         return staged
 
     def release(self, staged: Staged) -> None:

@@ -64,7 +64,7 @@ GAPLESS = (
         "P3",
         "actors/outlet.py",
         """
-        staged = log.stage(events)
+        staged = await log.stage_in_turn(events)  # ids of appends asked for earlier come first
         try:
             await recorder.commit([EventRow(log.run_id, number, data) for number, data in staged])
         except BaseException:
@@ -73,7 +73,7 @@ GAPLESS = (
         log.release(staged)
 """,
         """
-        staged = log.stage(events)
+        staged = await log.stage_in_turn(events)  # ids of appends asked for earlier come first
         log.release(staged)
         await recorder.commit([EventRow(log.run_id, number, data) for number, data in staged])
 """,

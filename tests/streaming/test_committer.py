@@ -23,6 +23,18 @@ from tests.streaming.lib import GatedEventLog, data_of, publish, take
 from tests.waiting import let_all_run
 
 
+class SlowToSay(GatedEventLog):
+    """One that says how far it goes when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.says = asyncio.Event()
+
+    async def last(self, run_id: str) -> int:
+        await self.says.wait()
+        return await super().last(run_id)
+
+
 def gated(**options: Any) -> tuple[RunLog, GatedEventLog]:
     event_log = GatedEventLog()
     return RunLog("run", event_log=event_log, codec=JsonCodec(), **options), event_log
@@ -306,6 +318,28 @@ class TestStage:
         assert log.visible == 1
         log.close()
         await pump
+
+    async def test_who_stages_in_turn_waits_for_those_who_were_faster(self) -> None:
+        event_log = SlowToSay()
+        log = RunLog("run", event_log=event_log, codec=JsonCodec())
+        publish(log, 1)
+        sending = asyncio.create_task(log.flush())
+        await let_all_run()
+        sending.cancel()  # its commit is in doubt: who is next looks into the log
+        await asyncio.wait({sending})
+        staging = asyncio.create_task(log.stage_in_turn([Custom(data=3)]))
+        await let_all_run()
+        publish(log, 2)
+        sending = asyncio.create_task(log.flush())
+        await let_all_run()
+        event_log.says.set()
+        await let_all_run()
+        assert not staging.done()
+        event_log.open()
+        staged = await staging
+        assert (await stored(event_log), [number for number, _ in staged]) == ([1, 2], [3])
+        log.release(staged)
+        await sending
 
     async def test_a_failed_transaction_is_tried_again_with_the_same_rows(self) -> None:
         log, event_log = gated()
