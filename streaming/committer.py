@@ -78,7 +78,7 @@ class Committer:
         self._max_rows = max_rows
         self._max_size = max_size
         self._state = "open"
-        self._in_vain: BaseException | None = None
+        self._in_vain: dict[asyncio.AbstractEventLoop, BaseException] = {}
         self._sender: asyncio.AbstractEventLoop | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
         """That `pump` runs on."""
@@ -171,8 +171,6 @@ class Committer:
         last = await self.durable.last()
         with self._lock:
             is_news = self.outbox.find(last)
-            if is_news:
-                self._in_vain = None
         if is_news:
             self._changed()
             self.progress.pulse()
@@ -184,22 +182,30 @@ class Committer:
 
     @property
     def _is_in_vain(self) -> bool:
-        return self._in_vain is not None and not self.outbox.idle
+        return not self.outbox.idle and running_loop() in self._in_vain
 
     def give_up(self, error: BaseException) -> None:
-        """Nobody need wait for what is in flight, until it is there after all, or `hope`."""
+        """On this loop nobody need wait for what others have in flight, until `hope`."""
         with self._lock:
-            self._in_vain = error
+            self._in_vain[asyncio.get_running_loop()] = error
         self.progress.pulse()
 
     def hope(self) -> None:
-        """What is in flight is waited for again."""
+        """Who waits on this loop waits as long as it takes."""
         with self._lock:
-            self._in_vain = None
+            self._in_vain.pop(asyncio.get_running_loop(), None)
 
     def _refuse_to_wait(self) -> None:
+        """Raise why nobody waits any more for what is in flight, if that is so."""
         with self._lock:
-            error = self._in_vain if self._is_in_vain else None
+            if self.outbox.idle:
+                return
+            error = self._in_vain.get(asyncio.get_running_loop())
+        if self.failed:
+            raise LogFailedError(
+                f"{self.outbox.count} events of run {self.durable.run_id!r} are not in its log, "
+                "which was closed with an error; read on from the event log when that is mended"
+            )
         if error is not None:
             raise LogBackedUpError(
                 f"{self.outbox.count} events of run {self.durable.run_id!r} are not in the event "
@@ -241,8 +247,12 @@ class Committer:
         return self.outbox.idle and not self.outbox.doubtful
 
     async def settled(self) -> None:
-        """Wait until it `is_settled`.  Raises LogBackedUpError if that was given up."""
-        await self.progress.until(lambda: self.outbox.idle or self._is_in_vain)
+        """Wait until it `is_settled`.
+
+        Raises LogBackedUpError if that was given up on this loop, LogFailedError if the log was
+        closed with an error.
+        """
+        await self.progress.until(lambda: self.outbox.idle or self.failed or self._is_in_vain)
         self._refuse_to_wait()
         if self.outbox.doubtful:
             last = await self.durable.last()
@@ -263,7 +273,6 @@ class Committer:
         """The rows, which were in flight, are committed."""
         with self._lock:
             self.outbox.confirm(rows)
-            self._in_vain = None
         self._changed()
         self.progress.pulse()
 
@@ -271,7 +280,6 @@ class Committer:
         """The rows, which were in flight, are unsent again."""
         with self._lock:
             self.outbox.give_back(rows)
-            self._in_vain = None
         self.progress.pulse()
 
     async def withdraw(self, rows: tuple[Row, ...], blanks: Sequence[Event]) -> int:

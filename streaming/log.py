@@ -335,7 +335,8 @@ class RunLog(ReadableLog):
         """Return when no append is in flight and no row's commit is in doubt.
 
         Raises LogBackedUpError if an append is on its way on a loop that sync code holds up, and
-        its stand-in has waited for that in vain.
+        a stand-in on this loop has waited for that in vain; LogFailedError if one is when the log
+        was closed with an error.
         """
         if self._committer is not None:
             await self._committer.settled()

@@ -9,10 +9,10 @@ from .committer import Committer
 from .errors import LogBackedUpError
 from .waiting import finish, is_held, running_loop
 
-_PAUSES = (0.001, 0.05)
-"""The first and the longest time between two looks, in seconds."""
+_FIRST = 0.001
+"""Seconds between the first two looks; it is twice as long each time."""
 _LATE = 0.05
-"""Seconds after which a loop that does not answer is held up, whoever does that."""
+"""Seconds between two looks at most, and after which a loop that does not answer is held up."""
 
 
 class StandIn:
@@ -21,7 +21,7 @@ class StandIn:
     def __init__(self, committer: Committer, patience: float) -> None:
         self._committer = committer
         self._patience = patience
-        self._left = False
+        self._left = asyncio.Event()
         self._asked: tuple[asyncio.AbstractEventLoop, asyncio.Future[None]] | None = None
 
     @property
@@ -30,21 +30,24 @@ class StandIn:
         return is_held(self._committer.loop) or is_held(self._committer.awaited)
 
     def leave(self) -> None:
-        """Let `work` come to its end: what it is just sending is sent."""
-        self._left = True
+        """Let `work` come to its end: what it is just sending is sent; and who waits on this loop
+        from now on waits as long as it takes."""
+        self._left.set()
+        self._committer.hope()
         self._committer.progress.pulse()
 
     async def work(self) -> None:
         """Do it until `leave` is called; not to be cancelled, as who else would send its rows?
 
         Raises what the event log raises, and LogBackedUpError if rows that somebody else has sent
-        do not come there within so many seconds: nobody waits for those any more.
+        do not come there in so many seconds of waiting: nobody on this loop waits for those then,
+        until `leave` is called.
         """
-        self._committer.hope()
         try:
             await self._stand_in()
         except BaseException as error:
-            self._committer.give_up(error)
+            if not self._left.is_set():
+                self._committer.give_up(error)
             raise
 
     async def _stand_in(self) -> None:
@@ -54,39 +57,42 @@ class StandIn:
             if self._ends:
                 return
             if await self._goes_on(committer.awaited):
-                await self._pause(_PAUSES[1])
+                await self._pause(_LATE)
             elif not await committer.send():
                 await self._find()
 
     @property
     def _ends(self) -> bool:
-        return self._left or self._committer.failed
+        return self._left.is_set() or self._committer.failed
 
     async def _find(self) -> None:
-        loop, committer = asyncio.get_running_loop(), self._committer
-        deadline, pause, longest = loop.time() + self._patience, *_PAUSES
-        failure: Exception | None = None
-        while not (self._ends or committer.outbox.idle or self._has_answered(committer.awaited)):
+        committer, failure = self._committer, None
+        waited, pause = 0.0, _FIRST
+        while not self._is_done():
             try:
                 if await committer.find():
                     return
+                failure = None
             except Exception as error:  # noqa: BLE001 - raised if it is no better in time
                 failure = error
-            if loop.time() > deadline:
+            if waited >= self._patience and not self._is_done():
                 raise failure or LogBackedUpError(
                     f"{committer.outbox.count} events of run {committer.durable.run_id!r} did not "
                     f"come to the event log in {self._patience:g} seconds; who sends them is held "
                     "up by sync code: call the async twins (`ainvoke`, `astream`) in async nodes"
                 )
             await self._pause(pause)
-            pause = min(2 * pause, longest)
+            waited += pause  # not by the clock: this loop may stand still, too
+            pause = min(2 * pause, _LATE)
+
+    def _is_done(self) -> bool:
+        committer = self._committer
+        return self._ends or committer.outbox.idle or self._has_answered(committer.awaited)
 
     async def _pause(self, seconds: float) -> None:
-        """Wait so long, or until there is nothing to wait for."""
-        outbox = self._committer.outbox
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._committer.progress.until(lambda: self._ends or not outbox.count)
+                await self._left.wait()
 
     async def _goes_on(self, awaited: asyncio.AbstractEventLoop | None) -> bool:
         """True if the loop has turns of its own, so that what it has to do is done."""

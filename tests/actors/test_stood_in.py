@@ -9,9 +9,10 @@ import pytest
 
 from actors.patience import see_through
 from actors.stand_in import stood_in
-from streaming import LogBackedUpError, Row
+from streaming import LogBackedUpError, Row, Staged
 from tests.streaming.holding import HoldingLog, held_up, held_up_by
 from tests.streaming.lib import publish
+from tests.waiting import let_all_run, until
 
 
 async def test_a_call_whose_commit_waits_for_what_does_not_come_fails() -> None:
@@ -69,3 +70,27 @@ async def test_a_call_that_has_its_outcome_keeps_it_when_the_last_events_cannot_
 
         outcome = (await asyncio.gather(stood_in(call(), stand_in), return_exceptions=True))[0]
         assert outcome == (error or "value")
+
+        async def send() -> Staged:
+            return log.stage([])
+
+        staged = await asyncio.to_thread(asyncio.run, send())
+        settling = asyncio.create_task(log.settled())
+        await let_all_run()
+        assert not settling.done()  # nothing is given up here
+        log.unstage(staged)
+        await settling
+
+
+async def test_a_cancel_that_meets_a_stand_in_which_fails_is_a_cancel() -> None:
+    async with held_up(after=False) as (log, event_log):
+        event_log.says.clear()
+        stand_in = log.stand_in(patience=0.0)
+        assert stand_in is not None
+        calling = asyncio.create_task(stood_in(asyncio.Event().wait(), stand_in))
+        await until(lambda: event_log.looks)
+        event_log.says.set()
+        await until(calling.cancelling)
+        calling.cancel()
+        await asyncio.wait({calling})
+        assert calling.cancelled()

@@ -26,21 +26,31 @@ class HoldingLog:
         """How often it was asked how far it goes."""
         self.failures: list[Exception] = []
         """Raised by the next looks, one each."""
+        self.says = asyncio.Event()
+        """Set while looks are answered at once."""
+        self.says.set()
+        self.stores = threading.Event()
+        """Set while the loop that has gone on stores what it was held up with."""
+        self.stores.set()
         self._after = after
         self._told = told
         self._is_first = True
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """The one that it holds up."""
 
     async def append(self, run_id: str, rows: Sequence[Row]) -> None:
         """Store the rows."""
         is_first, self._is_first = self._is_first, False
         if is_first and not self._after:
             self._hold()
+            while not self.stores.is_set():  # noqa: ASYNC110 - set by another thread
+                await asyncio.sleep(0)
         await self.rows.append(run_id, rows)
         if is_first and self._after:
             self._hold()
 
     def _hold(self) -> None:
-        loop = asyncio.get_running_loop()
+        loop = self.loop = asyncio.get_running_loop()
         if self._told:
             hold_loop(loop)
         self.held.set()
@@ -57,7 +67,9 @@ class HoldingLog:
         self.looks += 1
         if self.failures:
             raise self.failures.pop(0)
-        return await self.rows.last(run_id)
+        found = await self.rows.last(run_id)
+        await self.says.wait()
+        return found
 
 
 @asynccontextmanager
@@ -78,6 +90,8 @@ async def held_up_by(event_log: HoldingLog) -> AsyncGenerator[RunLog]:
         assert await asyncio.to_thread(event_log.held.wait, 10)
         yield log
     finally:
+        event_log.says.set()
+        event_log.stores.set()
         event_log.go_on.set()
         log.close()
         await pumping

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import pytest
 
 from checkpoint import MemorySaver
-from streaming import Custom, LogBackedUpError, RunLog, Staged
+from streaming import (
+    Custom,
+    LogBackedUpError,
+    LogFailedError,
+    RunLog,
+    Staged,
+    hold_loop,
+    let_loop_go,
+)
+from streaming.stand_in import StandIn
 from streaming.testing import JsonCodec
 from tests.streaming.holding import HoldingLog, held_up
 from tests.streaming.lib import publish, take
-from tests.waiting import let_all_run
+from tests.waiting import let_all_run, until
 
 
 @asynccontextmanager
@@ -78,24 +88,83 @@ async def test_nobody_waits_for_what_does_not_come_until_it_is_there(
         for error in outcomes:
             assert isinstance(error, LogBackedUpError)
             assert "1 events of run 'run' are not in the event log" in str(error)
+        with pytest.raises(LogBackedUpError):
+            await log.settled()
+        stand_in.leave()
         event_log.go_on.set()
-        await log.subscribe("custom").__anext__()
         await log.settled()
         await log.flush()
 
 
-async def test_who_stands_in_next_has_hope_again() -> None:
+async def test_on_other_loops_they_wait_on() -> None:
     async with held_up(after=False) as (log, event_log):
         stand_in = log.stand_in(patience=0.0)
         assert stand_in is not None
         with pytest.raises(LogBackedUpError):
             await stand_in.work()
-        async with standing_in(log):
-            await let_all_run()
-            settling = asyncio.create_task(log.settled())
-            await let_all_run()
+        waits = threading.Event()
+
+        async def wait() -> int:
+            waits.set()
+            await log.settled()
+            return log.visible
+
+        elsewhere = asyncio.create_task(asyncio.to_thread(asyncio.run, wait()))
+        await asyncio.to_thread(waits.wait, 10)
+        with pytest.raises(LogBackedUpError):
+            await log.settled()
+        event_log.go_on.set()
+        assert await elsewhere == 1
+
+
+@asynccontextmanager
+async def looking(event_log: HoldingLog, log: RunLog) -> AsyncGenerator[StandIn]:
+    """A stand-in without patience, which fails after this look if the rows do not come."""
+    event_log.says.clear()
+    stand_in = log.stand_in(patience=0.0)
+    assert stand_in is not None
+    working = asyncio.create_task(stand_in.work())
+    await until(lambda: event_log.looks)
+    yield stand_in
+    event_log.says.set()
+    await let_all_run()
+    stand_in.leave()
+    await working
+
+
+async def test_what_comes_while_it_is_looked_for_has_come() -> None:
+    async with held_up(after=False) as (log, event_log), looking(event_log, log):
+        event_log.go_on.set()
+        await until(lambda: log.visible)
+
+
+async def test_who_leaves_while_looking_tells_nothing() -> None:
+    async with held_up(after=False) as (log, event_log), looking(event_log, log) as stand_in:
+        stand_in.leave()
+
+
+async def test_a_loop_that_goes_on_while_its_rows_are_looked_for_is_waited_for() -> None:
+    async with held_up(after=False, told=False) as (log, event_log):
+        event_log.stores.clear()
+        async with looking(event_log, log):
             event_log.go_on.set()
-            await settling
+            assert event_log.loop is not None
+            await asyncio.wrap_future(
+                asyncio.run_coroutine_threadsafe(let_all_run(), event_log.loop)
+            )
+            await let_all_run()
+        event_log.stores.set()
+        await log.settled()
+
+
+async def test_a_failure_to_look_is_forgotten_when_the_next_look_finds_nothing() -> None:
+    async with held_up(after=False) as (log, event_log):
+        event_log.failures = [OSError("not now")]
+        stand_in = log.stand_in(patience=0.001)
+        assert stand_in is not None
+        with pytest.raises(LogBackedUpError):
+            await stand_in.work()
+        assert event_log.looks == 2
 
 
 async def test_a_look_that_fails_is_not_the_last_one() -> None:
@@ -151,11 +220,31 @@ async def test_a_log_that_is_closed_with_an_error_needs_nobody_any_more() -> Non
     stand_in = log.stand_in()
     assert stand_in is not None
     publish(log, 2)
+    settling = asyncio.create_task(log.settled())
+    await let_all_run()
     log.close(OSError("the run is broken"))
     await stand_in.work()
+    with pytest.raises(LogFailedError, match="2 events of run 'run' are not in its log"):
+        await settling
     event_log.go_on.set()
     await pumping
 
 
 def test_without_a_durable_log_nobody_stands_in() -> None:
     assert RunLog("run").stand_in() is None
+
+
+async def test_whoever_has_sent_what_is_in_flight_may_be_the_one_that_is_held_up() -> None:
+    log = RunLog("run", event_log=MemorySaver().events, codec=JsonCodec())
+    stand_in = log.stand_in()
+    assert stand_in is not None
+    staged = log.stage([Custom(data=1)])
+    assert not stand_in.is_needed
+    hold_loop(asyncio.get_running_loop())
+    try:
+        assert stand_in.is_needed
+        log.unstage(staged)
+        assert not stand_in.is_needed
+    finally:
+        let_loop_go(asyncio.get_running_loop())
+    await log.flush()
