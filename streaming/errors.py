@@ -95,7 +95,8 @@ class LogClosedError(StreamingError):
 
 
 class LogBackedUpError(StreamingError):
-    """Too much waits for the durable log; run `pump`, and `await writer.drain()` while writing."""
+    """Too much waits for the durable log, or its rows are not sent, as sync code holds up the loop
+    that is to do so; run `pump`, `await writer.drain()` while writing, and call async twins."""
 
 
 class StagedError(StreamingError):

@@ -123,6 +123,21 @@ def steps(count: int) -> CompiledGraph:
     return builder.compile()
 
 
+async def check_runs(
+    value: State, node: Any, path: Path, *, alone: bool = True, durability: Any = "async"
+) -> None:
+    """Some runs of a node, with a durable log, end and give this."""
+    async with (
+        asyncio.timeout(DEADLINE),
+        SqliteSaver(path / "threads.db") as saver,
+        ActorSystem(event_log=saver.events) as system,
+    ):
+        graph = graph_of(node, alone=alone, saver=saver)
+        for number in range(5):
+            run = await system.start(graph, {}, on(str(number)), durability=durability)
+            assert (await run.output()).value == value
+
+
 @pytest.mark.parametrize("durability", ["async", "sync", "exit"])
 async def test_two_streams_that_are_read_in_turns_do_not_wait_for_each_others_loops(
     tmp_path: Path, durability: Any
@@ -133,15 +148,7 @@ async def test_two_streams_that_are_read_in_turns_do_not_wait_for_each_others_lo
         streams = [steps(4).stream({}, stream_mode="custom") for _ in range(2)]
         return {"n": sum(1 for both in zip(*streams, strict=True) if both == ("x", "x"))}
 
-    async with (
-        asyncio.timeout(DEADLINE),
-        SqliteSaver(tmp_path / "threads.db") as saver,
-        ActorSystem(event_log=saver.events) as system,
-    ):
-        graph = graph_of(node, alone=True, saver=saver)
-        for number in range(5):
-            run = await system.start(graph, {}, on(str(number)), durability=durability)
-            assert (await run.output()).value == {"n": 4}
+    await check_runs({"n": 4}, node, tmp_path, durability=durability)
 
 
 def read_in_turns(graph: CompiledGraph) -> int:
@@ -207,14 +214,7 @@ async def test_a_stream_that_another_thread_reads_on_is_written_for_the_loop_tha
         reader.join()
         return {"n": len(rest)}
 
-    async with (
-        SqliteSaver(tmp_path / "threads.db") as saver,
-        ActorSystem(event_log=saver.events) as system,
-    ):
-        graph = graph_of(node, alone=True, saver=saver)
-        for number in range(5):
-            run = await system.start(graph, {}, on(str(number)))
-            assert (await run.output()).value == {"n": 3}
+    await check_runs({"n": 3}, node, tmp_path)
 
 
 @pytest.mark.parametrize("kept", [None, True], ids=["of the call", "of the thread"])
@@ -237,14 +237,7 @@ async def test_a_loop_of_a_sync_call_may_be_held_up_with_writes_on_their_way(
     def node(state: State) -> State:
         return inner.invoke({})
 
-    async with (
-        SqliteSaver(tmp_path / "threads.db") as saver,
-        ActorSystem(event_log=saver.events) as system,
-    ):
-        graph = graph_of(node, alone=False, saver=saver)
-        for number in range(5):
-            run = await system.start(graph, {}, on(str(number)))
-            assert (await run.output()).value == {"n": 4}
+    await check_runs({"n": 4}, node, tmp_path, alone=False)
 
 
 async def test_what_cannot_be_written_for_a_held_loop_fails_the_call(tmp_path: Path) -> None:
