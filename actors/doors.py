@@ -30,7 +30,7 @@ from functools import partial
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 from weakref import WeakSet
 
-from streaming import SKIP, StreamWriter, get_stream_writer, hold_for_this_turn
+from streaming import SKIP, StreamWriter, get_stream_writer, hold_for_this_turn, running_loop
 
 from .threads import Threadless, in_place
 from .traces import show_user_frames
@@ -211,10 +211,7 @@ def _items(
 
 def _threadless() -> Threadless | None:
     """The loop whose own turns sync code may wait for: it is not inside one of its tasks."""
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        return None
+    loop = running_loop()
     return loop if isinstance(loop, Threadless) and asyncio.current_task() is None else None
 
 
@@ -347,11 +344,7 @@ def _nothing() -> Any:
 
 def in_loop() -> bool:
     """True if an event loop runs in this thread."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
+    return running_loop() is not None
 
 
 _END: Any = object()

@@ -375,11 +375,3 @@ def _give_up(reply: asyncio.Future[Any]) -> None:
     """The asker leaves: cancel an open reply, mark a failed one as seen."""
     if not reply.cancel() and not reply.cancelled():
         reply.exception()
-
-
-def running_loop() -> asyncio.AbstractEventLoop | None:
-    """The loop that runs in this thread."""
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

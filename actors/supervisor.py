@@ -20,7 +20,7 @@ import contextvars
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Self, TypeVar
 
-from streaming import about_bytes
+from streaming import about_bytes, running_loop
 
 from .actor import Actor, ActorCell
 from .dispatcher import Dispatcher, DispatcherCell
@@ -29,7 +29,7 @@ from .ledger import DeadLetterHook, FailureHook, Ledger, SupervisorStats
 from .lives import Lives
 from .mailbox import DEFAULT_CAPACITY, Overflow
 from .patience import see_done
-from .ref import ActorRef, running_loop
+from .ref import ActorRef
 from .restart import RestartPolicy
 
 M = TypeVar("M")

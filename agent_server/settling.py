@@ -199,7 +199,7 @@ def _tell(live: LiveRun, ending: _Ending) -> None:
 
 def _was_overtaken(db: sqlite3.Connection, run: Run) -> bool:
     """True if the thread is shown as busy with no other run than this one."""
-    return not {*open_runs(db, run.thread_id)} - {run.run_id} and is_shown_busy(db, run.thread_id)
+    return {*open_runs(db, run.thread_id)} <= {run.run_id} and is_shown_busy(db, run.thread_id)
 
 
 def _settle_thread(db: sqlite3.Connection, job: Job, outcome: Outcome, now: float) -> None:

@@ -65,7 +65,7 @@ from .staged import Staged
 from .subscriber import BareSubscriber, Overflow, OwnerSubscriber, Subscriber
 from .tokens import ShownMessages, TokenWriter
 from .view import View
-from .waiting import hold_for_this_turn, hold_loop, let_loop_go
+from .waiting import hold_for_this_turn, hold_loop, let_loop_go, running_loop
 from .writer import SILENT_WRITER, StreamWriter, TaskScope, current_task, get_stream_writer
 
 __all__ = [
@@ -160,6 +160,7 @@ __all__ = [
     "parse_modes",
     "plain_interrupt",
     "project",
+    "running_loop",
     "shape",
     "stream_message",
     "with_interrupts",

@@ -14,6 +14,9 @@ from .points import Faults, Point
 from .ports import EventCodec, EventLog, Row
 from .waiting import Gate, is_held, running_loop
 
+CALL_ASYNC_TWINS = "call the async twins (`ainvoke`, `astream`) in async nodes"
+"""What who holds up a loop is told to do."""
+
 
 @dataclass(slots=True, eq=False, repr=False)  # not frozen: one per run
 class DurableRun:
@@ -91,8 +94,7 @@ class Committer:
         rows, waiting = self.outbox.count, self.outbox.size
         if rows and (rows + count > self._max_rows or waiting + size > self._max_size):
             way = (
-                "whose event loop is held up by sync code that writes much; call the async twins "
-                "(`ainvoke`, `astream`) in async nodes"
+                f"whose event loop is held up by sync code that writes much; {CALL_ASYNC_TWINS}"
                 if is_held(self.loop)
                 else "which does not keep up; run the log's `pump`, and `await writer.drain()` "
                 "while writing much"
@@ -209,8 +211,7 @@ class Committer:
         if error is not None:
             raise LogBackedUpError(
                 f"{self.outbox.count} events of run {self.durable.run_id!r} are not in the event "
-                "log, and who sends them is held up by sync code; call the async twins "
-                "(`ainvoke`, `astream`) in async nodes"
+                f"log, and who sends them is held up by sync code; {CALL_ASYNC_TWINS}"
             ) from error
 
     async def _append(self, rows: tuple[Row, ...]) -> None:

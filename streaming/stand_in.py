@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from .committer import Committer
+from .committer import CALL_ASYNC_TWINS, Committer
 from .errors import LogBackedUpError
 from .waiting import finish, is_held, running_loop
 
@@ -45,7 +45,7 @@ class StandIn:
         """
         try:
             await self._stand_in()
-        except BaseException as error:
+        except BaseException as error:  # a cancel, too: nobody else is here who would send
             if not self._left.is_set():
                 self._committer.give_up(error)
             raise
@@ -79,7 +79,7 @@ class StandIn:
                 raise failure or LogBackedUpError(
                     f"{committer.outbox.count} events of run {committer.durable.run_id!r} did not "
                     f"come to the event log in {self._patience:g} seconds; who sends them is held "
-                    "up by sync code: call the async twins (`ainvoke`, `astream`) in async nodes"
+                    f"up by sync code: {CALL_ASYNC_TWINS}"
                 )
             await self._pause(pause)
             waited += pause  # not by the clock: this loop may stand still, too

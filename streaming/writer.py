@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -10,6 +9,7 @@ from .events import Custom, Event, Namespace
 from .fence import Fence
 from .log import RunLog
 from .modes import StreamMode
+from .waiting import running_loop
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -42,9 +42,7 @@ class TaskWriter:
             self._wait_in_worker()
 
     def _wait_in_worker(self) -> None:
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
+        if running_loop() is None:
             self._log.block_until_drained(self._is_fenced)
 
     def _is_fenced(self) -> bool:

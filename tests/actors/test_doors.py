@@ -677,7 +677,6 @@ class Plenty:
 def test_the_loop_gets_turns_however_much_lies_ready() -> None:
     plenty = Plenty(10_000)
     assert list(iterate(lambda: plenty)) == list(range(10_000))
-
     assert 5 < plenty.waited < 50
 
 

@@ -126,7 +126,7 @@ def steps(count: int) -> CompiledGraph:
 async def check_runs(
     value: State, node: Any, path: Path, *, alone: bool = True, durability: Any = "async"
 ) -> None:
-    """Some runs of a node, with a durable log, end and give this."""
+    """Some runs of a node, with a durable log, end and give this, and the log has it all."""
     async with (
         asyncio.timeout(DEADLINE),
         SqliteSaver(path / "threads.db") as saver,
@@ -136,6 +136,9 @@ async def check_runs(
         for number in range(5):
             run = await system.start(graph, {}, on(str(number)), durability=durability)
             assert (await run.output()).value == value
+            last = run.log.last
+            rows = await saver.events.read(run.run_id, 0, 1_000)
+            assert [event_id for event_id, _ in rows] == [*range(1, last + 1)]
 
 
 @pytest.mark.parametrize("durability", ["async", "sync", "exit"])
@@ -186,17 +189,7 @@ async def test_a_loop_that_a_sync_call_holds_up_may_have_events_on_their_way_to_
         found.append(call(steps(4)))
         return {"n": 1}
 
-    async with (
-        SqliteSaver(tmp_path / "threads.db") as saver,
-        ActorSystem(event_log=saver.events) as system,
-    ):
-        graph = graph_of(node, alone=True, saver=saver)
-        for number in range(5):
-            run = await system.start(graph, {}, on(str(number)), durability=durability)
-            assert (await run.output()).value == {"n": 1}
-            last = run.log.last
-            rows = await saver.events.read(run.run_id, 0, 1_000)
-            assert [event_id for event_id, _ in rows] == [*range(1, last + 1)]
+    await check_runs({"n": 1}, node, tmp_path, durability=durability)
     assert found in ([4] * 5, [2] * 5, [1] * 5)
 
 

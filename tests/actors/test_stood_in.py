@@ -10,7 +10,7 @@ import pytest
 from actors.patience import see_through
 from actors.stand_in import stood_in
 from streaming import LogBackedUpError, Row, Staged
-from tests.streaming.holding import HoldingLog, held_up, held_up_by
+from tests.streaming.holding import HoldingLog, held_up, held_up_by, stand_in_of
 from tests.streaming.lib import publish
 from tests.waiting import let_all_run, until
 
@@ -19,8 +19,7 @@ async def test_a_call_whose_commit_waits_for_what_does_not_come_fails() -> None:
     told: list[BaseException | None] = []
 
     async with held_up(after=False) as (log, _):
-        stand_in = log.stand_in(patience=0.0)
-        assert stand_in is not None
+        stand_in = stand_in_of(log, patience=0.0)
 
         async def call() -> None:
             commit = asyncio.create_task(log.settled())
@@ -57,8 +56,7 @@ async def test_a_call_that_has_its_outcome_keeps_it_when_the_last_events_cannot_
 ) -> None:
     event_log = Failing()
     async with held_up_by(event_log) as log:
-        stand_in = log.stand_in()
-        assert stand_in is not None
+        stand_in = stand_in_of(log)
 
         async def call() -> str:
             publish(log, 2)
@@ -85,8 +83,7 @@ async def test_a_call_that_has_its_outcome_keeps_it_when_the_last_events_cannot_
 async def test_a_cancel_that_meets_a_stand_in_which_fails_is_a_cancel() -> None:
     async with held_up(after=False) as (log, event_log):
         event_log.says.clear()
-        stand_in = log.stand_in(patience=0.0)
-        assert stand_in is not None
+        stand_in = stand_in_of(log, patience=0.0)
         calling = asyncio.create_task(stood_in(asyncio.Event().wait(), stand_in))
         await until(lambda: event_log.looks)
         event_log.says.set()

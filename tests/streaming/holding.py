@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager
 
 from checkpoint import MemorySaver
 from streaming import Row, RunLog, hold_loop, let_loop_go
+from streaming.stand_in import StandIn
 from streaming.testing import JsonCodec
 from tests.streaming.lib import publish
+from tests.waiting import until
 
 
 class HoldingLog:
@@ -43,8 +45,7 @@ class HoldingLog:
         is_first, self._is_first = self._is_first, False
         if is_first and not self._after:
             self._hold()
-            while not self.stores.is_set():  # noqa: ASYNC110 - set by another thread
-                await asyncio.sleep(0)
+            await until(self.stores.is_set)
         await self.rows.append(run_id, rows)
         if is_first and self._after:
             self._hold()
@@ -70,6 +71,13 @@ class HoldingLog:
         found = await self.rows.last(run_id)
         await self.says.wait()
         return found
+
+
+def stand_in_of(log: RunLog, patience: float = 30.0) -> StandIn:
+    """Who stands in; of no patience, it gives up after one look in vain."""
+    stand_in = log.stand_in(patience)
+    assert stand_in is not None
+    return stand_in
 
 
 @asynccontextmanager

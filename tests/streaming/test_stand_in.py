@@ -21,15 +21,14 @@ from streaming import (
 )
 from streaming.stand_in import StandIn
 from streaming.testing import JsonCodec
-from tests.streaming.holding import HoldingLog, held_up
+from tests.streaming.holding import HoldingLog, held_up, stand_in_of
 from tests.streaming.lib import publish, take
 from tests.waiting import let_all_run, until
 
 
 @asynccontextmanager
 async def standing_in(log: RunLog, patience: float = 30.0) -> AsyncGenerator[None]:
-    stand_in = log.stand_in(patience)
-    assert stand_in is not None
+    stand_in = stand_in_of(log, patience)
     working = asyncio.create_task(stand_in.work())
     yield
     stand_in.leave()
@@ -63,8 +62,7 @@ async def test_who_leaves_gives_back_what_is_not_sent_to_the_pump() -> None:
 @told
 async def test_what_a_held_loop_has_sent_and_does_not_come_is_told(told: bool) -> None:
     async with held_up(after=False, told=told) as (log, event_log):
-        stand_in = log.stand_in(patience=0.0)
-        assert stand_in is not None
+        stand_in = stand_in_of(log, patience=0.0)
         assert stand_in.is_needed is told
         with pytest.raises(LogBackedUpError, match=r"1 events .* call the async twins"):
             await stand_in.work()
@@ -77,8 +75,7 @@ async def test_nobody_waits_for_what_does_not_come_until_it_is_there(
     told: bool, failures: list[Exception]
 ) -> None:
     async with held_up(after=False, told=told) as (log, event_log):
-        stand_in = log.stand_in(patience=0.0)
-        assert stand_in is not None
+        stand_in = stand_in_of(log, patience=0.0)
         event_log.failures = [*failures]
         async with asyncio.timeout(10):
             outcomes = await asyncio.gather(
@@ -98,8 +95,7 @@ async def test_nobody_waits_for_what_does_not_come_until_it_is_there(
 
 async def test_on_other_loops_they_wait_on() -> None:
     async with held_up(after=False) as (log, event_log):
-        stand_in = log.stand_in(patience=0.0)
-        assert stand_in is not None
+        stand_in = stand_in_of(log, patience=0.0)
         with pytest.raises(LogBackedUpError):
             await stand_in.work()
         waits = threading.Event()
@@ -121,8 +117,7 @@ async def test_on_other_loops_they_wait_on() -> None:
 async def looking(event_log: HoldingLog, log: RunLog) -> AsyncGenerator[StandIn]:
     """A stand-in without patience, which fails after this look if the rows do not come."""
     event_log.says.clear()
-    stand_in = log.stand_in(patience=0.0)
-    assert stand_in is not None
+    stand_in = stand_in_of(log, patience=0.0)
     working = asyncio.create_task(stand_in.work())
     await until(lambda: event_log.looks)
     yield stand_in
@@ -160,8 +155,7 @@ async def test_a_loop_that_goes_on_while_its_rows_are_looked_for_is_waited_for()
 async def test_a_failure_to_look_is_forgotten_when_the_next_look_finds_nothing() -> None:
     async with held_up(after=False) as (log, event_log):
         event_log.failures = [OSError("not now")]
-        stand_in = log.stand_in(patience=0.001)
-        assert stand_in is not None
+        stand_in = stand_in_of(log, patience=0.001)
         with pytest.raises(LogBackedUpError):
             await stand_in.work()
         assert event_log.looks == 2
@@ -198,8 +192,7 @@ async def test_what_a_loop_has_sent_that_is_closed_does_not_come() -> None:
         return log.stage([Custom(data=1)])
 
     staged = await asyncio.to_thread(asyncio.run, leave())
-    stand_in = log.stand_in(patience=0.0)
-    assert stand_in is not None
+    stand_in = stand_in_of(log, patience=0.0)
     with pytest.raises(LogBackedUpError, match="did not come"):
         await stand_in.work()
     log.unstage(staged)
@@ -217,8 +210,7 @@ async def test_a_log_that_is_closed_with_an_error_needs_nobody_any_more() -> Non
     pumping = asyncio.create_task(asyncio.to_thread(asyncio.run, log.pump()))
     publish(log, 1)
     assert await asyncio.to_thread(event_log.held.wait, 10)
-    stand_in = log.stand_in()
-    assert stand_in is not None
+    stand_in = stand_in_of(log)
     publish(log, 2)
     settling = asyncio.create_task(log.settled())
     await let_all_run()
@@ -236,8 +228,7 @@ def test_without_a_durable_log_nobody_stands_in() -> None:
 
 async def test_whoever_has_sent_what_is_in_flight_may_be_the_one_that_is_held_up() -> None:
     log = RunLog("run", event_log=MemorySaver().events, codec=JsonCodec())
-    stand_in = log.stand_in()
-    assert stand_in is not None
+    stand_in = stand_in_of(log)
     staged = log.stage([Custom(data=1)])
     assert not stand_in.is_needed
     hold_loop(asyncio.get_running_loop())
